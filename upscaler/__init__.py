@@ -1,0 +1,6 @@
+"""Doubles the width and height of pictures: runs a trained ensemble, exactly and fast, without torch."""
+
+from upscaler.errors import DoubleResolutionError, ModelError, PictureError
+from upscaler.upscaler import Progress, Upscaler
+
+__all__ = ["DoubleResolutionError", "ModelError", "PictureError", "Progress", "Upscaler"]

@@ -1,0 +1,32 @@
+"""What all programs of the project share at their rim: one sentence for a failure, never a traceback."""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from upscaler.errors import DoubleResolutionError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+@contextmanager
+def one_sentence_errors() -> Iterator[None]:
+    """Turn an expected failure into one sentence on standard error and exit code 1; Ctrl-C into exit code 130."""
+    try:
+        yield
+    except DoubleResolutionError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {sentence_for(error)}")
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def sentence_for(error: OSError) -> str:
+    """Say in one sentence what the operating system refused, and on which file."""
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full{place}; free some space and run the same command again"
+    return f"{(error.strerror or str(error)).lower()}{place}"

@@ -1,0 +1,108 @@
+"""The networks of an artifact as one ONNX graph, which the engine runs. Needs the package `onnx` (extra: training)."""
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from upscaler.architecture import COLOURS, SCALE, Architecture, Weights
+
+OPSET = 18
+INTERPOLATION_RADIUS = 2  # a doubled pixel of a bicubic interpolation needs 5x5 pixels at most
+
+
+def onnx_graph(architecture: Architecture, weights: Weights, networks: int) -> onnx.ModelProto:
+    """Build the graph whose output is the mean of `networks` networks' outputs.
+
+    Input `picture`: N3(H + 2r)(W + 2r) float32 in [0, 1], the picture extended by the radius r on each side.
+    Output: N3(2H)(2W) float32, not clipped. Nothing is padded inside: what is outside the picture
+    is the caller's to say, once. `weights` are named as in `artifact`.
+    """
+    builder = _Builder()
+    residuals = [builder.network(architecture, weights, n) for n in range(networks)]
+    total = builder.add(builder.mean(residuals), builder.interpolation(architecture.radius))
+    return builder.model(builder.shuffle(total))
+
+
+def bicubic_kernel() -> NDArray[np.float32]:
+    """Weights of the bicubic doubling as a convolution: (3 x 4)155, one group a colour, 2x2 results a pixel.
+
+    Keys' cubic convolution with a = -0.5 (IEEE TASSP 29(6), 1981), sampled a quarter pixel off each centre.
+    """
+    taps = np.arange(-INTERPOLATION_RADIUS, INTERPOLATION_RADIUS + 1)
+    phases = [_cubic(taps - offset) for offset in (-0.25, 0.25)]
+    quad = [np.outer(vertical, horizontal) for vertical in phases for horizontal in phases]
+    return np.tile(np.array(quad, dtype=np.float32)[:, np.newaxis], (COLOURS, 1, 1, 1))
+
+
+def _cubic(x: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
+    x = np.abs(x)
+    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+class _Builder:
+    """Collects nodes and constants; each method adds one operation and returns its output's name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def network(self, architecture: Architecture, weights: Weights, n: int) -> str:
+        layers = list(architecture.layers)
+        x = "picture"
+        for i in range(len(layers)):
+            name = f"networks.{n}.layers.{i}"
+            x = self._convolution(x, weights[f"{name}.weight"], weights[f"{name}.bias"], name)
+            if i < len(layers) - 1:
+                slope = self._constant(f"{name}.slope", weights[f"{name}.slope"].reshape(-1, 1, 1))
+                x = self._node("PRelu", [x, slope])
+        return x
+
+    def mean(self, residuals: list[str]) -> str:
+        if len(residuals) == 1:
+            return residuals[0]
+        return self._node("Mean", residuals)
+
+    def interpolation(self, radius: int) -> str:
+        margin = radius - INTERPOLATION_RADIUS
+        bounds = [
+            self._constant("crop.starts", np.array([margin, margin])),
+            self._constant("crop.ends", np.array([-margin, -margin])),
+            self._constant("crop.axes", np.array([2, 3])),
+        ]
+        inner = self._node("Slice", ["picture", *bounds])
+        kernel = self._constant("interpolation", bicubic_kernel())
+        return self._node("Conv", [inner, kernel], group=COLOURS)
+
+    def add(self, a: str, b: str) -> str:
+        return self._node("Add", [a, b])
+
+    def shuffle(self, x: str) -> str:
+        return self._node("DepthToSpace", [x], blocksize=SCALE, mode="CRD")
+
+    def model(self, output: str) -> onnx.ModelProto:
+        graph = helper.make_graph(
+            self.nodes,
+            "double_resolution",
+            [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["n", COLOURS, "h", "w"])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", COLOURS, "H", "W"])],
+            self.constants,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+        onnx.checker.check_model(model)
+        return model
+
+    def _convolution(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32], name: str) -> str:
+        kernel = self._constant(f"{name}.weight", weight)
+        return self._node("Conv", [x, kernel, self._constant(f"{name}.bias", bias)])
+
+    def _constant(self, name: str, values: NDArray[np.float32] | NDArray[np.int64]) -> str:
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+    def _node(self, operation: str, inputs: list[str], **attributes: object) -> str:
+        output = f"{operation}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, inputs, [output], **attributes))
+        return output

@@ -1,0 +1,38 @@
+"""The eight flips and turns of a square."""
+
+from enum import Enum
+
+import numpy as np
+
+from upscaler.pixels import Planes
+
+
+class Orientation(Enum):
+    """A flip and turn: (transposed, upside down, mirrored), applied in this order to the last two axes."""
+
+    UPRIGHT = (False, False, False)
+    MIRRORED = (False, False, True)
+    UPSIDE_DOWN = (False, True, False)
+    TURNED_HALF = (False, True, True)
+    TRANSPOSED = (True, False, False)
+    TURNED_LEFT = (True, True, False)
+    TURNED_RIGHT = (True, False, True)
+    TRANSVERSED = (True, True, True)
+
+    def apply(self, planes: Planes) -> Planes:
+        """Turn planes, NCHW, into this orientation."""
+        transposed, upside_down, mirrored = self.value
+        if transposed:
+            planes = planes.swapaxes(-1, -2)
+        return _flip(planes, upside_down, mirrored)
+
+    def undo(self, planes: Planes) -> Planes:
+        """The inverse of `apply`."""
+        transposed, upside_down, mirrored = self.value
+        planes = _flip(planes, upside_down, mirrored)
+        return planes.swapaxes(-1, -2) if transposed else planes
+
+
+def _flip(planes: Planes, upside_down: bool, mirrored: bool) -> Planes:
+    axes = [axis for axis, flipped in ((-2, upside_down), (-1, mirrored)) if flipped]
+    return np.flip(planes, axes)

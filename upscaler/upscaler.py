@@ -1,0 +1,119 @@
+"""A picture in, the picture doubled out."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from upscaler import models, tiling
+from upscaler.architecture import COLOURS, SCALE
+from upscaler.artifact import Artifact
+from upscaler.engine import Engine
+from upscaler.orientations import Orientation
+from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
+
+WINDOW = 256  # pixels a side; between 192 and 384 the speed is the same, below it the halo costs more
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a piece of work has come: `share` in [0, 1], `megapixels` of output made, `seconds` spent."""
+
+    share: float
+    megapixels: float
+    seconds: float
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Output megapixels a second so far."""
+        return self.megapixels / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds that the rest takes at the speed so far; infinite before anything is done."""
+        return self.seconds * (1 - self.share) / self.share if self.share else float("inf")
+
+
+class Upscaler:
+    """Doubles pictures with one loaded model. Threads may share it."""
+
+    def __init__(self, model: Artifact) -> None:
+        """Compile the model for windows of a fixed shape. Raises ModelError if it cannot be run."""
+        self.model = model
+        self._halo = model.config.architecture.radius
+        self._engine = Engine(model.graph, WINDOW + 2 * self._halo)
+
+    @classmethod
+    def load(cls, model: str = models.BUNDLED) -> "Upscaler":
+        """Load "bundled", an artifact's folder, or "user/name[@revision]" of the Hub.
+
+        Raises ModelError if there is no such model or it is broken.
+        """
+        return cls(models.find(model))
+
+    @property
+    def precision(self) -> str:
+        """What the network is computed in: "bf16" where the processor has it, else "f32"."""
+        return self._engine.precision
+
+    def upscale(self, picture: Pixels, *, flips: bool = False) -> Pixels:
+        """Double a picture: HWC uint8 or uint16 with 1 or 3 channels in, (2H)(2W)C of the same type out."""
+        doubled = empty_double(picture)
+        for _ in self.upscale_into(doubled, picture, flips=flips):
+            pass
+        return doubled
+
+    def upscale_into(self, doubled: Pixels, picture: Pixels, *, flips: bool = False) -> Iterator[Progress]:
+        """Double a picture into `doubled`, window by window; may be closed at any time.
+
+        picture: HWC uint8 or uint16 with 1 or 3 channels; doubled: (2H)(2W)C of the same type. flips: average the
+        network over the eight flips and turns, at eight times the cost. A picture of equal channels stays so.
+        """
+        height, width = picture.shape[:2]
+        started, total = time.monotonic(), tiling.count(height, width, WINDOW)
+        orientations = list(Orientation) if flips else [Orientation.UPRIGHT]
+        neutral = is_neutral(picture)
+        for done, (window, planes) in enumerate(self._doubled_windows(picture, orientations), start=1):
+            if neutral:
+                planes = np.broadcast_to(planes.mean(axis=1, keepdims=True), planes.shape)
+            pixels = to_pixels(planes[:, : picture.shape[2]], picture.dtype)
+            tiling.write_window(doubled, window, pixels)
+            share = done / total
+            megapixels = share * SCALE**2 * height * width / 1e6
+            yield Progress(share, megapixels, time.monotonic() - started)
+
+    def _doubled_windows(
+        self, picture: Pixels, orientations: list[Orientation]
+    ) -> Iterator[tuple[tiling.Window, Planes]]:
+        """The network's output for each window, 13(2 size)(2 size), averaged over `orientations`."""
+        height, width = picture.shape[:2]
+        jobs = (
+            ((window, orientation), orientation.apply(planes))
+            for window in tiling.windows(height, width, WINDOW)
+            for planes in [to_planes(with_colours(tiling.read_window(picture, window, self._halo)))]
+            for orientation in orientations
+        )
+        total: Planes | None = None
+        for (window, orientation), planes in self._engine.run(jobs):
+            upright = orientation.undo(planes)
+            total = upright.copy() if total is None else total + upright
+            if orientation is orientations[-1]:
+                yield window, total / np.float32(len(orientations))
+                total = None
+
+
+def empty_double(picture: Pixels) -> Pixels:
+    """An array for the result of doubling `picture`: HWC -> (2H)(2W)C."""
+    height, width, channels = picture.shape
+    return np.empty((SCALE * height, SCALE * width, channels), picture.dtype)
+
+
+def is_neutral(picture: Pixels) -> bool:
+    """Whether every pixel of a picture, HWC, is gray."""
+    return bool((picture == picture[:, :, :1]).all())
+
+
+def with_colours(picture: Pixels) -> Pixels:
+    """A picture with the three colours that the network wants: HW1 or HW3 -> HW3."""
+    return np.broadcast_to(picture, (*picture.shape[:2], COLOURS))
