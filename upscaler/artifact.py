@@ -15,8 +15,6 @@ from upscaler.architecture import Architecture, Weights
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import ModelError
 
-FORMAT_VERSION = 1
-
 CONFIG, WEIGHTS, GRAPH, METRICS, CARD = (
     "config.json",
     "model.safetensors",
@@ -49,7 +47,7 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1] = 1
     architecture: Architecture
     combination: Combination
     members: tuple[Member, ...]
@@ -81,9 +79,7 @@ class Artifact:
         return load_weights(self.folder / WEIGHTS)
 
 
-def write(
-    folder: Path, config: ModelConfig, weights: Weights, metrics: dict[str, Any], card: str
-) -> Artifact:
+def write(folder: Path, config: ModelConfig, weights: Weights, metrics: dict[str, Any], card: str) -> Artifact:
     """Write an artifact; config.json comes last, with the other files' hashes, so a part-written one is not read.
 
     `weights` are float32 arrays named as in `Artifact.weights`. Raises ModelError if one is missing or misshaped.
@@ -119,9 +115,7 @@ def read(folder: Path, name: str | None = None, revision: str | None = None) -> 
         if not (folder / file).is_file():
             raise ModelError(f"the model in {folder} lacks {file}; fetch or write it again")
         if sha256(folder / file) != config.sha256.get(file):
-            raise ModelError(
-                f"{file} in {folder} is not what {CONFIG} says (SHA-256); fetch or write it again"
-            )
+            raise ModelError(f"{file} in {folder} is not what {CONFIG} says (SHA-256); fetch or write it again")
     return Artifact(
         folder=folder,
         name=name or folder.resolve().name,
@@ -140,9 +134,7 @@ def check_weights(config: ModelConfig, weights: Weights) -> None:
         raise ModelError(f"the weights hold the unknown {unknown[0]}; the artifact is of another format")
     for key, shape in expected.items():
         if weights[key].shape != shape:
-            raise ModelError(
-                f"{key} has the shape {weights[key].shape} where {shape} is due; the artifact is broken"
-            )
+            raise ModelError(f"{key} has the shape {weights[key].shape} where {shape} is due; the artifact is broken")
 
 
 def load_weights(path: Path) -> Weights:
@@ -150,9 +142,7 @@ def load_weights(path: Path) -> Weights:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ModelError(
-            f"{path} holds no weights that can be read ({error}); fetch or write it again"
-        ) from error
+        raise ModelError(f"{path} holds no weights that can be read ({error}); fetch or write it again") from error
 
 
 def sha256(path: Path) -> str:

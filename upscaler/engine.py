@@ -33,9 +33,7 @@ class Engine:
             model.reshape([1, COLOURS, side, side])
             self._compiled = core.compile_model(model, "CPU", self._properties())
         except RuntimeError as error:
-            raise ModelError(
-                f"{graph} is not a graph that can be run; fetch or write the model again"
-            ) from error
+            raise ModelError(f"{graph} is not a graph that can be run; fetch or write the model again") from error
         self.streams: int = self._compiled.get_property("NUM_STREAMS")
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
@@ -60,9 +58,7 @@ class Engine:
                 with suppress(RuntimeError):  # what was cancelled says so by raising
                     request.wait()
 
-    def _finish(
-        self, busy: deque[tuple[Key, ov.InferRequest]], idle: list[ov.InferRequest]
-    ) -> tuple[Key, Planes]:
+    def _finish(self, busy: deque[tuple[Key, ov.InferRequest]], idle: list[ov.InferRequest]) -> tuple[Key, Planes]:
         key, request = busy.popleft()
         request.wait()
         idle.append(request)

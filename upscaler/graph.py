@@ -35,7 +35,7 @@ def bicubic_kernel() -> NDArray[np.float32]:
     return np.tile(np.array(quad, dtype=np.float32)[:, np.newaxis], (COLOURS, 1, 1, 1))
 
 
-def _cubic(x: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
+def _cubic(x: NDArray[np.floating], a: float = -0.5) -> NDArray[np.float64]:
     x = np.abs(x)
     near = (a + 2) * x**3 - (a + 3) * x**2 + 1
     far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
@@ -102,7 +102,9 @@ class _Builder:
         self.constants.append(numpy_helper.from_array(values, name))
         return name
 
-    def _node(self, operation: str, inputs: list[str], **attributes: object) -> str:
+    def _node(self, operation: str, inputs: list[str], **attributes: int | str) -> str:
         output = f"{operation}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operation, inputs, [output], **attributes))
+        node = helper.make_node(operation, inputs, [output])
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+        self.nodes.append(node)
         return output

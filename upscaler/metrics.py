@@ -48,15 +48,14 @@ def score(picture: Pixels, truth: Pixels, shave: int = SHAVE) -> Score:
 
 def mean(scores: list[Score]) -> Score:
     """The mean of each measure over pictures, as the literature averages PSNR: over pictures, not pixels."""
-    columns = {
-        name: float(np.mean([getattr(s, name) for s in scores])) for name in Score.__dataclass_fields__
-    }
+    columns = {name: float(np.mean([getattr(s, name) for s in scores])) for name in Score.__dataclass_fields__}
     return Score(**columns)
 
 
 def luma(rgb: Pixels) -> Values:
     """Y of ITU-R BT.601 in [16, 235], as MATLAB's rgb2ycbcr gives it: HWC uint8 -> HW."""
-    return 16.0 + rgb.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255.0
+    weighted: Values = rgb.astype(np.float64) @ np.array([65.481, 128.553, 24.966])
+    return 16.0 + weighted / 255.0
 
 
 def psnr(picture: Values, truth: Values) -> float:
@@ -95,8 +94,9 @@ def cross_entropy(picture: Pixels, truth: Pixels) -> float:
 
 
 def _gaussian(radius: int, sigma: float) -> Values:
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return weights / weights.sum()
+    weights: Values = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    weights /= weights.sum()
+    return weights
 
 
 _WINDOW = _gaussian(5, 1.5)
@@ -113,9 +113,7 @@ def _blur(plane: Values) -> Values:
 
 def _shaved(picture: Pixels, truth: Pixels, shave: int) -> tuple[Pixels, Pixels]:
     if picture.shape != truth.shape:
-        raise MetricError(
-            f"the pictures differ in size: {_size(picture)} and {_size(truth)}; compare equal sizes"
-        )
+        raise MetricError(f"the pictures differ in size: {_size(picture)} and {_size(truth)}; compare equal sizes")
     if min(truth.shape[:2]) <= 2 * shave:
         raise MetricError(f"a picture of {_size(truth)} has nothing left without its {shave} border pixels")
     height, width = truth.shape[:2]

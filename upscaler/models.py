@@ -29,9 +29,7 @@ def find(model: str) -> Artifact:
         return artifact.read(Path(model))
     if match := _REPOSITORY.fullmatch(model):
         return _pull(match["repo"], match["revision"])
-    raise ModelError(
-        f"there is no model {model!r}; give 'bundled', an artifact's folder, or user/name[@revision]"
-    )
+    raise ModelError(f"there is no model {model!r}; give 'bundled', an artifact's folder, or user/name[@revision]")
 
 
 def _pull(repo: str, revision: str | None) -> Artifact:

@@ -2,8 +2,6 @@
 
 from enum import Enum
 
-import numpy as np
-
 from upscaler.pixels import Planes
 
 
@@ -34,5 +32,4 @@ class Orientation(Enum):
 
 
 def _flip(planes: Planes, upside_down: bool, mirrored: bool) -> Planes:
-    axes = [axis for axis, flipped in ((-2, upside_down), (-1, mirrored)) if flipped]
-    return np.flip(planes, axes)
+    return planes[..., :: -1 if upside_down else 1, :: -1 if mirrored else 1]

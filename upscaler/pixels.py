@@ -13,12 +13,14 @@ Planes = NDArray[np.float32]
 
 def to_planes(pixels: Pixels) -> Planes:
     """HWC whole numbers -> 1CHW float32 in [0, 1]."""
-    full_scale = np.float32(np.iinfo(pixels.dtype).max)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis], dtype=np.float32) / full_scale
+    planes: Planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
+    planes /= np.float32(np.iinfo(pixels.dtype).max)
+    return planes
 
 
 def to_pixels(planes: Planes, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
     """1CHW float32 -> HWC whole numbers of `dtype`: clipped to [0, 1], rounded to the nearest level."""
     full_scale = np.float32(np.iinfo(dtype).max)
     levels = np.clip(planes[0], 0, 1) * full_scale + np.float32(0.5)
-    return levels.astype(dtype).transpose(1, 2, 0)
+    pixels: Pixels = levels.astype(dtype).transpose(1, 2, 0)
+    return pixels

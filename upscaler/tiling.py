@@ -56,9 +56,7 @@ def extended(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
     for length 3, positions -4..5 -> 2 2 2 1 0 1 2 1 0 0.
     """
     last = length - 1
-    mirrored = np.where(
-        positions < 0, -positions, np.where(positions > last, 2 * last - positions, positions)
-    )
+    mirrored = np.where(positions < 0, -positions, np.where(positions > last, 2 * last - positions, positions))
     return np.clip(mirrored, 0, last)
 
 
