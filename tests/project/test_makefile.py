@@ -1,0 +1,46 @@
+"""What make says where something is missing."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def make(target: str, python: Path | str, folder: Path) -> subprocess.CompletedProcess[str]:
+    shutil.copy(ROOT / "Makefile", folder)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return subprocess.run(["make", target, f"PYTHON={python}"], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def fake_python(folder: Path, fails_on: str) -> Path:
+    """An interpreter that fails when its program mentions a word."""
+    path = folder / "fake_python"
+    path.write_text(f'#!/bin/sh\ncase "$2" in *{fails_on}*) exit 1;; esac\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fails_on", "advice"),
+    [("version_info", "install Python 3.11 or newer"), ("ensurepip", "apt install python3-venv")],
+)
+def test_a_missing_prerequisite_gets_one_sentence(tmp_path: Path, fails_on: str, advice: str) -> None:
+    result = make("run", fake_python(tmp_path, fails_on), tmp_path)
+    assert result.returncode != 0
+    sentences = [line for line in result.stderr.splitlines() if not line.startswith("make:")]
+    assert len(sentences) == 1
+    assert advice in sentences[0]
+
+
+def test_a_missing_python_gets_one_sentence(tmp_path: Path) -> None:
+    result = make("run", tmp_path / "no_such_python", tmp_path)
+    assert result.returncode != 0
+    assert "Python is missing: install Python 3.11 or newer" in result.stderr
+
+
+def test_help_lists_the_targets(tmp_path: Path) -> None:
+    listed = make("help", "python3", tmp_path).stdout
+    assert all(f"make {target}" in listed for target in ("run", "monitor", "test", "check", "bench"))

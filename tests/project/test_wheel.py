@@ -1,0 +1,39 @@
+"""The built wheel, alone: in an empty environment without torch, in an empty folder."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from generated import photo_like
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_wheel_carries_the_ensemble_and_doubles_a_picture(tmp_path: Path) -> None:
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    venv.create(tmp_path / "venv", with_pip=True)
+    bin_folder = tmp_path / "venv" / "bin"
+    run(bin_folder / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    Image.fromarray(photo_like(90, 130)).save(folder / "photo.jpg")
+
+    run(bin_folder / "python", "-m", "upscaler", "photo.jpg", "-o", "photo_2x.png", cwd=folder)
+    run(bin_folder / "double-resolution", "photo.jpg", cwd=folder)
+
+    assert Image.open(folder / "photo_2x.png").size == (260, 180)
+    assert Image.open(folder / "photo_2x.jpg").size == (260, 180)
+    has_torch = "import importlib.util as u; print(u.find_spec('torch'))"
+    assert run(bin_folder / "python", "-c", has_torch, cwd=folder).strip() == "None"
