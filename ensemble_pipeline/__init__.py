@@ -1,1 +1,1 @@
-"""TODO"""
+"""Averages trained networks into one model, tests it, describes it, and publishes it on the Hugging Face Hub."""

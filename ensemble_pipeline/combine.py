@@ -1,0 +1,97 @@
+"""Several trained networks in, one model out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ensemble_pipeline.card import model_card
+from upscaler import artifact
+from upscaler.architecture import Weights
+from upscaler.artifact import Artifact, ModelConfig
+from upscaler.errors import EnsembleError
+
+MOST_MEMBERS = 16  # one for each part of Open Images
+
+How = Literal["outputs", "weights"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which runs become one model, and how: the mean of their outputs, or of their weights."""
+
+    runs: tuple[Path, ...]
+    out: Path
+    how: How
+
+
+def run(config: Config) -> Artifact:
+    """Write the ensemble. Raises EnsembleError if the runs do not fit together, before anything is written."""
+    members = read_members(config.runs)
+    if config.how == "weights":
+        check_common_ancestor(members)
+    combine = {"outputs": side_by_side, "weights": mean_weights}[config.how]
+    weights = combine([member.weights() for member in members])
+    model = ModelConfig(
+        architecture=members[0].config.architecture,
+        combination=config.how,
+        members=tuple(member.config.members[0] for member in members),
+    )
+    return artifact.write(config.out, model, weights, {}, model_card(config.out.name, model, {}))
+
+
+def read_members(runs: Sequence[Path]) -> list[Artifact]:
+    """Read the runs' artifacts. Raises EnsembleError unless they are 1 to 16 single networks of one shape."""
+    if not 1 <= len(runs) <= MOST_MEMBERS:
+        raise EnsembleError(f"{len(runs)} runs cannot be combined; give 1 to {MOST_MEMBERS}")
+    members = [artifact.read(run) for run in runs]
+    first = members[0]
+    for run, member in zip(runs, members, strict=True):
+        if member.config.combination != "single":
+            raise EnsembleError(f"{run} is an ensemble itself; give the runs that it was made of")
+        if member.config.architecture != first.config.architecture:
+            sizes = [f"{m.config.architecture.width}x{m.config.architecture.depth}" for m in (first, member)]
+            raise EnsembleError(f"{runs[0]} is {sizes[0]} and {run} is {sizes[1]}; combine networks of one size")
+    return members
+
+
+def check_common_ancestor(members: Sequence[Artifact]) -> None:
+    """Raise EnsembleError unless all members started from the same weights.
+
+    Networks that started apart give the same function from different channels: the mean of their weights is noise.
+    """
+    ancestors = {member.config.members[0].ancestor for member in members}
+    if None in ancestors or len(ancestors) > 1:
+        raise EnsembleError(
+            "the mean of weights needs runs that started from one network, and these have no common ancestor on "
+            "record; train them with --init-from one artifact, or combine them with --how outputs"
+        )
+
+
+def side_by_side(members: Sequence[Weights]) -> Weights:
+    """All members' arrays, numbered, for the graph that computes the mean of their outputs."""
+    return {
+        key.replace("networks.0.", f"networks.{n}.", 1): array
+        for n, weights in enumerate(members)
+        for key, array in weights.items()
+    }
+
+
+def mean_weights(members: Sequence[Weights]) -> Weights:
+    """The mean of each array over the members, computed in float64."""
+    return {
+        key: np.stack([weights[key] for weights in members]).mean(axis=0, dtype=np.float64).astype(np.float32)
+        for key in members[0]
+    }
+
+
+def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:
+    """Network `n` of an ensemble, as a model of its own."""
+    prefix = f"networks.{n}."
+    weights = {
+        key.replace(prefix, "networks.0.", 1): array for key, array in model.weights().items() if key.startswith(prefix)
+    }
+    config = model.config.model_copy(update={"combination": "single", "members": (model.config.members[n],)})
+    return config, weights
