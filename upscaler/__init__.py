@@ -1,6 +1,7 @@
 """Doubles the width and height of pictures: runs a trained ensemble, exactly and fast, without torch."""
 
 from upscaler.errors import DoubleResolutionError, ModelError, PictureError
+from upscaler.files import Options, double_file
 from upscaler.upscaler import Progress, Upscaler
 
-__all__ = ["DoubleResolutionError", "ModelError", "PictureError", "Progress", "Upscaler"]
+__all__ = ["DoubleResolutionError", "ModelError", "Options", "PictureError", "Progress", "Upscaler", "double_file"]

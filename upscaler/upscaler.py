@@ -58,7 +58,10 @@ class Upscaler:
         return self._engine.precision
 
     def upscale(self, picture: Pixels, *, flips: bool = False) -> Pixels:
-        """Double a picture: HWC uint8 or uint16 with 1 or 3 channels in, (2H)(2W)C of the same type out."""
+        """Double a picture: HWC uint8 or uint16 in, (2H)(2W)C of the same type out.
+
+        Channels: 1 (gray), 3 (colour), and 2 or 4 with alpha as the last.
+        """
         doubled = empty_double(picture)
         for _ in self.upscale_into(doubled, picture, flips=flips):
             pass
@@ -67,9 +70,17 @@ class Upscaler:
     def upscale_into(self, doubled: Pixels, picture: Pixels, *, flips: bool = False) -> Iterator[Progress]:
         """Double a picture into `doubled`, window by window; may be closed at any time.
 
-        picture: HWC uint8 or uint16 with 1 or 3 channels; doubled: (2H)(2W)C of the same type. flips: average the
+        picture: HWC uint8 or uint16 with 1 to 4 channels; doubled: (2H)(2W)C of the same type. flips: average the
         network over the eight flips and turns, at eight times the cost. A picture of equal channels stays so.
         """
+        colours = picture.shape[2] - 1 if picture.shape[2] in (2, 4) else picture.shape[2]
+        parts = [slice(0, colours)] + ([slice(colours, None)] if colours < picture.shape[2] else [])
+        for n, part in enumerate(parts):
+            for progress in self._upscale_opaque(doubled[:, :, part], picture[:, :, part], flips):
+                share = (n + progress.share) / len(parts)
+                yield Progress(share, progress.megapixels, progress.seconds)
+
+    def _upscale_opaque(self, doubled: Pixels, picture: Pixels, flips: bool) -> Iterator[Progress]:
         height, width = picture.shape[:2]
         started, total = time.monotonic(), tiling.count(height, width, WINDOW)
         orientations = list(Orientation) if flips else [Orientation.UPRIGHT]
@@ -106,7 +117,7 @@ class Upscaler:
 def empty_double(picture: Pixels) -> Pixels:
     """An array for the result of doubling `picture`: HWC -> (2H)(2W)C."""
     height, width, channels = picture.shape
-    return np.empty((SCALE * height, SCALE * width, channels), picture.dtype)
+    return np.empty_like(picture, shape=(SCALE * height, SCALE * width, channels))
 
 
 def is_neutral(picture: Pixels) -> bool:
@@ -116,4 +127,5 @@ def is_neutral(picture: Pixels) -> bool:
 
 def with_colours(picture: Pixels) -> Pixels:
     """A picture with the three colours that the network wants: HW1 or HW3 -> HW3."""
-    return np.broadcast_to(picture, (*picture.shape[:2], COLOURS))
+    colours: Pixels = picture[:, :, np.arange(COLOURS) % picture.shape[2]]
+    return colours
