@@ -1,0 +1,49 @@
+"""A picture file's bytes -> upright sRGB pixels at the picture's own size."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from upscaler.pixels import Pixels
+
+MAX_PIXELS = 50_000_000  # no photo of Open Images has more than 1024x1024; more is a mistake or an attack
+SRGB = ImageCms.createProfile("sRGB")
+
+
+class UnusableError(Exception):
+    """A picture that nothing can be taken of; the message is the reason under which it is counted."""
+
+
+def decode(content: bytes) -> Pixels:
+    """Decode a picture to HWC uint8 sRGB, turned upright by its EXIF orientation. Raises UnusableError."""
+    with _counted_reasons(), Image.open(io.BytesIO(content)) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise UnusableError("too large")
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(_to_srgb(upright))
+
+
+@contextmanager
+def _counted_reasons() -> Iterator[None]:
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise UnusableError("not a picture") from error
+    except Image.DecompressionBombError as error:
+        raise UnusableError("too large") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UnusableError("broken") from error
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            return ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB") or image
+        except ImageCms.PyCMSError:
+            pass  # a profile that is broken, or of another colour space than the pixels, says nothing
+    return image.convert("RGB")
