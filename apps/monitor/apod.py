@@ -1,0 +1,172 @@
+"""NASA's Astronomy Picture of the Day, by the interface that stands since September 2026.
+
+https://science.nasa.gov/wp-json/wp/v2/apod-basic; the old one, api.nasa.gov/planetary/apod, answers with a logo.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+
+from apps.monitor import cleaning
+from apps.monitor.fetch import Fetcher, NotThereError
+from upscaler.errors import ApodError
+
+FIRST_DAY = dt.date(1995, 6, 16)
+LIST_LENGTH = 25  # the most days that the interface lists at once
+MOST_JSON = 8_000_000  # bytes; 25 entries with their pages are well below
+MOST_PICTURE = 120_000_000  # bytes
+MOST_PIXELS = 16_000_000  # a larger picture is asked for smaller: four times as many come out
+
+
+class MalformedError(ApodError):
+    """NASA answered with something else than what was asked for."""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""  # the interface says false where it has nothing
+
+
+T = TypeVar("T")
+Text = Annotated[str, BeforeValidator(_text)]
+MediaType = Literal["image", "video", "iframe", "other", ""]
+
+
+class Entry(BaseModel):
+    """One day, as the interface gives it: title, explanation, credit and copyright are HTML, or empty.
+
+    url: the article. hdurl: the picture. basic_html: the day's page, which embeds a video if there is one.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    date: dt.date
+    title: Text = ""
+    media_type: Annotated[MediaType, BeforeValidator(_text)] = ""
+    explanation: Text = ""
+    credit: Text = ""
+    copyright: Text = ""
+    alt: Text = ""
+    permalink: Text = ""
+    url: Text = ""
+    hdurl: Text = ""
+    basic_html: Text = ""
+
+    @property
+    def article(self) -> str:
+        """The address of NASA's article."""
+        return self.permalink or self.url
+
+    @property
+    def video(self) -> str | None:
+        """The address of the video or page that the day shows in place of a picture."""
+        return cleaning.embedded(self.basic_html)
+
+    @property
+    def lack(self) -> str:
+        """Why the day has no picture, to be read after "today's entry "; empty if it has one."""
+        parts = urlsplit(self.hdurl)
+        untyped_video = not self.media_type and (self.video or {"w=0", "h=0"} <= set(parts.query.split("&")))
+        if self.media_type == "video" or untyped_video:
+            return "is a video"
+        if self.media_type in ("iframe", "other"):
+            return "is an interactive page"
+        if not self.hdurl:
+            return "has no picture"
+        path = parts.path.lower()
+        if "/images/misc/news-thumbnail." in path or path.endswith("/logo.png"):
+            return "has only a placeholder, because NASA has not moved its picture yet"
+        return ""
+
+
+class Client:
+    """Asks the interface: the newest days, one day, a span of days, and a day's picture."""
+
+    def __init__(self, address: str, fetcher: Fetcher | None = None) -> None:
+        """`address`: the interface's, without a slash at its end."""
+        self._address = address
+        self._fetcher = fetcher or Fetcher(address)
+
+    def newest(self) -> list[Entry]:
+        """The latest days that have an entry, newest first, at most 25.
+
+        Raises MalformedError, or what `Fetcher.get` raises.
+        """
+        entries = self._list({"page": "1", "per_page": str(LIST_LENGTH)})
+        if not entries:
+            raise MalformedError("NASA answered with a list that holds no day")
+        return entries
+
+    def day(self, day: dt.date) -> Entry:
+        """One day. Raises NotThereError if it has no entry, MalformedError, or what else `Fetcher.get` raises."""
+        entry = _validated(Entry, self._get(f"/{day:%y%m%d}"), "the day's entry")
+        if entry.date != day:
+            raise MalformedError(f"NASA answered with {entry.date} when {day} was asked for")
+        return entry
+
+    def span(self, first: dt.date, last: dt.date) -> list[Entry]:
+        """The days from `first` to `last`, both included, that have an entry, newest first; at most 25 days.
+
+        Raises MalformedError, or what `Fetcher.get` raises.
+        """
+        try:
+            entries = self._list({"date_from": f"{first:%y%m%d}", "date_to": f"{last:%y%m%d}"})
+        except NotThereError:
+            return []
+        return [entry for entry in entries if first <= entry.date <= last]
+
+    def before(self, day: dt.date) -> Iterator[Entry]:
+        """The days before `day` that have an entry, newest first, as far back as a year.
+
+        Raises what `span` raises.
+        """
+        for last in (day - dt.timedelta(1 + LIST_LENGTH * n) for n in range(365 // LIST_LENGTH)):
+            if last >= FIRST_DAY:
+                yield from self.span(max(last - dt.timedelta(LIST_LENGTH - 1), FIRST_DAY), last)
+
+    def picture(self, entry: Entry) -> bytes:
+        """The file of a day's picture, of a bounded size where NASA's service can make it smaller.
+
+        Raises what `Fetcher.get` raises.
+        """
+        return self._fetcher.get(bounded(entry.hdurl, MOST_PIXELS), MOST_PICTURE)
+
+    def _list(self, query: dict[str, str]) -> list[Entry]:
+        answer = self._get("?" + urlencode(query))
+        items = _validated(list[Any], answer, "a list of days")
+        by_day = {entry.date: entry for entry in _valid_entries(items)}
+        return [by_day[day] for day in sorted(by_day, reverse=True)]
+
+    def _get(self, rest: str) -> bytes:
+        return self._fetcher.get(self._address + rest, MOST_JSON, remember=True)
+
+
+def bounded(address: str, most_pixels: int) -> str:
+    """Ask NASA's image service for fewer pixels: the same address with a smaller `w` and `h` if they are too many."""
+    parts = urlsplit(address)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    width, height = (int(query.get(name, "")) if query.get(name, "").isdigit() else 0 for name in "wh")
+    if width * height <= most_pixels:
+        return address
+    shrink = math.sqrt(most_pixels / (width * height))
+    query |= {"w": str(max(int(width * shrink), 1)), "h": str(max(int(height * shrink), 1))}
+    return parts._replace(query=urlencode(query)).geturl()
+
+
+def _valid_entries(items: list[Any]) -> Iterator[Entry]:
+    """The entries of a list that can be read; one that cannot must not hide the others."""
+    for item in items:
+        try:
+            yield Entry.model_validate(item)
+        except ValidationError:
+            continue
+
+
+def _validated(kind: type[T], answer: bytes, what: str) -> T:
+    try:
+        return TypeAdapter(kind).validate_json(answer)
+    except ValidationError as error:
+        raise MalformedError(f"NASA answered with something else than {what}") from error

@@ -1,0 +1,122 @@
+"""The folder of finished pictures: a folder for each day and model, whole or not there, of a bounded size in all."""
+
+import datetime as dt
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from apps.monitor.apod import Entry
+from upscaler.atomic import write_text
+
+RECORD = "day.json"
+PART = ".part-"
+ABANDONED = 3600  # seconds after which an unfinished folder is nobody's any more
+
+
+class Finished(BaseModel):
+    """A day's picture, doubled. Sizes are (width, height); `seconds` is what doubling took."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    entry: Entry
+    source: str
+    doubled: str
+    source_size: tuple[int, int]
+    doubled_size: tuple[int, int]
+    seconds: float
+    model: str
+    revision: str
+    folder: Path = Path()
+
+    @property
+    def source_path(self) -> Path:
+        """The file as NASA sent it."""
+        return self.folder / self.source
+
+    @property
+    def doubled_path(self) -> Path:
+        """The doubled picture's file."""
+        return self.folder / self.doubled
+
+
+class Cache:
+    """Finished pictures on the disk. Processes may share the folder."""
+
+    def __init__(self, folder: Path, most_bytes: int, revision: str) -> None:
+        """`revision`: the model's; pictures that another one made are not found, and go first."""
+        self.folder = folder
+        self._most_bytes = most_bytes
+        self._revision = revision
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def find(self, day: dt.date) -> Finished | None:
+        """A day's finished picture, if there is one."""
+        return _read(self._folder_of(day))
+
+    def recent(self, count: int) -> list[Finished]:
+        """The finished pictures of the latest days, newest day first."""
+        folders = sorted(self.folder.glob(f"????-??-??-{self._revision}"), reverse=True)
+        return [finished for folder in folders[:count] if (finished := _read(folder))]
+
+    @contextmanager
+    def adding(self, day: dt.date) -> Iterator[Path]:
+        """Give an empty folder that becomes the day's when the block ends without an error."""
+        part = Path(tempfile.mkdtemp(prefix=PART, dir=self.folder))
+        try:
+            yield part
+            self._take(part, self._folder_of(day))
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        self.trim()
+
+    def trim(self) -> None:
+        """Remove the oldest until the rest fits, other models' first; the newest stays, however large it is."""
+        self._remove_abandoned()
+        folders = sorted(self.folder.glob("????-??-??-*"), key=self._age)
+        sizes = [_size(folder) for folder in folders]
+        while len(folders) > 1 and sum(sizes) > self._most_bytes:
+            shutil.rmtree(folders.pop(0), ignore_errors=True)
+            sizes.pop(0)
+
+    def _take(self, part: Path, target: Path) -> None:
+        """Rename a finished folder; if another process was faster, its folder stays."""
+        part.chmod(0o755)
+        try:
+            part.rename(target)
+        except OSError:
+            if _read(target) is None:
+                shutil.rmtree(target, ignore_errors=True)
+                part.rename(target)
+
+    def _remove_abandoned(self) -> None:
+        for part in self.folder.glob(f"{PART}*"):
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                shutil.rmtree(part, ignore_errors=True)
+
+    def _folder_of(self, day: dt.date) -> Path:
+        return self.folder / f"{day}-{self._revision}"
+
+    def _age(self, folder: Path) -> tuple[bool, float]:
+        return folder.name.endswith(self._revision), folder.stat().st_mtime
+
+
+def write_record(folder: Path, finished: Finished) -> None:
+    """Write what makes a folder a finished day's."""
+    write_text(folder / RECORD, finished.model_dump_json(exclude={"folder"}, indent=2) + "\n")
+
+
+def _read(folder: Path) -> Finished | None:
+    try:
+        record = (folder / RECORD).read_text(encoding="utf-8")
+        return Finished.model_validate_json(record).model_copy(update={"folder": folder})
+    except (OSError, ValidationError):
+        return None
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,205 @@
+"""What the monitor does, whoever asks: look for the newest picture, show a day, double each once, measure each."""
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+
+from apps.monitor import doubling
+from apps.monitor.apod import Client, Entry
+from apps.monitor.cache import Cache, Finished
+from apps.monitor.fetch import NotThereError, RefusedError, UnavailableError
+from apps.monitor.flights import Flights
+from apps.monitor.pictures import BrokenPictureError
+from apps.monitor.recording import Recorder
+from upscaler import Progress, Upscaler
+from upscaler.errors import ApodError, DoubleResolutionError
+
+HOUR = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class View:
+    """What there is to show. finished: None where what was shown before stays. note: why it is not the day that was
+    asked for, or what failed and when it is tried again; else empty. video: what that day shows instead."""
+
+    finished: Finished | None
+    note: str = ""
+    video: str | None = None
+
+
+News = Progress | View
+
+
+class Monitor:
+    """Looks for pictures and doubles them, one at a time, each once. Threads may share it."""
+
+    def __init__(
+        self,
+        client: Client,
+        upscaler: Upscaler,
+        cache: Cache,
+        recorder: Recorder,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`now`: seconds since 1970; tests replace it."""
+        self._client, self._upscaler = client, upscaler
+        self.cache, self.recorder = cache, recorder
+        self._now = now
+        self._flights: Flights[News] = Flights()
+        self._cores = threading.Lock()
+        self._broken: dict[dt.date, tuple[float, str]] = {}
+        self._next_look = 0.0
+        self._latest = View(next(iter(cache.recent(1)), None))
+
+    @property
+    def latest(self) -> View:
+        """What the last look found."""
+        return self._latest
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look again."""
+        return self._now() >= self._next_look
+
+    def look(self) -> Iterator[News]:
+        """Ask NASA for the newest picture and double it if it is new; the last news is a View."""
+        return _until_view(self._flights.follow("newest", self._look))
+
+    def show(self, day: dt.date) -> Iterator[News]:
+        """Show a day, or the latest earlier one that has a picture; the last news is a View."""
+        if finished := self.cache.find(day):
+            return iter([View(finished)])
+        return _until_view(self._flights.follow(day, lambda: self._show(day)))
+
+    def keep_looking(self, stop: threading.Event) -> None:
+        """Look whenever it is due, at least once an hour, until `stop` is set; no failure ends it."""
+        while not stop.is_set():
+            if self.is_due:
+                try:
+                    for _ in self._flights.follow("newest", self._look):
+                        pass
+                except Exception:
+                    log.exception("the look for a new picture failed; it is tried again in an hour")
+                    self._next_look = self._now() + HOUR
+            stop.wait(min(max(self._next_look - self._now(), 1.0), HOUR))
+
+    def _look(self) -> Iterator[News]:
+        self._next_look = self._now() + HOUR
+        try:
+            newest = self._client.newest()
+            entries = chain(newest, self._client.before(newest[-1].date))
+            view = yield from self._latest_of(self._today(), entries)
+        except ApodError as error:
+            self._next_look = self._again(error)
+            note = f"{_capital(str(error))}. It is tried again at {_clock(self._next_look)}."
+            view = View(self._latest.finished, note, self._latest.video)
+        self._latest = view
+        yield view
+        self._record(view)
+
+    def _show(self, day: dt.date) -> Iterator[News]:
+        try:
+            view = yield from self._latest_of(day, self._from(day))
+        except ApodError as error:
+            view = View(None, f"{_capital(str(error))}. Ask for the day again after {_clock(self._again(error))}.")
+        yield view
+        self._record(view)
+
+    def _from(self, day: dt.date) -> Iterator[Entry]:
+        with suppress(NotThereError):
+            yield self._client.day(day)
+        yield from self._client.before(day)
+
+    def _latest_of(self, wanted: dt.date, entries: Iterable[Entry]) -> Generator[News, None, View]:
+        """The first of `entries`, newest first, that has a picture, doubled."""
+        reasons: list[str] = []
+        video = None
+        for entry in entries:
+            if entry.date < wanted and not reasons:
+                reasons.append(self._absence(wanted))
+            lack = entry.lack or self._known_to_be_broken(entry)
+            if not lack:
+                try:
+                    finished = yield from self._double(entry)
+                    return View(finished, _note(reasons, entry.date), video)
+                except (BrokenPictureError, NotThereError, RefusedError) as error:
+                    lack = self._remember_broken(entry, error)
+            reasons.append(f"the entry of {_spoken(entry.date)} {lack}")
+            video = video or entry.video
+        raise ApodError("NASA has had no picture for a year")
+
+    def _double(self, entry: Entry) -> Generator[News, None, Finished]:
+        with self._cores:
+            if finished := self.cache.find(entry.date):
+                return finished
+            with self.cache.adding(entry.date) as folder:
+                yield from doubling.double_day(self._client, self._upscaler, entry, folder)
+            finished = self.cache.find(entry.date)
+        if finished is None:
+            raise BrokenPictureError("has a picture that does not fit into the cache; set CACHE_GB higher")
+        return finished
+
+    def _record(self, view: View) -> None:
+        if view.finished is None:
+            return
+        with self._cores:
+            try:
+                self.recorder.record(view.finished)
+            except (DoubleResolutionError, OSError) as error:
+                log.warning("%s is not measured: %s", view.finished.entry.date, error)
+
+    def _known_to_be_broken(self, entry: Entry) -> str:
+        until, lack = self._broken.get(entry.date, (0.0, ""))
+        return lack if self._now() < until else ""
+
+    def _remember_broken(self, entry: Entry, error: ApodError) -> str:
+        """NASA may mend a broken picture, so it is tried again, but not by each visitor."""
+        until = self._now() + HOUR
+        lack = str(error) if isinstance(error, BrokenPictureError) else f"has a picture that cannot be had: {error}"
+        self._broken[entry.date] = (until, f"{lack} (it is tried again at {_clock(until)})")
+        return self._broken[entry.date][1]
+
+    def _absence(self, day: dt.date) -> str:
+        if day >= self._today():
+            return f"NASA has not published the picture of {_spoken(day)} yet"
+        return f"NASA has no entry for {_spoken(day)}"
+
+    def _again(self, error: ApodError) -> float:
+        """When it makes sense to try again what failed."""
+        return error.retry_at if isinstance(error, UnavailableError) else self._now() + HOUR
+
+    def _today(self) -> dt.date:
+        return dt.datetime.fromtimestamp(self._now(), dt.UTC).date()
+
+
+def _until_view(news: Iterator[News]) -> Iterator[News]:
+    """The work goes on after its View, with measuring; nobody needs to wait for that."""
+    for item in news:
+        yield item
+        if isinstance(item, View):
+            return
+
+
+def _note(reasons: list[str], found: dt.date) -> str:
+    if not reasons:
+        return ""
+    return f"{_capital('; '.join(reasons[:2]))}. So this is the picture of {_spoken(found)}."
+
+
+def _spoken(day: dt.date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _clock(moment: float) -> str:
+    return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%H:%M} UTC"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
