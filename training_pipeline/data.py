@@ -1,0 +1,109 @@
+"""Tile shards as batches: what step n trains on follows from the seed and n alone."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from feature_pipeline import shards
+from feature_pipeline.shards import Entry, Sample
+from upscaler.architecture import SCALE
+from upscaler.errors import TrainingError
+from upscaler.pixels import Pixels
+
+TILE = 128  # pixels a side of the small tile
+
+
+def entries(folders: Iterable[Path]) -> list[Entry]:
+    """The tiles of all folders, in order. Raises FeatureError or TrainingError if there are none."""
+    found = [entry for folder in folders for entry in shards.index(folder)]
+    if not found:
+        raise TrainingError("the shards hold no tiles; make them of more pictures with python -m feature_pipeline")
+    return found
+
+
+def image_id(entry: Entry) -> str:
+    """The picture that a tile was cut from."""
+    return entry.key.rpartition("-")[0]
+
+
+def pictures(tiles: Iterable[Entry]) -> set[str]:
+    """The ids of the pictures that the tiles were cut from."""
+    return {image_id(tile) for tile in tiles}
+
+
+def share(tiles: list[Entry], part: float) -> list[Entry]:
+    """The tiles of about `part` (0 to 1) of the pictures; a larger part holds a smaller one."""
+    return [tile for tile in tiles if _place(image_id(tile)) < part]
+
+
+def check_apart(training: list[Entry], validation: list[Entry]) -> None:
+    """Raise TrainingError if a picture is in both sets: the score would tell how well it is known by heart."""
+    if shared := sorted(pictures(training) & pictures(validation)):
+        raise TrainingError(
+            f"{len(shared)} pictures are in the training and in the validation set ({shared[0]} is one); "
+            "give a validation set of other pictures"
+        )
+
+
+def load(entry: Entry) -> Sample:
+    """Read a tile pair. Raises FeatureError if it cannot be read, TrainingError if it is not of the size due."""
+    sample = shards.load(entry)
+    if sample.small.shape != (TILE, TILE, 3) or sample.large.shape != (SCALE * TILE, SCALE * TILE, 3):
+        raise TrainingError(
+            f"the tiles of {entry.key} in {entry.tar} are {sample.small.shape[:2]} and {sample.large.shape[:2]}, where "
+            f"{TILE} and {SCALE * TILE} pixels a side are due; make the shards again"
+        )
+    return sample
+
+
+@dataclass(frozen=True)
+class Batches(Dataset[tuple[Tensor, Tensor]]):
+    """Batch n: the next `size` tiles of a walk that meets each tile once an epoch, cropped, flipped and turned.
+
+    An item is a pair of uint8 tensors, small N3cc and large N3(2c)(2c), c being `crop`.
+    """
+
+    tiles: list[Entry]
+    size: int
+    crop: int
+    seed: int
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng([self.seed, step])
+        places = range(step * self.size, (step + 1) * self.size)
+        pairs = [augmented(load(self._tile(place)), self.crop, rng) for place in places]
+        small, large = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
+        return torch.from_numpy(np.ascontiguousarray(small)), torch.from_numpy(np.ascontiguousarray(large))
+
+    def _tile(self, place: int) -> Entry:
+        epoch, i = divmod(place, len(self.tiles))
+        return self.tiles[_order(self.seed, epoch, len(self.tiles))[i]]
+
+
+def augmented(sample: Sample, crop: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """A random `crop` of the small tile and the same place of the large one, in one of eight flips and turns."""
+    top, left = rng.integers(TILE - crop + 1, size=2)
+    turns, flip = int(rng.integers(4)), rng.integers(2)
+    small, large = (
+        np.rot90(tile[top * s : (top + crop) * s, left * s : (left + crop) * s], turns)
+        for tile, s in ((sample.small, 1), (sample.large, SCALE))
+    )
+    return (small[:, ::-1], large[:, ::-1]) if flip else (small, large)
+
+
+@lru_cache(maxsize=2)  # a batch may end one epoch and begin the next
+def _order(seed: int, epoch: int, tiles: int) -> list[int]:
+    order: list[int] = np.random.default_rng([seed, epoch, tiles]).permutation(tiles).tolist()
+    return order
+
+
+def _place(identity: str) -> float:
+    """A fixed place in [0, 1) for a picture, as if drawn by lot."""
+    return int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16) / 16**8

@@ -1,0 +1,48 @@
+"""The network against the truth, on tiles it was not trained on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from feature_pipeline.shards import Entry
+from training_pipeline import data
+from training_pipeline.network import Network
+from upscaler import metrics
+from upscaler.architecture import SCALE
+from upscaler.metrics import Score
+from upscaler.pixels import Pixels
+
+MOST_TILES = 200  # evenly over the set: enough to tell runs apart, and a few seconds
+
+
+def evaluate(network: Network, tiles: Sequence[Entry]) -> Score:
+    """The mean score over at most 200 of the tiles, as 8-bit pictures."""
+    samples = (data.load(tile) for tile in spread(tiles, MOST_TILES))
+    return metrics.mean([metrics.score(double(network, sample.small), sample.large) for sample in samples])
+
+
+def spread(tiles: Sequence[Entry], most: int) -> list[Entry]:
+    """At most `most` of the tiles, at equal distances."""
+    chosen = np.linspace(0, len(tiles) - 1, min(most, len(tiles))).round().astype(int)
+    return [tiles[i] for i in chosen]
+
+
+@torch.no_grad()
+def double(network: Network, small: Pixels) -> Pixels:
+    """What the network makes of an HWC uint8 picture, the border replicated: (2H)(2W)C uint8."""
+    device = next(network.parameters()).device
+    planes = torch.tensor(small, device=device).permute(2, 0, 1)[None] / 255
+    extended = F.pad(planes, (network.radius,) * 4, mode="replicate")
+    was_training = network.training
+    network.eval()
+    doubled = _inner(network(extended), SCALE * network.radius)
+    network.train(was_training)
+    pixels: Pixels = (doubled[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    return pixels
+
+
+def _inner(planes: Tensor, margin: int) -> Tensor:
+    return planes[..., margin:-margin, margin:-margin]

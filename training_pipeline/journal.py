@@ -1,0 +1,36 @@
+"""What a run tells while it goes: a bar, log.jsonl and TensorBoard."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from upscaler.atomic import write_text
+from upscaler.metrics import Score
+
+LOG = "log.jsonl"
+
+
+class Journal:
+    """Appends one row an evaluation to log.jsonl, and shows it in TensorBoard."""
+
+    def __init__(self, run: Path, rows: list[dict[str, Any]]) -> None:
+        """`rows` are those of the checkpoint that the run goes on from; what was logged after it is forgotten."""
+        self._path = run / LOG
+        self.rows = rows
+        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=rows[-1]["step"] + 1 if rows else 0)
+
+    def add(self, step: int, score: Score, **measures: float) -> None:
+        """Log an evaluation."""
+        row = {"step": step, **measures, **asdict(score)}
+        self.rows.append(row)
+        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        for name, value in row.items():
+            self._board.add_scalar(name, value, step)
+        self._board.flush()
+
+    def close(self) -> None:
+        """Close TensorBoard's file."""
+        self._board.close()
