@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from training_pipeline import train
+from training_pipeline.losses import LOSSES
 from training_pipeline.network import SIZES
 from training_pipeline.train import Config
 from upscaler.command import one_sentence_errors
@@ -33,9 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument("--steps", type=int, help="train for so many steps: reproducible to the bit")
     budget.add_argument("--minutes", type=float, help="train for so long: not reproducible to the bit")
-    add("--size", choices=list(SIZES), default=Config.size, help="of the network")
+    add("--size", default=Config.size, help=f"of the network: {', '.join(SIZES)} or WIDTHxDEPTH")
     add("--init-from", help="start from the weights of this artifact")
-    add("--share", type=float, default=Config.share, help="of the pictures, 0 to 1")
+    add("--share", type=float, default=Config.share, help="of the training pictures, 0 to 1")
     add("--batch", type=int, default=Config.batch, help="crops a step")
     add("--crop", type=int, default=Config.crop, help="pixels a side of the small crop, 128 at most")
     add("--learning-rate", type=float, default=Config.learning_rate, help="at its peak")
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--branches", action=argparse.BooleanOptionalAction, default=Config.branches, help="beside each 3x3")
     add("--average", type=float, default=Config.average, help="decay of the moving average of the weights")
     add("--clip", type=float, default=Config.clip, help="largest norm of the gradient")
+    add("--loss", choices=list(LOSSES), default=Config.loss, help="what is made small")
     add("--seed", type=int, default=Config.seed, help="of all that is drawn by lot")
     add("--threads", type=int, default=Config.threads, help="one and two round differently")
     return parser

@@ -1,5 +1,6 @@
 """All that a run needs to go on as if it had not been stopped, in one file that is whole or not there."""
 
+import io
 import pickle
 import sys
 from dataclasses import dataclass, field
@@ -50,19 +51,19 @@ def read_best(run: Path) -> Checkpoint:
     return read(run / FOLDER / BEST)
 
 
-def latest(run: Path, configuration: dict[str, Any]) -> Checkpoint | None:
-    """The last checkpoint that can be read, or None; a broken one is named on standard error and passed over.
+def latest(run: Path) -> Checkpoint | None:
+    """The last checkpoint that can be read, or None if the run has none; a broken one is named on standard error.
 
-    Raises TrainingError if it was made by another configuration.
+    Raises TrainingError if there are some and all are broken.
     """
-    for path in reversed(_steps(run)):
+    paths = _steps(run)
+    for path in reversed(paths):
         try:
-            checkpoint = read(path)
+            return read(path)
         except TrainingError as error:
             print(f"warning: {error}; the one before is taken", file=sys.stderr)
-            continue
-        _check_same(checkpoint.configuration, configuration, path)
-        return checkpoint
+    if paths:
+        raise TrainingError(f"no checkpoint in {run / FOLDER} can be read; start again with another --out")
     return None
 
 
@@ -70,23 +71,16 @@ def read(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises TrainingError if it is missing, truncated or not one."""
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, TypeError, ValueError, LookupError, pickle.UnpicklingError) as error:
         raise TrainingError(f"the checkpoint {path} cannot be read") from error
 
 
 def _save(path: Path, checkpoint: Checkpoint) -> None:
+    content = io.BytesIO()
+    torch.save(vars(checkpoint), content)  # straight to the disk, it would hide that the disk is full
     with atomic_path(path) as temporary:
-        torch.save(vars(checkpoint), temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def _steps(run: Path) -> list[Path]:
     return sorted((run / FOLDER).glob("step-*.pt"))
-
-
-def _check_same(recorded: dict[str, Any], asked: dict[str, Any], path: Path) -> None:
-    for key in sorted(recorded.keys() | asked.keys()):
-        if recorded.get(key) != asked.get(key):
-            raise TrainingError(
-                f"{path} was made with {key} {recorded.get(key)}, not {asked.get(key)}; "
-                "resume with the same configuration, or start in another folder"
-            )

@@ -1,6 +1,7 @@
 """Tile shards as batches: what step n trains on follows from the seed and n alone."""
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,11 +14,31 @@ from torch.utils.data import Dataset
 
 from feature_pipeline import shards
 from feature_pipeline.shards import Entry, Sample
+from training_pipeline.config import TILE, Config
 from upscaler.architecture import SCALE
-from upscaler.errors import TrainingError
+from upscaler.errors import DoubleResolutionError, TrainingError
 from upscaler.pixels import Pixels
 
-TILE = 128  # pixels a side of the small tile
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """What a run learns from, and what it is scored on."""
+
+    training: list[Entry]
+    validation: list[Entry]
+
+
+def read(config: Config) -> Tiles:
+    """The run's tiles. Raises FeatureError or TrainingError if there are none, or if a picture is in both sets."""
+    training = entries(config.shards)
+    if config.fold:
+        training, validation = split(training, *config.fold)
+    else:
+        validation = entries(config.validation)
+    check_apart(training, validation)
+    return Tiles(share(training, config.share), validation)
 
 
 def entries(folders: Iterable[Path]) -> list[Entry]:
@@ -39,16 +60,28 @@ def pictures(tiles: Iterable[Entry]) -> set[str]:
 
 
 def share(tiles: list[Entry], part: float) -> list[Entry]:
-    """The tiles of about `part` (0 to 1) of the pictures; a larger part holds a smaller one."""
-    return [tile for tile in tiles if _place(image_id(tile)) < part]
+    """The tiles of `part` (above 0, at most 1) of the pictures, one at least; a larger part holds a smaller one."""
+    lot = _drawn_by_lot(tiles)
+    chosen = set(lot[: math.ceil(part * len(lot))])
+    return [tile for tile in tiles if image_id(tile) in chosen]
 
 
-def check_apart(training: list[Entry], validation: list[Entry]) -> None:
+def split(tiles: list[Entry], fold: int, folds: int) -> tuple[list[Entry], list[Entry]]:
+    """The tiles outside and inside of part `fold` of `folds` of the pictures. Raises TrainingError if there are fewer
+    pictures than folds."""
+    lot = _drawn_by_lot(tiles)
+    if len(lot) < folds:
+        raise TrainingError(f"{len(lot)} pictures cannot be split into {folds} folds; make shards of more pictures")
+    inside = set(lot[fold::folds])
+    return [t for t in tiles if image_id(t) not in inside], [t for t in tiles if image_id(t) in inside]
+
+
+def check_apart(training: list[Entry], held_out: list[Entry], name: str = "validation") -> None:
     """Raise TrainingError if a picture is in both sets: the score would tell how well it is known by heart."""
-    if shared := sorted(pictures(training) & pictures(validation)):
+    if shared := sorted(pictures(training) & pictures(held_out)):
         raise TrainingError(
-            f"{len(shared)} pictures are in the training and in the validation set ({shared[0]} is one); "
-            "give a validation set of other pictures"
+            f"{len(shared)} pictures are in the training and in the {name} set ({shared[0]} is one); "
+            f"give a {name} set of other pictures"
         )
 
 
@@ -64,10 +97,11 @@ def load(entry: Entry) -> Sample:
 
 
 @dataclass(frozen=True)
-class Batches(Dataset[tuple[Tensor, Tensor]]):
+class Batches(Dataset[Batch | DoubleResolutionError]):
     """Batch n: the next `size` tiles of a walk that meets each tile once an epoch, cropped, flipped and turned.
 
-    An item is a pair of uint8 tensors, small N3cc and large N3(2c)(2c), c being `crop`.
+    An item is a pair of uint8 tensors, small N3cc and large N3(2c)(2c), c being `crop`; or why it cannot be had,
+    because an error raised in the loader's process would arrive as a traceback.
     """
 
     tiles: list[Entry]
@@ -75,7 +109,13 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     crop: int
     seed: int
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, step: int) -> Batch | DoubleResolutionError:
+        try:
+            return self._batch(step)
+        except DoubleResolutionError as error:
+            return error
+
+    def _batch(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         places = range(step * self.size, (step + 1) * self.size)
         pairs = [augmented(load(self._tile(place)), self.crop, rng) for place in places]
@@ -104,6 +144,6 @@ def _order(seed: int, epoch: int, tiles: int) -> list[int]:
     return order
 
 
-def _place(identity: str) -> float:
-    """A fixed place in [0, 1) for a picture, as if drawn by lot."""
-    return int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16) / 16**8
+def _drawn_by_lot(tiles: Iterable[Entry]) -> list[str]:
+    """The pictures in an order that has nothing to do with their ids, and is always the same."""
+    return sorted(pictures(tiles), key=lambda identity: hashlib.sha256(identity.encode()).digest())

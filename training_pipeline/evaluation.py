@@ -1,6 +1,8 @@
 """The network against the truth, on tiles it was not trained on."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -18,10 +20,17 @@ from upscaler.pixels import Pixels
 MOST_TILES = 200  # evenly over the set: enough to tell runs apart, and a few seconds
 
 
-def evaluate(network: Network, tiles: Sequence[Entry]) -> Score:
-    """The mean score over at most 200 of the tiles, as 8-bit pictures."""
-    samples = (data.load(tile) for tile in spread(tiles, MOST_TILES))
-    return metrics.mean([metrics.score(double(network, sample.small), sample.large) for sample in samples])
+def scores(network: Network, tiles: Sequence[Entry]) -> Iterator[Score]:
+    """The score of each of at most 200 of the tiles, as 8-bit pictures; what the upscaler makes of them, in float32."""
+    for tile in spread(tiles, MOST_TILES):
+        sample = data.load(tile)
+        yield metrics.score(double(network, sample.small), sample.large)
+
+
+def seconds(network: Network, tiles: Sequence[Entry]) -> float:
+    """How long `scores` will take, from its first two tiles; the first is slower than the rest."""
+    started = [time.monotonic() for _ in islice(chain([None], scores(network, tiles)), 3)]
+    return (started[-1] - started[-2]) * min(MOST_TILES, len(tiles))
 
 
 def spread(tiles: Sequence[Entry], most: int) -> list[Entry]:
@@ -32,10 +41,10 @@ def spread(tiles: Sequence[Entry], most: int) -> list[Entry]:
 
 @torch.no_grad()
 def double(network: Network, small: Pixels) -> Pixels:
-    """What the network makes of an HWC uint8 picture, the border replicated: (2H)(2W)C uint8."""
+    """What the network makes of an HWC uint8 picture, the border mirrored as the upscaler does: (2H)(2W)C uint8."""
     device = next(network.parameters()).device
     planes = torch.tensor(small, device=device).permute(2, 0, 1)[None] / 255
-    extended = F.pad(planes, (network.radius,) * 4, mode="replicate")
+    extended = F.pad(planes, (network.radius,) * 4, mode="reflect")
     was_training = network.training
     network.eval()
     doubled = _inner(network(extended), SCALE * network.radius)

@@ -1,6 +1,7 @@
 """What a run tells while it goes: a bar, log.jsonl and TensorBoard."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,30 @@ class Journal:
         """`rows` are those of the checkpoint that the run goes on from; what was logged after it is forgotten."""
         self._path = run / LOG
         self.rows = rows
+        self._write()
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=rows[-1]["step"] + 1 if rows else 0)
 
     def add(self, step: int, score: Score, **measures: float) -> None:
         """Log an evaluation."""
         row = {"step": step, **measures, **asdict(score)}
         self.rows.append(row)
-        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        self._write()
         for name, value in row.items():
             self._board.add_scalar(name, value, step)
         self._board.flush()
 
+    def holds(self, step: int) -> bool:
+        """Whether the evaluation after `step` is logged."""
+        return any(row["step"] == step for row in self.rows)
+
+    @property
+    def best(self) -> float:
+        """The highest PSNR on Y so far, dB."""
+        return max((row["psnr_y"] for row in self.rows), default=-math.inf)
+
     def close(self) -> None:
         """Close TensorBoard's file."""
         self._board.close()
+
+    def _write(self) -> None:
+        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))

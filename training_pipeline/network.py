@@ -1,5 +1,6 @@
 """The network as it is trained: branches beside every 3x3 convolution, merged into one kernel at every step."""
 
+import re
 from typing import cast
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from upscaler.architecture import COLOURS, SCALE, Architecture, Weights
+from upscaler.errors import TrainingError
 from upscaler.graph import INTERPOLATION_RADIUS, bicubic_kernel
 
 FIRST_SLOPE = 0.25  # of each PReLU
@@ -27,6 +29,15 @@ SIZES = {
     "small": Architecture(width=48, depth=8),
     "base": Architecture(width=64, depth=16),
 }
+
+
+def architecture(size: str) -> Architecture:
+    """The architecture of a size: one of `SIZES`, or WIDTHxDEPTH. Raises TrainingError if it is neither."""
+    if size in SIZES:
+        return SIZES[size]
+    if match := re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", size):
+        return Architecture(width=int(match[1]), depth=int(match[2]))
+    raise TrainingError(f"there is no size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10")
 
 
 class Branches(nn.Module):

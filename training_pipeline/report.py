@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -11,15 +11,14 @@ from PIL import Image
 
 from feature_pipeline.shards import Sample
 from training_pipeline import checkpoint, data, evaluation
+from training_pipeline.config import TILE, Config
+from training_pipeline.data import Tiles
 from training_pipeline.journal import LOG
-from training_pipeline.network import SIZES, Network
+from training_pipeline.network import Network, architecture
 from upscaler import artifact, bicubic, models
 from upscaler.artifact import Artifact, Member, ModelConfig
 from upscaler.atomic import atomic_path
 from upscaler.pixels import Pixels
-
-if TYPE_CHECKING:
-    from training_pipeline.train import Config, Tiles
 
 CURVE, STRIP = "learning_curve.png", "crops.png"
 ROWS = 6  # of the strip
@@ -28,7 +27,7 @@ CROP = 64  # pixels a side of the small crop in the strip
 matplotlib.use("Agg")
 
 
-def write(config: "Config", tiles: "Tiles") -> Artifact:
+def write(config: Config, tiles: Tiles) -> Artifact:
     """Write the artifact of the run's best checkpoint, and the drawings, to `config.out`."""
     best = checkpoint.read_best(config.out)
     network = averaged_network(config, best.states["average"])
@@ -41,9 +40,9 @@ def write(config: "Config", tiles: "Tiles") -> Artifact:
     return artifact.write(config.out, model, network.collapsed(), {"validation": row}, _card(config, row))
 
 
-def averaged_network(config: "Config", state: dict[str, Any]) -> Network:
+def averaged_network(config: Config, state: dict[str, Any]) -> Network:
     """The network with the moving average of the weights, as a checkpoint holds it."""
-    network = Network(SIZES[config.size], config.branches, config.dropout)
+    network = Network(architecture(config.size), config.branches, config.dropout)
     weights = {key.removeprefix("module."): value for key, value in state.items() if key.startswith("module.")}
     network.load_state_dict(weights)
     return network.eval()
@@ -65,7 +64,7 @@ def draw_curve(run: Path) -> None:
         figure.savefig(temporary, dpi=100)
 
 
-def draw_strip(network: Network, tiles: "Tiles", run: Path) -> None:
+def draw_strip(network: Network, tiles: Tiles, run: Path) -> None:
     """Draw small | bicubic | network | truth for a few validation tiles, all at the size of the truth."""
     rows = [_strip_row(network, data.load(tile)) for tile in evaluation.spread(tiles.validation, ROWS)]
     with atomic_path(run / STRIP) as temporary:
@@ -73,14 +72,14 @@ def draw_strip(network: Network, tiles: "Tiles", run: Path) -> None:
 
 
 def _strip_row(network: Network, sample: Sample) -> Pixels:
-    inner = slice((data.TILE - CROP) // 2, (data.TILE + CROP) // 2)
+    inner = slice((TILE - CROP) // 2, (TILE + CROP) // 2)
     doubled_inner = slice(2 * inner.start, 2 * inner.stop)
     enlarged = sample.small[inner, inner].repeat(2, axis=0).repeat(2, axis=1)
     doubled = [bicubic.double(sample.small), evaluation.double(network, sample.small), sample.large]
     return np.concatenate([enlarged, *(picture[doubled_inner, doubled_inner] for picture in doubled)], axis=1)
 
 
-def _member(config: "Config", tiles: "Tiles", steps: int) -> Member:
+def _member(config: Config, tiles: Tiles, steps: int) -> Member:
     ancestor = models.find(config.init_from).config.sha256[artifact.WEIGHTS] if config.init_from else None
     return Member(
         name=config.out.resolve().name,
@@ -91,7 +90,7 @@ def _member(config: "Config", tiles: "Tiles", steps: int) -> Member:
     )
 
 
-def _card(config: "Config", row: dict[str, Any]) -> str:
+def _card(config: Config, row: dict[str, Any]) -> str:
     parts = ", ".join(folder.resolve().name for folder in config.shards)
     return (
         f"# {config.out.resolve().name}\n\n"

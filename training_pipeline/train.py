@@ -2,77 +2,42 @@
 
 import json
 import math
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from pathlib import Path
+from contextlib import closing
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from feature_pipeline.shards import Entry
 from training_pipeline import checkpoint, data, device, evaluation, report
 from training_pipeline.checkpoint import Checkpoint
+from training_pipeline.config import Config
+from training_pipeline.data import Tiles
 from training_pipeline.journal import Journal
-from training_pipeline.network import SIZES, Network
+from training_pipeline.losses import LOSSES
+from training_pipeline.network import Network, architecture
 from training_pipeline.schedule import learning_rate
-from upscaler import models
+from training_pipeline.stopping import leave_signals_to_the_parent, stop_signals
+from upscaler import metrics, models
 from upscaler.artifact import Artifact
 from upscaler.atomic import write_text
-from upscaler.errors import TrainingError
+from upscaler.errors import DoubleResolutionError, TrainingError
+from upscaler.metrics import Score
+
+__all__ = ["Config", "DivergedError", "Run", "first_network", "run"]
 
 RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps
 PREFETCHED = 8  # batches
 
 
-@dataclass(frozen=True)
-class Config:
-    """All that decides a run. Give `steps` or `minutes`; a run of `minutes` is not reproducible to the bit.
-
-    `share`: of the training pictures, 0 to 1. `batch` and `crop`: tiles a step, and pixels a side of the small crop.
-    `average`: decay of the moving average of the weights. `init_from`: the artifact whose weights are the beginning.
-    """
-
-    shards: tuple[Path, ...]
-    validation: tuple[Path, ...]
-    out: Path
-    size: str = "small"
-    steps: int | None = None
-    minutes: float | None = None
-    init_from: str | None = None
-    share: float = 1.0
-    batch: int = 16
-    crop: int = 48
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    dropout: float = 0.0
-    branches: bool = True
-    average: float = 0.999
-    clip: float = 1.0
-    seed: int = 0
-    threads: int = 2
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields with paths as text; `out` is left out, because a run may be moved."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "out"}
-        return json.loads(json.dumps(values, default=str))  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class Tiles:
-    """What a run learns from, and what it is scored on."""
-
-    training: list[Entry]
-    validation: list[Entry]
+class DivergedError(TrainingError):
+    """The loss or its gradient is not finite: the learning rate was too high."""
 
 
 def run(config: Config, resume: bool = False) -> Artifact:
@@ -80,27 +45,22 @@ def run(config: Config, resume: bool = False) -> Artifact:
 
     SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; with `resume` the run then goes on.
     """
-    tiles = read_tiles(config)
-    start = _start(config, resume)
-    write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
     torch.set_num_threads(config.threads)
-    Run(config, tiles, start).train()
+    tiles = data.read(config)
+    start = _start(config, resume)
+    training = Run(config, tiles, start)
+    write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
+    training.train()
     return report.write(config, tiles)
 
 
-def read_tiles(config: Config) -> Tiles:
-    """The run's tiles. Raises TrainingError if there are none, or if a picture is in both sets."""
-    training = data.share(data.entries(config.shards), config.share)
-    tiles = Tiles(training, data.entries(config.validation))
-    data.check_apart(tiles.training, tiles.validation)
-    return tiles
-
-
 def _start(config: Config, resume: bool) -> Checkpoint | None:
-    found = checkpoint.latest(config.out, config.as_json()) if resume else None
     if not resume and (config.out / checkpoint.FOLDER).exists():
         raise TrainingError(f"{config.out} already holds a run; give --resume to go on with it, or another --out")
-    return found
+    start = checkpoint.latest(config.out) if resume else None
+    if start:
+        config.check_same(start.configuration)
+    return start
 
 
 class Run:
@@ -118,85 +78,102 @@ class Run:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
         )
-        self.step, self.earlier_seconds, self.began = 0, 0.0, time.monotonic()
+        self.step, self.loss, self.earlier_seconds, self.began = 0, math.nan, 0.0, time.monotonic()
         if start:
             self._go_on_from(start)
+        self.reserve = evaluation.seconds(self._averaged, tiles.validation) if config.minutes else 0.0
         self.journal = Journal(config.out, list(start.log) if start else [])
 
     def train(self) -> None:
-        """Go on to the end of the budget."""
-        with stop_signals() as stopped, self._bar() as bar:
-            for small, large in self._batches():
-                loss = self._advance(small, large)
-                self._show(bar, loss)
-                if self.progress >= 1 or self.step % EVALUATE_EVERY == 0:
-                    self._evaluate(loss)
-                elif stopped:
-                    checkpoint.write(self.config.out, self._checkpoint())
-                if stopped:
-                    tqdm.write(f"stopped at step {self.step}; the same command with --resume goes on", sys.stderr)
-                    raise KeyboardInterrupt
-        self.journal.close()
+        """Go on to the end of the budget. Told to stop, it writes a checkpoint and raises KeyboardInterrupt."""
+        with closing(self.journal), stop_signals() as stopped, self._bar() as bar:
+            done = self._settle(stopped)  # the run may have been stopped when an evaluation was due
+            batches = self._batches()
+            while not done:
+                self.advance(*next(batches))
+                self._show(bar)
+                done = self._settle(stopped)
 
     @property
     def progress(self) -> float:
-        """The share of the budget that is spent."""
+        """The share of the budget that is spent; time is kept back for the last evaluation."""
         if self.config.steps is not None:
             return self.step / self.config.steps
-        return self.seconds / (60 * cast(float, self.config.minutes))
+        return (self.seconds + self.reserve) / (60 * cast(float, self.config.minutes))
 
     @property
     def seconds(self) -> float:
         """Time spent on the run, its earlier beginnings counted."""
         return self.earlier_seconds + time.monotonic() - self.began
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        steps = range(self.step, self.config.steps or sys.maxsize)
-        batches = data.Batches(self.tiles.training, self.config.batch, self.config.crop, self.config.seed)
-        loader = DataLoader(
-            batches,
-            sampler=steps,
-            batch_size=None,
-            num_workers=1,
-            prefetch_factor=PREFETCHED,
-            pin_memory=self.device.type == "cuda",
-            worker_init_fn=_leave_ctrl_c_to_the_parent,
-            generator=torch.Generator(),  # or making the loader would draw from the run's own random numbers
-        )
-        for batch in loader:
-            if self.progress >= 1:
-                return
-            yield batch
-
-    def _advance(self, small: Tensor, large: Tensor) -> float:
-        """One step on one batch (uint8, N3cc and N3(2c)(2c)); the loss before it."""
+    def advance(self, small: Tensor, large: Tensor) -> None:
+        """Take one step on one batch (uint8, N3cc and N3(2c)(2c)). Raises DivergedError, the weights untouched."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config.learning_rate, self.progress)
         x, truth = (side.to(self.device, non_blocking=True) / 255 for side in (small, large))
         with device.autocast(self.device, self.bfloat16):
             doubled = self.forward(x.contiguous(memory_format=self.layout))
-        loss = F.l1_loss(doubled.float(), truth)
-        if not math.isfinite(value := loss.item()):
-            raise TrainingError(
-                f"the loss is {value} at step {self.step}; the checkpoint before it is kept: "
-                "start again from it with --init-from and a lower --learning-rate"
-            )
+        loss = LOSSES[self.config.loss](doubled.float(), truth)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self._check_finite(loss.item(), norm.item())
         self.optimiser.step()
         self.average.update_parameters(self.network)
-        self.step += 1
-        return value
+        self.step, self.loss = self.step + 1, loss.item()
 
-    def _evaluate(self, loss: float) -> None:
-        score = evaluation.evaluate(cast(Network, self.average.module), self.tiles.validation)
-        best_before = max((row["psnr_y"] for row in self.journal.rows), default=-math.inf)
+    def _check_finite(self, loss: float, norm: float) -> None:
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise DivergedError(
+                f"the loss is {loss} and its gradient {norm} at step {self.step}; the checkpoints before it are kept "
+                f"in {self.config.out / checkpoint.FOLDER}; start another run with a lower --learning-rate"
+            )
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        batches = data.Batches(self.tiles.training, self.config.batch, self.config.crop, self.config.seed)
+        loader = DataLoader(
+            batches,
+            sampler=range(self.step, self.config.steps or sys.maxsize),
+            batch_size=None,
+            num_workers=1,
+            prefetch_factor=PREFETCHED,
+            pin_memory=self.device.type == "cuda",
+            worker_init_fn=leave_signals_to_the_parent,
+            generator=torch.Generator(),  # or making the loader would draw from the run's own random numbers
+        )
+        for batch in loader:
+            if isinstance(batch, DoubleResolutionError):
+                raise batch
+            yield batch
+
+    def _settle(self, stopped: list[int]) -> bool:
+        """Between two steps: evaluate if that is due, stop if told to; whether the budget is spent."""
+        done = self.step > 0 and self.progress >= 1
+        due = done or (self.step > 0 and self.step % EVALUATE_EVERY == 0)
+        if due and not self.journal.holds(self.step):
+            self._evaluate(stopped)
+        if stopped:
+            checkpoint.write(self.config.out, self._checkpoint())
+            tqdm.write(f"stopped at step {self.step}; the same command with --resume goes on", sys.stderr)
+            raise KeyboardInterrupt
+        return done
+
+    def _evaluate(self, stopped: list[int]) -> None:
+        scores: list[Score] = []
+        for score in evaluation.scores(self._averaged, self.tiles.validation):
+            if stopped:
+                return  # it is done again when the run goes on
+            scores.append(score)
+        score, best_before = metrics.mean(scores), self.journal.best
         rate = self.optimiser.param_groups[0]["lr"]
-        self.journal.add(self.step, score, loss=loss, learning_rate=rate, seconds=round(self.seconds, 1))
+        self.journal.add(self.step, score, loss=self.loss, learning_rate=rate, seconds=round(self.seconds, 1))
         if score.psnr_y > best_before:
             checkpoint.write_best(self.config.out, self._checkpoint())
         checkpoint.write(self.config.out, self._checkpoint())
+
+    @property
+    def _averaged(self) -> Network:
+        return cast(Network, self.average.module)
 
     def _stateful(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         return {"network": self.network, "average": self.average, "optimiser": self.optimiser}
@@ -205,10 +182,12 @@ class Run:
         states: dict[str, Any] = {name: part.state_dict() for name, part in self._stateful().items()}
         states["random"] = torch.get_rng_state()
         states["random_cuda"] = torch.cuda.get_rng_state_all()
+        states["loss"] = self.loss
         return Checkpoint(self.config.as_json(), self.step, self.seconds, self.journal.rows, states)
 
     def _go_on_from(self, start: Checkpoint) -> None:
         self.step, self.earlier_seconds = start.step, start.seconds
+        self.loss = start.states.get("loss", math.nan)
         for name, part in self._stateful().items():
             part.load_state_dict(start.states[name])
         torch.set_rng_state(start.states["random"])
@@ -222,20 +201,20 @@ class Run:
         unit = "step" if self.config.steps else "s"
         return tqdm(total=self._budget(), unit=unit, desc=self.config.out.name, dynamic_ncols=True)
 
-    def _show(self, bar: "tqdm[Any]", loss: float) -> None:
+    def _show(self, bar: "tqdm[Any]") -> None:
         done = round(min(1.0, self.progress) * self._budget())
         psnr = f"{self.journal.rows[-1]['psnr_y']:.2f} dB" if self.journal.rows else "not yet"
-        bar.set_postfix(step=self.step, loss=f"{loss:.4f}", psnr=psnr, refresh=False)
+        bar.set_postfix(step=self.step, loss=f"{self.loss:.4f}", psnr=psnr, refresh=False)
         bar.update(done - bar.n)
 
 
 def first_network(config: Config) -> Network:
-    """The network before the first step. Raises ModelError if the beginning is missing or of another size."""
-    architecture = SIZES[config.size]
-    network = Network(architecture, config.branches, config.dropout)
+    """The network before the first step. Raises ModelError or TrainingError if the beginning is missing or unfit."""
+    shape = architecture(config.size)
+    network = Network(shape, config.branches, config.dropout)
     if config.init_from:
         beginning = models.find(config.init_from)
-        if beginning.config.architecture != architecture or beginning.config.networks != 1:
+        if beginning.config.architecture != shape or beginning.config.networks != 1:
             raise TrainingError(f"{config.init_from} is not one network of the size {config.size}; give one that is")
         network.assign(beginning.weights())
     return network
@@ -250,25 +229,3 @@ def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
         torch._foreach_lerp_(averages, currents, 1 - min(decay, (1 + n) / (10 + n)))
 
     return update
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list, so that the step under way ends well; a second one is not waited for."""
-    received: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave_ctrl_c_to_the_parent(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,133 @@
+"""The network: branches collapse into one kernel, the radius is what gradients say, the engine computes the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from generated import photo_like
+from tile_sets import small_config
+from torch.nn import functional as F
+
+from training_pipeline import data, evaluation, train
+from training_pipeline.network import Convolution, Network
+from training_pipeline.train import Run
+from upscaler import Upscaler, artifact
+from upscaler.architecture import Architecture
+from upscaler.artifact import Member, ModelConfig
+from upscaler.errors import TrainingError
+
+
+def lively(architecture: Architecture, branches: bool = True) -> Network:
+    """A network whose every parameter matters, as after training."""
+    torch.manual_seed(1)
+    network = Network(architecture, branches)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return network.eval()
+
+
+def separately(layer: Convolution, x: torch.Tensor) -> torch.Tensor:
+    """What a convolution and each of its branches give, each run by itself, summed."""
+    branches = layer.branches
+    assert branches is not None
+    total = F.conv2d(x, layer.kernel, layer.bias, padding=1) + F.conv2d(x, branches.point[:, :, None, None])
+    total = total + F.conv2d(F.conv2d(x, branches.expand[:, :, None, None]), branches.squeeze, padding=1)
+    for n, edge in enumerate(branches.edges):
+        reduced = F.conv2d(x, branches.edge_inputs[n][:, :, None, None])
+        filters = edge.expand(len(layer.bias), 1, 3, 3) * branches.edge_scales[n][:, None, None, None]
+        total = total + F.conv2d(reduced, filters, padding=1, groups=len(layer.bias))
+    return total
+
+
+@torch.no_grad()
+def test_the_merged_kernel_is_the_sum_of_its_branches() -> None:
+    torch.manual_seed(0)
+    layer = Convolution(5, 7, branches=True)
+    x = torch.rand(2, 5, 9, 10)
+    torch.testing.assert_close(layer(x), separately(layer, x), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_collapsed_equals_branched() -> None:
+    branched = lively(Architecture(width=12, depth=3))
+    plain = Network(branched.architecture, branches=False).eval()
+    plain.assign(branched.collapsed())
+    x = torch.rand(2, 3, 20, 17)
+    assert len(list(plain.parameters())) < len(list(branched.parameters()))
+    torch.testing.assert_close(plain(x), branched(x), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_branched_network_becomes_another_and_stays_branched() -> None:
+    source = lively(Architecture(width=6, depth=2))
+    target = Network(source.architecture, branches=True).eval()
+    target.assign(source.collapsed())
+    x = torch.rand(1, 3, 12, 12)
+    torch.testing.assert_close(target(x), source(x), atol=1e-5, rtol=0)
+    assert all(layer.branches is not None for layer in target.convolutions)
+
+
+def test_gradients_reach_every_parameter() -> None:
+    network = lively(Architecture(width=4, depth=1))
+    network(torch.rand(1, 3, 8, 8)).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_the_radius_is_where_the_gradient_ends(depth: int) -> None:
+    network = lively(Architecture(width=4, depth=depth)).double()
+    middle = 12
+    x = torch.rand(1, 3, 2 * middle + 1, 2 * middle + 1, dtype=torch.float64, requires_grad=True)
+    network(x)[..., 2 * middle : 2 * middle + 2, 2 * middle : 2 * middle + 2].sum().backward()
+    assert x.grad is not None
+    rows, columns = x.grad[0].abs().sum(dim=0).nonzero().T - middle
+    assert (rows.min(), rows.max()) == (-network.radius, network.radius)
+    assert (columns.min(), columns.max()) == (-network.radius, network.radius)
+
+
+def test_training_begins_at_the_interpolation() -> None:
+    x = torch.rand(1, 3, 16, 16)
+    doubled = Network(Architecture(width=8, depth=2)).eval()(x)
+    smooth = F.interpolate(
+        x, scale_factor=2, mode="bicubic", align_corners=False
+    )  # a = -0.75, not -0.5: near, not equal
+    assert (doubled - smooth).abs()[..., 4:-4, 4:-4].mean() < 0.02
+
+
+def test_torch_and_the_engine_make_the_same_picture(tmp_path: Path) -> None:
+    network = lively(Architecture(width=8, depth=3))
+    member = Member(name="run", parts=("train_0",), pictures=1, steps=1)
+    model = ModelConfig(architecture=network.architecture, combination="single", members=(member,))
+    upscaler = Upscaler(artifact.write(tmp_path / "run", model, network.collapsed(), {}, ""))
+    picture = photo_like(61, 47)
+    difference = upscaler.upscale(picture).astype(int) - evaluation.double(network, picture)
+    levels = 1 if upscaler.precision == "f32" else 4  # bfloat16 has eight binary digits
+    assert np.abs(difference).max() <= levels
+
+
+def test_four_channels_overfit_one_batch(tmp_path: Path) -> None:
+    config = small_config(tmp_path, size="4x4", steps=800, batch=1, crop=10, learning_rate=0.02, average=0.0)
+    tiles = data.read(config)
+    torch.set_num_threads(1)
+    run = Run(config, tiles, None)
+    batch = data.Batches(tiles.training, config.batch, config.crop, config.seed)[0]
+    assert isinstance(batch, tuple)
+    for _ in range(800):
+        run.advance(*batch)
+    small, large = (side / 255 for side in batch)
+    with torch.no_grad():
+        error = F.mse_loss(run.network.eval()(small), large).item()
+    run.journal.close()
+    assert 10 * np.log10(1 / error) > 40
+
+
+def test_sizes_have_names_or_width_and_depth(tmp_path: Path) -> None:
+    assert train.first_network(small_config(tmp_path, size="6x2")).architecture == Architecture(width=6, depth=2)
+    assert small_config(tmp_path, size="small").size == "small"
+    for unknown in ("huge", "0x3", "8x", "x", "8x-1"):
+        with pytest.raises(TrainingError, match=r"no size .*; give tiny, small, base or WIDTHxDEPTH"):
+            small_config(tmp_path, size=unknown)

@@ -1,0 +1,209 @@
+"""Stopped and gone on with: the result is bit for bit that of a run that was not stopped."""
+
+import itertools
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tile_sets import small_config
+
+from training_pipeline import checkpoint, evaluation, train
+from training_pipeline.config import Config
+from training_pipeline.train import Run
+from upscaler import artifact
+from upscaler.errors import TrainingError
+
+STEPS = 12
+CHANGES: dict[str, Any] = {"steps": STEPS, "dropout": 0.2, "loss": "charbonnier"}
+
+
+@pytest.fixture(autouse=True)
+def evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluate every 5 steps, on one tile."""
+    monkeypatch.setattr(train, "EVALUATE_EVERY", 5)
+    monkeypatch.setattr(evaluation, "MOST_TILES", 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("resume")
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> Config:
+    """A run that nothing stopped."""
+    config = small_config(folder, out=folder / "whole", **CHANGES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "EVALUATE_EVERY", 5)
+        patch.setattr(evaluation, "MOST_TILES", 1)
+        train.run(config)
+    return config
+
+
+def log(config: Config) -> list[dict[str, Any]]:
+    """The log's rows without the time that they took."""
+    lines = (config.out / "log.jsonl").read_text().splitlines()
+    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+
+def flat(states: dict[str, Any]) -> dict[str, Any]:
+    """Nested states as one level."""
+    found: dict[str, Any] = {}
+    for key, value in states.items():
+        if isinstance(value, list):
+            value = dict(enumerate(value))
+        inner = flat(value) if isinstance(value, dict) else {"": value}
+        found |= {f"{key}.{name}": content for name, content in inner.items()}
+    return found
+
+
+def assert_same(config: Config, whole: Config) -> None:
+    ours, theirs = (checkpoint.latest(c.out) for c in (config, whole))
+    assert ours and theirs and ours.step == theirs.step == STEPS
+    states, expected = flat(ours.states), flat(theirs.states)
+    assert states.keys() == expected.keys()
+    for key, value in expected.items():
+        same = torch.equal(states[key], value) if isinstance(value, torch.Tensor) else states[key] == value
+        assert same, key
+    assert log(config) == log(whole)
+    for name in (artifact.WEIGHTS, artifact.GRAPH):
+        assert (config.out / name).read_bytes() == (whole.out / name).read_bytes()
+
+
+def stopping_after(steps: Iterator[int], patch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """Send this process a signal as soon as a run has taken each of `steps`."""
+    advance, waiting = Run.advance, next(steps, None)
+
+    def advance_and_stop(run: Run, *batch: torch.Tensor) -> None:
+        nonlocal waiting
+        advance(run, *batch)
+        if run.step == waiting:
+            waiting = next(steps, None)
+            signal.raise_signal(number)
+
+    patch.setattr(Run, "advance", advance_and_stop)
+
+
+counter = itertools.count()
+
+
+@settings(max_examples=3, deadline=None)
+@given(
+    steps=st.sets(st.integers(1, STEPS), min_size=3, max_size=3),
+    number=st.sampled_from([signal.SIGINT, signal.SIGTERM]),
+)
+def test_stopped_at_three_steps_equals_not_stopped(
+    folder: Path, whole: Config, steps: set[int], number: signal.Signals
+) -> None:
+    config = small_config(folder, out=folder / f"stopped_{next(counter)}", **CHANGES)
+    with pytest.MonkeyPatch.context() as patch:
+        stopping_after(iter(sorted(steps)), patch, number)
+        for step in sorted(steps):
+            with pytest.raises(KeyboardInterrupt):
+                train.run(config, resume=True)
+            stopped = checkpoint.latest(config.out)
+            assert stopped and stopped.step == step
+        train.run(config, resume=True)
+    assert_same(config, whole)
+
+
+def test_stopped_while_evaluating_equals_not_stopped(
+    folder: Path, whole: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(folder, out=folder / "evaluating", **CHANGES)
+    double = evaluation.double
+
+    def double_and_stop(*arguments: Any) -> Any:
+        monkeypatch.setattr(evaluation, "double", double)
+        signal.raise_signal(signal.SIGTERM)
+        return double(*arguments)
+
+    monkeypatch.setattr(evaluation, "double", double_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(config, resume=True)
+    assert log(config) == []
+    train.run(config, resume=True)
+    assert_same(config, whole)
+
+
+def test_a_truncated_checkpoint_is_passed_over_and_that_is_said(
+    folder: Path, whole: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small_config(folder, out=folder / "truncated", **CHANGES)
+    train.run(config)
+    last = config.out / checkpoint.FOLDER / f"step-{STEPS:08}.pt"
+    last.write_bytes(last.read_bytes()[:-300])
+    before = len(log(config))
+    monkeypatch.setattr(Run, "train", lambda run: run.journal.close())
+    train.run(config, resume=True)
+    warning = f"warning: the checkpoint {last} cannot be read; the one before is taken"
+    assert warning in capsys.readouterr().err
+    assert len(log(config)) == before - 1  # what came after the checkpoint is forgotten
+    monkeypatch.undo()
+    monkeypatch.setattr(train, "EVALUATE_EVERY", 5)
+    monkeypatch.setattr(evaluation, "MOST_TILES", 1)
+    train.run(config, resume=True)
+    assert_same(config, whole)
+
+
+def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(folder: Path) -> None:
+    config = small_config(folder, out=folder / "broken", **CHANGES)
+    for step in (5, 10):
+        path = config.out / checkpoint.FOLDER / f"step-{step:08}.pt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match=r"no checkpoint in .* can be read; start again with another --out"):
+        train.run(config, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"steps": 13}, "--steps 12, not 13"),
+        ({"threads": 2}, "--threads 1, not 2"),
+        ({"size": "5x1"}, "--size 4x1, not 5x1"),
+    ],
+)
+def test_a_run_of_another_configuration_is_not_gone_on_with(
+    folder: Path, whole: Config, change: dict[str, Any], said: str
+) -> None:
+    config = small_config(folder, out=whole.out, **CHANGES | change)
+    before = {path: path.read_bytes() for path in whole.out.rglob("*") if path.is_file()}
+    with pytest.raises(TrainingError, match=f"{said}; resume with the same configuration"):
+        train.run(config, resume=True)
+    assert {path: path.read_bytes() for path in whole.out.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_from_before_a_field_existed_is_gone_on_with(whole: Config) -> None:
+    recorded = whole.as_json()
+    del recorded["fold"]
+    whole.check_same(recorded)
+    del recorded["loss"]  # its default was l1
+    with pytest.raises(TrainingError, match="--loss l1, not charbonnier"):
+        whole.check_same(recorded)
+
+
+def test_a_run_is_not_overwritten(whole: Config) -> None:
+    with pytest.raises(TrainingError, match="already holds a run; give --resume"):
+        train.run(whole)
+
+
+def test_a_finished_run_resumed_is_left_as_it_is(whole: Config) -> None:
+    before = (whole.out / artifact.CONFIG).read_bytes()
+    train.run(whole, resume=True)
+    assert (whole.out / artifact.CONFIG).read_bytes() == before
+
+
+def test_the_last_three_checkpoints_and_the_best_are_kept(folder: Path, tmp_path: Path) -> None:
+    config = small_config(folder, out=tmp_path / "many", steps=26)
+    train.run(config)
+    kept = sorted(path.name for path in (config.out / checkpoint.FOLDER).iterdir())
+    assert kept == ["best.pt", "step-00000020.pt", "step-00000025.pt", "step-00000026.pt"]
+    best = checkpoint.read_best(config.out)
+    assert best.log[-1]["psnr_y"] == max(row["psnr_y"] for row in log(config))

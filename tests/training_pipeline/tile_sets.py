@@ -1,0 +1,48 @@
+"""Small folders of tile shards, and runs over them that take a moment."""
+
+from pathlib import Path
+from typing import Any
+
+from generated import photo_like
+
+from feature_pipeline import samples, shards
+from feature_pipeline.manifest import PictureRecord, SampleInfo
+from feature_pipeline.shards import EncodedSample
+from training_pipeline.config import Config
+from upscaler.bicubic import halve
+
+
+def write_shards(folder: Path, pictures: int = 3, first: int = 0, tiles: int = 2, side: int = 256) -> Path:
+    """Write one shard of generated pictures, numbered from `first`, with `tiles` tiles each."""
+    with shards.writing(shards.shard_path(folder, 0)) as writer:
+        for n in range(first, first + pictures):
+            image_id = f"{n:016x}"
+            record = PictureRecord(name=f"{image_id}.jpg", tiles=tiles)
+            writer.add(record, tuple(encoded(image_id, tile, side) for tile in range(tiles)))
+    return folder
+
+
+def encoded(image_id: str, tile: int, side: int) -> EncodedSample:
+    """A tile of a generated picture, `side` pixels a side."""
+    large = photo_like(side, side, seed=100 * int(image_id, 16) + tile)
+    info = SampleInfo(image_id=image_id, part="train_0", box=(0, 0, side, side))
+    pngs = samples.encode_png(halve(large)), samples.encode_png(large)
+    return EncodedSample(f"{image_id}-{tile}", *pngs, info)
+
+
+def small_config(folder: Path, **changes: Any) -> Config:
+    """A run of a network of 4 channels on the shards in `folder`, which are written if they are not there."""
+    for name, first in (("train_0", 0), ("validation", 1000)):
+        if not (folder / name).exists():
+            write_shards(folder / name, first=first)
+    values: dict[str, Any] = {
+        "shards": (folder / "train_0",),
+        "validation": (folder / "validation",),
+        "out": folder / "run",
+        "size": "4x1",
+        "steps": 7,
+        "batch": 2,
+        "crop": 8,
+        "threads": 1,
+    }
+    return Config(**values | changes)

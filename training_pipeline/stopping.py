@@ -1,0 +1,31 @@
+"""SIGINT and SIGTERM, received between two steps."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list, so that the step under way ends well; a second one is not waited for."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave_signals_to_the_parent(worker: int) -> None:
+    """For the loader's process, which a terminal or a service manager signals too; it ends when the parent says so."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
