@@ -1,54 +1,51 @@
-"""Train one network: python -m training_pipeline --shards shards/train_0 --validation shards/validation --out runs/0"""
+"""Train networks: python -m training_pipeline [plan | tune | score | final-test] ...
 
-import argparse
-from pathlib import Path
-from typing import Any
+Without a command: one network. plan: the fixed comparison. tune: search hyper-parameters. score: add a row to the
+scoreboard. final-test: score the chosen model on what no row was scored on. Each has its own --help.
+"""
 
-from training_pipeline import train
-from training_pipeline.losses import LOSSES
-from training_pipeline.network import SIZES
-from training_pipeline.train import Config
+import sys
+
+from training_pipeline import arguments, folds, plan, scoring, train, tune
 from upscaler.command import one_sentence_errors
 
 
 def main() -> None:
     """Run the command line."""
-    arguments = vars(_parser().parse_args())
-    resume = arguments.pop("resume")
-    for name in ("shards", "validation"):
-        arguments[name] = tuple(arguments[name])
+    commands = {"plan": run_plan, "tune": run_tune, "score": run_score, "final-test": run_final_test}
+    name, *rest = sys.argv[1:] or [""]
+    command, given = (commands[name], rest) if name in commands else (run_training, sys.argv[1:])
     with one_sentence_errors():
-        train.run(Config(**arguments), resume)
+        command(given)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training_pipeline", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    add = parser.add_argument
-    several: dict[str, Any] = {"type": Path, "action": "append", "required": True}
-    add("--shards", help="a folder of tile shards to learn from; may be given several times", **several)
-    add("--validation", help="tile shards of other pictures, to be scored on; likewise", **several)
-    add("--out", type=Path, required=True, help="the run's folder")
-    add("--resume", action="store_true", help="go on with the run in --out, if there is one")
-    budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--steps", type=int, help="train for so many steps: reproducible to the bit")
-    budget.add_argument("--minutes", type=float, help="train for so long: not reproducible to the bit")
-    add("--size", default=Config.size, help=f"of the network: {', '.join(SIZES)} or WIDTHxDEPTH")
-    add("--init-from", help="start from the weights of this artifact")
-    add("--share", type=float, default=Config.share, help="of the training pictures, 0 to 1")
-    add("--batch", type=int, default=Config.batch, help="crops a step")
-    add("--crop", type=int, default=Config.crop, help="pixels a side of the small crop, 128 at most")
-    add("--learning-rate", type=float, default=Config.learning_rate, help="at its peak")
-    add("--weight-decay", type=float, default=Config.weight_decay, help="of AdamW")
-    add("--dropout", type=float, default=Config.dropout, help="of channels before the last layer")
-    add("--branches", action=argparse.BooleanOptionalAction, default=Config.branches, help="beside each 3x3")
-    add("--average", type=float, default=Config.average, help="decay of the moving average of the weights")
-    add("--clip", type=float, default=Config.clip, help="largest norm of the gradient")
-    add("--loss", choices=list(LOSSES), default=Config.loss, help="what is made small")
-    add("--seed", type=int, default=Config.seed, help="of all that is drawn by lot")
-    add("--threads", type=int, default=Config.threads, help="one and two round differently")
-    return parser
+def run_training(given: list[str]) -> None:
+    """One network; or, with --folds, one for each fold."""
+    config, number, resume = arguments.training(given, __doc__)
+    if number:
+        folds.run(config, number, resume)
+    else:
+        train.run(config, resume)
+
+
+def run_plan(given: list[str]) -> None:
+    """The fixed comparison."""
+    plan.run(arguments.plan(given))
+
+
+def run_tune(given: list[str]) -> None:
+    """A search."""
+    tune.run(arguments.tune(given))
+
+
+def run_score(given: list[str]) -> None:
+    """A row of the scoreboard."""
+    scoring.add(arguments.score(given))
+
+
+def run_final_test(given: list[str]) -> None:
+    """The end of the scoreboard."""
+    scoring.final_test(arguments.final_test(given))
 
 
 if __name__ == "__main__":

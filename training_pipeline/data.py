@@ -2,24 +2,30 @@
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count, groupby
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from feature_pipeline import shards
 from feature_pipeline.shards import Entry, Sample
 from training_pipeline.config import TILE, Config
 from upscaler.architecture import SCALE
-from upscaler.errors import DoubleResolutionError, TrainingError
+from upscaler.errors import TrainingError
 from upscaler.pixels import Pixels
 
 Batch = tuple[Tensor, Tensor]
+
+CROPS = 2  # of a tile each time that it is met
+LOADERS = 2  # threads
+AHEAD = 8  # batches
 
 
 @dataclass(frozen=True)
@@ -97,11 +103,11 @@ def load(entry: Entry) -> Sample:
 
 
 @dataclass(frozen=True)
-class Batches(Dataset[Batch | DoubleResolutionError]):
-    """Batch n: the next `size` tiles of a walk that meets each tile once an epoch, cropped, flipped and turned.
+class Batches:
+    """Batch n: the next `size` crops of a walk that meets each tile once an epoch, flipped and turned.
 
-    An item is a pair of uint8 tensors, small N3cc and large N3(2c)(2c), c being `crop`; or why it cannot be had,
-    because an error raised in the loader's process would arrive as a traceback.
+    Each tile gives two crops when it is met, because decoding it is most of the cost. A batch is a pair of uint8
+    tensors, small N3cc and large N3(2c)(2c), c being `crop`.
     """
 
     tiles: list[Entry]
@@ -109,21 +115,29 @@ class Batches(Dataset[Batch | DoubleResolutionError]):
     crop: int
     seed: int
 
-    def __getitem__(self, step: int) -> Batch | DoubleResolutionError:
-        try:
-            return self._batch(step)
-        except DoubleResolutionError as error:
-            return error
-
-    def _batch(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         places = range(step * self.size, (step + 1) * self.size)
-        pairs = [augmented(load(self._tile(place)), self.crop, rng) for place in places]
+        pairs: list[tuple[Pixels, Pixels]] = []
+        for meeting, crops in groupby(places, lambda place: place // CROPS):
+            sample = load(self._tile(meeting))
+            pairs += [augmented(sample, self.crop, rng) for _ in crops]
         small, large = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
         return torch.from_numpy(np.ascontiguousarray(small)), torch.from_numpy(np.ascontiguousarray(large))
 
-    def _tile(self, place: int) -> Entry:
-        epoch, i = divmod(place, len(self.tiles))
+    def ahead(self, step: int) -> Generator[Batch, None, None]:
+        """The batches from `step` on, without end, made ahead by threads: decoding leaves Python's lock alone."""
+        pool = ThreadPoolExecutor(LOADERS, "loader")
+        try:
+            waiting = deque(pool.submit(self.__getitem__, n) for n in range(step, step + AHEAD))
+            for n in count(step + AHEAD):
+                yield waiting.popleft().result()
+                waiting.append(pool.submit(self.__getitem__, n))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _tile(self, meeting: int) -> Entry:
+        epoch, i = divmod(meeting, len(self.tiles))
         return self.tiles[_order(self.seed, epoch, len(self.tiles))[i]]
 
 
@@ -138,7 +152,7 @@ def augmented(sample: Sample, crop: int, rng: np.random.Generator) -> tuple[Pixe
     return (small[:, ::-1], large[:, ::-1]) if flip else (small, large)
 
 
-@lru_cache(maxsize=2)  # a batch may end one epoch and begin the next
+@lru_cache(maxsize=4)  # the batches under way may end one epoch and begin the next
 def _order(seed: int, epoch: int, tiles: int) -> list[int]:
     order: list[int] = np.random.default_rng([seed, epoch, tiles]).permutation(tiles).tolist()
     return order

@@ -14,6 +14,12 @@ from upscaler.metrics import Score
 LOG = "log.jsonl"
 
 
+def read(run: Path) -> list[dict[str, Any]]:
+    """The rows of a run's log; none if it has no log."""
+    path = run / LOG
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
 class Journal:
     """Appends one row an evaluation to log.jsonl, and shows it in TensorBoard."""
 

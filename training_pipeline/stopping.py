@@ -23,9 +23,3 @@ def stop_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def leave_signals_to_the_parent(worker: int) -> None:
-    """For the loader's process, which a terminal or a service manager signals too; it ends when the parent says so."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)

@@ -4,14 +4,13 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from training_pipeline import checkpoint, data, device, evaluation, report
@@ -22,18 +21,17 @@ from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network, architecture
 from training_pipeline.schedule import learning_rate
-from training_pipeline.stopping import leave_signals_to_the_parent, stop_signals
+from training_pipeline.stopping import stop_signals
 from upscaler import metrics, models
 from upscaler.artifact import Artifact
 from upscaler.atomic import write_text
-from upscaler.errors import DoubleResolutionError, TrainingError
+from upscaler.errors import TrainingError
 from upscaler.metrics import Score
 
 __all__ = ["Config", "DivergedError", "Run", "first_network", "run"]
 
 RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps
-PREFETCHED = 8  # batches
 
 
 class DivergedError(TrainingError):
@@ -86,9 +84,10 @@ class Run:
 
     def train(self) -> None:
         """Go on to the end of the budget. Told to stop, it writes a checkpoint and raises KeyboardInterrupt."""
-        with closing(self.journal), stop_signals() as stopped, self._bar() as bar:
+        crops = data.Batches(self.tiles.training, self.config.batch, self.config.crop, self.config.seed)
+        batches = crops.ahead(self.step)
+        with closing(self.journal), closing(batches), stop_signals() as stopped, self._bar() as bar:
             done = self._settle(stopped)  # the run may have been stopped when an evaluation was due
-            batches = self._batches()
             while not done:
                 self.advance(*next(batches))
                 self._show(bar)
@@ -128,23 +127,6 @@ class Run:
                 f"the loss is {loss} and its gradient {norm} at step {self.step}; the checkpoints before it are kept "
                 f"in {self.config.out / checkpoint.FOLDER}; start another run with a lower --learning-rate"
             )
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = data.Batches(self.tiles.training, self.config.batch, self.config.crop, self.config.seed)
-        loader = DataLoader(
-            batches,
-            sampler=range(self.step, self.config.steps or sys.maxsize),
-            batch_size=None,
-            num_workers=1,
-            prefetch_factor=PREFETCHED,
-            pin_memory=self.device.type == "cuda",
-            worker_init_fn=leave_signals_to_the_parent,
-            generator=torch.Generator(),  # or making the loader would draw from the run's own random numbers
-        )
-        for batch in loader:
-            if isinstance(batch, DoubleResolutionError):
-                raise batch
-            yield batch
 
     def _settle(self, stopped: list[int]) -> bool:
         """Between two steps: evaluate if that is due, stop if told to; whether the budget is spent."""

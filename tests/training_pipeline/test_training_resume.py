@@ -93,6 +93,7 @@ def stopping_after(steps: Iterator[int], patch: pytest.MonkeyPatch, number: sign
 counter = itertools.count()
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None)
 @given(
     steps=st.sets(st.integers(1, STEPS), min_size=3, max_size=3),

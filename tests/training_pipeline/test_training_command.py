@@ -1,0 +1,279 @@
+"""The command line: what it makes, and one sentence for what it cannot use, with nothing written."""
+
+import itertools
+import json
+import math
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from generated import write_tiny_model
+from tile_sets import small_config, write_shards
+
+from training_pipeline import checkpoint, data, evaluation, train
+from training_pipeline.__main__ import main
+from training_pipeline.checkpoint import Checkpoint
+from training_pipeline.data import Batches
+from training_pipeline.train import DivergedError
+from upscaler import Upscaler, artifact
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--size", "4x1", "--batch", "2", "--crop", "8", "--threads", "1"]
+
+Command = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def one_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluate on one tile."""
+    monkeypatch.setattr(evaluation, "MOST_TILES", 1)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Run the command line on shards in a temporary folder, with other arguments in place of these if given."""
+    write_shards(tmp_path / "train_0")
+    write_shards(tmp_path / "validation", first=1000)
+
+    def run(**changes: str | None) -> None:
+        values = {"shards": "train_0", "validation": "validation", "out": "runs/0", "steps": "3"} | changes
+        options = [text for name, value in values.items() if value is not None for text in (f"--{name}", value)]
+        main_with([option.replace("_", "-") if option.startswith("--") else option for option in options])
+
+    def main_with(options: list[str]) -> None:
+        monkeypatch.setattr(sys, "argv", ["training_pipeline", *SMALL, *filter(None, options)])
+        main()
+
+    monkeypatch.chdir(tmp_path)
+    return run
+
+
+def refusal(command: Command, **changes: str | None) -> str:
+    """The one sentence that the command ends with."""
+    with pytest.raises(SystemExit) as stop:
+        command(**changes)
+    message = str(stop.value.code)
+    assert message.startswith("error: ")
+    assert "\n" not in message
+    return message
+
+
+def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
+    command()
+    run = artifact.read(Path("runs/0"))
+    assert run.config.members[0].model_dump() == {
+        "name": "0",
+        "parts": ("train_0",),
+        "pictures": 3,
+        "steps": 3,
+        "ancestor": None,
+    }
+    assert json.loads(Path("runs/0/run.json").read_text())["steps"] == 3
+    assert run.metrics["validation"]["step"] == 3
+    assert {path.name for path in Path("runs/0").iterdir()} >= {"learning_curve.png", "crops.png", "log.jsonl"}
+    assert list(Path("runs/0/tensorboard").glob("events.out.tfevents.*"))
+    assert Upscaler(run).upscale(np.zeros((5, 6, 3), np.uint8)).shape == (10, 12, 3)
+
+
+def test_a_run_from_another_one_names_its_ancestor(command: Command) -> None:
+    command(out="runs/first")
+    command(out="runs/second", init_from="runs/first", learning_rate="1e-9")
+    first, second = (artifact.read(Path("runs") / name) for name in ("first", "second"))
+    assert second.config.members[0].ancestor == first.config.sha256[artifact.WEIGHTS]
+    for key, array in first.weights().items():
+        np.testing.assert_allclose(second.weights()[key], array, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("steps", "0", "--steps cannot be 0; give 1 or more"),
+        ("minutes", "-1", "--minutes cannot be -1.0; give a number above 0"),
+        ("share", "0", "--share cannot be 0.0; give a share above 0 and at most 1"),
+        ("share", "1.5", "--share cannot be 1.5"),
+        ("share", "nan", "--share cannot be nan"),
+        ("batch", "0", "--batch cannot be 0"),
+        ("crop", "129", "--crop cannot be 129; give 1 to 128"),
+        ("learning_rate", "0", "--learning-rate cannot be 0.0"),
+        ("learning_rate", "inf", "--learning-rate cannot be inf"),
+        ("weight_decay", "-0.1", "--weight-decay cannot be -0.1"),
+        ("dropout", "1", "--dropout cannot be 1.0; give a share from 0 to below 1"),
+        ("average", "1", "--average cannot be 1.0"),
+        ("clip", "0", "--clip cannot be 0.0"),
+        ("seed", "-1", "--seed cannot be -1"),
+        ("threads", "0", "--threads cannot be 0"),
+        ("size", "huge", "there is no size 'huge'"),
+        ("init_from", "nowhere", "there is no model 'nowhere'"),
+        ("shards", "nowhere", "nowhere holds no tile shards"),
+        ("validation", "nowhere", "nowhere holds no tile shards"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_refused(command: Command, option: str, value: str, said: str) -> None:
+    changes: dict[str, str | None] = {option: value}
+    if option == "minutes":
+        changes["steps"] = None
+    assert said in refusal(command, **changes)
+    assert not Path("runs").exists()
+
+
+def test_shards_without_tiles_are_refused(command: Command) -> None:
+    write_shards(Path("empty"), pictures=0)
+    assert "the shards hold no tiles" in refusal(command, shards="empty")
+
+
+@pytest.mark.parametrize("damage", [lambda tar: tar[: len(tar) // 3], lambda tar: bytes(len(tar))])
+def test_a_broken_shard_is_refused(command: Command, damage: Callable[[bytes], bytes]) -> None:
+    tar = Path("train_0/train_0-00000.tar")
+    tar.write_bytes(damage(tar.read_bytes()))
+    assert "cannot be read; remove the shard and make it again" in refusal(command)
+
+
+def test_tiles_of_the_wrong_size_are_refused(command: Command) -> None:
+    write_shards(Path("large"), side=300)
+    message = refusal(command, shards="large")
+    assert "are (150, 150) and (300, 300), where 128 and 256 pixels a side are due" in message
+
+
+def test_a_validation_set_that_shares_pictures_is_refused(command: Command) -> None:
+    write_shards(Path("other"), pictures=4, first=2)
+    message = refusal(command, validation="other")
+    assert "1 pictures are in the training and in the validation set (0000000000000002 is one)" in message
+    assert not Path("runs").exists()
+
+
+def test_a_beginning_of_another_size_is_refused(command: Command, tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "model")
+    assert "is not one network of the size 5x1" in refusal(command, init_from=str(model), size="5x1")
+    pair = write_tiny_model(tmp_path / "pair", networks=2)
+    assert "is not one network of the size 4x1" in refusal(command, init_from=str(pair))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "EVALUATE_EVERY", 2)
+    config = small_config(tmp_path)
+    load = Batches.__getitem__
+
+    def poisoned(batches: Batches, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        small, large = load(batches, step)
+        return small, large * math.nan if step == 5 else large
+
+    monkeypatch.setattr(Batches, "__getitem__", poisoned)
+    with pytest.raises(DivergedError, match=r"the loss is nan .* at step 5; the checkpoints before it are kept in"):
+        train.run(config)
+    kept = checkpoint.latest(config.out)
+    assert kept and kept.step == 4
+    assert all(value.isfinite().all() for value in kept.states["network"].values())
+    assert not (config.out / artifact.CONFIG).exists()
+
+
+def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
+    state = {"network": {"weight": torch.zeros(100_000)}}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # a disk that takes no more than that
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            checkpoint.write(tmp_path, Checkpoint({}, 1, 0.0, [], state))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((tmp_path / checkpoint.FOLDER).iterdir()) == []
+
+
+def test_a_budget_in_minutes_ends_with_its_last_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, a_step=1.0, a_tile=3.0)
+    monkeypatch.setattr(evaluation, "MOST_TILES", 4)
+    config = small_config(tmp_path, steps=None, minutes=2.0)
+    train.run(config)
+    last = json.loads((config.out / "log.jsonl").read_text().splitlines()[-1])
+    assert last["seconds"] == pytest.approx(120, rel=0.05)
+    assert last["learning_rate"] == pytest.approx(0.01 * config.learning_rate, rel=0.2)  # the schedule came to its end
+    assert clock.now > 110
+
+
+class Clock:
+    """A clock in place of the real one: training and evaluating move it on, as if they took so many seconds."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, a_step: float, a_tile: float) -> None:
+        self.now = 0.0
+        patch.setattr(time, "monotonic", lambda: self.now)
+        for owner, name, seconds in ((train.Run, "advance", a_step), (evaluation, "double", a_tile)):
+            patch.setattr(owner, name, self._lasting(getattr(owner, name), seconds))
+
+    def _lasting(self, function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        def lasting(*arguments: Any) -> Any:
+            self.now += seconds
+            return function(*arguments)
+
+        return lasting
+
+
+def test_batches_follow_from_the_step_alone(tmp_path: Path) -> None:
+    tiles = data.read(small_config(tmp_path)).training
+    batches = Batches(tiles, size=3, crop=8, seed=1)
+    ahead = batches.ahead(2)
+    for step in range(2, 14):
+        for ours, theirs in zip(next(ahead), batches[step], strict=True):
+            assert torch.equal(ours, theirs)
+    ahead.close()
+    assert not torch.equal(batches[0][0], Batches(tiles, size=3, crop=8, seed=2)[0][0])
+
+
+def test_small_and_large_crops_are_of_one_place(tmp_path: Path) -> None:
+    batches = Batches(data.read(small_config(tmp_path)).training, size=8, crop=32, seed=0)
+    small, large = (side.float() for side in batches[0])
+    halved = torch.nn.functional.avg_pool2d(large, 2)
+    error = (halved - small).abs().mean(dim=(1, 2, 3))
+    assert small.shape == (8, 3, 32, 32)
+    assert large.shape == (8, 3, 64, 64)
+    assert error.max() < 6  # of 255: two ways of halving; another place or turn would differ by tens
+
+
+def test_an_epoch_meets_every_tile_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = data.read(small_config(tmp_path)).training
+    met: list[str] = []
+    load = data.load
+    monkeypatch.setattr(data, "load", lambda entry: (met.append(entry.key), load(entry))[1])
+    batches = Batches(tiles, size=4, crop=8, seed=0)
+    for step in range(len(tiles) // 2):  # two crops of each tile
+        batches[step]
+    assert sorted(met) == sorted(tile.key for tile in tiles)
+
+
+def test_a_share_of_the_pictures_holds_a_smaller_one(tmp_path: Path) -> None:
+    tiles = data.entries([write_shards(tmp_path / "train_0", pictures=10)])
+    shares = [data.pictures(data.share(tiles, part)) for part in (0.01, 0.3, 0.7, 1.0)]
+    assert [len(share) for share in shares] == [1, 3, 7, 10]
+    assert all(smaller < larger for smaller, larger in itertools.pairwise(shares))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_writes_a_checkpoint_and_the_run_goes_on(tmp_path: Path, number: signal.Signals) -> None:
+    write_shards(tmp_path / "train_0")
+    write_shards(tmp_path / "validation", first=1000)
+    arguments = ["--shards", "train_0", "--validation", "validation", "--out", "run", "--steps", "1000000", *SMALL]
+    program = [sys.executable, "-m", "training_pipeline", *arguments]
+    process = subprocess.Popen(program, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True, bufsize=1)
+    assert process.stderr
+    while "step=" not in process.stderr.read(40):
+        assert process.poll() is None
+    process.send_signal(number)
+    _, messages = process.communicate(timeout=60)
+    stopped = checkpoint.latest(tmp_path / "run")
+    assert process.returncode == 130
+    assert stopped and stopped.step > 0
+    assert f"stopped at step {stopped.step}; the same command with --resume goes on" in messages
+    assert "Traceback" not in messages
+
+
+def environment() -> dict[str, str]:
+    return {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,144 @@
+"""The command line's arguments, each command's as its configuration."""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from training_pipeline import plan as plans
+from training_pipeline import scoring
+from training_pipeline import tune as searches
+from training_pipeline.config import Config
+from training_pipeline.losses import LOSSES
+from training_pipeline.network import SIZES
+
+PROGRAM = "python -m training_pipeline"
+
+
+def training(given: list[str], description: str | None) -> tuple[Config, int | None, bool]:
+    """One run's configuration, the number of folds, and whether to go on with what is there."""
+    parser = _parser("", description)
+    _add_shards(parser)
+    held_out = parser.add_mutually_exclusive_group(required=True)
+    held_out.add_argument("--validation", **_FOLDERS, help="tile shards of other pictures, to be scored on; likewise")
+    held_out.add_argument("--folds", type=int, help="cross-validate: hold each of so many parts of the pictures out")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, if there is one")
+    _add_budget(parser)
+    _add_network(parser)
+    _add_optimisation(parser)
+    values = vars(parser.parse_args(given))
+    return _config(values), values["folds"], values["resume"]
+
+
+def plan(given: list[str]) -> plans.Config:
+    """The fixed comparison's configuration."""
+    parser = _parser("plan", plans.__doc__)
+    _add_data(parser)
+    parser.add_argument("--augmented", **_FOLDERS, help="the same parts, made with feature_pipeline --augment")
+    _add_test(parser)
+    parser.add_argument("--steps", type=int, default=2000, help="of each row")
+    parser.add_argument("--rows", nargs="+", help="only these versions, such as v1 v4")
+    _add_machine(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
+    values = vars(parser.parse_args(given))
+    base = _config(values | {"out": values["out"], "size": "tiny", "branches": False})
+    return plans.Config(base, tuple(values["augmented"] or ()), values["test"], values["scoreboard"], values["rows"])
+
+
+def tune(given: list[str]) -> searches.Config:
+    """A search's configuration."""
+    parser = _parser("tune", searches.__doc__)
+    _add_data(parser)
+    parser.add_argument("--steps", type=int, required=True, help="of each trial")
+    parser.add_argument("--trials", type=int, required=True, help="finished ones in the study, all workers' counted")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the study")
+    _add_network(parser)
+    _add_machine(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the study and its runs")
+    values = vars(parser.parse_args(given))
+    return searches.Config(_config(values), values["trials"], values["workers"])
+
+
+def score(given: list[str]) -> scoring.Config:
+    """What a new row is to say."""
+    parser = _parser("score", "Score a model on the first 10 % of the test set, as a row of the scoreboard.")
+    parser.add_argument("model", help="a run's folder, or any other model")
+    _add_test(parser)
+    parser.add_argument("--version", help="the row's name (default: the model's); a row of that name is replaced")
+    parser.add_argument("--changed", default="", help="what this version tries, for the row")
+    return scoring.Config(**vars(parser.parse_args(given)))
+
+
+def final_test(given: list[str]) -> scoring.Config:
+    """Which model was chosen."""
+    parser = _parser("final-test", "Score the chosen model on the other 90 % of the test set, once.")
+    parser.add_argument("model", help="a model's folder, 'bundled', or user/name[@revision] on the Hub")
+    _add_test(parser)
+    return scoring.Config(**vars(parser.parse_args(given)))
+
+
+_FOLDERS: dict[str, Any] = {"type": Path, "action": "append"}
+
+
+def _parser(command: str, description: str | None) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=f"{PROGRAM} {command}".strip(),
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+
+
+def _config(values: dict[str, Any]) -> Config:
+    known = {field.name for field in fields(Config)}
+    given = {name: value for name, value in values.items() if name in known}
+    folders = {name: tuple(values.get(name) or ()) for name in ("shards", "validation")}
+    return Config(**given | folders)
+
+
+def _add_shards(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--shards", **_FOLDERS, required=True, help="a folder of tile shards to learn from; may be given several times"
+    )
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    _add_shards(parser)
+    parser.add_argument("--validation", **_FOLDERS, required=True, help="tile shards of other pictures; likewise")
+
+
+def _add_test(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--test", type=Path, required=True, help="tile shards of the test set")
+    parser.add_argument("--scoreboard", type=Path, default=Path("scoreboard"), help="its folder")
+
+
+def _add_budget(parser: argparse.ArgumentParser) -> None:
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--steps", type=int, help="train for so many steps: reproducible to the bit")
+    budget.add_argument("--minutes", type=float, help="train for so long: not reproducible to the bit")
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--size", default=Config.size, help=f"of the network: {', '.join(SIZES)} or WIDTHxDEPTH")
+    add("--branches", action=argparse.BooleanOptionalAction, default=Config.branches, help="beside each 3x3")
+    add("--init-from", help="start from the weights of this artifact")
+
+
+def _add_optimisation(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--share", type=float, default=Config.share, help="of the training pictures, 0 to 1")
+    add("--batch", type=int, default=Config.batch, help="crops a step")
+    add("--crop", type=int, default=Config.crop, help="pixels a side of the small crop, 128 at most")
+    add("--learning-rate", type=float, default=Config.learning_rate, help="at its peak")
+    add("--weight-decay", type=float, default=Config.weight_decay, help="of AdamW")
+    add("--dropout", type=float, default=Config.dropout, help="of channels before the last layer")
+    add("--average", type=float, default=Config.average, help="decay of the moving average of the weights")
+    add("--clip", type=float, default=Config.clip, help="largest norm of the gradient")
+    add("--loss", choices=list(LOSSES), default=Config.loss, help="what is made small")
+    _add_machine(parser)
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=Config.seed, help="of all that is drawn by lot")
+    parser.add_argument("--threads", type=int, default=Config.threads, help="one and two round differently")

@@ -1,0 +1,71 @@
+"""Learning curves, and strips of crops to look at."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from feature_pipeline.shards import Entry, Sample
+from training_pipeline import data, evaluation
+from training_pipeline.config import TILE
+from training_pipeline.network import Network
+from upscaler import bicubic
+from upscaler.atomic import atomic_path
+from upscaler.pixels import Pixels
+
+ROWS = 6  # of a strip
+CROP = 64  # pixels a side of the small crop in a strip
+PSNR = "PSNR on the validation tiles (Y), dB"
+
+Curve = Sequence[tuple[int, float]]  # step, dB
+
+
+def draw_curve(rows: list[dict[str, Any]], title: str, target: Path) -> None:
+    """Draw PSNR and loss over the steps of one run; `rows` are its log's."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    steps = [row["step"] for row in rows]
+    axes.plot(steps, [row["psnr_y"] for row in rows], "o-", color="tab:blue")
+    axes.set(xlabel="step", ylabel=PSNR, title=title)
+    axes.grid(alpha=0.3)
+    losses = axes.twinx()
+    losses.plot(steps, [row["loss"] for row in rows], "--", color="tab:orange", alpha=0.7)
+    losses.set_ylabel("loss of the last batch")
+    _save(figure, target)
+
+
+def draw_curves(curves: Mapping[str, Curve], target: Path) -> None:
+    """Draw PSNR over the steps of several runs."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for n, (name, curve) in enumerate(curves.items()):
+        steps, decibels = zip(*curve, strict=True)
+        axes.plot(steps, decibels, marker=".", linestyle=("-", "--", ":")[n // 10 % 3], label=name)
+    axes.set(xlabel="step", ylabel=PSNR)
+    axes.grid(alpha=0.3)
+    if curves:
+        axes.legend(ncols=2, fontsize="small", loc="lower right")
+    _save(figure, target)
+
+
+def draw_strip(network: Network, tiles: Sequence[Entry], target: Path) -> None:
+    """Draw small | bicubic | network | truth for a few tiles, all at the size of the truth."""
+    rows = [_strip_row(network, data.load(tile)) for tile in evaluation.spread(tiles, ROWS)]
+    with atomic_path(target) as temporary:
+        Image.fromarray(np.concatenate(rows)).save(temporary)
+
+
+def _strip_row(network: Network, sample: Sample) -> Pixels:
+    inner = slice((TILE - CROP) // 2, (TILE + CROP) // 2)
+    doubled_inner = slice(2 * inner.start, 2 * inner.stop)
+    enlarged = sample.small[inner, inner].repeat(2, axis=0).repeat(2, axis=1)
+    doubled = [bicubic.double(sample.small), evaluation.double(network, sample.small), sample.large]
+    return np.concatenate([enlarged, *(picture[doubled_inner, doubled_inner] for picture in doubled)], axis=1)
+
+
+def _save(figure: Figure, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        figure.savefig(temporary, dpi=100)

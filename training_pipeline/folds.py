@@ -1,0 +1,39 @@
+"""Cross-validation: as many runs as folds, each scored on the pictures that it alone did not learn from."""
+
+import json
+import statistics
+from dataclasses import replace
+
+from training_pipeline import train
+from training_pipeline.config import Config
+from upscaler.atomic import write_text
+from upscaler.errors import TrainingError
+
+RESULT = "folds.json"
+MEASURES = ("psnr_y", "ssim_y", "psnr_rgb", "cross_entropy_above_floor")
+
+
+def run(config: Config, folds: int, resume: bool) -> None:
+    """Train and score every fold in a folder of its own, and write mean and spread. Raises TrainingError."""
+    if folds < 2:
+        raise TrainingError(f"--folds cannot be {folds}; give 2 or more")
+    scores = [_score(config, k, folds, resume) for k in range(folds)]
+    over_all = summary(scores)
+    result = {"folds": folds, "configuration": config.as_json(), "scores": scores, **over_all}
+    write_text(config.out / RESULT, json.dumps(result, indent=2) + "\n")
+    print(f"{folds} folds: PSNR (Y) {over_all['mean']['psnr_y']:.2f} ± {over_all['spread']['psnr_y']:.2f} dB")
+
+
+def summary(scores: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The mean of each measure, and its spread: the standard deviation of a sample."""
+    columns = {name: [score[name] for score in scores] for name in MEASURES}
+    return {
+        "mean": {name: statistics.fmean(column) for name, column in columns.items()},
+        "spread": {name: statistics.stdev(column) for name, column in columns.items()},
+    }
+
+
+def _score(config: Config, k: int, folds: int, resume: bool) -> dict[str, float]:
+    fold = replace(config, out=config.out / f"fold-{k}", fold=(k, folds))
+    validation = train.run(fold, resume).metrics["validation"]
+    return {name: validation[name] for name in MEASURES}

@@ -1,0 +1,95 @@
+"""The fixed comparison: versions that each change one thing, trained for the same number of steps and scored."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from training_pipeline import data, scoreboard, scoring, train
+from training_pipeline.config import Config as RunConfig
+from training_pipeline.train import DivergedError
+from upscaler.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Version:
+    """A row to be: `changes` are to the first row's configuration; `augmented` asks for the augmented tiles."""
+
+    name: str
+    changed: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    augmented: bool = False
+
+
+VERSIONS = (
+    Version("v1", "the plain tiny network"),
+    Version("v2", "weight decay 0.3", {"weight_decay": 0.3}),
+    Version("v3", "weight decay 0.1", {"weight_decay": 0.1}),
+    Version("v4", "learning rate 1e-4", {"learning_rate": 1e-4}),
+    Version("v5", "learning rate 3e-4", {"learning_rate": 3e-4}),
+    Version("v6", "learning rate 3e-3", {"learning_rate": 3e-3}),
+    Version("v7", "learning rate 1e-2", {"learning_rate": 1e-2}),
+    Version("v8", "dropout 0.1", {"dropout": 0.1}),
+    Version("v9", "24 channels, 10 layers", {"size": "24x10"}),
+    Version("v10", "augmented tiles", augmented=True),
+    Version("v11", "10 % of the pictures", {"share": 0.1}),
+    Version("v12", "25 % of the pictures", {"share": 0.25}),
+    Version("v13", "branches while training", {"branches": True}),
+    Version("v14", "the small network", {"size": "small"}),
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """`first`: the first version's run, with the plan's folder as `out`. `names`: only these versions, if given."""
+
+    first: RunConfig
+    augmented: tuple[Path, ...]
+    test: Path
+    scoreboard: Path
+    names: list[str] | None = None
+
+
+def run(config: Config) -> None:
+    """Train and score what is not finished. Raises TrainingError, before the first step, if something is missing."""
+    versions = list(chosen(config))
+    for version in versions:
+        _check_data(config, version)
+    for version in versions:
+        try:
+            _train_and_score(config, version)
+        except DivergedError as error:
+            print(f"warning: {version.name} has no row: {error}", file=sys.stderr)
+
+
+def chosen(config: Config) -> Iterator[Version]:
+    """The versions that were asked for. Raises TrainingError if one is unknown or its tiles are not given."""
+    if unknown := sorted(set(config.names or []) - {version.name for version in VERSIONS}):
+        raise TrainingError(f"there is no version {unknown[0]}; give some of v1 to v{len(VERSIONS)}")
+    for version in VERSIONS:
+        if config.names is None or version.name in config.names:
+            if version.augmented and not config.augmented:
+                raise TrainingError(
+                    f"{version.name} needs augmented tiles; make them with python -m feature_pipeline --augment and "
+                    "give --augmented, or leave it out with --rows"
+                )
+            yield version
+
+
+def run_config(config: Config, version: Version) -> RunConfig:
+    """The version's run, in a folder of its own."""
+    shards = config.augmented if version.augmented else config.first.shards
+    return replace(config.first, **version.changes, shards=shards, out=config.first.out / version.name)
+
+
+def _check_data(config: Config, version: Version) -> None:
+    first, rest = scoring.parts(config.test)
+    data.check_apart(data.read(run_config(config, version)).training, first + rest, "test")
+
+
+def _train_and_score(config: Config, version: Version) -> None:
+    model = train.run(run_config(config, version), resume=True)
+    board = scoreboard.read(config.scoreboard)
+    if board is None or not any((row.version, row.revision) == (version.name, model.revision) for row in board.rows):
+        scoring.add(scoring.Config(str(model.folder), config.test, config.scoreboard, version.name, version.changed))

@@ -1,0 +1,149 @@
+"""Search hyper-parameters: trials of equal length on one study, which several workers share and which can go on."""
+
+import multiprocessing
+import os
+from dataclasses import dataclass, replace
+from multiprocessing.connection import wait
+
+import optuna
+from optuna import Study, Trial
+from optuna.samplers import TPESampler
+from optuna.storages import RDBStorage
+from optuna.study import MaxTrialsCallback
+from optuna.trial import FrozenTrial, TrialState
+
+from training_pipeline import data, train
+from training_pipeline.config import Config as RunConfig
+from training_pipeline.losses import LOSSES
+from training_pipeline.stopping import stop_signals
+from training_pipeline.train import DivergedError
+from upscaler.atomic import write_text
+from upscaler.command import one_sentence_errors
+from upscaler.errors import TrainingError
+
+STUDY, TABLE = "study.db", "trials.md"
+HEARTBEAT = 30  # seconds; a trial whose worker was silent for twice as long is given to another
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Config:
+    """`first`: what trials have in common, with the study's folder as `out`. `trials`: finished ones to end with."""
+
+    first: RunConfig
+    trials: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "workers"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"--{name} cannot be {getattr(self, name)}; give 1 or more")
+
+
+def run(config: Config) -> None:
+    """Go on with the study until it has its trials, and write them as a table, the best first.
+
+    Raises TrainingError if the study was made with another configuration or a worker failed, KeyboardInterrupt when
+    told to stop; trials under way are then gone on with by the next run.
+    """
+    data.read(config.first)
+    config.first.out.mkdir(parents=True, exist_ok=True)
+    study = open_study(config.first)
+    if config.workers == 1:
+        search(config, 0)
+    else:
+        _search_together(config)
+    write_text(config.first.out / TABLE, table(study))
+    print(table(study))
+
+
+def open_study(first: RunConfig) -> Study:
+    """The study in the folder, made if it is not there. Raises TrainingError if its trials have another basis."""
+    storage = RDBStorage(
+        f"sqlite:///{first.out / STUDY}",
+        engine_kwargs={"connect_args": {"timeout": 60}},
+        heartbeat_interval=HEARTBEAT,
+        heartbeat_stale_trial_callback=put_back,
+    )
+    study = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+    first.check_same(study.user_attrs.get("configuration", first.as_json()))
+    study.set_user_attr("configuration", first.as_json())
+    return study
+
+
+def search(config: Config, worker: int) -> None:
+    """One worker's part: trials, until all workers together have finished enough."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = open_study(config.first)
+    study.sampler = TPESampler(seed=config.first.seed + len(study.trials) + worker)
+    if len(study.get_trials(deepcopy=False, states=FINISHED)) < config.trials:
+        study.optimize(
+            lambda trial: objective(trial, study, config.first),
+            callbacks=[MaxTrialsCallback(config.trials, states=FINISHED)],
+        )
+
+
+def objective(trial: Trial, study: Study, first: RunConfig) -> float:
+    """Train with what the trial suggests; the best PSNR on Y on the validation tiles, dB."""
+    name = trial.user_attrs.get("run", f"trial-{trial.number:04}")
+    trial.set_user_attr("run", name)
+    config = suggested(trial, replace(first, out=first.out / name))
+    try:
+        return float(train.run(config, resume=True).metrics["validation"]["psnr_y"])
+    except DivergedError as error:
+        raise optuna.TrialPruned(str(error)) from error
+    except KeyboardInterrupt:
+        put_back(study, study.trials[trial.number])
+        study.stop()
+        raise
+
+
+def suggested(trial: Trial, config: RunConfig) -> RunConfig:
+    """The configuration with what the search is about."""
+    return replace(
+        config,
+        learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+        weight_decay=trial.suggest_float("weight_decay", 1e-4, 0.3, log=True),
+        dropout=trial.suggest_float("dropout", 0.0, 0.2),
+        loss=trial.suggest_categorical("loss", list(LOSSES)),
+    )
+
+
+def put_back(study: Study, trial: FrozenTrial) -> None:
+    """Have a trial that was cut off done again, from its run's last checkpoint."""
+    study.enqueue_trial(trial.params, user_attrs={"run": trial.user_attrs["run"]})
+
+
+def table(study: Study) -> str:
+    """The finished trials as Markdown, the best first; those that diverged have no PSNR."""
+    names = ["learning_rate", "weight_decay", "dropout", "loss"]
+    lines = [f"| run | PSNR Y, dB | {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * 6 + "|"]
+    for trial in sorted(study.get_trials(states=FINISHED), key=lambda trial: -(trial.value or 0)):
+        values = [f"{trial.params[name]:.3g}" for name in names[:-1]] + [trial.params["loss"]]
+        psnr = f"{trial.value:.3f}" if trial.value else "diverged"
+        lines.append(f"| {trial.user_attrs['run']} | {psnr} | {' | '.join(values)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _search_together(config: Config) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_work, args=(config, n)) for n in range(config.workers)]
+    with stop_signals() as stopped:
+        for worker in workers:
+            worker.start()
+        while (running := [worker.sentinel for worker in workers if worker.is_alive()]) and not stopped:
+            wait(running, timeout=0.2)
+    for worker in workers:
+        if stopped:
+            worker.terminate()
+        worker.join()
+    if stopped:
+        raise KeyboardInterrupt
+    if any(worker.exitcode for worker in workers):
+        raise TrainingError("a worker failed, as said above; the same command goes on with the study")
+
+
+def _work(config: Config, worker: int) -> None:
+    os.setsid()  # Ctrl-C reaches the parent alone, which tells the workers once
+    with one_sentence_errors():
+        search(config, worker)
