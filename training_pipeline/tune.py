@@ -2,11 +2,14 @@
 
 import multiprocessing
 import os
+import warnings
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
+import numpy as np
 import optuna
 from optuna import Study, Trial
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.study import MaxTrialsCallback
@@ -59,12 +62,14 @@ def run(config: Config) -> None:
 
 def open_study(first: RunConfig) -> Study:
     """The study in the folder, made if it is not there. Raises TrainingError if its trials have another basis."""
-    storage = RDBStorage(
-        f"sqlite:///{first.out / STUDY}",
-        engine_kwargs={"connect_args": {"timeout": 60}},
-        heartbeat_interval=HEARTBEAT,
-        heartbeat_stale_trial_callback=put_back,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna's word for the heartbeat since 2.9
+        storage = RDBStorage(
+            f"sqlite:///{first.out / STUDY}",
+            engine_kwargs={"connect_args": {"timeout": 60}},
+            heartbeat_interval=HEARTBEAT,
+            heartbeat_stale_trial_callback=put_back,
+        )
     study = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
     first.check_same(study.user_attrs.get("configuration", first.as_json()))
     study.set_user_attr("configuration", first.as_json())
@@ -75,7 +80,8 @@ def search(config: Config, worker: int) -> None:
     """One worker's part: trials, until all workers together have finished enough."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(config.first)
-    study.sampler = TPESampler(seed=config.first.seed + len(study.trials) + worker)
+    lot = np.random.SeedSequence([config.first.seed, len(study.trials), worker])  # no two workers draw the same
+    study.sampler = TPESampler(seed=int(lot.generate_state(1)[0]))
     if len(study.get_trials(deepcopy=False, states=FINISHED)) < config.trials:
         study.optimize(
             lambda trial: objective(trial, study, config.first),
