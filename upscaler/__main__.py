@@ -2,13 +2,18 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from upscaler import images, models
+from tqdm import tqdm
+
+from upscaler import models
 from upscaler.command import one_sentence_errors, sentence_for
 from upscaler.errors import DoubleResolutionError, PictureError
 from upscaler.files import Options, double_file
+from upscaler.formats import BY_SUFFIX
+from upscaler.plan import Naming, Task, tasks
 from upscaler.upscaler import Upscaler
 
 
@@ -17,9 +22,10 @@ class Config:
     """What to double, where to, and how."""
 
     inputs: tuple[Path, ...]
-    out: Path | None
-    model: str
+    naming: Naming
+    recursive: bool
     overwrite: bool
+    model: str
     options: Options
 
 
@@ -31,44 +37,62 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(config: Config) -> int:
     """Double all inputs; a failure does not stop the rest. Returns the exit code."""
+    found = tasks(config.inputs, config.naming, config.recursive)
     upscaler = Upscaler.load(config.model)
-    failures = 0
-    for source in config.inputs:
+    failures = []
+    for task in found:
         try:
-            _double(upscaler, source, _target(config, source), config)
+            _double(upscaler, task, config)
         except (DoubleResolutionError, OSError) as error:
-            failures += 1
-            print(f"error: {sentence_for(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+            failures.append(f"error: {sentence_for(error) if isinstance(error, OSError) else error}")
+            print(failures[-1], file=sys.stderr)
+    if failures and len(found) > 1:
+        print(f"{len(failures)} of {len(found)} pictures could not be doubled:", *failures, sep="\n", file=sys.stderr)
     return 1 if failures else 0
 
 
-def _double(upscaler: Upscaler, source: Path, target: Path, config: Config) -> None:
-    if target.exists() and not config.overwrite:
-        raise PictureError(f"{target} exists already; give --overwrite or another -o")
-    for _ in double_file(upscaler, source, target, config.options):
-        pass
-    print(target)
+def _double(upscaler: Upscaler, task: Task, config: Config) -> None:
+    if task.target.exists() and not config.overwrite:
+        raise PictureError(f"{task.target} exists already; give --overwrite or another -o")
+    form = "{desc}: {percentage:3.0f} %|{bar}| {rate_fmt}, {remaining} left{postfix}"
+    with tqdm(desc=task.source.name, unit=" MP", bar_format=form, disable=None, leave=False) as bar:
+        for progress in double_file(upscaler, task.source, task.target, config.options):
+            bar.total = progress.megapixels / progress.share
+            bar.update(progress.megapixels - bar.n)
+    print(task.target)
 
 
-def _target(config: Config, source: Path) -> Path:
-    if config.out is None:
-        return source.with_name(f"{source.stem}_2x{source.suffix}")
-    if len(config.inputs) == 1 and config.out.suffix.lower() in images.SUFFIXES:
-        return config.out
-    return config.out / source.name
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if text.isdecimal() and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+
+    return number
 
 
 def _parse(arguments: list[str] | None) -> Config:
-    parser = argparse.ArgumentParser(prog="upscaler", description="Double the width and height of pictures.")
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture")
-    parser.add_argument("-o", "--out", type=Path, metavar="OUT", help="a picture's name, or a folder")
-    parser.add_argument(
-        "--model", default=models.BUNDLED, help="bundled, an artifact's folder, or user/name of the Hub"
-    )
-    parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default: %(default)s)")
+    parser = argparse.ArgumentParser(prog="double-resolution", description="Double the width and height of pictures.")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, or a folder of pictures")
+    parser.add_argument("-o", "--out", type=Path, help="a picture's name, or a folder (default: name_2x beside IN)")
+    parser.add_argument("--recursive", action="store_true", help="folders inside folders too")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument("--format", choices=[suffix[1:] for suffix in BY_SUFFIX], help="(default: that of OUT or IN)")
+    parser.add_argument("--quality", type=_whole(1, 100), default=95, help="of JPEG, WebP, AVIF (default: %(default)s)")
+    parser.add_argument("--times", type=_whole(1, 3), default=1, help="2 for four times the size (default: 1)")
+    parser.add_argument("--ensemble-flips", action="store_true", help="average eight flips and turns: slower, better")
+    parser.add_argument("--max-pixels", type=float, default=100, metavar="MEGAPIXELS", help="limit (default: 100)")
+    parser.add_argument("--model", default=models.BUNDLED, help="bundled, an artifact's folder, or user/name")
     given = parser.parse_args(arguments)
-    return Config(tuple(given.inputs), given.out, given.model, given.overwrite, Options(quality=given.quality))
+    suffix = f".{given.format}" if given.format else None
+    return Config(
+        inputs=tuple(given.inputs),
+        naming=Naming(given.out, suffix, f"_{2**given.times}x"),
+        recursive=given.recursive,
+        overwrite=given.overwrite,
+        model=given.model,
+        options=Options(given.quality, given.times, given.ensemble_flips, max_pixels=round(given.max_pixels * 1e6)),
+    )
 
 
 if __name__ == "__main__":

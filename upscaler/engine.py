@@ -1,77 +1,107 @@
-"""Runs a model's ONNX graph with OpenVINO on windows of one fixed shape, several side by side."""
+"""Runs a model's ONNX graph with OpenVINO on windows of one fixed shape, several side by side.
+
+The graph is run in two pieces. Its networks, nearly all of the arithmetic, take the precision that is fastest; what
+ends the graph (the interpolation, to which the networks add, and the pixel shuffle) stays in float32, because half of
+bf16's digits would round the picture itself to less than 8 bits.
+"""
 
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import openvino as ov
+from openvino import opset13 as operations
 
 from upscaler.architecture import COLOURS
 from upscaler.errors import ModelError
 from upscaler.pixels import Planes
 
 Key = TypeVar("Key")
+Precision = Literal["bf16", "f32"]
+
+_PATIENCE = 50  # milliseconds of waiting, after which Ctrl-C is heard
 
 
 class Engine:
     """A compiled network. Threads may share it: each call of `run` has its own requests.
 
-    precision: "bf16" where the processor computes in it, else "f32". streams: windows computed side by side,
-    each on one core, which beats all cores on one window because no core waits for another between layers.
+    precision: what the networks are computed in. streams: windows computed side by side, each on one core, which
+    beats all cores on one window because no core waits for another between layers.
     """
 
-    def __init__(self, graph: Path, side: int) -> None:
-        """Compile `graph` for inputs of 13(side)(side). Raises ModelError if OpenVINO cannot read it."""
+    def __init__(self, graph: Path, side: int, precision: Precision | None = None) -> None:
+        """Compile `graph` for inputs of 13(side)(side), in bf16 where the processor has it (unless told otherwise).
+
+        Raises ModelError if OpenVINO cannot read it.
+        """
         core = ov.Core()
-        self.precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision: Precision = precision or ("bf16" if has_bf16 else "f32")
         self.processor: str = core.get_property("CPU", "FULL_DEVICE_NAME")
         try:
             model = core.read_model(graph)
             model.reshape([1, COLOURS, side, side])
-            self._compiled = core.compile_model(model, "CPU", self._properties())
+            networks, ending = split(model)
+            self._networks = core.compile_model(networks, "CPU", _properties(self.precision, _cores()))
+            self._ending = core.compile_model(ending, "CPU", _properties("f32", 1))
         except RuntimeError as error:
             raise ModelError(f"{graph} is not a graph that can be run; fetch or write the model again") from error
-        self.streams: int = self._compiled.get_property("NUM_STREAMS")
+        self.streams: int = self._networks.get_property("NUM_STREAMS")
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Compute each input, 13HW, and yield its output, 13(2(H - 2r))(2(W - 2r)), in the order given.
 
         An output is valid until the next one is asked for. Closing the iterator waits for what is under way.
         """
-        idle = [self._compiled.create_infer_request() for _ in range(2 * self.streams)]
+        ending = self._ending.create_infer_request()
+        idle = [self._networks.create_infer_request() for _ in range(2 * self.streams)]
         busy: deque[tuple[Key, ov.InferRequest]] = deque()
         try:
             for key, planes in inputs:
                 if not idle:
-                    yield self._finish(busy, idle)
+                    yield _finish(busy, idle, ending)
                 request = idle.pop()
                 request.start_async({0: planes}, share_inputs=False)
                 busy.append((key, request))
             while busy:
-                yield self._finish(busy, idle)
+                yield _finish(busy, idle, ending)
         finally:
             for _, request in busy:
                 request.cancel()
                 with suppress(RuntimeError):  # what was cancelled says so by raising
                     request.wait()
 
-    def _finish(self, busy: deque[tuple[Key, ov.InferRequest]], idle: list[ov.InferRequest]) -> tuple[Key, Planes]:
-        key, request = busy.popleft()
-        request.wait()
-        idle.append(request)
-        planes: Planes = request.get_output_tensor().data
-        return key, planes
 
-    def _properties(self) -> dict[str, object]:
-        cores = _cores()
-        return {
-            "INFERENCE_PRECISION_HINT": self.precision,
-            "INFERENCE_NUM_THREADS": cores,
-            "NUM_STREAMS": cores,
-        }
+def split(model: ov.Model) -> tuple[ov.Model, ov.Model]:
+    """Cut a graph before its last addition: picture -> residual, and (picture, residual) -> doubled picture."""
+    shuffle = model.output(0).get_node().input_value(0).get_node()
+    addition = shuffle.input_value(0).get_node()
+    residual = addition.input_value(0)
+    (picture,) = model.get_parameters()
+    networks = ov.Model([residual], [picture]).clone()
+    stand_in = operations.parameter(residual.get_shape(), residual.get_element_type())
+    addition.input(0).replace_source_output(stand_in.output(0))
+    return networks, ov.Model([shuffle.output(0)], [picture, stand_in])
+
+
+def _finish(
+    busy: deque[tuple[Key, ov.InferRequest]], idle: list[ov.InferRequest], ending: ov.InferRequest
+) -> tuple[Key, Planes]:
+    key, request = busy.popleft()
+    while not request.wait_for(_PATIENCE):
+        pass
+    picture, residual = request.get_input_tensor().data, request.get_output_tensor().data
+    ending.infer({0: picture, 1: residual}, share_inputs=True)
+    idle.append(request)
+    planes: Planes = ending.get_output_tensor().data
+    return key, planes
+
+
+def _properties(precision: Precision, cores: int) -> dict[str, object]:
+    return {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": cores, "NUM_STREAMS": cores}
 
 
 def _cores() -> int:

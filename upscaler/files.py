@@ -1,21 +1,33 @@
 """A picture file in, the doubled picture's file out."""
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from upscaler import images
+import numpy as np
+
+from upscaler.architecture import SCALE
 from upscaler.atomic import atomic_path
+from upscaler.background import until_done
+from upscaler.budget import check_memory
+from upscaler.errors import PictureError
+from upscaler.formats import check_room, format_of
+from upscaler.metadata import Metadata, with_size, without_location
+from upscaler.pixels import Pixels
+from upscaler.reading import Header, read_frames, read_header
 from upscaler.upscaler import Progress, Upscaler, empty_double
+from upscaler.writing import write
 
 
 @dataclass(frozen=True)
 class Options:
     """How a file is doubled.
 
-    quality: of JPEG, WebP and AVIF, 1 to 100. times: how often it is doubled (2: four times as wide). flips: average
-    over the eight flips and turns. remove_location: leave out where the photo was taken. max_pixels: the most that
-    a picture may have before doubling.
+    quality: of JPEG, WebP, AVIF and HEIC, 1 to 100. times: how often it is doubled (2: four times as wide). flips:
+    average over the eight flips and turns. remove_location: leave out where the photo was taken. max_pixels: the most
+    that a file may have before doubling, all frames together. memory: bytes that may be used (None: half of what the
+    machine has left).
     """
 
     quality: int = 95
@@ -23,18 +35,77 @@ class Options:
     flips: bool = False
     remove_location: bool = False
     max_pixels: int = 100_000_000
+    memory: int | None = None
 
 
 def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options = Options()) -> Iterator[Progress]:
     """Double the picture in `source` into `target`, whose suffix chooses the format; yields as it goes.
 
-    Closing the iterator cancels and leaves no file. Raises PictureError if the picture cannot be read, is too large,
-    or cannot be written in that format.
+    Every frame of an animation and every page of a TIFF is doubled. Closing the iterator cancels and leaves no file.
+    Raises PictureError if the picture cannot be read, is too large, or cannot be written in that format.
     """
-    picture = images.read(source, options.max_pixels)
-    for _ in range(options.times):
-        doubled = empty_double(picture.pixels)
-        yield from upscaler.upscale_into(doubled, picture.pixels, flips=options.flips)
-        picture = replace(picture, pixels=doubled)
+    header = read_header(source)
+    _check(header, target, options)
+    work = _Work(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)) / 1e6)
     with atomic_path(target) as temporary:
-        images.write(temporary, picture, options.quality)
+        frames = []
+        for frame in read_frames(header):
+            pixels = _fitted(frame.pixels, target)
+            for _ in range(options.times):
+                doubled = empty_double(pixels)
+                yield from work.counted(upscaler.upscale_into(doubled, pixels, flips=options.flips))
+                pixels = doubled
+            frames.append(replace(frame, pixels=pixels))
+        with temporary.open("w+b") as file:
+            metadata = _metadata(header, options)
+            writing = until_done(write, file, format_of(target), frames, header, metadata, options.quality)
+            yield from (work.progress() for _ in writing)
+
+
+def _check(header: Header, target: Path, options: Options) -> None:
+    """Raise PictureError if what is known before decoding already says that it cannot be done."""
+    if header.pixels > options.max_pixels:
+        raise PictureError(
+            f"{header.path} has {header.width}x{header.height} pixels{header.counted}, more than the limit of "
+            f"{options.max_pixels / 1e6:g} megapixels; make it smaller or raise --max-pixels"
+        )
+    factor = SCALE**options.times
+    check_room(target, factor * header.width, factor * header.height, header.sequence)
+    check_memory(header, options.times, options.memory)
+
+
+def _fitted(pixels: Pixels, target: Path) -> Pixels:
+    """The pixels as the target's format can hold them. Raises PictureError if they are transparent and it cannot."""
+    format = format_of(target)
+    if pixels.dtype == np.uint16 and not format.deep:
+        pixels = (pixels - (pixels >> 8) + 128 >> 8).astype(np.uint8)  # rounds to the nearest of 256 levels
+    if pixels.shape[2] in (2, 4) and not format.transparent:
+        if pixels[:, :, -1].min() < np.iinfo(pixels.dtype).max:
+            raise PictureError(f"{target.name} cannot be transparent as a {format.name}; choose PNG or WebP")
+        pixels = pixels[:, :, :-1]
+    return pixels
+
+
+def _metadata(header: Header, options: Options) -> Metadata:
+    metadata = without_location(header.metadata) if options.remove_location else header.metadata
+    factor = SCALE**options.times
+    return with_size(metadata, factor * header.width, factor * header.height)
+
+
+@dataclass
+class _Work:
+    """How much of a file is done: output megapixels of all its frames and doublings, in `total` and so far."""
+
+    total: float
+    done: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    def counted(self, doubling: Iterator[Progress]) -> Iterator[Progress]:
+        """One doubling's progress as that of the whole file."""
+        before = self.done
+        for progress in doubling:
+            self.done = before + progress.megapixels
+            yield self.progress()
+
+    def progress(self) -> Progress:
+        return Progress(min(self.done / self.total, 1.0), self.done, time.monotonic() - self.started)

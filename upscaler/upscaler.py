@@ -9,9 +9,11 @@ import numpy as np
 from upscaler import models, tiling
 from upscaler.architecture import COLOURS, SCALE
 from upscaler.artifact import Artifact
-from upscaler.engine import Engine
+from upscaler.engine import Engine, Precision
+from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.orientations import Orientation
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
+from upscaler.transparency import with_hidden_filled
 
 WINDOW = 256  # pixels a side; between 192 and 384 the speed is the same, below it the halo costs more
 
@@ -38,11 +40,15 @@ class Progress:
 class Upscaler:
     """Doubles pictures with one loaded model. Threads may share it."""
 
-    def __init__(self, model: Artifact) -> None:
-        """Compile the model for windows of a fixed shape. Raises ModelError if it cannot be run."""
+    def __init__(self, model: Artifact, precision: Precision | None = None, window: int = WINDOW) -> None:
+        """Compile the model for windows of a fixed shape, in the fastest precision unless told otherwise.
+
+        Raises ModelError if it cannot be run.
+        """
         self.model = model
+        self._window = window
         self._halo = model.config.architecture.radius
-        self._engine = Engine(model.graph, WINDOW + 2 * self._halo)
+        self._engine = Engine(model.graph, window + 2 * self._halo, precision)
 
     @classmethod
     def load(cls, model: str = models.BUNDLED) -> "Upscaler":
@@ -53,7 +59,7 @@ class Upscaler:
         return cls(models.find(model))
 
     @property
-    def precision(self) -> str:
+    def precision(self) -> Precision:
         """What the network is computed in: "bf16" where the processor has it, else "f32"."""
         return self._engine.precision
 
@@ -71,28 +77,37 @@ class Upscaler:
         """Double a picture into `doubled`, window by window; may be closed at any time.
 
         picture: HWC uint8 or uint16 with 1 to 4 channels; doubled: (2H)(2W)C of the same type. flips: average the
-        network over the eight flips and turns, at eight times the cost. A picture of equal channels stays so.
+        network over the eight flips and turns, at eight times the cost. A picture of equal channels stays so, and
+        what is flat as far as the network sees stays just as it is.
         """
-        colours = picture.shape[2] - 1 if picture.shape[2] in (2, 4) else picture.shape[2]
-        parts = [slice(0, colours)] + ([slice(colours, None)] if colours < picture.shape[2] else [])
+        started = time.monotonic()
+        megapixels = doubled.shape[0] * doubled.shape[1] / 1e6
+        parts = [slice(0, None)]
+        if picture.shape[2] in (2, 4):  # alpha goes through the network as a gray picture of its own
+            picture = with_hidden_filled(picture, self._halo)
+            parts = [slice(0, -1), slice(-1, None)]
         for n, part in enumerate(parts):
-            for progress in self._upscale_opaque(doubled[:, :, part], picture[:, :, part], flips):
-                share = (n + progress.share) / len(parts)
-                yield Progress(share, progress.megapixels, progress.seconds)
+            for share in self._upscale_opaque(doubled[:, :, part], picture[:, :, part], flips):
+                share = (n + share) / len(parts)
+                yield Progress(share, share * megapixels, time.monotonic() - started)
 
-    def _upscale_opaque(self, doubled: Pixels, picture: Pixels, flips: bool) -> Iterator[Progress]:
+    def _upscale_opaque(self, doubled: Pixels, picture: Pixels, flips: bool) -> Iterator[float]:
+        """Double a picture of 1 or 3 channels, yielding the share that is done."""
+        if is_flat(picture):
+            doubled[:] = picture[:1, :1]
+            yield 1.0
+            return
         height, width = picture.shape[:2]
-        started, total = time.monotonic(), tiling.count(height, width, WINDOW)
+        total = tiling.count(height, width, self._window)
         orientations = list(Orientation) if flips else [Orientation.UPRIGHT]
         neutral = is_neutral(picture)
         for done, (window, planes) in enumerate(self._doubled_windows(picture, orientations), start=1):
             if neutral:
                 planes = np.broadcast_to(planes.mean(axis=1, keepdims=True), planes.shape)
             pixels = to_pixels(planes[:, : picture.shape[2]], picture.dtype)
+            self._keep_flat(pixels, tiling.read_window(picture, window, self._halo))
             tiling.write_window(doubled, window, pixels)
-            share = done / total
-            megapixels = share * SCALE**2 * height * width / 1e6
-            yield Progress(share, megapixels, time.monotonic() - started)
+            yield done / total
 
     def _doubled_windows(
         self, picture: Pixels, orientations: list[Orientation]
@@ -101,7 +116,7 @@ class Upscaler:
         height, width = picture.shape[:2]
         jobs = (
             ((window, orientation), orientation.apply(planes))
-            for window in tiling.windows(height, width, WINDOW)
+            for window in tiling.windows(height, width, self._window)
             for planes in [to_planes(with_colours(tiling.read_window(picture, window, self._halo)))]
             for orientation in orientations
         )
@@ -113,16 +128,19 @@ class Upscaler:
                 yield window, total / np.float32(len(orientations))
                 total = None
 
+    def _keep_flat(self, pixels: Pixels, seen: Pixels) -> None:
+        """Put the picture's own colour where a window, which the network has seen so far as `seen`, is flat."""
+        flat = flat_places(seen, self._halo)
+        if flat.any():
+            own = seen[self._halo : -self._halo, self._halo : -self._halo]
+            double = [array.repeat(SCALE, axis=0).repeat(SCALE, axis=1) for array in (own, flat)]
+            np.copyto(pixels, double[0], where=double[1][:, :, np.newaxis])
+
 
 def empty_double(picture: Pixels) -> Pixels:
     """An array for the result of doubling `picture`: HWC -> (2H)(2W)C."""
     height, width, channels = picture.shape
     return np.empty_like(picture, shape=(SCALE * height, SCALE * width, channels))
-
-
-def is_neutral(picture: Pixels) -> bool:
-    """Whether every pixel of a picture, HWC, is gray."""
-    return bool((picture == picture[:, :, :1]).all())
 
 
 def with_colours(picture: Pixels) -> Pixels:

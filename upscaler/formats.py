@@ -1,0 +1,78 @@
+"""The picture formats that can be written, and what each of them holds."""
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from upscaler.errors import PictureError
+
+
+class Sequence(Enum):
+    """Whether a file is one picture, pictures shown one after another, or the pages of a document."""
+
+    SINGLE = "one picture"
+    ANIMATION = "an animation"
+    PAGES = "several pages"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format under Pillow's name. `most_side`: pixels a side at most. `deep`: holds 16 bits a channel."""
+
+    name: str
+    most_side: int
+    sequence: Sequence = Sequence.SINGLE
+    transparent: bool = False
+    deep: bool = False
+
+
+JPEG = Format("JPEG", 65_500)  # 65,535 in the standard; libjpeg stops here
+PNG = Format("PNG", 2**31 - 1, Sequence.ANIMATION, transparent=True, deep=True)
+WEBP = Format("WEBP", 16_383, Sequence.ANIMATION, transparent=True)
+TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True)
+BMP = Format("BMP", 2**31 - 1)
+GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True)
+AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True)
+HEIF = Format("HEIF", 16_384, transparent=True)
+
+BY_SUFFIX = {
+    ".jpg": JPEG,
+    ".jpeg": JPEG,
+    ".png": PNG,
+    ".apng": PNG,
+    ".webp": WEBP,
+    ".tif": TIFF,
+    ".tiff": TIFF,
+    ".bmp": BMP,
+    ".gif": GIF,
+    ".avif": AVIF,
+}
+
+try:
+    from pillow_heif import register_heif_opener  # the extra "heic"
+except ImportError:
+    pass
+else:
+    register_heif_opener()
+    BY_SUFFIX |= {".heic": HEIF, ".heif": HEIF}
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's suffix names. Raises PictureError if it names none that can be written."""
+    if found := BY_SUFFIX.get(path.suffix.lower()):
+        return found
+    known = ", ".join(suffix[1:] for suffix in BY_SUFFIX)
+    raise PictureError(f"{path} does not end in a format that can be written; choose one of {known}")
+
+
+def check_room(target: Path, width: int, height: int, sequence: Sequence) -> None:
+    """Raise PictureError if the format of `target` cannot hold a picture of this size, or this sequence."""
+    format = format_of(target)
+    if max(width, height) > format.most_side:
+        raise PictureError(
+            f"{target.name} would have {width}x{height} pixels, but {format.name} ends at {format.most_side} a side; "
+            "choose PNG or TIFF"
+        )
+    if sequence not in (Sequence.SINGLE, format.sequence):
+        instead = "TIFF" if sequence is Sequence.PAGES else "WebP, PNG or GIF"
+        raise PictureError(f"{format.name} cannot hold {sequence.value}, as {target.name} would be; choose {instead}")

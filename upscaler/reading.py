@@ -1,0 +1,211 @@
+"""Picture files, read: first the header, so that what is too large is refused before it is decoded, then the frames."""
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyvips
+from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
+
+from upscaler.errors import PictureError
+from upscaler.formats import BY_SUFFIX, Sequence
+from upscaler.metadata import Metadata, orientation, read_metadata
+from upscaler.pixels import Pixels
+
+# Pillow's own limit knows neither ours nor the memory there is; `max_pixels` and the budget are checked instead.
+Image.MAX_IMAGE_PIXELS = None
+
+_FORMATS = sorted({format.name for format in BY_SUFFIX.values()})
+_LAYERS = ("MPO", "HEIF")  # what follows the first picture is a preview or a depth map
+_UNSUPPORTED_MODES = ("F", "I", "LAB")
+_LYING = {  # EXIF orientation: whether rows and columns change places, then upside down, then mirrored
+    1: (False, False, False),
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture file before it is decoded.
+
+    width, height: of the first frame, upright. pixels: of all frames. channels, depth: of one pixel, depth in bits.
+    loops: how often an animation is shown (0: for ever, None: not said). still_first: an APNG's first picture is not
+    part of its animation.
+    """
+
+    path: Path
+    format: str
+    width: int
+    height: int
+    frames: int
+    pixels: int
+    channels: int
+    depth: int
+    sequence: Sequence
+    orientation: int
+    loops: int | None
+    still_first: bool
+    metadata: Metadata
+
+    @property
+    def counted(self) -> str:
+        """ " in 12 frames", " in 3 pages", or nothing for one picture: to be put after a size in a sentence."""
+        if self.sequence is Sequence.SINGLE:
+            return ""
+        return f" in {self.frames} {'pages' if self.sequence is Sequence.PAGES else 'frames'}"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a file: pixels, upright, HWC with 1 to 4 channels; milliseconds: how long it is shown."""
+
+    pixels: Pixels
+    milliseconds: float = 0.0
+
+
+def read_header(path: Path) -> Header:
+    """Read what there is to know before decoding. Raises PictureError if `path` is no picture that can be read."""
+    with _opened(path) as image:
+        if image.mode in _UNSUPPORTED_MODES:
+            raise PictureError(f"{path} has pixels of the kind {image.mode}; save it with 8 or 16 bits a channel")
+        lies = orientation(image)
+        width, height = image.size[::-1] if _LYING[lies][0] else image.size
+        sizes = _frame_sizes(image)
+        return Header(
+            path=path,
+            format=image.format or "",
+            width=width,
+            height=height,
+            frames=len(sizes),
+            pixels=sum(math.prod(size) for size in sizes),
+            channels=4 if image.has_transparency_data else len(image.getbands()),
+            depth=16 if _is_deep(image, path, len(sizes)) else 8,
+            sequence=_sequence(image, len(sizes)),
+            orientation=lies,
+            loops=image.info.get("loop"),
+            still_first=bool(image.info.get("default_image")),
+            metadata=_metadata(image),
+        )
+
+
+def read_frames(header: Header) -> Iterator[Frame]:
+    """Decode one frame after another. Raises PictureError at the first that is broken."""
+    if header.format == "PNG":
+        with _opened(header.path) as image:
+            image.verify()  # decoding does not look at the checksums of the pixels
+    with _opened(header.path) as image:
+        for n, frame in zip(range(header.frames), ImageSequence.Iterator(image), strict=False):
+            pixels = _decoded_deep(header, n) if header.depth == 16 else _decoded(frame, header.path)
+            yield Frame(_upright(pixels, header.orientation), float(frame.info.get("duration", 0)))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            yield image
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{path} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, pyvips.Error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise PictureError(f"{path} is broken ({_first_line(error)}); fetch or export it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "detail", error)).strip().splitlines()[0]
+
+
+def _frame_sizes(image: Image.Image) -> list[tuple[int, int]]:
+    count = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1)
+    if image.format != "TIFF" or count == 1:
+        return [image.size] * count
+    sizes = []
+    for n in range(count):
+        image.seek(n)
+        sizes.append(image.size)
+    image.seek(0)
+    return sizes
+
+
+def _sequence(image: Image.Image, frames: int) -> Sequence:
+    if frames == 1:
+        return Sequence.SINGLE
+    return Sequence.PAGES if image.format == "TIFF" else Sequence.ANIMATION
+
+
+def _metadata(image: Image.Image) -> Metadata:
+    metadata = read_metadata(image)
+    return replace(metadata, profile=b"") if image.mode == "CMYK" else metadata  # it is decoded to sRGB
+
+
+def _is_deep(image: Image.Image, path: Path, frames: int) -> bool:
+    """Whether a file has 16 bits a channel; Pillow opens such colours as 8 bits without a word."""
+    if image.format == "TIFF" or (image.format == "PNG" and frames == 1):
+        return bool(_vips_image(path, image.format, 0).format == "ushort")
+    return False
+
+
+def _decoded_deep(header: Header, n: int) -> Pixels:
+    image = _vips_image(header.path, header.format, n)
+    if image.interpretation == "cmyk":
+        _log.warning("%s: its CMYK colours are converted to sRGB", header.path)
+        image = image.icc_transform("srgb", embedded=True, depth=16, intent="perceptual")
+    pixels: Pixels = image.numpy()
+    return pixels.reshape(image.height, image.width, image.bands)
+
+
+def _vips_image(path: Path, format: str, n: int) -> pyvips.Image:
+    if format == "PNG":
+        return pyvips.Image.pngload(str(path), access="sequential", fail_on="error")
+    return pyvips.Image.tiffload(str(path), page=n, access="sequential", fail_on="error")
+
+
+def _decoded(image: Image.Image, path: Path) -> Pixels:
+    if image.mode in ("CMYK", "YCbCr"):
+        image = _in_srgb(image, path)
+    elif image.has_transparency_data:
+        image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
+    elif image.mode in ("1", "L"):
+        image = image.convert("L")
+    else:
+        image = image.convert("RGB")
+    pixels: Pixels = np.asarray(image)
+    return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
+
+
+def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode == "YCbCr":
+        return image.convert("RGB")
+    profile = image.info.get("icc_profile")
+    how = "by its profile" if profile else "without a profile, so roughly"
+    _log.warning("%s: its CMYK colours are converted to sRGB, %s", path, how)
+    if not profile:
+        return image.convert("RGB")
+    transform = ImageCms.buildTransform(BytesIO(profile), ImageCms.createProfile("sRGB"), "CMYK", "RGB")
+    converted = Image.new("RGB", image.size)
+    transform.apply(image, converted)
+    return converted
+
+
+def _upright(pixels: Pixels, lies: int) -> Pixels:
+    """Turn and flip a picture, HWC, that lies as EXIF says; a view."""
+    transposed, upside_down, mirrored = _LYING[lies]
+    if transposed:
+        pixels = pixels.swapaxes(0, 1)
+    return pixels[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
