@@ -3,11 +3,11 @@
 import hashlib
 import math
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import count, groupby
+from functools import cached_property, lru_cache
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,7 @@ from upscaler.pixels import Pixels
 
 Batch = tuple[Tensor, Tensor]
 
-CROPS = 2  # of a tile each time that it is met
-LOADERS = 2  # threads
+CROPS = 4  # of a tile each time that it is met
 AHEAD = 8  # batches
 
 
@@ -104,9 +103,10 @@ def load(entry: Entry) -> Sample:
 
 @dataclass(frozen=True)
 class Batches:
-    """Batch n: the next `size` crops of a walk that meets each tile once an epoch, flipped and turned.
+    """Batch n: a crop, flipped and turned, of each of `size` tiles that lie side by side on a walk through all tiles.
 
-    Each tile gives two crops when it is met, because decoding it is most of the cost. A batch is a pair of uint8
+    The walk meets each tile once an epoch. From batch to batch the window moves by a quarter of its length, so that
+    four crops are taken of a tile that was decoded once; decoding is most of the cost. A batch is a pair of uint8
     tensors, small N3cc and large N3(2c)(2c), c being `crop`.
     """
 
@@ -117,17 +117,14 @@ class Batches:
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
-        places = range(step * self.size, (step + 1) * self.size)
-        pairs: list[tuple[Pixels, Pixels]] = []
-        for meeting, crops in groupby(places, lambda place: place // CROPS):
-            sample = load(self._tile(meeting))
-            pairs += [augmented(sample, self.crop, rng) for _ in crops]
+        first = step * max(1, self.size // CROPS)
+        pairs = [augmented(self._load(self._tile(first + i)), self.crop, rng) for i in range(self.size)]
         small, large = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
         return torch.from_numpy(np.ascontiguousarray(small)), torch.from_numpy(np.ascontiguousarray(large))
 
     def ahead(self, step: int) -> Generator[Batch, None, None]:
-        """The batches from `step` on, without end, made ahead by threads: decoding leaves Python's lock alone."""
-        pool = ThreadPoolExecutor(LOADERS, "loader")
+        """The batches from `step` on, without end, made ahead by a thread: decoding leaves Python's lock alone."""
+        pool = ThreadPoolExecutor(1, "loader")
         try:
             waiting = deque(pool.submit(self.__getitem__, n) for n in range(step, step + AHEAD))
             for n in count(step + AHEAD):
@@ -136,8 +133,12 @@ class Batches:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _tile(self, meeting: int) -> Entry:
-        epoch, i = divmod(meeting, len(self.tiles))
+    @cached_property
+    def _load(self) -> Callable[[Entry], Sample]:
+        return lru_cache(maxsize=2 * self.size)(load)
+
+    def _tile(self, place: int) -> Entry:
+        epoch, i = divmod(place, len(self.tiles))
         return self.tiles[_order(self.seed, epoch, len(self.tiles))[i]]
 
 
@@ -152,7 +153,7 @@ def augmented(sample: Sample, crop: int, rng: np.random.Generator) -> tuple[Pixe
     return (small[:, ::-1], large[:, ::-1]) if flip else (small, large)
 
 
-@lru_cache(maxsize=4)  # the batches under way may end one epoch and begin the next
+@lru_cache(maxsize=2)  # a batch may end one epoch and begin the next
 def _order(seed: int, epoch: int, tiles: int) -> list[int]:
     order: list[int] = np.random.default_rng([seed, epoch, tiles]).permutation(tiles).tolist()
     return order

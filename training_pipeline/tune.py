@@ -91,9 +91,8 @@ def search(config: Config, worker: int) -> None:
 
 def objective(trial: Trial, study: Study, first: RunConfig) -> float:
     """Train with what the trial suggests; the best PSNR on Y on the validation tiles, dB."""
-    name = trial.user_attrs.get("run", f"trial-{trial.number:04}")
-    trial.set_user_attr("run", name)
-    config = suggested(trial, replace(first, out=first.out / name))
+    trial.set_user_attr("run", run_name(trial))
+    config = suggested(trial, replace(first, out=first.out / run_name(trial)))
     try:
         return float(train.run(config, resume=True).metrics["validation"]["psnr_y"])
     except DivergedError as error:
@@ -117,7 +116,12 @@ def suggested(trial: Trial, config: RunConfig) -> RunConfig:
 
 def put_back(study: Study, trial: FrozenTrial) -> None:
     """Have a trial that was cut off done again, from its run's last checkpoint."""
-    study.enqueue_trial(trial.params, user_attrs={"run": trial.user_attrs["run"]})
+    study.enqueue_trial(trial.params, user_attrs={"run": run_name(trial)})
+
+
+def run_name(trial: Trial | FrozenTrial) -> str:
+    """The folder of a trial's run; a trial that is done again keeps it."""
+    return str(trial.user_attrs.get("run", f"trial-{trial.number:04}"))
 
 
 def table(study: Study) -> str:

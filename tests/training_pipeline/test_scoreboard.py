@@ -2,6 +2,8 @@
 
 import json
 import sys
+import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -263,6 +265,23 @@ def test_a_trial_that_diverges_is_no_failure(searched: tune.Config, monkeypatch:
     study = tune.open_study(searched.first)
     assert [trial.state for trial in study.trials] == [optuna.trial.TrialState.PRUNED]
     assert "| diverged |" in (searched.first.out / tune.TABLE).read_text()
+
+
+@pytest.mark.slow
+def test_a_trial_whose_worker_was_killed_is_done_again(searched: tune.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune, "HEARTBEAT", 1)
+    searched.first.out.mkdir()
+    study = tune.open_study(searched.first)
+    with warnings.catch_warnings(action="ignore"):
+        killed = study.ask()
+    tune.suggested(killed, searched.first)
+    study._storage.record_heartbeat(killed._trial_id)  # its last one
+    time.sleep(3)
+    tune.run(replace(searched, trials=1))
+    again = tune.open_study(searched.first).trials[1]
+    assert again.params == killed.params
+    assert again.user_attrs["run"] == "trial-0000"
+    assert study.trials[0].state == optuna.trial.TrialState.FAIL
 
 
 def test_a_study_of_another_configuration_is_not_gone_on_with(searched: tune.Config, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Training: what reading the tiles adds to a step, and how much of the machine's convolution speed a step reaches."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from feature_pipeline import samples, shards
+from feature_pipeline.manifest import PictureRecord, SampleInfo
+from feature_pipeline.shards import EncodedSample
+from training_pipeline import data
+from training_pipeline.config import Config
+from training_pipeline.data import Batch
+from training_pipeline.network import SIZES, Network
+from training_pipeline.train import Run
+from upscaler import artifact
+from upscaler.architecture import Architecture
+from upscaler.artifact import Member, ModelConfig
+from upscaler.bicubic import halve
+from upscaler.engine import Engine
+from upscaler.pixels import Pixels
+
+TILES = 64
+WARM_UP, STEPS = 4, 16
+LIMIT_TRIALS, WINDOWS, SIDE = 6, 4, 256
+
+
+def main() -> None:
+    """Print the table for the sizes that train in moderate time."""
+    with tempfile.TemporaryDirectory() as folder:
+        training, validation = (write_tiles(Path(folder) / name, n) for n, name in enumerate(("train_0", "validation")))
+        limit = convolution_limit(Path(folder) / "model")
+        print(f"convolution limit of this machine, {SIZES['base'].width} channels: {limit:.0f} GFLOP/s\n")
+        print("| size | ms a step, batch held | with the loader | ratio | GFLOP/s of training | of the limit |")
+        print("|---|---|---|---|---|---|")
+        for size in ("tiny", "small"):
+            config = Config((training,), (validation,), Path(folder) / size, size=size, steps=10**9)
+            print(row(config, limit), flush=True)
+
+
+def row(config: Config, limit: float) -> str:
+    """Measure one size."""
+    torch.set_num_threads(config.threads)
+    run = Run(config, data.read(config), None)
+    crops = data.Batches(run.tiles.training, config.batch, config.crop, config.seed)
+    ahead = crops.ahead(0)
+    held, loaded = seconds_a_step(run, repeat(crops[0]), ahead)
+    ahead.close()
+    run.journal.close()
+    speed = 3 * 2 * run.network.architecture.multiplications * config.batch * config.crop**2 / held / 1e9
+    precision = "bf16" if run.bfloat16 else "f32"
+    return (
+        f"| {config.size}, {precision}, {config.batch} of {config.crop}x{config.crop}, {config.threads} threads "
+        f"| {held * 1e3:.0f} | {loaded * 1e3:.0f} | {loaded / held:.2f} | {speed:.0f} | {speed / limit:.0%} |"
+    )
+
+
+def seconds_a_step(run: Run, *sources: Iterator[Batch]) -> list[float]:
+    """For each source of batches the median, the batch's arrival included; in turns, because machines drift.
+
+    The loader makes one batch ahead for each that is taken, and is done with it before the step is.
+    """
+    times: list[list[float]] = [[] for _ in sources]
+    for _ in range(WARM_UP + STEPS):
+        for batches, column in zip(sources, times, strict=True):
+            started = time.perf_counter()
+            run.advance(*next(batches))
+            column.append(time.perf_counter() - started)
+    return [statistics.median(column[WARM_UP:]) for column in times]
+
+
+def convolution_limit(folder: Path) -> float:
+    """GFLOP/s of the widest network in the engine, on all cores, in the precision that training uses too."""
+    architecture = SIZES["base"]
+    member = Member(name="base", parts=(), pictures=0, steps=0)
+    config = ModelConfig(architecture=architecture, combination="single", members=(member,))
+    model = artifact.write(folder, config, Network(architecture, branches=False).collapsed(), {}, "")
+    engine = Engine(model.graph, SIDE)
+    planes = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
+    seconds: list[float] = []
+    for _ in range(LIMIT_TRIALS):  # the first warms up, and the best is the limit
+        started = time.perf_counter()
+        list(engine.run(enumerate([planes] * WINDOWS)))
+        seconds.append(time.perf_counter() - started)
+    return 2 * WINDOWS * multiplications(architecture, SIDE) / min(seconds) / 1e9
+
+
+def multiplications(architecture: Architecture, side: int) -> int:
+    """Of the 3x3 convolutions in one window of the engine, each of which gives a result two pixels narrower."""
+    layers = enumerate(architecture.layers, start=1)
+    return sum(9 * inputs * outputs * (side - 2 * n) ** 2 for n, (inputs, outputs) in layers)
+
+
+def write_tiles(folder: Path, seed: int) -> Path:
+    """One shard of generated tiles that cost as much to decode as those of photos: about 90 kB for the large one."""
+    with shards.writing(shards.shard_path(folder, 0)) as writer:
+        for n in range(TILES):
+            image_id = f"{seed:x}{n:015x}"
+            large = generated(seed * TILES + n)
+            info = SampleInfo(image_id=image_id, part=folder.name, box=(0, 0, 256, 256))
+            pngs = samples.encode_png(halve(large)), samples.encode_png(large)
+            writer.add(PictureRecord(name=image_id, tiles=1), (EncodedSample(f"{image_id}-0", *pngs, info),))
+    return folder
+
+
+def generated(seed: int) -> Pixels:
+    """A 256x256 picture of soft shapes under a little noise."""
+    rng = np.random.default_rng(seed)
+    shapes = Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).resize((256, 256), Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(shapes) + rng.normal(0, 1, (256, 256, 3)), 0, 255).round().astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main()
