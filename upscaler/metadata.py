@@ -1,9 +1,12 @@
 """What a picture file holds besides pixels, and how it changes when the picture is turned upright and doubled."""
 
+import os
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngImageFile
 
 _EXIF, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 _BASE = ExifTags.Base
@@ -35,7 +38,7 @@ def read_metadata(image: Image.Image) -> Metadata:
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     dpi = image.info.get("dpi")
     return Metadata(
-        exif=_exif_bytes(image.getexif()),
+        exif=_exif_bytes(_exif(image)),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         profile=image.info.get("icc_profile") or b"",
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
@@ -44,7 +47,7 @@ def read_metadata(image: Image.Image) -> Metadata:
 
 def orientation(image: Image.Image) -> int:
     """How the picture lies: 1 (upright) to 8, as EXIF numbers it."""
-    found = image.getexif().get(_BASE.Orientation, 1)
+    found = _exif(image).get(_BASE.Orientation, 1)
     return found if found in range(1, 9) else 1
 
 
@@ -73,6 +76,26 @@ def loaded_exif(metadata: Metadata) -> Image.Exif:
     exif = Image.Exif()
     exif.load(metadata.exif)
     return exif
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """The EXIF of an opened file, without decoding the pixels, as Pillow would to find a PNG's behind them."""
+    if not isinstance(image, PngImageFile):
+        return image.getexif()
+    if "exif" not in image.info and (late := _png_chunk(Path(os.fsdecode(image.filename)), b"eXIf")):
+        image.info["exif"] = late
+    return Image.Image.getexif(image)
+
+
+def _png_chunk(path: Path, kind: bytes) -> bytes:
+    with path.open("rb") as file:
+        file.seek(8)  # the signature
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[:4], "big")
+            if head[4:] == kind:
+                return file.read(length)
+            file.seek(length + 4, os.SEEK_CUR)
+    return b""
 
 
 def _exif_bytes(exif: Image.Exif) -> bytes:

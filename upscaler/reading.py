@@ -35,6 +35,7 @@ _LYING = {  # EXIF orientation: whether rows and columns change places, then ups
 }
 
 _log = logging.getLogger(__name__)
+logging.getLogger("pyvips").setLevel(logging.ERROR)  # what matters of its warnings comes as an error as well
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except (OSError, SyntaxError, ValueError, EOFError, pyvips.Error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise PictureError(f"{path} is broken ({_first_line(error)}); fetch or export it again") from error
+        raise PictureError(f"{path} is broken ({first_line(error)}); fetch or export it again") from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "detail", error)).strip().splitlines()[0]
+def first_line(error: Exception) -> str:
+    """What a library says of a failure, in one line."""
+    said = getattr(error, "detail", "").strip() or str(error).strip() or type(error).__name__
+    return said.splitlines()[0]
 
 
 def _frame_sizes(image: Image.Image) -> list[tuple[int, int]]:

@@ -1,11 +1,13 @@
 """Colours where a picture cannot be seen: a network that sees them would draw them into the edge as a fringe."""
 
+import math
+
 import numpy as np
 import pyvips
 
 from upscaler.pixels import Pixels
 
-_REACH = 3.5  # standard deviations of the blur that spreads colours
+_REACH = 3.0  # standard deviations of the blur that spreads colours, at `radius` pixels
 
 
 def with_hidden_filled(picture: Pixels, radius: int) -> Pixels:
@@ -27,9 +29,9 @@ def _spread(colours: Pixels, visible: np.ndarray[tuple[int, int], np.dtype[np.bo
     height, width, _ = colours.shape
     colour = pyvips.Image.new_from_array(np.ascontiguousarray(colours))
     weight = pyvips.Image.new_from_memory(visible.tobytes(), width, height, 1, "uchar").cast("float")
-    blur = {"min_ampl": float(np.exp(-(_REACH**2) / 2)), "precision": "float"}
-    total = (colour * weight).gaussblur(radius / _REACH, **blur)
-    weights = weight.gaussblur(radius / _REACH, **blur)
+    sigma = radius / _REACH
+    blur = {"min_ampl": math.exp(-(((radius + 0.5) / sigma) ** 2) / 2), "precision": "float"}
+    total, weights = (colour * weight).gaussblur(sigma, **blur), weight.gaussblur(sigma, **blur)
     near = (weights > 0).ifthenelse(total / weights, colour)
     pixels: Pixels = near.rint().cast(colour.format).numpy()
     return pixels.reshape(colours.shape)

@@ -84,7 +84,8 @@ class Upscaler:
         megapixels = doubled.shape[0] * doubled.shape[1] / 1e6
         parts = [slice(0, None)]
         if picture.shape[2] in (2, 4):  # alpha goes through the network as a gray picture of its own
-            picture = with_hidden_filled(picture, self._halo)
+            # what becomes visible lies within the halo of what is, and sees as far again
+            picture = with_hidden_filled(picture, 2 * self._halo)
             parts = [slice(0, -1), slice(-1, None)]
         for n, part in enumerate(parts):
             for share in self._upscale_opaque(doubled[:, :, part], picture[:, :, part], flips):

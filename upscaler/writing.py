@@ -1,5 +1,6 @@
 """Pictures, written to files with all that belongs to them: PNG and TIFF by libvips, the rest by Pillow."""
 
+import io
 import struct
 from typing import Any, BinaryIO
 
@@ -12,7 +13,7 @@ from upscaler.errors import PictureError
 from upscaler.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
 from upscaler.metadata import Metadata, loaded_exif
 from upscaler.pixels import Pixels
-from upscaler.reading import Frame, Header
+from upscaler.reading import Frame, Header, first_line
 
 # Measured on 48 megapixels of a photo: levels 1, 3 and 6 took 1.4, 4.1 and 6.2 s for 98, 58 and 57 MB.
 _PNG_COMPRESSION = 3
@@ -39,8 +40,7 @@ def write(
         else:
             _write_by_pillow(file, format, frames, header, metadata, quality)
     except (ValueError, pyvips.Error) as error:
-        reason = str(getattr(error, "detail", error)).strip().splitlines()[0]
-        raise PictureError(f"the doubled picture cannot be written as {format.name} ({reason})") from error
+        raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
 
 
 def _target(file: BinaryIO) -> pyvips.Target:
@@ -80,19 +80,25 @@ def _add_exif(file: BinaryIO, metadata: Metadata) -> None:
     """Put EXIF, which libvips leaves out of a TIFF, into a new first directory at the end of the file."""
     file.seek(0)
     start = file.read(_TIFF_HEADER)
-    file.seek(struct.unpack("<I", start[4:])[0])
-    directory = ImageFileDirectory_v2(start)
-    directory.load(file)
-    exif = loaded_exif(metadata)
+    own, next_page = _entries(file, struct.unpack("<I", start[4:])[0])
+    exif, directory = loaded_exif(metadata), ImageFileDirectory_v2(start)
     for tag in exif:
         directory[tag] = exif.get_ifd(tag) if tag in _DIRECTORIES else exif[tag]
-    place = file.seek(0, 2)
-    written = bytearray(directory.tobytes(place))
-    entries = struct.unpack_from("<H", written)[0]
-    struct.pack_into("<I", written, 2 + 12 * entries, directory.next)  # the next page
-    file.write(written)
+    place = file.seek(0, io.SEEK_END)
+    file.write(directory.tobytes(place))
+    merged = _entries(file, place)[0] | own
+    place = file.seek(0, io.SEEK_END)
+    file.write(struct.pack("<H", len(merged)) + b"".join(merged[tag] for tag in sorted(merged)) + next_page)
     file.seek(4)
     file.write(struct.pack("<I", place))
+
+
+def _entries(file: BinaryIO, place: int) -> tuple[dict[int, bytes], bytes]:
+    """A TIFF directory's entries of 12 bytes, by their tags, and where the next directory stands."""
+    file.seek(place)
+    count = struct.unpack("<H", file.read(2))[0]
+    entries = [file.read(12) for _ in range(count)]
+    return {struct.unpack_from("<H", entry)[0]: entry for entry in entries}, file.read(4)
 
 
 def _write_by_pillow(
@@ -102,7 +108,9 @@ def _write_by_pillow(
     images = [_pillow_image(frame.pixels, format) for frame in frames]
     if len(images) > 1:
         options |= _timing(format, frames, header) | {"save_all": True, "append_images": images[1:]}
-    images[0].save(file, format.name, **options)
+    encoded = io.BytesIO()  # given a real file, Pillow takes a part that was written for the whole
+    images[0].save(encoded, format.name, **options)
+    file.write(encoded.getbuffer())
 
 
 def _pillow_image(pixels: Pixels, format: Format) -> Image.Image:

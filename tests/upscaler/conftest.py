@@ -1,0 +1,15 @@
+"""What the upscaler's tests share: one compiled tiny model, whose windows are so small that pictures need several."""
+
+import pytest
+from generated import write_tiny_model
+
+from upscaler import Upscaler, models
+
+WINDOW = 24
+
+
+@pytest.fixture(scope="session")
+def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
+    """A model with random weights, in windows of 24x24."""
+    folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+    return Upscaler(models.find(str(folder)), window=WINDOW)

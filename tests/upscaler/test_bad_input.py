@@ -1,0 +1,198 @@
+"""What cannot be doubled is refused in one sentence, with exit code 1 and nothing half written."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from generated import photo_like
+from PIL import Image
+
+from upscaler import Options, PictureError, Upscaler, double_file
+from upscaler.__main__ import main
+
+
+def png(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def header(width: int, height: int) -> tuple[bytes, bytes]:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+
+
+def bomb(path: Path) -> None:
+    path.write_bytes(png([header(50_000, 50_000), (b"IDAT", zlib.compress(bytes(5_000_000), 9)), (b"IEND", b"")]))
+
+
+def cut(path: Path) -> None:
+    Image.fromarray(photo_like(80, 80)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def garbled_png(path: Path) -> None:
+    Image.fromarray(photo_like(80, 80)).save(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def float_tiff(path: Path) -> None:
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(path)
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty.jpg": (lambda p: p.write_bytes(b""), "not a picture"),
+    "text.png": (lambda p: p.write_text("hello"), "not a picture"),
+    "cut.jpg": (cut, "broken"),
+    "cut.png": (cut, "broken"),
+    "cut.webp": (cut, "broken"),
+    "cut.tif": (cut, "broken"),
+    "cut.gif": (cut, "broken"),
+    "checksum.png": (garbled_png, "broken"),
+    "headless.png": (lambda p: p.write_bytes(png([(b"IEND", b"")])), "not a picture"),
+    "dataless.png": (lambda p: p.write_bytes(png([header(4, 4), (b"IEND", b"")])), "picture"),
+    "bomb.png": (bomb, "50000x50000"),
+    "floats.tif": (float_tiff, "8 or 16 bits"),
+    "missing.jpg": (lambda p: None, "no such file"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_one_sentence_and_nothing_written(
+    name: str, tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make, reason = BROKEN[name]
+    source, out = tmp_path / "in" / name, tmp_path / "out"
+    source.parent.mkdir()
+    make(source)
+    with pytest.raises(SystemExit) as stopped:
+        main([str(source), "-o", str(out / name), "--model", str(tiny_model)])
+    said = capfd.readouterr().err
+    assert stopped.value.code == 1
+    assert said.startswith("error: ")
+    assert reason in said
+    assert name in said
+    assert said.count("\n") == 1
+    assert not out.exists() or not list(out.iterdir())
+
+
+def refusal(upscaler: Upscaler, source: Path, target: Path, **options: int) -> str:
+    before = sorted(source.parent.iterdir())
+    with pytest.raises(PictureError) as refused:
+        next(double_file(upscaler, source, target, Options(**options)))
+    assert sorted(source.parent.iterdir()) == before
+    return str(refused.value)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(photo_like(40, 50)).save(path)
+    return path
+
+
+def test_too_many_pixels(upscaler: Upscaler, photo: Path) -> None:
+    said = refusal(upscaler, photo, photo.with_name("x.png"), max_pixels=1999)
+    assert "50x40" in said
+    assert "--max-pixels" in said
+
+
+def test_too_much_memory(upscaler: Upscaler, photo: Path) -> None:
+    said = refusal(upscaler, photo, photo.with_name("x.png"), memory=100_000_000)
+    assert "50x40" in said
+    assert "0.1 GB may be used" in said
+
+
+def test_unknown_format(upscaler: Upscaler, photo: Path) -> None:
+    assert "jpg, jpeg, png" in refusal(upscaler, photo, photo.with_name("x.xyz"))
+
+
+def test_a_size_that_the_format_cannot_hold(upscaler: Upscaler, tmp_path: Path) -> None:
+    long = tmp_path / "long.png"
+    Image.new("L", (33_000, 1)).save(long)
+    assert "66000x2" in refusal(upscaler, long, tmp_path / "x.jpg")
+    assert "choose PNG" in refusal(upscaler, long, tmp_path / "x.webp")
+
+
+def test_an_animation_into_a_format_without(upscaler: Upscaler, tmp_path: Path) -> None:
+    frames = [Image.fromarray(photo_like(8, 8, seed)) for seed in range(3)]
+    for name, suffix, instead in (("a.gif", ".jpg", "WebP"), ("a.gif", ".tif", "WebP"), ("a.tif", ".gif", "TIFF")):
+        source = tmp_path / name
+        frames[0].save(source, save_all=True, append_images=frames[1:])
+        assert instead in refusal(upscaler, source, tmp_path / f"x{suffix}")
+
+
+def test_transparency_into_a_format_without(upscaler: Upscaler, tmp_path: Path) -> None:
+    source = tmp_path / "clear.png"
+    Image.new("RGBA", (5, 5), (1, 2, 3, 4)).save(source)
+    assert "transparent" in refusal(upscaler, source, tmp_path / "x.jpg")
+    Image.new("RGBA", (5, 5), (1, 2, 3, 255)).save(source)
+    list(double_file(upscaler, source, tmp_path / "x.bmp"))
+    assert Image.open(tmp_path / "x.bmp").getpixel((0, 0)) == (1, 2, 3)
+
+
+def test_a_folder_without_permission(upscaler: Upscaler, photo: Path) -> None:
+    closed = photo.parent / "closed"
+    closed.mkdir(mode=0o500)
+    if os.access(closed, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    with pytest.raises(PermissionError):
+        next(double_file(upscaler, photo, closed / "x.png"))
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+from upscaler.__main__ import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_file_that_cannot_be_written_to_its_end(photo: Path, tiny_model: Path, suffix: str) -> None:
+    target = photo.parent / f"x{suffix}"
+    before = sorted(photo.parent.iterdir())
+    command = [sys.executable, "-c", FULL, str(photo), "-o", str(target), "--model", str(tiny_model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 1
+    assert "error: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(photo.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config.pop("architecture"),
+        lambda config: config.update(surprise=1),
+        lambda config: config.update(format_version=2),
+        lambda config: config["sha256"].update({"model.onnx": "0" * 64}),
+    ],
+)
+def test_an_artifact_that_is_not_as_it_should_be(
+    change: Callable[[dict[str, object]], object], photo: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny_model / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+    with pytest.raises(SystemExit) as stopped:
+        main([str(photo), "--model", str(tiny_model)])
+    assert str(stopped.value.code).startswith("error: ")
+    assert "\n" not in str(stopped.value.code)
+    assert not photo.with_name("photo_2x.png").exists()
+
+
+def test_a_model_that_is_none(photo: Path) -> None:
+    with pytest.raises(SystemExit, match="there is no model"):
+        main([str(photo), "--model", "nothing"])

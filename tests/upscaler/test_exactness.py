@@ -1,0 +1,217 @@
+"""The picture in windows is the picture as a whole; what is flat, gray or transparent stays so."""
+
+import threading
+from itertools import pairwise
+
+import numpy as np
+import openvino as ov
+import pytest
+from generated import photo_like, write_tiny_model
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from upscaler import Upscaler, bicubic, metrics, models, tiling
+from upscaler.engine import Engine, split
+from upscaler.flat import flat_places
+from upscaler.pixels import Pixels, to_pixels, to_planes
+from upscaler.transparency import with_hidden_filled
+from upscaler.upscaler import empty_double
+
+few = settings(max_examples=25, deadline=None)
+side = st.integers(1, 80)
+
+
+def whole(upscaler: Upscaler, picture: Pixels) -> Pixels:
+    """Run the graph, uncut, over the whole extended picture at once."""
+    core = ov.Core()
+    model = core.read_model(upscaler.model.graph)
+    halo = upscaler.model.config.architecture.radius
+    rows, columns = (tiling.extended(np.arange(-halo, n + halo), n) for n in picture.shape[:2])
+    planes = to_planes(picture[rows[:, np.newaxis], columns])
+    model.reshape(planes.shape)
+    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return to_pixels(compiled(planes)[0], picture.dtype)
+
+
+def assert_equal(a: Pixels, b: Pixels) -> None:
+    difference = np.abs(a.astype(int) - b.astype(int))
+    assert difference.max() <= 1
+    assert np.count_nonzero(difference) <= np.ceil(difference.size / 10_000)
+
+
+@few
+@given(height=side, width=side, seed=st.integers(0, 99))
+def test_windows_give_the_whole_picture(upscaler: Upscaler, height: int, width: int, seed: int) -> None:
+    assume(height * width > 1)  # one pixel is flat
+    picture = photo_like(height, width, seed)
+    assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
+
+
+@pytest.mark.parametrize("size", [(1, 2), (1, 500), (500, 1), (2, 3), (211, 307), (24, 24), (25, 49)])
+def test_sizes_that_fit_no_window(upscaler: Upscaler, size: tuple[int, int]) -> None:
+    picture = photo_like(*size)
+    assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
+
+
+def test_windows_of_the_size_that_is_used(upscaler: Upscaler) -> None:
+    picture = photo_like(523, 277)
+    assert_equal(Upscaler(upscaler.model).upscale(picture), whole(upscaler, picture))
+
+
+def test_an_ensemble_of_outputs_is_exact_as_well(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = write_tiny_model(tmp_path_factory.mktemp("models") / "three", networks=3)
+    upscaler = Upscaler(models.find(str(folder)), window=16)
+    picture = photo_like(37, 53)
+    assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
+
+
+def test_the_extension_mirrors_then_repeats() -> None:
+    line = np.arange(3)
+    assert line[tiling.extended(np.arange(-4, 7), 3)].tolist() == [2, 2, 2, 1, 0, 1, 2, 1, 0, 0, 0]
+    assert tiling.extended(np.arange(-2, 3), 1).tolist() == [0] * 5
+    assert (np.arange(9)[tiling.extended(np.arange(-5, 14), 9)] == np.pad(np.arange(9), 5, mode="reflect")).all()
+
+
+def test_the_graph_in_two_pieces_computes_what_it_did_in_one(upscaler: Upscaler) -> None:
+    planes = to_planes(photo_like(30, 30))
+    core = ov.Core()
+    model = core.read_model(upscaler.model.graph)
+    model.reshape(planes.shape)
+    expected = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(planes)[0]
+    networks, ending = split(model)
+    assert [op.get_type_name() for op in networks.get_ops()].count("DepthToSpace") == 0
+    assert len(ending.inputs) == 2
+    ((key, got),) = Engine(upscaler.model.graph, 30).run([("only", planes)])
+    assert key == "only"
+    assert np.abs(got - expected).max() < 1e-6
+
+
+def test_the_result_resembles_the_bicubic_one(upscaler: Upscaler) -> None:
+    picture = photo_like(60, 90)
+    assert metrics.score(upscaler.upscale(picture), bicubic.double(picture)).psnr_y > 25
+
+
+@few
+@given(height=side, width=side, colour=st.tuples(*[st.integers(0, 255)] * 3))
+def test_flat_stays_flat(upscaler: Upscaler, height: int, width: int, colour: tuple[int, int, int]) -> None:
+    picture = np.full((height, width, 3), colour, np.uint8)
+    doubled = upscaler.upscale(picture)
+    assert doubled.shape == (2 * height, 2 * width, 3)
+    assert (doubled == np.array(colour, np.uint8)).all()
+
+
+def test_a_white_page_stays_white_around_what_is_on_it(upscaler: Upscaler) -> None:
+    page = np.full((90, 90, 3), 255, np.uint8)
+    page[40:50, 40:50] = photo_like(10, 10)
+    doubled = upscaler.upscale(page)
+    reach = upscaler.model.config.architecture.radius
+    doubled[2 * (40 - reach) : 2 * (50 + reach), 2 * (40 - reach) : 2 * (50 + reach)] = 255
+    assert (doubled == 255).all()
+
+
+@few
+@given(st.integers(0, 10_000), st.integers(1, 3))
+def test_flat_places_are_those_whose_block_has_one_colour(seed: int, radius: int) -> None:
+    picture = (np.random.default_rng(seed).random((14, 12, 3)) > 0.97).astype(np.uint8)
+    blocks = np.lib.stride_tricks.sliding_window_view(picture, (2 * radius + 1, 2 * radius + 1), axis=(0, 1))
+    expected = (blocks == blocks[..., :1, :1]).all(axis=(2, 3, 4))
+    assert (flat_places(picture, radius) == expected).all()
+
+
+@few
+@given(height=side, width=side, seed=st.integers(0, 99))
+def test_neutral_stays_neutral(upscaler: Upscaler, height: int, width: int, seed: int) -> None:
+    gray = photo_like(height, width, seed)[:, :, :1]
+    doubled = upscaler.upscale(np.repeat(gray, 3, axis=2))
+    assert (doubled == doubled[:, :, :1]).all()
+    assert (upscaler.upscale(gray) == doubled[:, :, :1]).all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_size_type_and_channels(upscaler: Upscaler, channels: int, dtype: type) -> None:
+    picture = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (17, 31, channels)).astype(dtype)
+    doubled = upscaler.upscale(picture)
+    assert doubled.shape == (34, 62, channels)
+    assert doubled.dtype == dtype
+
+
+def test_16_bits_have_more_levels_than_8(upscaler: Upscaler) -> None:
+    ramp = np.linspace(10_000, 12_000, 400).astype(np.uint16)
+    picture = np.broadcast_to(ramp[np.newaxis, :, np.newaxis], (20, 400, 3))
+    assert len(np.unique(upscaler.upscale(picture))) > 256
+
+
+def test_hidden_colours_leave_no_fringe(upscaler: Upscaler) -> None:
+    picture = np.zeros((60, 60, 4), np.uint8)
+    picture[:, 30:] = (200, 60, 20, 255)
+    doubled = upscaler.upscale(picture)
+    visible = doubled[:, :, 3] > 0
+    assert (doubled[visible][:, :3] == (200, 60, 20)).all()
+    assert (doubled[:, :40, 3] == 0).all()
+    assert (doubled[:, 80:, 3] == 255).all()
+
+
+def test_hidden_pixels_take_the_colours_of_visible_ones_near_them() -> None:
+    picture = np.zeros((9, 40, 2), np.uint8)
+    picture[:, :4] = (77, 255)
+    filled = with_hidden_filled(picture, radius=5)
+    assert (filled[:, 4:8, 0] == 77).all()
+    assert (filled[:, 12:, 0] == 0).all()
+    assert (filled[:, :, 1] == picture[:, :, 1]).all()
+    assert (with_hidden_filled(np.zeros((3, 3, 4), np.uint8), radius=5) == 0).all()
+
+
+def test_opaque_pictures_with_alpha_have_the_colours_of_those_without(upscaler: Upscaler) -> None:
+    picture = photo_like(40, 50)
+    with_alpha = np.dstack([picture, np.full((40, 50), 255, np.uint8)])
+    doubled = upscaler.upscale(with_alpha)
+    assert (doubled[:, :, 3] == 255).all()
+    assert (doubled[:, :, :3] == upscaler.upscale(picture)).all()
+
+
+def test_flips_make_the_result_independent_of_orientation(upscaler: Upscaler) -> None:
+    picture = photo_like(30, 41)
+    doubled = upscaler.upscale(picture, flips=True)
+    assert_equal(upscaler.upscale(picture[:, ::-1], flips=True)[:, ::-1], doubled)
+    assert_equal(upscaler.upscale(picture.swapaxes(0, 1), flips=True).swapaxes(0, 1), doubled)
+    assert (upscaler.upscale(picture) != doubled).any()
+
+
+def test_threads_share_one_upscaler(upscaler: Upscaler) -> None:
+    pictures = [photo_like(60, 70, seed) for seed in range(4)]
+    expected = [upscaler.upscale(picture) for picture in pictures]
+    got: dict[int, Pixels] = {}
+
+    def work(n: int) -> None:
+        for _ in range(3):
+            got[n] = upscaler.upscale(pictures[n])
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all((got[n] == expected[n]).all() for n in range(4))
+
+
+def test_progress_grows_to_the_whole(upscaler: Upscaler) -> None:
+    picture = np.dstack([photo_like(60, 70), photo_like(60, 70)[:, :, :1]])
+    seen = list(upscaler.upscale_into(empty_double(picture), picture))
+    assert len(seen) == 2 * tiling.count(60, 70, 24)
+    assert all(a.share < b.share and a.megapixels < b.megapixels for a, b in pairwise(seen))
+    assert seen[-1].share == 1
+    assert seen[-1].megapixels == pytest.approx(120 * 140 / 1e6)
+    assert seen[-1].seconds_left == 0
+    assert seen[0].seconds_left > 0
+    assert seen[0].megapixels_per_second > 0
+
+
+def test_a_closed_doubling_leaves_the_upscaler_usable(upscaler: Upscaler) -> None:
+    picture = photo_like(100, 100)
+    expected = upscaler.upscale(picture)
+    doubled = empty_double(picture)
+    doubling = upscaler.upscale_into(doubled, picture)
+    next(doubling)
+    doubling.close()  # type: ignore[attr-defined]
+    assert (upscaler.upscale(picture) == expected).all()
