@@ -46,14 +46,14 @@ def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options
     """
     header = read_header(source)
     _check(header, target, options)
-    work = _Work(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)) / 1e6)
+    work = _Work(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)))
     with atomic_path(target) as temporary:
         frames = []
         for frame in read_frames(header):
             pixels = _fitted(frame.pixels, target)
             for _ in range(options.times):
                 doubled = empty_double(pixels)
-                yield from work.counted(upscaler.upscale_into(doubled, pixels, flips=options.flips))
+                yield from work.counted(doubled, upscaler.upscale_into(doubled, pixels, flips=options.flips))
                 pixels = doubled
             frames.append(replace(frame, pixels=pixels))
         with temporary.open("w+b") as file:
@@ -78,7 +78,8 @@ def _fitted(pixels: Pixels, target: Path) -> Pixels:
     """The pixels as the target's format can hold them. Raises PictureError if they are transparent and it cannot."""
     format = format_of(target)
     if pixels.dtype == np.uint16 and not format.deep:
-        pixels = (pixels - (pixels >> 8) + 128 >> 8).astype(np.uint8)  # rounds to the nearest of 256 levels
+        level, rest = np.divmod(pixels, 257)  # 65,535 = 255 * 257
+        pixels = (level + (rest > 128)).astype(np.uint8)
     if pixels.shape[2] in (2, 4) and not format.transparent:
         if pixels[:, :, -1].min() < np.iinfo(pixels.dtype).max:
             raise PictureError(f"{target.name} cannot be transparent as a {format.name}; choose PNG or WebP")
@@ -94,18 +95,18 @@ def _metadata(header: Header, options: Options) -> Metadata:
 
 @dataclass
 class _Work:
-    """How much of a file is done: output megapixels of all its frames and doublings, in `total` and so far."""
+    """How much of a file is done: output pixels of all its frames and doublings, in `total` and so far."""
 
-    total: float
-    done: float = 0.0
+    total: int
+    done: float = 0
     started: float = field(default_factory=time.monotonic)
 
-    def counted(self, doubling: Iterator[Progress]) -> Iterator[Progress]:
+    def counted(self, doubled: Pixels, doubling: Iterator[Progress]) -> Iterator[Progress]:
         """One doubling's progress as that of the whole file."""
-        before = self.done
+        before, pixels = self.done, doubled.shape[0] * doubled.shape[1]
         for progress in doubling:
-            self.done = before + progress.megapixels
+            self.done = before + progress.share * pixels
             yield self.progress()
 
     def progress(self) -> Progress:
-        return Progress(min(self.done / self.total, 1.0), self.done, time.monotonic() - self.started)
+        return Progress(self.done / self.total, self.done / 1e6, time.monotonic() - self.started)

@@ -83,7 +83,7 @@ def read_header(path: Path) -> Header:
         if image.mode in _UNSUPPORTED_MODES:
             raise PictureError(f"{path} has pixels of the kind {image.mode}; save it with 8 or 16 bits a channel")
         lies = orientation(image)
-        width, height = image.size[::-1] if _LYING[lies][0] else image.size
+        width, height = image.size[::-1] if _LYING[_still_lies(image.format, lies)][0] else image.size
         sizes = _frame_sizes(image)
         return Header(
             path=path,
@@ -109,8 +109,11 @@ def read_frames(header: Header) -> Iterator[Frame]:
             image.verify()  # decoding does not look at the checksums of the pixels
     with _opened(header.path) as image:
         for n, frame in zip(range(header.frames), ImageSequence.Iterator(image), strict=False):
-            pixels = _decoded_deep(header, n) if header.depth == 16 else _decoded(frame, header.path)
-            yield Frame(_upright(pixels, header.orientation), float(frame.info.get("duration", 0)))
+            if header.depth == 16:
+                pixels = _upright(_decoded_deep(header, n), header.orientation)
+            else:
+                pixels = _upright(_decoded(frame, header.path), _still_lies(header.format, header.orientation))
+            yield Frame(pixels, float(frame.info.get("duration", 0)))
 
 
 @contextmanager
@@ -204,6 +207,11 @@ def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
     converted = Image.new("RGB", image.size)
     transform.apply(image, converted)
     return converted
+
+
+def _still_lies(format: str | None, lies: int) -> int:
+    """The orientation that Pillow leaves a picture in: it turns a TIFF by itself, and no other."""
+    return 1 if format == "TIFF" else lies
 
 
 def _upright(pixels: Pixels, lies: int) -> Pixels:

@@ -1,0 +1,155 @@
+"""The command line: what goes in, where it comes out, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from generated import photo_like
+from PIL import Image
+
+from upscaler.__main__ import main
+from upscaler.errors import PictureError
+from upscaler.plan import Naming, Task, tasks
+
+ROOT = Path(__file__).parents[2]
+
+
+def save(path: Path, height: int = 12, width: int = 16, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photo_like(height, width, seed)).save(path)
+    return path
+
+
+def run(model: Path, *arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([*map(str, arguments), "--model", str(model)])
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_beside_the_input(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = save(tmp_path / "my photo é.jpg")
+    assert run(tiny_model, source) == 0
+    target = tmp_path / "my photo é_2x.jpg"
+    assert size(target) == (32, 24)
+    assert capsys.readouterr().out == f"{target}\n"
+
+
+def test_out_names_a_file_and_its_format(tmp_path: Path, tiny_model: Path) -> None:
+    assert run(tiny_model, save(tmp_path / "a.jpg"), "-o", tmp_path / "deep" / "b.webp") == 0
+    with Image.open(tmp_path / "deep" / "b.webp") as image:
+        assert image.format == "WEBP"
+
+
+def test_several_into_a_folder(tmp_path: Path, tiny_model: Path) -> None:
+    a, b = save(tmp_path / "a.jpg"), save(tmp_path / "b.png")
+    assert run(tiny_model, a, b, "-o", tmp_path / "out.d", "--format", "png") == 0
+    assert sorted(path.name for path in (tmp_path / "out.d").iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_folder_keeps_its_tree(tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "in" / "a.jpg")
+    save(tmp_path / "in" / "deep" / "er" / "b.png")
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    assert run(tiny_model, tmp_path / "in", "-o", tmp_path / "flat") == 0
+    assert [path.name for path in (tmp_path / "flat").iterdir()] == ["a.jpg"]
+    assert run(tiny_model, tmp_path / "in", "-o", tmp_path / "tree", "--recursive") == 0
+    assert size(tmp_path / "tree" / "deep" / "er" / "b.png") == (32, 24)
+
+
+def test_a_folder_a_second_time_does_not_double_the_results(tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    assert run(tiny_model, tmp_path) == 0
+    assert run(tiny_model, tmp_path, "--overwrite") == 0
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["a.png", "a_2x.png"]
+
+
+def test_a_failure_does_not_stop_the_rest(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, c = save(tmp_path / "a.png"), save(tmp_path / "c.png")
+    broken = tmp_path / "b.png"
+    broken.write_bytes(b"no picture")
+    assert run(tiny_model, a, broken, c) == 1
+    assert (tmp_path / "a_2x.png").exists()
+    assert (tmp_path / "c_2x.png").exists()
+    listed = capsys.readouterr().err.split("1 of 3 pictures could not be doubled:\n")[1]
+    assert listed.startswith(f"error: {broken}")
+
+
+def test_existing_files_are_kept_unless_told(tmp_path: Path, tiny_model: Path) -> None:
+    source, target = save(tmp_path / "a.png"), tmp_path / "a_2x.png"
+    target.write_bytes(b"mine")
+    assert run(tiny_model, source) == 1
+    assert target.read_bytes() == b"mine"
+    assert run(tiny_model, source, "--overwrite") == 0
+    assert size(target) == (32, 24)
+
+
+def test_times_and_flips(tmp_path: Path, tiny_model: Path) -> None:
+    source = save(tmp_path / "a.png")
+    assert run(tiny_model, source, "--times", 2) == 0
+    assert size(tmp_path / "a_4x.png") == (64, 48)
+    assert run(tiny_model, source) == 0
+    assert run(tiny_model, source, "--ensemble-flips", "-o", tmp_path / "flips.png") == 0
+    plain, flipped = (np.asarray(Image.open(tmp_path / name).copy()) for name in ("a_2x.png", "flips.png"))
+    assert (plain != flipped).any()
+
+
+@pytest.mark.parametrize("wrong", [["--quality", "101"], ["--times", "0"], ["--format", "doc"], ["--max-pixels", "x"]])
+def test_wrong_values_are_named(tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "a.png"), *wrong])
+    assert wrong[0] in capsys.readouterr().err
+
+
+def test_max_pixels_is_in_megapixels(tmp_path: Path, tiny_model: Path) -> None:
+    source = save(tmp_path / "a.png", 100, 110)
+    assert run(tiny_model, source, "--max-pixels", "0.01") == 1
+    assert run(tiny_model, source, "--max-pixels", "0.011") == 0
+
+
+def test_an_input_that_is_the_output(tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png")
+    with pytest.raises(PictureError, match="is an input as well"):
+        tasks((source,), Naming(source, None, "_2x"), recursive=False)
+    with pytest.raises(PictureError, match="is an input as well"):
+        tasks((tmp_path,), Naming(tmp_path, None, "_2x"), recursive=False)
+
+
+def test_two_inputs_of_one_name(tmp_path: Path) -> None:
+    a, b = save(tmp_path / "a.png"), save(tmp_path / "a.jpg")
+    naming = Naming(None, ".webp", "_2x")
+    with pytest.raises(PictureError, match="would both become"):
+        tasks((a, b), naming, recursive=False)
+    assert tasks((a,), naming, recursive=False) == [Task(a, tmp_path / "a_2x.webp")]
+
+
+def test_a_folder_without_pictures(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="holds no picture"):
+        tasks((tmp_path,), Naming(None, None, "_2x"), recursive=False)
+
+
+def test_ctrl_c_leaves_no_half_written_file(tmp_path: Path, tiny_model: Path) -> None:
+    source = save(tmp_path / "a.png", 1500, 2000)
+    command = [sys.executable, "-m", "upscaler", str(source), "-o", str(tmp_path / "out" / "b.png")]
+    process = subprocess.Popen(
+        [*command, "--model", str(tiny_model)], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    while not list(tmp_path.glob("out/.part-*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "stopped" in said
+    assert "Traceback" not in said
+    assert not list((tmp_path / "out").iterdir())
