@@ -33,7 +33,7 @@ def draw_curve(rows: list[dict[str, Any]], title: str, target: Path) -> None:
     axes.grid(alpha=0.3)
     losses = axes.twinx()
     losses.plot(steps, [row["loss"] for row in rows], "--", color="tab:orange", alpha=0.7)
-    losses.set_ylabel("loss of the last batch")
+    losses.set_ylabel("loss, moving mean")
     _save(figure, target)
 
 

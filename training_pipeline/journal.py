@@ -35,9 +35,13 @@ class Journal:
         row = {"step": step, **measures, **asdict(score)}
         self.rows.append(row)
         self._write()
-        for name, value in row.items():
-            self._board.add_scalar(name, value, step)
+        self.show(step, **measures, **asdict(score))
         self._board.flush()
+
+    def show(self, step: int, **measures: float) -> None:
+        """Show measures in TensorBoard alone."""
+        for name, value in measures.items():
+            self._board.add_scalar(name, value, step)
 
     def holds(self, step: int) -> bool:
         """Whether the evaluation after `step` is logged."""

@@ -32,6 +32,8 @@ __all__ = ["Config", "DivergedError", "Run", "first_network", "run"]
 
 RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps
+SHOW_EVERY = 100  # steps, in TensorBoard
+SMOOTHING = 0.01  # share of a new loss in the mean that is shown
 
 
 class DivergedError(TrainingError):
@@ -44,6 +46,7 @@ def run(config: Config, resume: bool = False) -> Artifact:
     SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; with `resume` the run then goes on.
     """
     torch.set_num_threads(config.threads)
+    torch.backends.cudnn.deterministic = True  # or a run on CUDA could not be repeated to the bit
     tiles = data.read(config)
     start = _start(config, resume)
     training = Run(config, tiles, start)
@@ -91,6 +94,8 @@ class Run:
             while not done:
                 self.advance(*next(batches))
                 self._show(bar)
+                if self.step % SHOW_EVERY == 0:
+                    self.journal.show(self.step, loss=self.loss, learning_rate=self._rate)
                 done = self._settle(stopped)
 
     @property
@@ -119,7 +124,8 @@ class Run:
         self._check_finite(loss.item(), norm.item())
         self.optimiser.step()
         self.average.update_parameters(self.network)
-        self.step, self.loss = self.step + 1, loss.item()
+        self.step += 1
+        self.loss = _moving_mean(self.loss, loss.item())
 
     def _check_finite(self, loss: float, norm: float) -> None:
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -147,11 +153,15 @@ class Run:
                 return  # it is done again when the run goes on
             scores.append(score)
         score, best_before = metrics.mean(scores), self.journal.best
-        rate = self.optimiser.param_groups[0]["lr"]
-        self.journal.add(self.step, score, loss=self.loss, learning_rate=rate, seconds=round(self.seconds, 1))
+        seconds = round(self.seconds, 1)
+        self.journal.add(self.step, score, loss=self.loss, learning_rate=self._rate, seconds=seconds)
         if score.psnr_y > best_before:
             checkpoint.write_best(self.config.out, self._checkpoint())
         checkpoint.write(self.config.out, self._checkpoint())
+
+    @property
+    def _rate(self) -> float:
+        return float(self.optimiser.param_groups[0]["lr"])
 
     @property
     def _averaged(self) -> Network:
@@ -200,6 +210,11 @@ def first_network(config: Config) -> Network:
             raise TrainingError(f"{config.init_from} is not one network of the size {config.size}; give one that is")
         network.assign(beginning.weights())
     return network
+
+
+def _moving_mean(mean: float, value: float) -> float:
+    """Of single losses, which jump from batch to batch."""
+    return value if math.isnan(mean) else mean + SMOOTHING * (value - mean)
 
 
 def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:

@@ -1,6 +1,7 @@
 """The scoreboard, the plan that fills it, cross-validation and the search."""
 
 import json
+import subprocess
 import sys
 import time
 import warnings
@@ -15,7 +16,7 @@ import pytest
 from generated import write_tiny_model
 from tile_sets import small_config, write_shards
 
-from training_pipeline import data, evaluation, folds, plan, scoreboard, scoring, train, tune
+from training_pipeline import checkpoint, data, evaluation, folds, plan, scoreboard, scoring, train, tune
 from training_pipeline.__main__ import main
 from training_pipeline.scoreboard import Row, Scoreboard
 from upscaler.errors import TrainingError
@@ -298,6 +299,29 @@ def test_two_workers_share_a_study(searched: tune.Config) -> None:
     finished = study.get_trials(states=tune.FINISHED)
     assert 4 <= len(finished) <= 5
     assert len({trial.params["learning_rate"] for trial in finished}) == len(finished)
+
+
+@pytest.mark.slow
+def test_workers_told_to_stop_leave_checkpoints(tmp_path: Path) -> None:
+    small_config(tmp_path)
+    command = ["-m", "training_pipeline", "tune", "--shards", "train_0", "--validation", "validation", "--size", "4x1"]
+    command += ["--threads", "1", "--steps", "1000000", "--trials", "9", "--workers", "2", "--out", "search"]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin"}
+    process = subprocess.Popen(
+        [sys.executable, *command], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stderr
+    seen = ""
+    while not all(f"trial-000{n}:" in seen and "step=" in seen.rpartition(f"trial-000{n}:")[2] for n in range(2)):
+        seen += process.stderr.read(40)
+        assert process.poll() is None
+    process.terminate()
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in messages
+    for n in range(2):
+        stopped = checkpoint.latest(tmp_path / "search" / f"trial-000{n}")
+        assert stopped and stopped.step > 0
 
 
 @pytest.mark.slow
