@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import numpy as np
 import openvino as ov
 from openvino import opset13 as operations
 
@@ -76,7 +77,10 @@ class Engine:
 
 
 def split(model: ov.Model) -> tuple[ov.Model, ov.Model]:
-    """Cut a graph before its last addition: picture -> residual, and (picture, residual) -> doubled picture."""
+    """Cut a graph before its last addition: picture -> residual, and (picture, residual) -> doubled picture.
+
+    The doubled picture comes as NHWC, so that its pixels lie as those of the result do.
+    """
     shuffle = model.output(0).get_node().input_value(0).get_node()
     addition = shuffle.input_value(0).get_node()
     residual = addition.input_value(0)
@@ -84,7 +88,8 @@ def split(model: ov.Model) -> tuple[ov.Model, ov.Model]:
     networks = ov.Model([residual], [picture]).clone()
     stand_in = operations.parameter(residual.get_shape(), residual.get_element_type())
     addition.input(0).replace_source_output(stand_in.output(0))
-    return networks, ov.Model([shuffle.output(0)], [picture, stand_in])
+    pixels = operations.transpose(shuffle.output(0), np.array([0, 2, 3, 1]))
+    return networks, ov.Model([pixels], [picture, stand_in])
 
 
 def _finish(
@@ -96,7 +101,7 @@ def _finish(
     picture, residual = request.get_input_tensor().data, request.get_output_tensor().data
     ending.infer({0: picture, 1: residual}, share_inputs=True)
     idle.append(request)
-    planes: Planes = ending.get_output_tensor().data
+    planes: Planes = ending.get_output_tensor().data.transpose(0, 3, 1, 2)
     return key, planes
 
 

@@ -1,5 +1,7 @@
 """Where a picture is flat: there the network's result is known, and a white page must not come out as 254."""
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +26,9 @@ def flat_places(seen: Pixels, radius: int) -> NDArray[np.bool_]:
     """
     corner = seen[:-1, :-1]
     differs = (corner != seen[1:, :-1]) | (corner != seen[:-1, 1:]) | (corner != seen[1:, 1:])
+    changes = reduce(np.bitwise_or, np.moveaxis(differs, 2, 0))
     sums = np.zeros(seen.shape[:2], np.int32)  # of all above and to the left: a block's sum in four look-ups
-    differs.any(axis=2).cumsum(axis=0, out=sums[1:, 1:], dtype=np.int32).cumsum(axis=1, out=sums[1:, 1:])
+    changes.cumsum(axis=0, out=sums[1:, 1:], dtype=np.int32).cumsum(axis=1, out=sums[1:, 1:])
     side = 2 * radius
     blocks = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     flat: NDArray[np.bool_] = blocks == 0

@@ -3,9 +3,6 @@
 import re
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
 from upscaler import artifact
 from upscaler.artifact import Artifact
 from upscaler.errors import ModelError
@@ -33,6 +30,10 @@ def find(model: str) -> Artifact:
 
 
 def _pull(repo: str, revision: str | None) -> Artifact:
+    # imported here, because it takes as long as all else and most programs need no Hub
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         folder = Path(snapshot_download(repo, revision=revision, allow_patterns=_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:

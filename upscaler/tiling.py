@@ -37,9 +37,12 @@ def count(height: int, width: int, size: int) -> int:
 
 def read_window(picture: Pixels, window: Window, halo: int) -> Pixels:
     """What the network sees of a window: HWC -> (size + 2 halo)(size + 2 halo)C, extended beyond the picture."""
+    top, left, side = window.top - halo, window.left - halo, window.size + 2 * halo
+    inside = picture[max(top, 0) : top + side, max(left, 0) : left + side]
+    if inside.shape[:2] == (side, side):
+        return inside
     height, width = picture.shape[:2]
-    rows = extended(np.arange(window.top - halo, window.top + window.size + halo), height)
-    columns = extended(np.arange(window.left - halo, window.left + window.size + halo), width)
+    rows, columns = extended(np.arange(top, top + side), height), extended(np.arange(left, left + side), width)
     return picture[rows[:, np.newaxis], columns]
 
 

@@ -123,10 +123,10 @@ class Upscaler:
         )
         total: Planes | None = None
         for (window, orientation), planes in self._engine.run(jobs):
-            upright = orientation.undo(planes)
-            total = upright.copy() if total is None else total + upright
+            share = orientation.undo(planes) / np.float32(len(orientations))
+            total = share if total is None else total + share
             if orientation is orientations[-1]:
-                yield window, total / np.float32(len(orientations))
+                yield window, total
                 total = None
 
     def _keep_flat(self, pixels: Pixels, seen: Pixels) -> None:
