@@ -16,6 +16,11 @@ FOLDER = "checkpoints"
 BEST = "best.pt"
 KEPT = 3
 
+# What torch.load raises for files cut off at, or overwritten in, places chosen at random.
+_BROKEN = (
+    OSError, RuntimeError, EOFError, TypeError, ValueError, AttributeError, LookupError, pickle.UnpicklingError,
+)  # fmt: skip
+
 
 @dataclass
 class Checkpoint:
@@ -71,7 +76,7 @@ def read(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises TrainingError if it is missing, truncated or not one."""
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, TypeError, ValueError, LookupError, pickle.UnpicklingError) as error:
+    except _BROKEN as error:
         raise TrainingError(f"the checkpoint {path} cannot be read") from error
 
 

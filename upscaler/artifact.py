@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from upscaler.architecture import Architecture, Weights
 from upscaler.atomic import atomic_path, write_text
@@ -90,7 +90,7 @@ def write(folder: Path, config: ModelConfig, weights: Weights, metrics: dict[str
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(save(weights))  # save_file would not say that the disk is full as an OSError
     with atomic_path(folder / GRAPH) as temporary:
         graph = onnx_graph(config.architecture, weights, config.networks)
         temporary.write_bytes(graph.SerializeToString(deterministic=True))

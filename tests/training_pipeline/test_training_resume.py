@@ -208,3 +208,15 @@ def test_the_last_three_checkpoints_and_the_best_are_kept(folder: Path, tmp_path
     assert kept == ["best.pt", "step-00000020.pt", "step-00000025.pt", "step-00000026.pt"]
     best = checkpoint.read_best(config.out)
     assert best.log[-1]["psnr_y"] == max(row["psnr_y"] for row in log(config))
+
+
+@settings(max_examples=25, deadline=None)
+@given(random=st.randoms(use_true_random=False))
+def test_no_broken_checkpoint_escapes_as_another_error(whole: Config, random: Any) -> None:
+    content = bytearray((whole.out / checkpoint.FOLDER / checkpoint.BEST).read_bytes())
+    broken = whole.out.parent / "broken.pt"
+    for _ in range(random.choice([1, 20, 500])):
+        content[random.randrange(len(content))] = random.randrange(256)
+    broken.write_bytes(content[: random.randrange(len(content))])
+    with pytest.raises(TrainingError, match="cannot be read"):
+        checkpoint.read(broken)
