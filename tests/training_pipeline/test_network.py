@@ -93,9 +93,7 @@ def test_the_radius_is_where_the_gradient_ends(depth: int) -> None:
 def test_training_begins_at_the_interpolation() -> None:
     x = torch.rand(1, 3, 16, 16)
     doubled = Network(Architecture(width=8, depth=2)).eval()(x)
-    smooth = F.interpolate(
-        x, scale_factor=2, mode="bicubic", align_corners=False
-    )  # a = -0.75, not -0.5: near, not equal
+    smooth = F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)  # a = -0.75: near, not equal
     assert (doubled - smooth).abs()[..., 4:-4, 4:-4].mean() < 0.02
 
 

@@ -72,13 +72,13 @@ def test_a_broken_scoreboard_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_test_set_is_divided_by_pictures(tmp_path: Path) -> None:
-    first, rest = scoring.parts(write_shards(tmp_path / "test", pictures=20))
+    first, rest = scoring.parts(write_shards(tmp_path / "test", pictures=20, side=16))
     assert len(data.pictures(first)) == 2
     assert len(data.pictures(rest)) == 18
     assert not data.pictures(first) & data.pictures(rest)
     assert first == data.entries([tmp_path / "test"])[:4]
     with pytest.raises(TrainingError, match=r"two pictures at least, and .* holds 1"):
-        scoring.parts(write_shards(tmp_path / "one", pictures=1))
+        scoring.parts(write_shards(tmp_path / "one", pictures=1, side=16))
 
 
 @pytest.fixture
@@ -150,6 +150,7 @@ def test_the_plan_changes_one_thing_a_row(planned: plan.Config) -> None:
     assert len({json.dumps(config) for config in (first, *others)}) == len(plan.VERSIONS)
 
 
+@pytest.mark.slow
 def test_the_plan_fills_the_scoreboard_and_goes_on(
     planned: plan.Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,7 +201,7 @@ def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: p
 
 
 def test_folds_hold_every_picture_out_once(tmp_path: Path) -> None:
-    tiles = data.entries([write_shards(tmp_path / "train_0", pictures=11)])
+    tiles = data.entries([write_shards(tmp_path / "train_0", pictures=11, side=16)])
     parts = [data.split(tiles, k, 5) for k in range(5)]
     held_out = [data.pictures(inside) for _, inside in parts]
     assert set().union(*held_out) == data.pictures(tiles)
@@ -260,6 +261,7 @@ def test_a_search_goes_on_with_the_trial_that_was_cut_off(
         assert recorded["learning_rate"] == trial.params["learning_rate"]
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_is_no_failure(searched: tune.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.Run, "advance", lambda run, *batch: run._check_finite(float("nan"), 1.0))
     tune.run(replace(searched, trials=1))

@@ -188,6 +188,7 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
     assert list((tmp_path / checkpoint.FOLDER).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_budget_in_minutes_ends_with_its_last_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, a_step=1.0, a_tile=3.0)
     monkeypatch.setattr(evaluation, "MOST_TILES", 4)
@@ -249,7 +250,7 @@ def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_share_of_the_pictures_holds_a_smaller_one(tmp_path: Path) -> None:
-    tiles = data.entries([write_shards(tmp_path / "train_0", pictures=10)])
+    tiles = data.entries([write_shards(tmp_path / "train_0", pictures=10, side=16)])
     shares = [data.pictures(data.share(tiles, part)) for part in (0.01, 0.3, 0.7, 1.0)]
     assert [len(share) for share in shares] == [1, 3, 7, 10]
     assert all(smaller < larger for smaller, larger in itertools.pairwise(shares))

@@ -133,6 +133,7 @@ def test_stopped_while_evaluating_equals_not_stopped(
     assert_same(config, whole)
 
 
+@pytest.mark.slow
 def test_a_truncated_checkpoint_is_passed_over_and_that_is_said(
     folder: Path, whole: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,7 +211,7 @@ def test_the_last_three_checkpoints_and_the_best_are_kept(folder: Path, tmp_path
     assert best.log[-1]["psnr_y"] == max(row["psnr_y"] for row in log(config))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(random=st.randoms(use_true_random=False))
 def test_no_broken_checkpoint_escapes_as_another_error(whole: Config, random: Any) -> None:
     content = bytearray((whole.out / checkpoint.FOLDER / checkpoint.BEST).read_bytes())

@@ -1,5 +1,6 @@
 """Small folders of tile shards, and runs over them that take a moment."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def write_shards(folder: Path, pictures: int = 3, first: int = 0, tiles: int = 2
     return folder
 
 
+@lru_cache(maxsize=64)
 def encoded(image_id: str, tile: int, side: int) -> EncodedSample:
     """A tile of a generated picture, `side` pixels a side."""
     large = photo_like(side, side, seed=100 * int(image_id, 16) + tile)
