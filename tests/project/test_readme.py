@@ -79,7 +79,8 @@ def test_the_pipeline_in_five_commands_ends_in_a_doubled_picture(tmp_path: Path,
     )
 
     assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "photo_2x.png").size == (166, 122)
+    with Image.open(tmp_path / "photo_2x.png") as doubled:
+        assert doubled.size == (166, 122)
     assert {path.name for path in (tmp_path / "ensembles/mine").iterdir()} >= {
         "config.json",
         "model.safetensors",
