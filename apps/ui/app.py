@@ -1,0 +1,249 @@
+"""The page, its endpoint for programs, and the server around them."""
+
+import html
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI
+
+from apps.ui import keeping
+from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, zip_of
+from apps.ui.settings import Settings
+from upscaler import Upscaler
+
+HERE = Path(__file__).parent
+SAMPLES = sorted((HERE / "samples").glob("*.jpg"))
+ACCEPTED = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"]
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "cores"}  # the cores are the limit
+
+# System fonts: the default theme asks another host for its own.
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+
+INTRODUCTION = """
+# Double Resolution
+Makes a photo twice as wide and twice as high, and sharper than interpolation does. It invents nothing that the pixels
+do not suggest.
+"""
+
+EXPLANATION = """
+**What happens to my photo?** It is doubled on this server, and it and the result are deleted {kept} later. Nobody is
+told, nothing is counted.
+
+**What is kept?** The format, the colour profile, the EXIF data (where it was taken among it, unless you tick
+*remove the location*), transparency, 16 bits a channel. A photo that lies on its side by EXIF comes out upright.
+
+**What does it not do?** It does not make up faces, text or texture that cannot be seen, take noise away, or repair the
+blocks of a strongly compressed JPEG: those are doubled too.
+
+**Limits.** Files of {megabytes} MB and 100 megapixels; one picture is in work at a time.
+
+Model: {model}, revision {revision}, {precision}. Apache-2.0. Sample pictures: CQ100 dataset, CC BY-SA 4.0.
+"""
+
+
+class App:
+    """One loaded model, and the page that offers it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Load the model. Raises ModelError if there is none."""
+        self.settings = settings
+        self.started = time.monotonic()
+        self.upscaler = Upscaler.load(settings.model)
+        self.folder = Path(tempfile.mkdtemp(prefix="double_resolution_"))
+        os.environ["GRADIO_TEMP_DIR"] = str(self.folder)  # Gradio keeps uploads and results there
+        keeping.keep_deleting(self.folder, settings.delete_after_seconds)
+
+    def server(self) -> FastAPI:
+        """The page at /, its interface for programs below, and /health."""
+        server = FastAPI(title="Double Resolution", docs_url=None, redoc_url=None, openapi_url=None)
+        server.get("/health")(self.health)
+        page = self.page().queue(max_size=self.settings.queue_size)
+        mounted: FastAPI = gr.mount_gradio_app(
+            server,
+            page,
+            path="/",
+            max_file_size=self.settings.max_file_mb * 1024**2,
+            footer_links=["api"],
+            theme=THEME,
+            css_paths=HERE / "page.css",
+            head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+        )
+        return mounted
+
+    def health(self) -> dict[str, str | int]:
+        """What a host asks to see whether the app is well."""
+        model = self.upscaler.model
+        seconds = int(time.monotonic() - self.started)
+        return {"status": "ok", "model": model.name, "revision": model.revision, "uptime_seconds": seconds}
+
+    def page(self) -> Any:  # gr.Blocks, which comes without types
+        """The page. Nothing of it but /double is offered to programs."""
+        with gr.Blocks(title="Double Resolution", analytics_enabled=False, fill_width=False) as page:
+            gr.Markdown(INTRODUCTION)
+            files = gr.File(
+                label="Photos: drop, choose or paste them here",
+                file_count="multiple",
+                file_types=ACCEPTED,
+                height=150,
+                elem_id="photos",
+            )
+            samples = gr.Dataset(
+                label="Or double one of these",
+                components=[gr.Image(type="filepath", visible=False, label="A sample picture")],
+                samples=[[str(path)] for path in SAMPLES],
+                type="index",
+                elem_id="samples",
+            )
+            choices = self._choices()
+            with gr.Row():
+                start = gr.Button("Double it", variant="primary", elem_id="double")
+                cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="cancel")
+            status = gr.HTML(elem_id="status")
+            slider = gr.ImageSlider(
+                label="Before (bicubic) and after",
+                type="filepath",
+                visible=False,
+                elem_id="slider",
+                max_height=640,
+                buttons=["fullscreen"],
+            )
+            gallery = gr.Gallery(label="Doubled", visible=False, elem_id="gallery", buttons=["fullscreen"])
+            download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
+            with gr.Accordion("What this does, and what it does not", open=False):
+                gr.Markdown(self._explanation())
+            outputs = [status, slider, gallery, download, cancel]
+            work: dict[str, Any] = {"inputs": [files, *choices], "outputs": outputs, "show_progress_on": [status]}
+            work |= ONE_AT_A_TIME
+            first = start.click(self.double, **work, api_visibility="private")
+            chosen = samples.click(lambda i: [str(SAMPLES[i])], samples, files, api_visibility="private", queue=False)
+            second = chosen.then(self.double, **work, api_visibility="private")
+            cancel.click(self.cancelled, None, outputs, cancels=[first, second], queue=False, api_visibility="private")
+            self._for_programs()
+        return page
+
+    def double(
+        self, files: list[str] | None, flips: bool, four_times: bool, format: str, quality: int, remove_location: bool
+    ) -> Iterator[list[Any]]:
+        """What the button does: yields values of status, slider, gallery, download and cancel."""
+        if not files:
+            yield shown(failure(["Choose a photo first, or click one of the samples."]))
+            return
+        choices = Choices(flips, four_times, format, int(quality), remove_location)
+        last = Work()
+        for last in double_all(self.upscaler, [Path(file) for file in files], choices, self.folder):
+            yield shown(bar(last), busy=True)
+        yield self.result(last)
+
+    def cancelled(self) -> list[Any]:
+        """What is shown when the work was stopped; Gradio closes the generator that did it."""
+        return shown(note("Cancelled. Nothing is kept of it; the photos are still chosen."))
+
+    def result(self, work: Work) -> list[Any]:
+        """The finished work."""
+        messages = failure(work.failed) if work.failed else ""
+        if not work.done:
+            return shown(messages)
+        lines = "".join(note(self._line(doubled)) for doubled in work.done)
+        if len(work.done) == 1:
+            doubled = work.done[0]
+            pair = (str(doubled.before), str(doubled.after))
+            return shown(lines + messages, slider=pair, download=doubled.file, label="Download")
+        pictures = [(str(doubled.after), doubled.file.name) for doubled in work.done]
+        label = f"Download all {len(work.done)} as a zip"
+        return shown(lines + messages, gallery=pictures, download=zip_of(work.done), label=label)
+
+    def _line(self, doubled: Doubled) -> str:
+        (width, height), (wide, high) = doubled.size, doubled.doubled_size
+        model = self.upscaler.model
+        return (
+            f"{doubled.file.name}: {width}x{height} to {wide}x{high}, {doubled.seconds:.1f} s, "
+            f"{doubled.megapixels_per_second:.1f} megapixels a second, model {model.name} ({model.revision}), "
+            f"{self.upscaler.precision} on {os.cpu_count()} cores"
+        )
+
+    def _choices(self) -> list[gr.components.Component]:
+        with gr.Accordion("Choices", open=False):
+            with gr.Row():
+                format = gr.Dropdown([AS_ORIGINAL, *FORMATS], value=AS_ORIGINAL, label="Format of the result")
+                quality = gr.Slider(50, 100, 95, step=1, label="Quality of JPEG and WebP")
+            flips = gr.Checkbox(False, label="Finest: the average over eight flips and turns (eight times slower)")
+            four_times = gr.Checkbox(False, label="Four times as wide and high: doubled twice")
+            remove_location = gr.Checkbox(
+                False, label="Remove the location from the metadata (GPS data stays unless this is ticked)"
+            )
+        return [flips, four_times, format, quality, remove_location]
+
+    def _explanation(self) -> str:
+        settings, model = self.settings, self.upscaler.model
+        minutes = settings.delete_after_seconds / 60
+        return EXPLANATION.format(
+            kept=f"{minutes:g} minutes" if minutes != 60 else "an hour",
+            megabytes=settings.max_file_mb,
+            model=model.name,
+            revision=model.revision,
+            precision=self.upscaler.precision,
+        )
+
+    def _for_programs(self) -> None:
+        """The endpoint /double: a file first, then choices with defaults; one file back."""
+        file = gr.File(label="file", visible=False)
+        flips = gr.Checkbox(False, label="flips", visible=False)
+        four_times = gr.Checkbox(False, label="four_times", visible=False)
+        format = gr.Textbox(AS_ORIGINAL, label="format", visible=False)
+        quality = gr.Number(95, label="quality", visible=False)
+        remove_location = gr.Checkbox(False, label="remove_location", visible=False)
+        inputs = [file, flips, four_times, format, quality, remove_location]
+        result = gr.File(label="doubled", visible=False)
+        gr.Button(visible=False).click(self.double_for_programs, inputs, result, api_name="double", **ONE_AT_A_TIME)
+
+    def double_for_programs(
+        self, file: str, flips: bool, four_times: bool, format: str, quality: float, remove_location: bool
+    ) -> str:
+        """Doubles the picture in a file. format: as the original, JPEG, PNG, WebP or TIFF; quality: 1 to 100."""
+        choices = Choices(flips, four_times, format, int(quality), remove_location)
+        *_, work = double_all(self.upscaler, [Path(file)], choices, self.folder)
+        if work.failed:
+            raise gr.Error(work.failed[0], print_exception=False)
+        return str(work.done[0].file)
+
+
+def shown(
+    status: str,
+    *,
+    busy: bool = False,
+    slider: tuple[str, str] | None = None,
+    gallery: list[tuple[str, str]] | None = None,
+    download: Path | None = None,
+    label: str = "Download",
+) -> list[Any]:
+    """Values of status, slider, gallery, download and cancel: what is not given is hidden."""
+    return [
+        status,
+        gr.update(value=slider, visible=slider is not None),
+        gr.update(value=gallery, visible=gallery is not None),
+        gr.update(value=str(download) if download else None, label=label, visible=download is not None),
+        gr.update(visible=busy),
+    ]
+
+
+def bar(work: Work) -> str:
+    """The progress as a bar with its sentence."""
+    return (
+        f'<p role="status">{html.escape(work.sentence)}</p>'
+        f'<progress aria-label="Share done" max="1" value="{work.share:.3f}"></progress>'
+    )
+
+
+def note(sentence: str) -> str:
+    """A sentence for the person."""
+    return f'<p role="status">{html.escape(sentence)}</p>'
+
+
+def failure(sentences: list[str]) -> str:
+    """Sentences about what went wrong."""
+    return "".join(f'<p role="alert" class="failure">{html.escape(sentence)}</p>' for sentence in sentences)
