@@ -2,6 +2,8 @@
 
 import logging
 import math
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,6 +35,12 @@ _LYING = {  # EXIF orientation: whether rows and columns change places, then ups
     7: (True, True, True),
     8: (True, True, False),
 }
+
+# What Pillow's decoders let through of a broken file, as changing single bytes of small pictures shows
+_BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, struct.error, zlib.error),
+    pyvips.Error,
+)
 
 _log = logging.getLogger(__name__)
 logging.getLogger("pyvips").setLevel(logging.ERROR)  # what matters of its warnings comes as an error as well
@@ -125,7 +133,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise PictureError(
             f"{path} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, pyvips.Error) as error:
+    except _BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise PictureError(f"{path} is broken ({first_line(error)}); fetch or export it again") from error

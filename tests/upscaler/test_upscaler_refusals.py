@@ -1,5 +1,6 @@
 """What cannot be doubled is refused in one sentence, with exit code 1 and nothing half written."""
 
+import io
 import json
 import os
 import struct
@@ -12,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from generated import photo_like
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from upscaler import Options, PictureError, Upscaler, double_file
 from upscaler.__main__ import main
+from upscaler.reading import read_frames, read_header
 
 
 def png(chunks: list[tuple[bytes, bytes]]) -> bytes:
@@ -83,6 +87,33 @@ def test_one_sentence_and_nothing_written(
     assert name in said
     assert said.count("\n") == 1
     assert not out.exists() or not list(out.iterdir())
+
+
+def encoded(suffix: str) -> bytes:
+    file = io.BytesIO()
+    frames = [Image.fromarray(photo_like(12, 9, seed)) for seed in range(2)]
+    several = {"save_all": True, "append_images": frames[1:]} if suffix in ("gif", "webp") else {}
+    frames[0].save(file, suffix, **several)
+    return file.getvalue()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["jpeg", "png", "gif", "webp", "avif", "bmp"]), st.data())
+def test_changed_bytes_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, draw: st.DataObject
+) -> None:
+    data = bytearray(encoded(suffix))
+    for _ in range(draw.draw(st.integers(1, 4))):
+        data[draw.draw(st.integers(0, min(len(data), 300) - 1))] = draw.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / f"changed.{suffix}"
+    path.write_bytes(data)
+    try:
+        header = read_header(path)
+        frames = list(read_frames(header)) if header.pixels < 100_000 else []
+    except PictureError as error:
+        assert str(path) in str(error)
+    else:
+        assert all(frame.pixels.dtype in (np.uint8, np.uint16) for frame in frames)
 
 
 def refusal(upscaler: Upscaler, source: Path, target: Path, **options: int) -> str:
@@ -154,6 +185,7 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 from upscaler.__main__ import main
+from upscaler.reading import read_frames, read_header
 main(sys.argv[1:])
 """
 
