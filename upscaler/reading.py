@@ -206,12 +206,20 @@ def _decoded(image: Image.Image, path: Path) -> Pixels:
 def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
     if image.mode == "YCbCr":
         return image.convert("RGB")
-    profile = image.info.get("icc_profile")
-    how = "by its profile" if profile else "without a profile, so roughly"
-    _log.warning("%s: its CMYK colours are converted to sRGB, %s", path, how)
-    if not profile:
-        return image.convert("RGB")
-    transform = ImageCms.buildTransform(BytesIO(profile), ImageCms.createProfile("sRGB"), "CMYK", "RGB")
+    if converted := _by_profile(image):
+        _log.warning("%s: its CMYK colours are converted to sRGB, by its profile", path)
+        return converted
+    _log.warning("%s: its CMYK colours are converted to sRGB, roughly: it has no profile for them", path)
+    return image.convert("RGB")
+
+
+def _by_profile(image: Image.Image) -> Image.Image | None:
+    """A CMYK picture in sRGB, or None if it has no profile, or one that is broken or of other colours."""
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "CMYK", "RGB")
+    except (KeyError, OSError, ImageCms.PyCMSError):
+        return None
     converted = Image.new("RGB", image.size)
     transform.apply(image, converted)
     return converted
