@@ -54,7 +54,7 @@ def run(config: Config) -> int:
 def _double(upscaler: Upscaler, task: Task, config: Config) -> None:
     if task.target.exists() and not config.overwrite:
         raise PictureError(f"{task.target} exists already; give --overwrite or another -o")
-    form = "{desc}: {percentage:3.0f} %|{bar}| {rate_fmt}, {remaining} left{postfix}"
+    form = "{desc}: {percentage:3.0f} %|{bar}| {rate_noinv_fmt}, {remaining} left"
     with tqdm(desc=task.source.name, unit=" MP", bar_format=form, disable=None, leave=False) as bar:
         for progress in double_file(upscaler, task.source, task.target, config.options):
             bar.total = progress.megapixels / progress.share
