@@ -38,8 +38,10 @@ def _combine(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    kind, folder = ("pictures", arguments.pictures) if arguments.pictures else ("shards", arguments.shards)
-    evaluate.run(evaluate.Config(arguments.model, folder, kind, arguments.out))
+    folder = arguments.pictures or arguments.shards
+    evaluate.run(
+        evaluate.Config(arguments.model, folder, "pictures" if arguments.pictures else "shards", arguments.out)
+    )
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield server
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """An answer that is an error: status, the Hub's code (header X-Error-Code) and message."""
 
     def __init__(self, status: int, message: str, code: str = "") -> None:
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             status, headers, content = self._route(body)
-        except _Refused as refused:
+        except _RefusedError as refused:
             status, content = refused.status, json.dumps({"error": refused.message}).encode()
             headers = {"X-Error-Code": refused.code, "X-Error-Message": refused.message}
         self._send(status, headers, content)
@@ -153,40 +153,40 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         if self.server.down:
-            raise _Refused(503, "Service Unavailable")
+            raise _RefusedError(503, "Service Unavailable")
         path = unquote(urlsplit(self.path).path)
         method = "GET" if self.command == "HEAD" else self.command
         for verb, pattern, action in _ROUTES:
             if verb == method and (match := re.fullmatch(pattern, path)):
                 return action(self, body, **match.groupdict())
-        raise _Refused(404, f"no such page: {path}")
+        raise _RefusedError(404, f"no such page: {path}")
 
     def _user(self) -> str | None:
         """Who asks, "ada" or "ada (read only)" or None. Refuses a token that the Hub does not know."""
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         users = {"": None, TOKEN: "ada", READ_TOKEN: "ada (read only)"}
         if token not in users:
-            raise _Refused(401, "Invalid credentials in Authorization header")
+            raise _RefusedError(401, "Invalid credentials in Authorization header")
         return users[token]
 
     def _check_may_write(self, name: str) -> None:
         user = self._user()
         if user is None:
-            raise _Refused(401, "Invalid username or password.")
+            raise _RefusedError(401, "Invalid username or password.")
         if name.split("/")[0] != user:
-            raise _Refused(403, f"You don't have the rights to write to {name}")
+            raise _RefusedError(403, f"You don't have the rights to write to {name}")
 
     def _repository(self, kind: str, name: str) -> Repository:
         repository = self.server.repositories.get(f"{kind}/{name}")
         user = self._user()
         if repository is None or (repository.private and user is None):
-            raise _Refused(404 if user else 401, "Repository not found", "RepoNotFound")
+            raise _RefusedError(404 if user else 401, "Repository not found", "RepoNotFound")
         return repository
 
     def _commit(self, repository: Repository, revision: str) -> tuple[str, Files]:
         oid = repository.branches.get(revision, revision)
         if oid not in repository.commits:
-            raise _Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+            raise _RefusedError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return oid, repository.commits[oid]
 
     def create_repository(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -195,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = f"{wanted.get('organization') or 'ada'}/{wanted['name']}"
         self._check_may_write(name)
         if f"{kind}s/{name}" in self.server.repositories:
-            raise _Refused(409, "You already created this model repo")
+            raise _RefusedError(409, "You already created this model repo")
         self.server.create(name, kind).private = wanted.get("visibility") == "private"
         return _json({"url": f"{self.server.url}/{'' if kind == 'model' else f'{kind}s/'}{name}", "name": name})
 
@@ -203,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self._repository(kind, name)
         self._check_may_write(name)
         if revision in repository.branches:
-            raise _Refused(409, f"Reference already exists: {revision}")
+            raise _RefusedError(409, f"Reference already exists: {revision}")
         start = json.loads(body or b"{}").get("startingPoint", "main")
         repository.branches[revision] = self._commit(repository, start)[0]
         return _json({})
@@ -250,13 +250,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def lfs_upload(self, body: bytes, oid: str) -> tuple[int, dict[str, str], bytes]:
         if _sha256(body) != oid:
-            raise _Refused(400, "the content does not match its SHA-256")
+            raise _RefusedError(400, "the content does not match its SHA-256")
         self.server.large[oid] = body
         return 200, {}, b""
 
     def lfs_verify(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         if json.loads(body)["oid"] not in self.server.large:
-            raise _Refused(404, "this file was not uploaded")
+            raise _RefusedError(404, "this file was not uploaded")
         return _json({})
 
     def commit(self, body: bytes, kind: str, name: str, revision: str) -> tuple[int, dict[str, str], bytes]:
@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         oid, files = self._commit(self._repository(kind or "models", name), revision)
         headers = {"X-Repo-Commit": oid}
         if path not in files:
-            raise _Refused(404, f"{path} does not exist", "EntryNotFound")
+            raise _RefusedError(404, f"{path} does not exist", "EntryNotFound")
         data = files[path]
         if not _is_large(path):
             return 200, headers | {"ETag": f'"{_entry(path, data)["oid"]}"'}, data
