@@ -22,7 +22,13 @@ ACCEPTED = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", "
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "cores"}  # the cores are the limit
 
 # System fonts: the default theme asks another host for its own.
-THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+THEME = gr.themes.Default(
+    primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+).set(
+    button_primary_background_fill="*primary_600",  # white on it has the contrast that WCAG asks for
+    button_primary_background_fill_dark="*primary_600",
+    button_cancel_background_fill="#b91c1c",
+)
 
 INTRODUCTION = """
 # Double Resolution
@@ -119,14 +125,14 @@ class App:
             outputs = [status, slider, gallery, download, cancel]
             work: dict[str, Any] = {"inputs": [files, *choices], "outputs": outputs, "show_progress_on": [status]}
             work |= ONE_AT_A_TIME
-            first = start.click(self.double, **work, api_visibility="private")
+            first = start.click(self.serve, **work, api_visibility="private")
             chosen = samples.click(lambda i: [str(SAMPLES[i])], samples, files, api_visibility="private", queue=False)
-            second = chosen.then(self.double, **work, api_visibility="private")
+            second = chosen.then(self.serve, **work, api_visibility="private")
             cancel.click(self.cancelled, None, outputs, cancels=[first, second], queue=False, api_visibility="private")
             self._for_programs()
         return page
 
-    def double(
+    def serve(
         self, files: list[str] | None, flips: bool, four_times: bool, format: str, quality: int, remove_location: bool
     ) -> Iterator[list[Any]]:
         """What the button does: yields values of status, slider, gallery, download and cancel."""
@@ -199,9 +205,9 @@ class App:
         remove_location = gr.Checkbox(False, label="remove_location", visible=False)
         inputs = [file, flips, four_times, format, quality, remove_location]
         result = gr.File(label="doubled", visible=False)
-        gr.Button(visible=False).click(self.double_for_programs, inputs, result, api_name="double", **ONE_AT_A_TIME)
+        gr.Button(visible=False).click(self.double, inputs, result, api_name="double", **ONE_AT_A_TIME)
 
-    def double_for_programs(
+    def double(
         self, file: str, flips: bool, four_times: bool, format: str, quality: float, remove_location: bool
     ) -> str:
         """Doubles the picture in a file. format: as the original, JPEG, PNG, WebP or TIFF; quality: 1 to 100."""

@@ -1,0 +1,58 @@
+"""The web UI, served as a person starts it, with a tiny model."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from browser import browser
+from generated import write_tiny_model
+from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def ui_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app keeps its files."""
+    return tmp_path_factory.mktemp("ui")
+
+
+@pytest.fixture(scope="session")
+def ui(ui_folder: Path) -> Iterator[str]:
+    """The address of a running web UI that takes files of 2 MB."""
+    model = write_tiny_model(ui_folder / "model")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {"DOUBLE_RESOLUTION_MODEL": str(model), "GRADIO_SERVER_PORT": str(port), "MAX_FILE_MB": "2"}
+    environment = os.environ | settings | {"TMPDIR": str(ui_folder)}
+    app = subprocess.Popen([sys.executable, "-m", "apps.ui"], cwd=ROOT, env=environment)
+    address = f"http://127.0.0.1:{port}"
+    wait_until_it_serves(app, address)
+    yield address
+    app.terminate()
+    app.wait()
+
+
+def wait_until_it_serves(app: subprocess.Popen[bytes], address: str) -> None:
+    for _ in range(600):
+        assert app.poll() is None, "the app ended before it served"
+        try:
+            requests.get(f"{address}/health", timeout=5).raise_for_status()
+            return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    raise AssertionError("the app does not answer")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless browser for all tests of the page."""
+    with browser() as started:
+        yield started

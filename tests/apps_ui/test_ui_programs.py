@@ -1,0 +1,68 @@
+"""What programs and hosts meet: /double, /health, and files that are deleted."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from generated import photo_like
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from apps.ui import keeping
+
+
+@pytest.fixture(scope="module")
+def client(ui: str) -> Client:
+    return Client(ui, verbose=False)
+
+
+@pytest.mark.slow
+def test_a_program_gets_a_doubled_file_for_a_file(client: Client, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    Image.fromarray(photo_like(31, 47)).save(photo)
+    doubled = client.predict(handle_file(photo), api_name="/double")
+    with Image.open(doubled) as image:
+        assert image.size == (94, 62)
+        assert image.format == "PNG"
+    four_times = client.predict(handle_file(photo), four_times=True, format="WebP", api_name="/double")
+    with Image.open(four_times) as image:
+        assert image.size == (188, 124)
+        assert image.format == "WEBP"
+
+
+@pytest.mark.slow
+def test_a_program_gets_a_sentence_for_what_is_no_picture(client: Client, tmp_path: Path) -> None:
+    words = tmp_path / "words.jpg"
+    words.write_text("no picture")
+    with pytest.raises(AppError, match=r"words.jpg is not a picture that can be read"):
+        client.predict(handle_file(words), api_name="/double")
+
+
+@pytest.mark.slow
+def test_nothing_else_is_offered_to_programs(client: Client) -> None:
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/double"]
+
+
+@pytest.mark.slow
+def test_health_says_which_model_serves(ui: str) -> None:
+    answer = requests.get(f"{ui}/health", timeout=10).json()
+    assert answer["status"] == "ok"
+    assert answer["model"] == "model"
+    assert len(answer["revision"]) == 12
+    assert answer["uptime_seconds"] >= 0
+
+
+def test_only_what_is_old_is_deleted(tmp_path: Path) -> None:
+    old, new = tmp_path / "a" / "old.jpg", tmp_path / "b" / "new.jpg"
+    for path in (old, new):
+        path.parent.mkdir()
+        path.write_bytes(b"content")
+    an_hour_ago = time.time() - 3601
+    os.utime(old, (an_hour_ago, an_hour_ago))
+    os.utime(old.parent, (an_hour_ago, an_hour_ago))
+    keeping.delete_old(tmp_path, 3600)
+    assert not old.exists()
+    assert new.exists()
