@@ -30,6 +30,9 @@ format: .venv/everything ## put the code into its format
 bench: .venv/everything ## measure speed, memory and quality
 	$(BIN)/python -m benchmarks
 
+ensemble: .venv/everything ## train the ensemble that ships, from the bucket; resumable (hours; see ensemble.mk)
+	$(MAKE) -f ensemble.mk
+
 clean: ## remove the environment and what tools left behind
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 

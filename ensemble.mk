@@ -2,14 +2,15 @@
 # a run that was stopped goes on from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
 MEMBERS ?= 0 4 8 c
-BEGINNING_STEPS ?= 4000
-MEMBER_STEPS ?= 300
+BEGINNING_STEPS ?= 2600
+MEMBER_STEPS ?= 200
 TILES_PER_IMAGE ?= 12
 THREADS ?= 1
 SIZE ?= small
 
 PYTHON := .venv/bin/python
-TRAIN := $(PYTHON) -m training_pipeline --resume --size $(SIZE) --threads $(THREADS) --seed 0 --validation shards/validation
+TRAIN := $(PYTHON) -m training_pipeline --resume --size $(SIZE) --no-branches --threads $(THREADS) --seed 0 \
+	--validation shards/validation
 .SECONDARY:
 
 ensembles/fast/config.json: $(MEMBERS:%=runs/%/config.json)
