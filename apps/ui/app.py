@@ -28,6 +28,7 @@ THEME = gr.themes.Default(
     button_primary_background_fill="*primary_600",  # white on it has the contrast that WCAG asks for
     button_primary_background_fill_dark="*primary_600",
     button_cancel_background_fill="#b91c1c",
+    body_text_color_subdued="*neutral_600",
 )
 
 INTRODUCTION = """

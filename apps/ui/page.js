@@ -9,5 +9,14 @@ document.addEventListener("paste", (event) => {
   input.dispatchEvent(new Event("change", { bubbles: true }));
   event.preventDefault();
 });
+
+// The samples are pictures alone; a screen reader needs their names.
+new MutationObserver(() => {
+  document.querySelectorAll("#samples button:not([aria-label])").forEach((button) => {
+    const file = button.querySelector("img")?.src.split("/").pop().split(".")[0];
+    if (file) button.setAttribute("aria-label", `Double the sample: ${file}`);
+  });
+}).observe(document.documentElement, { childList: true, subtree: true });
+
 // The page's language, for screen readers.
 document.documentElement.lang = "en";
