@@ -1,30 +1,49 @@
 """Several trained networks in, one model out."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ensemble_pipeline.card import model_card
 from upscaler import artifact
-from upscaler.architecture import Weights
+from upscaler.architecture import Architecture, Weights
 from upscaler.artifact import Artifact, ModelConfig
+from upscaler.atomic import write_text
 from upscaler.errors import EnsembleError
 
 MOST_MEMBERS = 16  # one for each part of Open Images
+RECORD = "combine.json"
 
-How = Literal["outputs", "weights"]
+How = Literal["outputs", "weights", "distill"]
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """The network to train, and on what: see `training_pipeline.config.Config`."""
+
+    into: str
+    shards: tuple[Path, ...]
+    validation: tuple[Path, ...]
+    steps: int
+    threads: int = 2
 
 
 @dataclass(frozen=True)
 class Config:
-    """Which runs become one model, and how: the mean of their outputs, or of their weights."""
+    """Which runs become one model, and how: the mean of their outputs or weights, or a network that learns the first.
+
+    select: tile shards, on which only those of the runs are chosen that help.
+    """
 
     runs: tuple[Path, ...]
     out: Path
     how: How
+    select: Path | None = None
+    distillation: Distillation | None = None
 
 
 def run(config: Config) -> Artifact:
@@ -32,14 +51,19 @@ def run(config: Config) -> Artifact:
     members = read_members(config.runs)
     if config.how == "weights":
         check_common_ancestor(members)
-    combine = {"outputs": side_by_side, "weights": mean_weights}[config.how]
-    weights = combine([member.weights() for member in members])
-    model = ModelConfig(
-        architecture=members[0].config.architecture,
-        combination=config.how,
-        members=tuple(member.config.members[0] for member in members),
-    )
-    return artifact.write(config.out, model, weights, {}, model_card(config.out.name, model, {}))
+    metrics: dict[str, Any] = {}
+    if config.select:
+        from ensemble_pipeline import selection
+
+        members, metrics["selection"] = selection.run(members, config.how, config.select)
+    if config.how == "distill":
+        model, weights = _distilled(config, members)
+    else:
+        model, weights = averaged(members, config.how)
+    card = model_card(config.out.name, model, metrics)
+    ensemble = artifact.write(config.out, model, weights, metrics, card)
+    write_text(config.out / RECORD, json.dumps(asdict(config), indent=2, default=str) + "\n")
+    return ensemble
 
 
 def read_members(runs: Sequence[Path]) -> list[Artifact]:
@@ -70,6 +94,20 @@ def check_common_ancestor(members: Sequence[Artifact]) -> None:
         )
 
 
+def averaged(members: Sequence[Artifact], how: Literal["outputs", "weights"]) -> tuple[ModelConfig, Weights]:
+    """The model whose output is the mean of the members' outputs, or whose weights are the mean of theirs."""
+    combine = {"outputs": side_by_side, "weights": mean_weights}[how]
+    return config_for(members, how, members[0].config.architecture), combine([member.weights() for member in members])
+
+
+def config_for(
+    members: Sequence[Artifact], combination: artifact.Combination, architecture: Architecture
+) -> ModelConfig:
+    """What config.json says of a model made of `members`."""
+    made_of = tuple(member.config.members[0] for member in members)
+    return ModelConfig(architecture=architecture, combination=combination, members=made_of)
+
+
 def side_by_side(members: Sequence[Weights]) -> Weights:
     """All members' arrays, numbered, for the graph that computes the mean of their outputs."""
     return {
@@ -95,3 +133,11 @@ def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:
     }
     config = model.config.model_copy(update={"combination": "single", "members": (model.config.members[n],)})
     return config, weights
+
+
+def _distilled(config: Config, members: Sequence[Artifact]) -> tuple[ModelConfig, Weights]:
+    from ensemble_pipeline import distill  # needs torch
+
+    if config.distillation is None:
+        raise EnsembleError("a network to distill into needs --into, --shards, --validation and --steps; give them")
+    return distill.run(members, config.distillation, config.out)

@@ -1,83 +1,152 @@
-"""A model against bicubic interpolation, member by member, on pictures it has not seen."""
+"""Models against bicubic interpolation, member by member, on pictures they have not seen: quality, speed and memory."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any
 
+import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
-from ensemble_pipeline import combine, testset
-from ensemble_pipeline.testset import Pair
+from ensemble_pipeline import card, combine, cost, testset
+from ensemble_pipeline.cost import Cost
+from ensemble_pipeline.testset import Kind, Pair, TestSet
 from upscaler import Upscaler, artifact, bicubic, metrics, models
 from upscaler.artifact import Artifact
-from upscaler.atomic import write_text
+from upscaler.atomic import atomic_path, write_text
 from upscaler.metrics import Score
 from upscaler.pixels import Pixels
+from upscaler.upscaler import WINDOW
+
+SAMPLES, SAMPLE_SIDE = 4, 192  # rows of the before/after picture, and pixels a side of each of its crops
 
 Double = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True)
 class Config:
-    """Which model to test, on a folder of pictures or of tile shards. `out`: a folder for the table, if wanted."""
+    """Which models to test: the first with its members and flips, the others beside it. `out`: for the table."""
 
-    model: str
+    models: tuple[str, ...]
     test_set: Path
-    kind: Literal["pictures", "shards"]
+    kind: Kind
     out: Path | None
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A way of doubling. `model`: its folder, None for interpolation."""
+
+    name: str
+    double: Double
+    model: Path | None
+    flips: bool = False
+
+
+@dataclass(frozen=True)
 class Row:
-    """One line of the table: a way of doubling, and its mean score over the test set."""
+    """One line of the table: a way of doubling, its mean score over the test set, and its cost."""
 
     name: str
     score: Score
+    cost: Cost
 
 
-def run(config: Config) -> None:
-    """Test the model, print the table, and write it if asked to."""
-    model = models.find(config.model)
-    pairs = list(testset.read(config.test_set, config.kind))
-    with candidates(model) as doubles:
-        rows = [Row(name, mean_score(double, pairs, name)) for name, double in doubles]
-    print(table(rows))
+def run(config: Config) -> list[Row]:
+    """Test the models and print the table.
+
+    With `out`, evaluation.md, evaluation.json and the before/after picture are written there; else, if the first
+    model was given as a folder, the table goes into its metrics and its card, and the picture beside them.
+    """
+    found = [models.find(model) for model in config.models]
+    tests = testset.read(config.test_set, config.kind)
+    with candidates(found, window_for(tests)) as ways:
+        rows = [row(way, tests) for way in ways]
+    print(card.test_table([asdict(row) for row in rows]))
     if config.out:
-        write_text(config.out / "evaluation.md", table(rows))
-        write_text(config.out / "evaluation.json", json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        write(rows, tests, found[0], config.out)
+        draw(found[0], tests, config.out / card.PICTURE)
+    elif Path(config.models[0]).is_dir():
+        record(rows, tests, found[0])
+    return rows
 
 
 @contextmanager
-def candidates(model: Artifact) -> Iterator[Iterator[tuple[str, Double]]]:
-    """What is compared, by name: bicubic interpolation, each member that runs in the model, and the model."""
+def candidates(found: Sequence[Artifact], window: int) -> Iterator[Iterator[Candidate]]:
+    """What is compared: interpolation, each network that runs in the first model, that model, it with flips, others."""
     with TemporaryDirectory() as folder:
-        yield _candidates(model, Path(folder))
+        yield _candidates(found, window, Path(folder))
 
 
-def _candidates(model: Artifact, folder: Path) -> Iterator[tuple[str, Double]]:
-    yield "bicubic", bicubic.double
-    if model.config.networks > 1:
-        for n, member in enumerate(model.config.members):
-            config, weights = combine.single(model, n)
-            yield f"member {member.name}", Upscaler(artifact.write(folder / str(n), config, weights, {}, "")).upscale
-    yield model.name, Upscaler(model).upscale
+def _candidates(found: Sequence[Artifact], window: int, folder: Path) -> Iterator[Candidate]:
+    yield Candidate("bicubic", bicubic.double, None)
+    first, *others = found
+    if first.config.networks > 1:
+        for n, member in enumerate(first.config.members):
+            config, weights = combine.single(first, n)
+            alone = artifact.write(folder / str(n), config, weights, {}, "")
+            yield Candidate(f"member {member.name}", Upscaler(alone, window=window).upscale, alone.folder)
+    upscaler = Upscaler(first, window=window)
+    yield Candidate(first.name, upscaler.upscale, first.folder)
+    yield Candidate(f"{first.name}, eight flips and turns", partial(upscaler.upscale, flips=True), first.folder, True)
+    for other in others:
+        yield Candidate(other.name, Upscaler(other, window=window).upscale, other.folder)
 
 
-def mean_score(double: Double, pairs: list[Pair], name: str) -> Score:
+def window_for(tests: TestSet) -> int:
+    """The side of the engine's windows that suits the pictures: tiles need no larger ones than they are."""
+    largest: int = max(max(pair.small.shape) for pair in tests.spread(SAMPLES))
+    return min(WINDOW, largest)
+
+
+def row(way: Candidate, tests: TestSet) -> Row:
+    """Test one way of doubling."""
+    return Row(way.name, mean_score(way.double, tests, way.name), cost.measure(way.model, way.flips))
+
+
+def mean_score(double: Double, pairs: Iterable[Pair], name: str = "") -> Score:
     """The mean over the test set of what `double` makes of each small picture."""
-    return metrics.mean([metrics.score(double(pair.small), pair.large) for pair in tqdm(pairs, name, leave=False)])
+    bar = tqdm(pairs, name, unit="picture", leave=False, disable=None)
+    return metrics.mean([metrics.score(double(pair.small), pair.large) for pair in bar])
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
-    lines = ["| | PSNR Y, dB | SSIM Y | PSNR RGB, dB | cross-entropy above the floor |", "|---|---|---|---|---|"]
-    for row in rows:
-        s = row.score
-        lines.append(
-            f"| {row.name} | {s.psnr_y:.2f} | {s.ssim_y:.4f} | {s.psnr_rgb:.2f} | {s.cross_entropy_above_floor:.2%} |"
+def write(rows: Sequence[Row], tests: TestSet, model: Artifact, folder: Path) -> None:
+    """Write the table as Markdown and as JSON."""
+    write_text(folder / "evaluation.md", card.test_table([asdict(row) for row in rows]))
+    write_text(folder / "evaluation.json", json.dumps(entry(rows, tests, model), indent=2) + "\n")
+
+
+def record(rows: Sequence[Row], tests: TestSet, model: Artifact) -> None:
+    """Put the table into the model's metrics, by the test set's name, and draw its card and its picture anew."""
+    shown = draw(model, tests, model.folder / card.PICTURE)
+    evaluated = model.metrics.get("tests", {}) | {tests.name: entry(rows, tests, model)}
+    recorded = model.metrics | {"tests": evaluated, "picture": shown}
+    write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
+    write_text(model.folder / artifact.CARD, card.model_card(model.name, model.config, recorded))
+
+
+def entry(rows: Sequence[Row], tests: TestSet, model: Artifact) -> dict[str, Any]:
+    """What is kept of a test of `model`."""
+    return {"model": model.name, "pictures": len(tests), "rows": [asdict(row) for row in rows]}
+
+
+def draw(model: Artifact, tests: TestSet, target: Path) -> list[str]:
+    """Draw bicubic | model | truth for a few pictures of the set; returns whose they are, from the top down."""
+    upscaler, shown = Upscaler(model, window=window_for(tests)), list(tests.spread(SAMPLES))
+    side = min(min(pair.large.shape[:2]) for pair in shown)
+    with atomic_path(target) as temporary:
+        Image.fromarray(np.concatenate([_strip(upscaler, pair, min(side, SAMPLE_SIDE)) for pair in shown])).save(
+            temporary
         )
-    return "\n".join(lines) + "\n"
+    return [pair.credit or pair.name for pair in shown]
+
+
+def _strip(upscaler: Upscaler, pair: Pair, side: int) -> Pixels:
+    top, left = ((length - side) // 2 for length in pair.large.shape[:2])
+    pictures = [bicubic.double(pair.small), upscaler.upscale(pair.small), pair.large]
+    return np.concatenate([picture[top : top + side, left : left + side] for picture in pictures], axis=1)

@@ -1,6 +1,6 @@
 """Pictures to test on: small ones to be doubled, and what should come out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,49 +8,74 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from feature_pipeline import shards
+from feature_pipeline.shards import Entry
 from upscaler import bicubic
 from upscaler.errors import EnsembleError
 from upscaler.pixels import Pixels
+
+Kind = Literal["pictures", "shards"]
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture of the test set: HWC uint8 RGB `small`, and `large`, twice as wide and high."""
+    """A picture of the test set: HWC uint8 RGB `small`, and `large`, twice as wide and high. `credit`: who took it."""
 
     name: str
     small: Pixels
     large: Pixels
+    credit: str = ""
 
 
-def read(folder: Path, kind: Literal["pictures", "shards"]) -> Iterator[Pair]:
-    """Read a test set, sorted by name. Raises EnsembleError if it is empty."""
-    return _read_pictures(folder) if kind == "pictures" else _read_tiles(folder)
+@dataclass(frozen=True)
+class TestSet:
+    """Pairs, read anew each time that they are gone through, so that a set may be larger than memory."""
+
+    __test__ = False  # no test, whatever pytest makes of the name
+
+    name: str
+    sources: Sequence[Path | Entry]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return (_tile(source) if isinstance(source, Entry) else _halved(source) for source in self.sources)
+
+    def spread(self, most: int) -> "TestSet":
+        """At most `most` of the pairs, at equal distances."""
+        places = np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int)
+        return TestSet(self.name, [self.sources[place] for place in places])
 
 
-def _read_pictures(folder: Path) -> Iterator[Pair]:
-    """Read each picture of a folder, cropped to even sides, and halve it. Raises EnsembleError if there is none."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
-    if not paths:
-        raise EnsembleError(f"{folder} holds no pictures to test on; give a folder of PNG, JPEG, TIFF or WebP files")
-    for path in paths:
-        yield _halved(path)
+def read(folder: Path, kind: Kind) -> TestSet:
+    """The test set in a folder, sorted by name. Raises EnsembleError or FeatureError if it is empty."""
+    sources: Sequence[Path | Entry] = _pictures(folder) if kind == "pictures" else shards.index(folder)
+    if not sources:
+        raise EnsembleError(f"{folder} holds nothing to test on; give a folder of PNG, JPEG, TIFF or WebP files")
+    return TestSet(folder.resolve().name, sources)
 
 
-def _read_tiles(folder: Path) -> Iterator[Pair]:
-    """Read each tile of a folder of shards."""
-    from feature_pipeline import shards
-
-    for sample in shards.read(folder):
-        yield Pair(sample.key, sample.small, sample.large)
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
 
 
 def _halved(path: Path) -> Pair:
+    """A picture, cropped to even sides, and its half."""
     try:
-        picture = np.asarray(Image.open(path).convert("RGB"))
+        with Image.open(path) as image:
+            picture = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError) as error:
         raise EnsembleError(f"{path} cannot be read as a picture; take it out of the test set") from error
     height, width = picture.shape[:2]
     large = picture[: height // 2 * 2, : width // 2 * 2]
     return Pair(path.stem, bicubic.halve(large), large)
+
+
+def _tile(entry: Entry) -> Pair:
+    sample = shards.load(entry)
+    info = sample.info
+    credit = f"{info.title or info.image_id} by {info.author}, {info.license}" if info.author else info.image_id
+    return Pair(sample.key, sample.small, sample.large, credit)

@@ -40,16 +40,17 @@ class DivergedError(TrainingError):
     """The loss or its gradient is not finite: the learning rate was too high."""
 
 
-def run(config: Config, resume: bool = False) -> Artifact:
+def run(config: Config, resume: bool = False, begin: "Begin | None" = None) -> Artifact:
     """Train, and write the artifact to `config.out`. Raises TrainingError, FeatureError or ModelError.
 
+    begin: makes the run, where it is another than `Run`.
     SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; with `resume` the run then goes on.
     """
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA could not be repeated to the bit
     tiles = data.read(config)
     start = _start(config, resume)
-    training = Run(config, tiles, start)
+    training = (begin or Run)(config, tiles, start)
     write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
     training.train()
     return report.write(config, tiles)
@@ -198,6 +199,9 @@ class Run:
         psnr = f"{self.journal.rows[-1]['psnr_y']:.2f} dB" if self.journal.rows else "not yet"
         bar.set_postfix(step=self.step, loss=f"{self.loss:.4f}", psnr=psnr, refresh=False)
         bar.update(done - bar.n)
+
+
+Begin = Callable[[Config, Tiles, Checkpoint | None], Run]
 
 
 def first_network(config: Config) -> Network:

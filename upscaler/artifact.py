@@ -110,7 +110,7 @@ def read(folder: Path, name: str | None = None, revision: str | None = None) -> 
     """
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a model: it has no {CONFIG}; give the folder of an artifact")
-    config = _read_config(folder / CONFIG)
+    config = read_config(folder / CONFIG)
     for file in (WEIGHTS, GRAPH):
         if not (folder / file).is_file():
             raise ModelError(f"the model in {folder} lacks {file}; fetch or write it again")
@@ -123,6 +123,16 @@ def read(folder: Path, name: str | None = None, revision: str | None = None) -> 
         config=config,
         metrics=_read_metrics(folder / METRICS),
     )
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Read and check a config.json. Raises ModelError if a field is unknown or wrong, or the format is newer."""
+    try:
+        return ModelConfig.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise ModelError(f"{path}: {field}: {first['msg'].lower()}; this version reads format 1") from error
 
 
 def check_weights(config: ModelConfig, weights: Weights) -> None:
@@ -149,15 +159,6 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_config(path: Path) -> ModelConfig:
-    try:
-        return ModelConfig.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise ModelError(f"{path}: {field}: {first['msg'].lower()}; this version reads format 1") from error
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""One network trained to give what an ensemble gives: a training run with the ensemble in place of the truth."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ensemble_pipeline import combine
+from training_pipeline import train
+from training_pipeline.checkpoint import Checkpoint
+from training_pipeline.config import Config
+from training_pipeline.data import Tiles
+from training_pipeline.network import Network
+from upscaler.architecture import Weights
+from upscaler.artifact import Artifact, ModelConfig
+
+RUN = "distillation"  # the run's folder, inside that of the model
+
+
+class Teacher(nn.Module):
+    """The mean of several networks' outputs: N3HW in [0, 1] to N3(2H)(2W)."""
+
+    def __init__(self, members: Sequence[Artifact]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(_network(member) for member in members)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([network(x) for network in self.networks]).mean(dim=0)
+
+
+class DistillationRun(train.Run):
+    """A run whose truth is what the teacher makes of the small crops; it is scored against the large tiles."""
+
+    def __init__(self, teacher: Teacher, config: Config, tiles: Tiles, start: Checkpoint | None) -> None:
+        super().__init__(config, tiles, start)
+        self.teacher = teacher.to(self.device)
+
+    def advance(self, small: Tensor, large: Tensor) -> None:
+        """Take one step on the small crops (uint8, N3cc); the large ones go unused."""
+        super().advance(small, 255 * self.teacher(small.to(self.device) / 255))
+
+
+def run(members: Sequence[Artifact], wanted: combine.Distillation, out: Path) -> tuple[ModelConfig, Weights]:
+    """Train the network, in a folder inside `out`; a run of the same configuration that was stopped goes on.
+
+    Raises TrainingError, FeatureError or ModelError, as training does.
+    """
+    config = Config(
+        wanted.shards, wanted.validation, out / RUN, size=wanted.into, steps=wanted.steps, threads=wanted.threads
+    )
+    student = train.run(config, resume=True, begin=partial(DistillationRun, Teacher(members)))
+    return combine.config_for(members, "distilled", student.config.architecture), student.weights()
+
+
+def _network(member: Artifact) -> Network:
+    network = Network(member.config.architecture, branches=False).eval()
+    network.assign(member.weights())
+    return network

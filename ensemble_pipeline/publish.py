@@ -1,0 +1,88 @@
+"""A model and its card, to a repository on the Hugging Face Hub, in one commit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, HfApi, get_token
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+from ensemble_pipeline import card
+from upscaler import artifact, hub, models
+from upscaler.artifact import Artifact
+from upscaler.errors import EnsembleError, ModelError
+
+_FILES = (artifact.WEIGHTS, artifact.GRAPH, artifact.CONFIG, artifact.METRICS, card.PICTURE)
+
+Files = Mapping[str, Path | bytes]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which model to publish, and where. revision: the branch, made if need be. dry_run: only show what would go."""
+
+    model: str
+    repo: str
+    private: bool = False
+    revision: str | None = None
+    dry_run: bool = False
+
+
+def run(config: Config) -> None:
+    """Publish the model and print the commit's address. Raises EnsembleError or ModelError; then nothing is there."""
+    with hub.asking(config.repo):
+        validate_repo_id(config.repo)
+    if "/" not in config.repo:
+        raise EnsembleError(f"{config.repo!r} does not say whose it is; give user/name")
+    files = contents(models.find(config.model), config.repo.partition("/")[2])
+    print(upload(files, config) if not config.dry_run else listing(files))
+
+
+def contents(model: Artifact, name: str) -> Files:
+    """What goes to the Hub, by its name there; the card is written anew for the model's new name."""
+    paths = {file: model.folder / file for file in _FILES if (model.folder / file).exists()}
+    return paths | {artifact.CARD: card.model_card(name, model.config, model.metrics).encode()}
+
+
+def listing(files: Files) -> str:
+    """The files with their sizes, and the card."""
+    sizes = {name: len(file) if isinstance(file, bytes) else file.stat().st_size for name, file in files.items()}
+    lines = [f"{size:>12,} bytes  {name}" for name, size in sizes.items()]
+    text = files[artifact.CARD]
+    return "\n".join([*lines, "", text.decode() if isinstance(text, bytes) else ""])
+
+
+def upload(files: Files, config: Config) -> str:
+    """Commit the files, all or none, to a repository that is made if need be; returns the commit's address."""
+    if get_token() is None:
+        raise EnsembleError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
+    operations = [
+        CommitOperationAdd(name, str(file) if isinstance(file, Path) else file) for name, file in files.items()
+    ]
+    api = HfApi()
+    with hub.asking(config.repo):
+        api.create_repo(config.repo, private=config.private, exist_ok=True)
+        check_repository(api, config)
+        if config.revision:
+            api.create_branch(config.repo, branch=config.revision, exist_ok=True)
+        try:
+            commit = api.create_commit(
+                config.repo, operations, commit_message="Publish the model", revision=config.revision
+            )
+        except RuntimeError as error:  # what the client says when a large file does not get through
+            raise EnsembleError(f"the upload to {config.repo} broke off; nothing was published, try again") from error
+    return commit.commit_url
+
+
+def check_repository(api: HfApi, config: Config) -> None:
+    """Raise EnsembleError if the repository is another one than was meant: public, or of another kind of model."""
+    if config.private and not api.model_info(config.repo).private:
+        raise EnsembleError(f"{config.repo} exists and is public; make it private on the Hub, or give another name")
+    if not api.file_exists(config.repo, artifact.CONFIG):
+        return
+    try:
+        artifact.read_config(Path(api.hf_hub_download(config.repo, artifact.CONFIG)))
+    except ModelError as error:
+        raise EnsembleError(
+            f"{config.repo} holds another kind of model, which would be overwritten; give another name"
+        ) from error
