@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ensemble_pipeline import arguments, combine, evaluate, publish
-from training_pipeline import scoring
 from upscaler.command import one_sentence_errors
 
 
@@ -13,11 +12,18 @@ def main() -> None:
     commands: dict[str, Callable[[Any], object]] = {
         "combine": combine.run,
         "evaluate": evaluate.run,
-        "final-test": scoring.final_test,
+        "final-test": final_test,
         "publish": publish.run,
     }
     with one_sentence_errors():
         arguments.parse(commands, __doc__)()
+
+
+def final_test(given: dict[str, Any]) -> None:
+    """The end of the scoreboard."""
+    from training_pipeline import scoring  # brings torch, which takes seconds to load
+
+    scoring.final_test(scoring.Config(**given))
 
 
 if __name__ == "__main__":

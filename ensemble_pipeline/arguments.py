@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_pipeline import combine, evaluate, publish, testset
-from training_pipeline import scoring
 
 MODEL = "'bundled', a model's folder, or user/name[@revision] on the Hub"
 
@@ -69,7 +68,7 @@ def _add_final_test(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", help=MODEL)
     command.add_argument("--test", type=Path, required=True, help="tile shards of the test set")
     command.add_argument("--scoreboard", type=Path, default=Path("scoreboard"), help="(default: %(default)s)")
-    command.set_defaults(config=lambda given: scoring.Config(given.model, given.test, given.scoreboard))
+    command.set_defaults(config=lambda given: {name: getattr(given, name) for name in ("model", "test", "scoreboard")})
 
 
 def _add_publish(command: argparse.ArgumentParser) -> None:

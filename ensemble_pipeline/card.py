@@ -39,10 +39,14 @@ The photos are of [Open Images](https://storage.googleapis.com/openimages/web/in
 
 
 def model_card(name: str, config: ModelConfig, measured: dict[str, Any]) -> str:
-    """Write the card of a model. measured: what its metrics.json holds; "tests" and "picture" are of `evaluate`."""
+    """Write the card of a model. name: as `--model` takes it.
+
+    measured: what its metrics.json holds; "tests" and "picture" are of `evaluate`.
+    """
+    title = name.rpartition("/")[2]
     parts = [
-        f"---\n{metadata(name, config, measured).to_yaml()}\n---",
-        f"# {name}\n\nDoubles the width and height of photos: {_what(config)}.\n\n{_USE.format(name=name)}",
+        f"---\n{metadata(title, config, measured).to_yaml()}\n---",
+        f"# {title}\n\nDoubles the width and height of photos: {_what(config)}.\n\n{_USE.format(name=name)}",
         _making(config, measured),
         *_tests(measured),
         *_samples(measured),

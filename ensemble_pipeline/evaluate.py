@@ -60,8 +60,8 @@ class Row:
 def run(config: Config) -> list[Row]:
     """Test the models and print the table.
 
-    With `out`, evaluation.md, evaluation.json and the before/after picture are written there; else, if the first
-    model was given as a folder, the table goes into its metrics and its card, and the picture beside them.
+    If the first model was given as a folder, the table goes into its metrics and its card. With `out`, evaluation.md,
+    evaluation.json and the before/after picture are written there.
     """
     found = [models.find(model) for model in config.models]
     tests = testset.read(config.test_set, config.kind)
@@ -71,8 +71,8 @@ def run(config: Config) -> list[Row]:
     if config.out:
         write(rows, tests, found[0], config.out)
         draw(found[0], tests, config.out / card.PICTURE)
-    elif Path(config.models[0]).is_dir():
-        record(rows, tests, found[0])
+    if Path(config.models[0]).is_dir():
+        record(rows, tests, found[0], config.kind)
     return rows
 
 
@@ -121,11 +121,15 @@ def write(rows: Sequence[Row], tests: TestSet, model: Artifact, folder: Path) ->
     write_text(folder / "evaluation.json", json.dumps(entry(rows, tests, model), indent=2) + "\n")
 
 
-def record(rows: Sequence[Row], tests: TestSet, model: Artifact) -> None:
-    """Put the table into the model's metrics, by the test set's name, and draw its card and its picture anew."""
-    shown = draw(model, tests, model.folder / card.PICTURE)
+def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> None:
+    """Put the table into the model's metrics, by the test set's name, and write its card anew.
+
+    The card shows pictures of tile shards alone, whose licence permits it and whose authors are known.
+    """
     evaluated = model.metrics.get("tests", {}) | {tests.name: entry(rows, tests, model)}
-    recorded = model.metrics | {"tests": evaluated, "picture": shown}
+    recorded = model.metrics | {"tests": evaluated}
+    if kind == "shards":
+        recorded["picture"] = draw(model, tests, model.folder / card.PICTURE)
     write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
     write_text(model.folder / artifact.CARD, card.model_card(model.name, model.config, recorded))
 
@@ -139,10 +143,9 @@ def draw(model: Artifact, tests: TestSet, target: Path) -> list[str]:
     """Draw bicubic | model | truth for a few pictures of the set; returns whose they are, from the top down."""
     upscaler, shown = Upscaler(model, window=window_for(tests)), list(tests.spread(SAMPLES))
     side = min(min(pair.large.shape[:2]) for pair in shown)
+    strips = [_strip(upscaler, pair, min(side, SAMPLE_SIDE)) for pair in shown]
     with atomic_path(target) as temporary:
-        Image.fromarray(np.concatenate([_strip(upscaler, pair, min(side, SAMPLE_SIDE)) for pair in shown])).save(
-            temporary
-        )
+        Image.fromarray(np.concatenate(strips)).save(temporary)
     return [pair.credit or pair.name for pair in shown]
 
 

@@ -10,7 +10,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from ensemble_pipeline import card
 from upscaler import artifact, hub, models
 from upscaler.artifact import Artifact
-from upscaler.errors import EnsembleError, ModelError
+from upscaler.errors import EnsembleError, HubUnreachableError, ModelError
 
 _FILES = (artifact.WEIGHTS, artifact.GRAPH, artifact.CONFIG, artifact.METRICS, card.PICTURE)
 
@@ -34,14 +34,14 @@ def run(config: Config) -> None:
         validate_repo_id(config.repo)
     if "/" not in config.repo:
         raise EnsembleError(f"{config.repo!r} does not say whose it is; give user/name")
-    files = contents(models.find(config.model), config.repo.partition("/")[2])
+    files = contents(models.find(config.model), config.repo)
     print(upload(files, config) if not config.dry_run else listing(files))
 
 
-def contents(model: Artifact, name: str) -> Files:
+def contents(model: Artifact, repo: str) -> Files:
     """What goes to the Hub, by its name there; the card is written anew for the model's new name."""
     paths = {file: model.folder / file for file in _FILES if (model.folder / file).exists()}
-    return paths | {artifact.CARD: card.model_card(name, model.config, model.metrics).encode()}
+    return paths | {artifact.CARD: card.model_card(repo, model.config, model.metrics).encode()}
 
 
 def listing(files: Files) -> str:
@@ -56,32 +56,34 @@ def upload(files: Files, config: Config) -> str:
     """Commit the files, all or none, to a repository that is made if need be; returns the commit's address."""
     if get_token() is None:
         raise EnsembleError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
-    operations = [
-        CommitOperationAdd(name, str(file) if isinstance(file, Path) else file) for name, file in files.items()
-    ]
-    api = HfApi()
-    with hub.asking(config.repo):
-        api.create_repo(config.repo, private=config.private, exist_ok=True)
-        check_repository(api, config)
-        if config.revision:
-            api.create_branch(config.repo, branch=config.revision, exist_ok=True)
-        try:
-            commit = api.create_commit(
-                config.repo, operations, commit_message="Publish the model", revision=config.revision
-            )
-        except RuntimeError as error:  # what the client says when a large file does not get through
-            raise EnsembleError(f"the upload to {config.repo} broke off; nothing was published, try again") from error
+    try:
+        with hub.asking(config.repo):
+            return _commit(HfApi(), files, config)
+    except (HubUnreachableError, RuntimeError) as error:  # RuntimeError: a large file did not get through
+        raise EnsembleError(
+            f"the connection to the Hub broke off, and nothing was published in {config.repo}; try again"
+        ) from error
+
+
+def _commit(api: HfApi, files: Files, config: Config) -> str:
+    api.create_repo(config.repo, private=config.private, exist_ok=True)
+    check_repository(api, config)
+    if config.revision:
+        api.create_branch(config.repo, branch=config.revision, exist_ok=True)
+    operations = [CommitOperationAdd(name, file) for name, file in files.items()]
+    commit = api.create_commit(config.repo, operations, commit_message="Publish the model", revision=config.revision)
     return commit.commit_url
 
 
 def check_repository(api: HfApi, config: Config) -> None:
     """Raise EnsembleError if the repository is another one than was meant: public, or of another kind of model."""
-    if config.private and not api.model_info(config.repo).private:
+    found = api.model_info(config.repo)
+    if config.private and not found.private:
         raise EnsembleError(f"{config.repo} exists and is public; make it private on the Hub, or give another name")
-    if not api.file_exists(config.repo, artifact.CONFIG):
+    if artifact.CONFIG not in {file.rfilename for file in found.siblings or []}:
         return
     try:
-        artifact.read_config(Path(api.hf_hub_download(config.repo, artifact.CONFIG)))
+        artifact.read_config(Path(api.hf_hub_download(config.repo, artifact.CONFIG, revision=found.sha)))
     except ModelError as error:
         raise EnsembleError(
             f"{config.repo} holds another kind of model, which would be overwritten; give another name"

@@ -54,7 +54,7 @@ def read(folder: Path, kind: Kind) -> TestSet:
     """The test set in a folder, sorted by name. Raises EnsembleError or FeatureError if it is empty."""
     sources: Sequence[Path | Entry] = _pictures(folder) if kind == "pictures" else shards.index(folder)
     if not sources:
-        raise EnsembleError(f"{folder} holds nothing to test on; give a folder of PNG, JPEG, TIFF or WebP files")
+        raise EnsembleError(f"{folder} holds no pictures to test on; give a folder of PNG, JPEG, TIFF or WebP files")
     return TestSet(folder.resolve().name, sources)
 
 

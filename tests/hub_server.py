@@ -50,17 +50,19 @@ class Repository:
 
 class Hub(ThreadingHTTPServer):
     """The server and all it knows. `down`: it answers 503 to everything. `breaks_at`: paths that match lose the line
-    before an answer. `requests`: method and path of each request so far."""
+    before an answer, `cuts_at`: in the middle of it. `requests`: method and path of each request so far."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.cdn = f"http://localhost:{self.server_address[1]}/cdn"  # another host, as the Hub's is: it ends redirects
         self.repositories: dict[str, Repository] = {}
         self.large: Files = {}
         self.down = False
         self.breaks_at: str | None = None
+        self.cuts_at: str | None = None
         self.requests: list[str] = []
 
     def create(self, name: str, kind: str = "model", files: Files | None = None) -> Repository:
@@ -74,7 +76,12 @@ class Hub(ThreadingHTTPServer):
 
     def environment(self, cache: Path, token: str | None = TOKEN) -> dict[str, str]:
         """What a program needs in its environment to take this server for the Hub."""
-        values = {"HF_ENDPOINT": self.url, "HF_HOME": str(cache), "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
+        values = {
+            "HF_ENDPOINT": self.url,
+            "HF_HOME": str(cache),
+            "HF_HUB_DISABLE_XET": "1",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
         return values | ({"HF_TOKEN": token} if token else {})
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -101,21 +108,23 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     The client reads its environment when it is imported, so its constants are set as they would have been.
     """
     with running_hub() as server:
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, server.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub_cache"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hub_token"))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
         yield server
 
 
 class _RefusedError(Exception):
-    """An answer that is an error: status, the Hub's code (header X-Error-Code) and message."""
+    """An answer that is an error: status, the Hub's code (header X-Error-Code), message, and what else it says."""
 
-    def __init__(self, status: int, message: str, code: str = "") -> None:
+    def __init__(self, status: int, message: str, code: str = "", **said: str) -> None:
         super().__init__(message)
-        self.status, self.message, self.code = status, message, code
+        self.status, self.message, self.code, self.said = status, message, code, said
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -133,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             status, headers, content = self._route(body)
         except _RefusedError as refused:
-            status, content = refused.status, json.dumps({"error": refused.message}).encode()
+            status, content = refused.status, json.dumps({"error": refused.message} | refused.said).encode()
             headers = {"X-Error-Code": refused.code, "X-Error-Message": refused.message}
         self._send(status, headers, content)
 
@@ -145,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             if value:
                 self.send_header(name, value)
         self.end_headers()
+        if self.server.cuts_at and re.search(self.server.cuts_at, self.path):
+            content, self.close_connection = content[: len(content) // 2], True
         if self.command != "HEAD":
             self.wfile.write(content)
 
@@ -193,11 +204,12 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = json.loads(body)
         kind = wanted.get("type") or "model"
         name = f"{wanted.get('organization') or 'ada'}/{wanted['name']}"
+        url = f"{self.server.url}/{'' if kind == 'model' else f'{kind}s/'}{name}"
         self._check_may_write(name)
         if f"{kind}s/{name}" in self.server.repositories:
-            raise _RefusedError(409, "You already created this model repo")
+            raise _RefusedError(409, "You already created this model repo", url=url)
         self.server.create(name, kind).private = wanted.get("visibility") == "private"
-        return _json({"url": f"{self.server.url}/{'' if kind == 'model' else f'{kind}s/'}{name}", "name": name})
+        return _json({"url": url, "name": name})
 
     def create_branch(self, body: bytes, kind: str, name: str, revision: str) -> tuple[int, dict[str, str], bytes]:
         repository = self._repository(kind, name)
@@ -289,7 +301,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, headers | {"ETag": f'"{_entry(path, data)["oid"]}"'}, data
         self.server.large[_sha256(data)] = data
         linked = {"X-Linked-Etag": f'"{_sha256(data)}"', "X-Linked-Size": str(len(data))}
-        return 302, headers | linked | {"Location": f"{self.server.url}/cdn/{_sha256(data)}"}, b""
+        return 302, headers | linked | {"Location": f"{self.server.cdn}/{_sha256(data)}"}, b""
 
     def download(self, body: bytes, oid: str) -> tuple[int, dict[str, str], bytes]:
         data = self.server.large[oid]

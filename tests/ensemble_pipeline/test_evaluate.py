@@ -1,0 +1,146 @@
+"""Models tested on pictures and tiles: the scores, the table, what is kept beside the model, and what is refused."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from generated import photo_like, write_tiny_model
+from huggingface_hub import ModelCard
+from PIL import Image
+
+from ensemble_pipeline import card, cost, evaluate, testset
+from ensemble_pipeline.cost import Cost
+from feature_pipeline import samples, shards
+from feature_pipeline.manifest import PictureRecord, SampleInfo
+from feature_pipeline.shards import EncodedSample
+from upscaler import Upscaler, artifact, bicubic, metrics
+from upscaler.errors import EnsembleError, FeatureError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cost that is not measured: each measurement starts a process."""
+    monkeypatch.setattr(cost, "measure", lambda model, flips=False: Cost(2.0 if flips else 16.0, 10**8))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for n, size in enumerate([(61, 80), (90, 64)]):
+        Image.fromarray(photo_like(*size, seed=n)).save(folder / f"{n}.png")
+    return folder
+
+
+@pytest.fixture
+def tiles(tmp_path: Path) -> Path:
+    folder = tmp_path / "test"
+    with shards.writing(shards.shard_path(folder, 0)) as writer:
+        for n in range(2):
+            large = photo_like(256, 256, seed=n)
+            info = SampleInfo(
+                image_id=f"{n:016x}", part="test", box=(0, 0, 256, 256), author="Ada", license="CC BY 2.0"
+            )
+            pngs = samples.encode_png(bicubic.halve(large)), samples.encode_png(large)
+            sample = EncodedSample(f"{info.image_id}-0", *pngs, info)
+            writer.add(PictureRecord(name=f"{info.image_id}.jpg", tiles=1), (sample,))
+    return folder
+
+
+def test_each_way_of_doubling_gets_its_own_mean(quick: None, pictures: Path, tmp_path: Path) -> None:
+    model = artifact.read(write_tiny_model(tmp_path / "ensemble", networks=2))
+    rows = evaluate.run(evaluate.Config((str(model.folder),), pictures, "pictures", None))
+    names = ["bicubic", "member 0", "member 1", "ensemble", "ensemble, eight flips and turns"]
+    assert [row.name for row in rows] == names
+    pairs = list(testset.read(pictures, "pictures"))
+    for row, double in [(rows[0], bicubic.double), (rows[3], Upscaler(model).upscale)]:
+        assert row.score == metrics.mean([metrics.score(double(pair.small), pair.large) for pair in pairs])
+    assert len({row.score.psnr_y for row in rows}) == 5
+
+
+def test_an_odd_row_or_column_is_left_out(pictures: Path) -> None:
+    pair = next(iter(testset.read(pictures, "pictures")))
+    assert (pair.small.shape, pair.large.shape) == ((30, 40, 3), (60, 80, 3))
+
+
+def test_the_table_goes_into_the_models_own_metrics_and_card(
+    quick: None, pictures: Path, tiles: Path, tiny_model: Path
+) -> None:
+    graph = (tiny_model / "model.onnx").read_bytes()
+    evaluate.run(evaluate.Config((str(tiny_model),), pictures, "pictures", None))
+    assert not (tiny_model / card.PICTURE).exists()  # whose pictures these are is not known
+    evaluate.run(evaluate.Config((str(tiny_model),), tiles, "shards", None))
+
+    model = artifact.read(tiny_model)
+    assert model.metrics["tests"].keys() == {"photos", "test"}
+    assert model.graph.read_bytes() == graph
+    text = (tiny_model / "README.md").read_text()
+    own = model.metrics["tests"]["test"]["rows"][1]
+    assert f"| tiny_model | {own['score']['psnr_y']:.2f} |" in text
+    assert "by Ada, CC BY 2.0" in text
+    results = ModelCard(text).data.eval_results
+    assert results
+    assert {(r.dataset_name, r.metric_type) for r in results} == {
+        (name, metric) for name in ("photos", "test") for metric in ("psnr", "ssim")
+    }
+    with Image.open(tiny_model / card.PICTURE) as drawn:
+        assert drawn.size == (3 * evaluate.SAMPLE_SIDE, 2 * evaluate.SAMPLE_SIDE)
+
+
+def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tmp_path: Path) -> None:
+    models = tuple(str(write_tiny_model(tmp_path / name, seed=n)) for n, name in enumerate(("mean", "distilled")))
+    evaluate.run(evaluate.Config(models, pictures, "pictures", tmp_path / "out"))
+    kept = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert [row["name"] for row in kept["rows"]] == ["bicubic", "mean", "mean, eight flips and turns", "distilled"]
+    assert (tmp_path / "out/evaluation.md").read_text().count("\n") == 2 + 4
+    with Image.open(tmp_path / "out" / card.PICTURE) as drawn:
+        strip = np.asarray(drawn)
+    pair = next(iter(testset.read(pictures, "pictures")))
+    assert strip.shape == (2 * 60, 3 * 60, 3)
+    np.testing.assert_array_equal(strip[:60, 120:], pair.large[:, 10:70])
+
+
+def test_a_cost_is_measured_in_a_process_of_its_own(tiny_model: Path) -> None:
+    measured = cost.measure(tiny_model)
+    assert measured.megapixels_per_second > 0
+    assert 20e6 < measured.memory < 2e9
+
+
+def test_an_empty_test_set_is_refused(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "none").mkdir()
+    for kind, error in (("pictures", EnsembleError), ("shards", FeatureError)):
+        with pytest.raises(error, match="none holds no"):
+            evaluate.run(evaluate.Config((str(tiny_model),), tmp_path / "none", kind, None))
+
+
+def test_a_broken_picture_is_named(quick: None, pictures: Path, tiny_model: Path) -> None:
+    before = {path.name: path.read_bytes() for path in tiny_model.iterdir()}
+    (pictures / "2.jpg").write_bytes(b"no picture")
+    with pytest.raises(EnsembleError, match=r"2\.jpg cannot be read as a picture"):
+        evaluate.run(evaluate.Config((str(tiny_model),), pictures, "pictures", None))
+    assert {path.name: path.read_bytes() for path in tiny_model.iterdir()} == before
+
+
+@pytest.mark.slow
+def test_the_command_line(pictures: Path, tiny_model: Path, tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ensemble_pipeline", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    done = run("combine", str(tiny_model), "--out", str(tmp_path / "v1"))
+    assert done.returncode == 0, done.stderr
+    done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures))
+    assert done.returncode == 0, done.stderr
+    assert "| v1, eight flips and turns |" in done.stdout
+    shutil.rmtree(tiny_model)
+    done = run("combine", str(tiny_model), "--out", str(tmp_path / "v1"))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "is not a model" in done.stderr
+    assert artifact.read(tmp_path / "v1").config.networks == 1

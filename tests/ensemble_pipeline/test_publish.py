@@ -1,0 +1,151 @@
+"""Models published on a Hub on loopback by the real client, and what is refused; then nothing is there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub_server import READ_TOKEN, TOKEN, Hub
+from huggingface_hub import ModelCard
+
+from ensemble_pipeline import publish
+from upscaler import artifact, models
+from upscaler.errors import DoubleResolutionError, EnsembleError, ModelError
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
+
+REPO = "ada/doubler"
+FILES = {"model.safetensors", "model.onnx", "config.json", "metrics.json", "README.md"}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client tries again and again; here without waiting in between."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def ready(hub: Hub, tiny_model: Path) -> Iterator[tuple[Hub, str]]:
+    yield hub, str(tiny_model)
+
+
+def test_a_published_model_comes_back_as_it_was(ready: tuple[Hub, str], capsys: pytest.CaptureFixture[str]) -> None:
+    hub, model = ready
+    publish.run(publish.Config(model, REPO))
+    repository = hub.model(REPO)
+    commit = repository.branches["main"]
+    assert f"{REPO}/commit/{commit}" in capsys.readouterr().out
+    assert repository.files().keys() - {".gitattributes"} == FILES
+    assert len(repository.commits) == 2  # the Hub's own first one, and ours
+    pulled, original = models.find(REPO), artifact.read(Path(model))
+    assert pulled.config == original.config
+    assert pulled.graph.read_bytes() == original.graph.read_bytes()
+
+
+def test_a_second_version_is_one_more_commit(ready: tuple[Hub, str], tiny_model: Path) -> None:
+    hub, model = ready
+    publish.run(publish.Config(model, REPO))
+    (tiny_model / "metrics.json").write_text('{"validation": {"psnr_y": 36.0}}')
+    publish.run(publish.Config(model, REPO))
+    assert len(hub.model(REPO).commits) == 3
+    assert b"36.0" in hub.model(REPO).files()["metrics.json"]
+
+
+def test_private_and_on_a_branch(ready: tuple[Hub, str]) -> None:
+    hub, model = ready
+    publish.run(publish.Config(model, REPO, private=True, revision="v2"))
+    repository = hub.model(REPO)
+    assert repository.private
+    assert "model.onnx" in repository.files("v2")
+    assert "model.onnx" not in repository.files("main")
+
+
+def test_a_dry_run_shows_the_files_and_the_card_and_asks_nobody(
+    ready: tuple[Hub, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub, model = ready
+    monkeypatch.delenv("HF_TOKEN")
+    publish.run(publish.Config(model, REPO, dry_run=True))
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in FILES)
+    assert "# doubler" in shown
+    assert f"--model {REPO}" in shown
+    assert hub.requests == []
+
+
+def test_the_hub_can_read_the_card(ready: tuple[Hub, str]) -> None:
+    hub, model = ready
+    publish.run(publish.Config(model, REPO))
+    card = ModelCard(hub.model(REPO).files()["README.md"].decode())
+    card.validate()
+    assert card.data.license == "apache-2.0"
+    assert card.data.pipeline_tag == "image-to-image"
+
+
+@pytest.mark.parametrize(
+    ("repo", "token", "sentence"),
+    [
+        (REPO, None, "there is no token for the Hub"),
+        (REPO, "hf_wrong_and_secret", "the Hub does not accept the token"),
+        (REPO, READ_TOKEN, "the token gives no right"),
+        ("bob/doubler", TOKEN, "the token gives no right"),
+        ("ada/not--allowed", TOKEN, "not a name that the Hub allows"),
+        ("ada/not/allowed", TOKEN, "not a name that the Hub allows"),
+        ("doubler", TOKEN, "does not say whose it is"),
+    ],
+)
+def test_refusals_are_one_sentence_without_the_token(
+    ready: tuple[Hub, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    repo: str,
+    token: str | None,
+    sentence: str,
+) -> None:
+    hub, model = ready
+    monkeypatch.delenv("HF_TOKEN")
+    if token:
+        monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(DoubleResolutionError, match=sentence) as refused:
+        publish.run(publish.Config(model, repo))
+    told = str(refused.value) + "".join(capfd.readouterr())
+    assert "\n" not in str(refused.value)
+    assert token is None or token not in told
+    assert hub.repositories == {}
+
+
+@pytest.mark.parametrize("place", ["/preupload/", "/objects/batch", "/lfs/", "/commit/"])
+def test_an_upload_that_breaks_off_leaves_the_version_before(ready: tuple[Hub, str], place: str) -> None:
+    hub, model = ready
+    repository = hub.create(REPO)
+    before = dict(repository.branches)
+    hub.breaks_at = place
+    with pytest.raises(EnsembleError, match="nothing was published"):
+        publish.run(publish.Config(model, REPO))
+    assert repository.branches == before
+    hub.breaks_at = None
+    publish.run(publish.Config(model, REPO))
+    assert len(repository.commits) == 2
+
+
+def test_another_kind_of_model_is_not_overwritten(ready: tuple[Hub, str]) -> None:
+    hub, model = ready
+    repository = hub.create(REPO, files={"config.json": b'{"model_type": "bert"}'})
+    with pytest.raises(EnsembleError, match="holds another kind of model"):
+        publish.run(publish.Config(model, REPO))
+    assert len(repository.commits) == 1
+
+
+def test_private_weights_do_not_go_to_a_public_repository(ready: tuple[Hub, str]) -> None:
+    hub, model = ready
+    repository = hub.create(REPO)
+    with pytest.raises(EnsembleError, match="exists and is public"):
+        publish.run(publish.Config(model, REPO, private=True))
+    assert len(repository.commits) == 1
+
+
+def test_a_broken_model_is_not_published(ready: tuple[Hub, str], tiny_model: Path) -> None:
+    hub, model = ready
+    (tiny_model / "model.onnx").write_bytes(b"broken")
+    with pytest.raises(ModelError, match="SHA-256"):
+        publish.run(publish.Config(model, REPO))
+    assert hub.requests == []
