@@ -3,6 +3,8 @@
 DoubleResolutionError
 ├── PictureError        a picture that cannot be read, is too large, or cannot be written
 ├── ModelError          a model artifact that is missing, broken or of another format
+│   └── HubError        the Hugging Face Hub refuses
+│       └── HubUnreachableError  it does not answer, and the model is not in the cache
 ├── MetricError         two pictures that cannot be compared
 ├── FeatureError        a bucket, a part or a shard
 ├── TrainingError       a run, its data or its checkpoints
@@ -21,6 +23,14 @@ class PictureError(DoubleResolutionError):
 
 class ModelError(DoubleResolutionError):
     """A model artifact is missing, broken or of another format."""
+
+
+class HubError(ModelError):
+    """The Hugging Face Hub refuses."""
+
+
+class HubUnreachableError(HubError):
+    """The Hub does not answer, and the model is not in the cache."""
 
 
 class MetricError(DoubleResolutionError):

@@ -54,9 +54,10 @@ class Upscaler:
     def load(cls, model: str = models.BUNDLED) -> "Upscaler":
         """Load "bundled", an artifact's folder, or "user/name[@revision]" of the Hub.
 
+        Where the Hub does not answer, the cached model serves, else the bundled one: `model` says which.
         Raises ModelError if there is no such model or it is broken.
         """
-        return cls(models.find(model))
+        return cls(models.find_or_bundled(model))
 
     @property
     def precision(self) -> Precision:

@@ -1,0 +1,206 @@
+"""Models found by name, and pulled from a Hub on loopback by the real client."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from generated import write_tiny_model
+from hub_server import Hub
+from hub_server import hub as hub  # a fixture
+
+from upscaler import Upscaler, models
+from upscaler.errors import HubUnreachableError, ModelError
+
+NAME = "ada/double"
+Files = dict[str, bytes]
+
+
+def files_of(folder: Path) -> Files:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def files(tiny_model: Path) -> Files:
+    return files_of(tiny_model)
+
+
+@pytest.fixture
+def other_files(tmp_path: Path) -> Files:
+    return files_of(write_tiny_model(tmp_path / "other", seed=1))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client tries again and again; here without waiting in between."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
+def test_a_pulled_model_is_the_commit_that_the_branch_stands_at(hub: Hub, files: Files) -> None:
+    repository = hub.create(NAME, files=files)
+    model = models.find(NAME)
+    assert (model.name, model.revision) == (NAME, repository.branches["main"][:12])
+    assert {name: (model.folder / name).read_bytes() for name in files} == files
+
+
+def test_a_branch_is_followed_and_an_older_commit_is_kept(hub: Hub, files: Files, other_files: Files) -> None:
+    repository = hub.create(NAME, files=files)
+    old = repository.branches["main"]
+    assert models.find(NAME).revision == old[:12]
+    new = repository.commit(other_files)
+    assert models.find(NAME).revision == new[:12]
+    pinned = models.find(f"{NAME}@{old}")
+    assert pinned.revision == old[:12]
+    assert pinned.graph.read_bytes() == files["model.onnx"]
+
+
+def test_a_pinned_commit_is_used_again_without_a_request(hub: Hub, files: Files) -> None:
+    commit = hub.create(NAME, files=files).branches["main"]
+    models.find(f"{NAME}@{commit}")
+    before = len(hub.requests)
+    models.find(f"{NAME}@{commit}")
+    assert len(hub.requests) == before
+
+
+@pytest.mark.parametrize("lost", ["down", "refused", "offline"])
+def test_the_cached_model_serves_when_the_hub_does_not_answer(
+    hub: Hub, files: Files, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.create(NAME, files=files)
+    fetched = models.find(NAME)
+    lose(hub, lost, monkeypatch)
+    assert models.find(NAME) == fetched
+
+
+def lose(hub: Hub, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if how == "down":
+        hub.down = True
+    elif how == "refused":
+        hub.breaks_at = ""
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    else:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+@pytest.mark.parametrize("lost", ["down", "refused", "offline"])
+def test_the_bundled_model_serves_when_nothing_is_cached(
+    hub: Hub, lost: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lose(hub, lost, monkeypatch)
+    monkeypatch.setattr(models, "_BUNDLED_FOLDER", tiny_model)
+    assert Upscaler.load(NAME).model.name == "bundled"
+    assert f"the Hub does not answer, and {NAME} is not in the cache" in capsys.readouterr().err
+    with pytest.raises(HubUnreachableError):
+        models.find(NAME)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("breaks", ["breaks_at", "cuts_at"])
+def test_a_download_that_breaks_is_no_model_and_is_taken_up_again(hub: Hub, files: Files, breaks: str) -> None:
+    hub.create(NAME, files=files)
+    setattr(hub, breaks, "/cdn/")
+    with pytest.raises(HubUnreachableError):
+        models.find(NAME)
+    setattr(hub, breaks, None)
+    hub.down = True
+    with pytest.raises(HubUnreachableError):  # the half that is there is no model
+        models.find(NAME)
+    hub.down = False
+    assert models.find(NAME).graph.read_bytes() == files["model.onnx"]
+
+
+def test_what_the_hub_does_not_have_is_refused_in_a_sentence(hub: Hub, files: Files) -> None:
+    hub.create(NAME, files=files)
+    hub.create("ada/data", kind="dataset", files={"data.csv": b"1"})
+    for name, sentence in (
+        (f"{NAME}@v9", "has no revision v9"),
+        ("ada/nothing", "shows no model ada/nothing; check the name"),
+        ("ada/data", "shows no model ada/data"),
+        ("ada/a--b", "is not a name that the Hub allows"),
+        ("no such folder", "there is no model 'no such folder'"),
+    ):
+        with pytest.raises(ModelError, match=sentence) as caught:
+            models.find(name)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_token_is_named_and_not_shown(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.create(NAME, files=files)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong_token")
+    with pytest.raises(ModelError, match="does not accept the token") as caught:
+        models.find(NAME)
+    assert "hf_wrong_token" not in str(caught.value)
+
+
+def changed_config(files: Files, **changes: object) -> Files:
+    config = json.loads(files["config.json"]) | changes
+    return files | {"config.json": json.dumps(config).encode()}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda files: files | {"model.onnx": b"another"}, "model.onnx .* is not what config.json says"),
+        (lambda files: {name: files[name] for name in files if name != "model.onnx"}, "lacks model.onnx"),
+        (lambda files: {name: files[name] for name in files if name != "config.json"}, "has no config.json"),
+        (lambda files: changed_config(files, surprise=1), "surprise: extra inputs are not permitted"),
+        (lambda files: changed_config(files, format_version=2), "format_version: .* this version reads format 1"),
+        (lambda files: {"config.json": b'{"model_type": "bert"}'}, "config.json: .* this version reads format 1"),
+    ],
+)
+def test_a_pulled_repository_that_is_no_whole_model_is_refused(
+    hub: Hub, files: Files, change: Callable[[Files], Files], sentence: str
+) -> None:
+    hub.create(NAME, files=change(files))
+    with pytest.raises(ModelError, match=sentence):
+        models.find(NAME)
+
+
+class Malice:
+    """What a pickle may hold: an order to whoever loads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_malicious_checkpoint_is_refused_and_does_nothing(hub: Hub, files: Files, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    payload = pickle.dumps(Malice(trap))
+    pickle.load(io.BytesIO(payload))
+    assert trap.exists()
+    trap.rmdir()
+    for name in ("model.safetensors", "model.onnx"):
+        hashes = json.loads(files["config.json"])["sha256"] | {name: hashlib.sha256(payload).hexdigest()}
+        bad = changed_config(files | {name: payload, "pytorch_model.bin": payload}, sha256=hashes)
+        hub.create(f"ada/{name.replace('.', '-')}", files=bad)
+        with pytest.raises(ModelError):
+            model = models.find(f"ada/{name.replace('.', '-')}")
+            assert not (model.folder / "pytorch_model.bin").exists()
+            model.weights()
+            Upscaler(model)
+        assert not trap.exists()
+
+
+def test_a_cached_file_that_was_damaged_is_fetched_again(hub: Hub, files: Files) -> None:
+    hub.create(NAME, files=files)
+    damage(models.find(NAME).graph)
+    assert models.find(NAME).graph.read_bytes() == files["model.onnx"]
+
+
+def test_a_damaged_file_does_not_serve_when_the_hub_does_not_answer(hub: Hub, files: Files) -> None:
+    hub.create(NAME, files=files)
+    damage(models.find(NAME).graph)
+    hub.down = True
+    with pytest.raises(ModelError):
+        models.find(NAME)
+
+
+def damage(graph: Path) -> None:
+    graph.resolve().write_bytes(graph.read_bytes()[:-1] + b"x")
