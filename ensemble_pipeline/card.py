@@ -5,7 +5,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from upscaler.artifact import ModelConfig
+from upscaler.artifact import Member, ModelConfig
 
 PICTURE = "before_after.png"
 
@@ -87,18 +87,22 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
 
 def _what(config: ModelConfig) -> str:
     how, size = _HOW[config.combination].format(n=len(config.members)), config.architecture
-    return f"{how}, {size.width} channels wide and {size.depth} layers deep between the first and the last"
+    return f"{how}, {size.width} channels wide and {size.depth} layers deep, between a first and a last one"
 
 
 def _making(config: ModelConfig, measured: dict[str, Any]) -> str:
     lines = ["## How it was made", "| network | parts of Open Images | pictures | steps |", "|---|---|---|---|"]
-    for member in config.members:
-        parts = ", ".join(member.parts)
-        lines.append(f"| {member.name} | {parts} | {member.pictures:,} | {member.steps:,} |")
+    if "beginning" in measured:
+        lines.append(_row(Member(**measured["beginning"]), " (all began with it)"))
+    lines += [_row(member) for member in config.members]
     if selection := measured.get("selection"):
         lines += ["", "The networks were chosen one by one, each the one that helps most on the validation tiles:", ""]
         lines += [f"- {step['member']}: {step['psnr_y']:.3f} dB PSNR (Y) with it" for step in selection]
     return "\n".join(lines) + "\n"
+
+
+def _row(member: Member, remark: str = "") -> str:
+    return f"| {member.name}{remark} | {', '.join(member.parts)} | {member.pictures:,} | {member.steps:,} |"
 
 
 def _tests(measured: dict[str, Any]) -> Iterator[str]:

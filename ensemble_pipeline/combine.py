@@ -9,14 +9,15 @@ from typing import Any, Literal
 import numpy as np
 
 from ensemble_pipeline.card import model_card
-from upscaler import artifact
+from upscaler import artifact, models
 from upscaler.architecture import Architecture, Weights
-from upscaler.artifact import Artifact, ModelConfig
+from upscaler.artifact import Artifact, Member, ModelConfig
 from upscaler.atomic import write_text
 from upscaler.errors import EnsembleError
 
 MOST_MEMBERS = 16  # one for each part of Open Images
 RECORD = "combine.json"
+_RUN = "run.json"  # of a training run; importing its module would bring torch
 
 How = Literal["outputs", "weights", "distill"]
 
@@ -51,7 +52,7 @@ def run(config: Config) -> Artifact:
     members = read_members(config.runs)
     if config.how == "weights":
         check_common_ancestor(members)
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Any] = {"beginning": beginning.model_dump()} if (beginning := common_beginning(members)) else {}
     if config.select:
         from ensemble_pipeline import selection
 
@@ -92,6 +93,17 @@ def check_common_ancestor(members: Sequence[Artifact]) -> None:
             "the mean of weights needs runs that started from one network, and these have no common ancestor on "
             "record; train them with --init-from one artifact, or combine them with --how outputs"
         )
+
+
+def common_beginning(members: Sequence[Artifact]) -> Member | None:
+    """The network that all members started from, where it is still at hand: most of what they learned is from there."""
+    record = members[0].folder / _RUN
+    start = json.loads(record.read_text(encoding="utf-8")).get("init_from") if record.exists() else None
+    if start is None or not Path(start).is_dir():
+        return None
+    found = models.find(start).config
+    same = {member.config.members[0].ancestor for member in members} == {found.sha256[artifact.WEIGHTS]}
+    return found.members[0] if same else None
 
 
 def averaged(members: Sequence[Artifact], how: Literal["outputs", "weights"]) -> tuple[ModelConfig, Weights]:

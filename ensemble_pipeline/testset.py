@@ -16,6 +16,7 @@ from upscaler.pixels import Pixels
 
 Kind = Literal["pictures", "shards"]
 
+SMALLEST = 16  # pixels a side: SSIM looks through windows of 11, two border pixels are left out
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -71,6 +72,8 @@ def _halved(path: Path) -> Pair:
         raise EnsembleError(f"{path} cannot be read as a picture; take it out of the test set") from error
     height, width = picture.shape[:2]
     large = picture[: height // 2 * 2, : width // 2 * 2]
+    if min(large.shape[:2]) < SMALLEST:
+        raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; take it out of the test set")
     return Pair(path.stem, bicubic.halve(large), large)
 
 

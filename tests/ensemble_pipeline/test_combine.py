@@ -1,5 +1,6 @@
 """Several networks made into one model: what comes out, and what is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,20 @@ def test_a_member_is_taken_out_again(runs: tuple[Path, ...], tmp_path: Path) -> 
     assert config.members == original.config.members
     assert weights.keys() == original.weights().keys()
     assert all((weights[key] == array).all() for key, array in original.weights().items())
+
+
+def test_the_card_tells_of_the_common_beginning(tmp_path: Path) -> None:
+    start = write_run(tmp_path / "beginning", 9)
+    ancestor = artifact.read(start).config.sha256[artifact.WEIGHTS]
+    runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n in range(2))
+    (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
+    ensemble = combine.run(combine.Config(runs, tmp_path / "v1", "weights"))
+    assert ensemble.metrics["beginning"]["name"] == "beginning"
+    assert "| beginning (all began with it) | train_9 | 10 | 20 |" in (tmp_path / "v1/README.md").read_text()
+
+
+def test_a_beginning_that_has_changed_since_is_not_told_of(tmp_path: Path) -> None:
+    start = write_run(tmp_path / "beginning", 9)
+    runs = tuple(write_run(tmp_path / f"{n}", n, "a" * 64) for n in range(2))
+    (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
+    assert "beginning" not in combine.run(combine.Config(runs, tmp_path / "v1", "weights")).metrics

@@ -13,10 +13,12 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from ensemble_pipeline import card, cost, evaluate, testset
+from ensemble_pipeline.__main__ import main
 from ensemble_pipeline.cost import Cost
 from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
+from training_pipeline import scoreboard, scoring
 from upscaler import Upscaler, artifact, bicubic, metrics
 from upscaler.errors import EnsembleError, FeatureError
 
@@ -125,6 +127,30 @@ def test_a_broken_picture_is_named(quick: None, pictures: Path, tiny_model: Path
     with pytest.raises(EnsembleError, match=r"2\.jpg cannot be read as a picture"):
         evaluate.run(evaluate.Config((str(tiny_model),), pictures, "pictures", None))
     assert {path.name: path.read_bytes() for path in tiny_model.iterdir()} == before
+
+
+@pytest.mark.parametrize("side", [14, 15])
+def test_a_picture_too_small_to_score_is_named(quick: None, pictures: Path, tiny_model: Path, side: int) -> None:
+    Image.fromarray(photo_like(side, 40)).save(pictures / "small.png")
+    with pytest.raises(EnsembleError, match=r"small\.png is smaller than 16 pixels"):
+        evaluate.run(evaluate.Config((str(tiny_model),), pictures, "pictures", None))
+
+
+def test_the_smallest_picture_is_scored(quick: None, tmp_path: Path, tiny_model: Path) -> None:
+    Image.fromarray(photo_like(16, 17)).save(tmp_path / "small.png")
+    rows = evaluate.run(evaluate.Config((str(tiny_model),), tmp_path, "pictures", None))
+    assert all(np.isfinite(row.score.ssim_y) for row in rows)
+
+
+def test_the_final_test_is_the_scoreboards(tiles: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = tiles.parent / "scoreboard"
+    scoring.add(scoring.Config(str(tiny_model), tiles, board))
+    command = ["ensemble_pipeline", "final-test", str(tiny_model), "--test", str(tiles), "--scoreboard", str(board)]
+    monkeypatch.setattr(sys, "argv", command)
+    main()
+    found = scoreboard.read(board)
+    assert found and found.final_test
+    assert (found.final_test.revision, found.final_test.pictures) == (artifact.read(tiny_model).revision, 1)
 
 
 @pytest.mark.slow
