@@ -24,12 +24,14 @@ How = Literal["outputs", "weights", "distill"]
 
 @dataclass(frozen=True)
 class Distillation:
-    """The network to train, and on what: see `training_pipeline.config.Config`."""
+    """The network to train, on what and how: see `training_pipeline.config.Config`."""
 
     into: str
     shards: tuple[Path, ...]
     validation: tuple[Path, ...]
     steps: int
+    init_from: str | None = None
+    learning_rate: float = 1e-3
     threads: int = 2
 
 
@@ -50,6 +52,8 @@ class Config:
 def run(config: Config) -> Artifact:
     """Write the ensemble. Raises EnsembleError if the runs do not fit together, before anything is written."""
     members = read_members(config.runs)
+    if config.out.resolve() in {run.resolve() for run in config.runs}:
+        raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
     if config.how == "weights":
         check_common_ancestor(members)
     metrics: dict[str, Any] = {"beginning": beginning.model_dump()} if (beginning := common_beginning(members)) else {}
@@ -58,7 +62,8 @@ def run(config: Config) -> Artifact:
 
         members, metrics["selection"] = selection.run(members, config.how, config.select)
     if config.how == "distill":
-        model, weights = _distilled(config, members)
+        model, weights, learned = _distilled(config, members)
+        metrics |= learned
     else:
         model, weights = averaged(members, config.how)
     card = model_card(config.out.name, model, metrics)
@@ -71,6 +76,8 @@ def read_members(runs: Sequence[Path]) -> list[Artifact]:
     """Read the runs' artifacts. Raises EnsembleError unless they are 1 to 16 single networks of one shape."""
     if not 1 <= len(runs) <= MOST_MEMBERS:
         raise EnsembleError(f"{len(runs)} runs cannot be combined; give 1 to {MOST_MEMBERS}")
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise EnsembleError("a run is given twice; give each once")
     members = [artifact.read(run) for run in runs]
     first = members[0]
     for run, member in zip(runs, members, strict=True):
@@ -147,7 +154,7 @@ def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:
     return config, weights
 
 
-def _distilled(config: Config, members: Sequence[Artifact]) -> tuple[ModelConfig, Weights]:
+def _distilled(config: Config, members: Sequence[Artifact]) -> tuple[ModelConfig, Weights, dict[str, Any]]:
     from ensemble_pipeline import distill  # needs torch
 
     if config.distillation is None:

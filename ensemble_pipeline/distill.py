@@ -1,8 +1,10 @@
 """One network trained to give what an ensemble gives: a training run with the ensemble in place of the truth."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +15,11 @@ from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import Config
 from training_pipeline.data import Tiles
 from training_pipeline.network import Network
+from upscaler import artifact
 from upscaler.architecture import Weights
 from upscaler.artifact import Artifact, ModelConfig
 
-RUN = "distillation"  # the run's folder, inside that of the model
+RUN = "distillation"  # the run's folder, inside that of the model, and what it learns from
 
 
 class Teacher(nn.Module):
@@ -43,16 +46,33 @@ class DistillationRun(train.Run):
         super().advance(small, 255 * self.teacher(small.to(self.device) / 255))
 
 
-def run(members: Sequence[Artifact], wanted: combine.Distillation, out: Path) -> tuple[ModelConfig, Weights]:
+def run(
+    members: Sequence[Artifact], wanted: combine.Distillation, out: Path
+) -> tuple[ModelConfig, Weights, dict[str, Any]]:
     """Train the network, in a folder inside `out`; a run of the same configuration that was stopped goes on.
 
-    Raises TrainingError, FeatureError or ModelError, as training does.
+    Returns the model and the metrics of its training. Raises TrainingError, FeatureError or ModelError, as training
+    does.
     """
+    folder = out / f"{RUN}-{fingerprint(members)}"
     config = Config(
-        wanted.shards, wanted.validation, out / RUN, size=wanted.into, steps=wanted.steps, threads=wanted.threads
+        wanted.shards,
+        wanted.validation,
+        folder,
+        size=wanted.into,
+        steps=wanted.steps,
+        init_from=wanted.init_from,
+        learning_rate=wanted.learning_rate,
+        threads=wanted.threads,
     )
     student = train.run(config, resume=True, begin=partial(DistillationRun, Teacher(members)))
-    return combine.config_for(members, "distilled", student.config.architecture), student.weights()
+    return combine.config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics
+
+
+def fingerprint(members: Sequence[Artifact]) -> str:
+    """Digits that differ for other members, so that no run goes on with another teacher."""
+    weights = "".join(member.config.sha256[artifact.WEIGHTS] for member in members)
+    return hashlib.sha256(weights.encode()).hexdigest()[:8]
 
 
 def _network(member: Artifact) -> Network:

@@ -1,0 +1,103 @@
+"""A network that learns what an ensemble gives: whose output it comes to, and what a second call does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from generated import photo_like, random_weights
+from made_tiles import write_tiles
+from torch.nn import functional as F
+
+from ensemble_pipeline import combine, distill
+from upscaler import Upscaler, artifact, bicubic
+from upscaler.architecture import Architecture
+from upscaler.artifact import Artifact, Member, ModelConfig
+from upscaler.errors import EnsembleError, TrainingError
+from upscaler.pixels import to_planes
+
+STEPS = 60
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def write_shifting(folder: Path, seed: int, by: float) -> Artifact:
+    """A network that makes everything brighter or darker, which no network learns from the true pictures."""
+    architecture = Architecture(width=4, depth=1)
+    weights = random_weights(architecture, 1, seed)
+    weights["networks.0.layers.2.bias"][:] = by
+    member = Member(name=folder.name, parts=("train_0",), pictures=1, steps=1)
+    config = ModelConfig(architecture=architecture, combination="single", members=(member,))
+    return artifact.write(folder, config, weights, {}, "")
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> list[Artifact]:
+    return [write_shifting(tmp_path / f"run_{n}", n, by) for n, by in enumerate((0.05, -0.15))]
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> combine.Distillation:
+    shards, validation = write_tiles(tmp_path / "train_0"), write_tiles(tmp_path / "validation", first=10)
+    return combine.Distillation("6x1", (shards,), (validation,), STEPS, threads=1)
+
+
+def distilled(members: list[Artifact], wanted: combine.Distillation | None, out: Path) -> Artifact:
+    runs = tuple(member.folder for member in members)
+    return combine.run(combine.Config(runs, out, "distill", distillation=wanted))
+
+
+def brightening(model: Artifact) -> float:
+    """By how much a model makes a picture brighter than interpolation does, in [0, 1]."""
+    picture = photo_like(48, 48, seed=5) // 2 + 70
+    return float(np.mean(Upscaler(model).upscale(picture).astype(float) - bicubic.double(picture))) / 255
+
+
+def test_the_teacher_gives_the_mean_of_its_members(members: list[Artifact]) -> None:
+    picture = photo_like(40, 40) // 2 + 70
+    radius = members[0].config.architecture.radius
+    planes = F.pad(torch.from_numpy(to_planes(picture)), (radius,) * 4, mode="reflect")
+    learned = distill.Teacher(members)(planes)[0, :, 2 * radius : -2 * radius, 2 * radius : -2 * radius]
+    alone = [Upscaler(member, precision="f32").upscale(picture).astype(float) for member in members]
+    assert np.abs(255 * learned.permute(1, 2, 0).numpy() - np.mean(alone, axis=0)).max() < 1
+
+
+@pytest.mark.slow
+def test_the_student_comes_to_what_the_ensemble_gives(
+    members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
+) -> None:
+    student = distilled(members, wanted, tmp_path / "v1")
+    assert brightening(student) < -0.01
+    assert (student.config.combination, student.config.networks) == ("distilled", 1)
+    assert student.config.architecture == Architecture(width=6, depth=1)
+    assert [member.name for member in student.config.members] == ["run_0", "run_1"]
+    assert student.metrics["validation"]["step"] == STEPS
+
+
+def test_a_finished_distillation_is_not_done_again_but_for_other_members(
+    members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
+) -> None:
+    wanted = replace(wanted, steps=2)
+    first = distilled(members, wanted, tmp_path / "v1").graph.read_bytes()
+    logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")}
+    assert distilled(members, wanted, tmp_path / "v1").graph.read_bytes() == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")} == logs
+    other = distilled(members[:1], wanted, tmp_path / "v1")  # which pulls the other way
+    assert other.graph.read_bytes() != first
+
+
+def test_pictures_of_the_validation_set_are_not_learned_from(
+    members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="are in the training and in the validation set"):
+        distilled(members, replace(wanted, validation=wanted.shards), tmp_path / "v1")
+    assert not (tmp_path / "v1" / "config.json").exists()
+
+
+def test_what_to_distill_into_must_be_said(members: list[Artifact], tmp_path: Path) -> None:
+    with pytest.raises(EnsembleError, match="needs --into"):
+        distilled(members, None, tmp_path / "v1")

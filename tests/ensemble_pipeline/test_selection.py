@@ -1,0 +1,85 @@
+"""Members chosen by what they add: the greedy choice itself, its scores, and the model that comes of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from generated import random_weights, write_tiny_model
+from made_tiles import write_tiles
+
+from ensemble_pipeline import combine, selection, testset
+from upscaler import artifact
+from upscaler.architecture import Architecture
+from upscaler.artifact import Artifact, Member, ModelConfig
+
+
+@pytest.fixture
+def validation(tmp_path: Path) -> Path:
+    return write_tiles(tmp_path / "validation")
+
+
+def write_member(folder: Path, seed: int, strength: float) -> Artifact:
+    """A network whose difference from plain interpolation is noise of some strength."""
+    architecture = Architecture(width=4, depth=1)
+    weights = random_weights(architecture, 1, seed)
+    weights["networks.0.layers.2.weight"] *= np.float32(strength)
+    member = Member(name=folder.name, parts=("train_0",), pictures=1, steps=1, ancestor="a" * 64)
+    config = ModelConfig(architecture=architecture, combination="single", members=(member,))
+    return artifact.write(folder, config, weights, {}, "")
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> list[Artifact]:
+    """Two harmless ones, and between them one that spoils what it is averaged with."""
+    return [write_member(tmp_path / f"run_{n}", n, strength) for n, strength in enumerate((0.02, 5.0, 0.01))]
+
+
+def test_the_best_comes_first_and_only_what_helps_is_taken() -> None:
+    alone = {0: 30.0, 1: 33.0, 2: 32.0, 3: 31.0}
+    together = {frozenset({1, 3}): 34.0, frozenset({1, 2}): 33.5, frozenset({1, 2, 3}): 34.2}
+
+    def score(chosen: tuple[int, ...]) -> float:
+        return alone[chosen[0]] if len(chosen) == 1 else together.get(frozenset(chosen), 20.0)
+
+    assert selection.greedy(4, score) == [(1, 33.0), (3, 34.0), (2, 34.2)]
+
+
+def test_one_that_adds_nothing_is_left_out() -> None:
+    assert selection.greedy(3, lambda chosen: 30.0) == [(0, 30.0)]
+
+
+@pytest.mark.parametrize("how", ["outputs", "weights"])
+def test_the_score_is_that_of_the_combined_model(
+    how: combine.How, members: list[Artifact], validation: Path, tmp_path: Path
+) -> None:
+    assert how != "distill"
+    tiles = testset.read(validation, "shards")
+    config, weights = combine.averaged(members, how)
+    errors = selection.luma_errors(artifact.write(tmp_path / "all", config, weights, {}, ""), tiles)
+    exact = np.mean([10 * np.log10(255**2 / np.mean(error**2)) for error in errors])
+    scored = (
+        selection.mean_of_outputs(members, tiles)((0, 1, 2))
+        if how == "outputs"
+        else selection.psnr_of_mean_weights(members, tiles, (0, 1, 2))
+    )
+    assert scored == pytest.approx(exact, abs=0.01)
+
+
+@pytest.mark.parametrize("how", ["outputs", "weights"])
+def test_a_harmful_member_is_not_in_the_model(
+    how: combine.How, members: list[Artifact], validation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tuple(member.folder for member in members)
+    model = combine.run(combine.Config(runs, tmp_path / "v1", how, select=validation))
+    chosen = [member.name for member in model.config.members]
+    assert chosen
+    assert "run_1" not in chosen
+    assert [step["member"] for step in model.metrics["selection"]] == chosen
+    gains = [step["psnr_y"] for step in model.metrics["selection"]]
+    assert gains == sorted(gains)
+    assert f"{chosen[0]}: {gains[0]:.3f} dB" in capsys.readouterr().out
+
+
+def test_one_run_alone_is_chosen(tmp_path: Path, validation: Path) -> None:
+    run = write_tiny_model(tmp_path / "run")
+    assert combine.run(combine.Config((run,), tmp_path / "v1", "outputs", select=validation)).config.networks == 1
