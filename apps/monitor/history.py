@@ -116,7 +116,7 @@ def to_csv(rows: Iterable[Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((row.values for row in rows))
+    writer.writerows(row.values for row in rows)
     return text.getvalue()
 
 

@@ -1,0 +1,196 @@
+"""The monitor's page, its endpoint for programs, and the server around them."""
+
+import datetime as dt
+import html
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI
+
+from apps.monitor import cleaning, page
+from apps.monitor.apod import FIRST_DAY, Client
+from apps.monitor.cache import Cache, Finished
+from apps.monitor.history import History, to_csv
+from apps.monitor.mirror import Mirror
+from apps.monitor.monitor import Monitor, News, View
+from apps.monitor.recording import Recorder
+from apps.monitor.settings import Settings
+from upscaler import Upscaler
+from upscaler.errors import DoubleResolutionError
+
+HERE = Path(__file__).parent
+STRIP = 12  # days done lately, as thumbnails
+SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK = 60.0
+
+
+class App:
+    """One loaded model, one monitor, and the page that shows what it found."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Load the model and open cache and history. Raises ModelError or HistoryError if one of them cannot be had."""
+        self.started = time.monotonic()
+        self.upscaler = Upscaler.load(settings.model)
+        self.history = History(settings.history)
+        mirror = Mirror(settings.history_repo) if settings.history_repo else None
+        cache = Cache(settings.cache, settings.cache_bytes, self.upscaler.model.revision)
+        recorder = Recorder(self.upscaler, self.history, mirror)
+        self.monitor = Monitor(Client(settings.apod_url), self.upscaler, cache, recorder)
+        self.folder = settings.cache
+
+    def server(self) -> FastAPI:
+        """The page at /, its interface for programs below, and /health; it looks for new pictures from now on."""
+        server = FastAPI(title="The monitor", docs_url=None, redoc_url=None, openapi_url=None)
+        server.get("/health")(self.health)
+        threading.Thread(target=self.monitor.keep_looking, args=(threading.Event(),), daemon=True).start()
+        mounted: FastAPI = gr.mount_gradio_app(
+            server,
+            self.page().queue(default_concurrency_limit=20),
+            path="/",
+            allowed_paths=[str(self.folder)],
+            footer_links=["api"],
+            theme=page.THEME,
+            css_paths=HERE / "page.css",
+        )
+        return mounted
+
+    def health(self) -> dict[str, str | int]:
+        """What a host asks to see whether the app is well."""
+        model = self.upscaler.model
+        seconds = int(time.monotonic() - self.started)
+        return {"status": "ok", "model": model.name, "revision": model.revision, "uptime_seconds": seconds}
+
+    def page(self) -> Any:  # gr.Blocks, which comes without types
+        """The page. Nothing of it but /today is offered to programs."""
+        with gr.Blocks(title="Picture of the day, doubled", analytics_enabled=False) as blocks:
+            gr.Markdown("# NASA's picture of the day, doubled")
+            with gr.Row():
+                refresh = gr.Button("Refresh", variant="primary", elem_id="refresh")
+                day = gr.DateTime(include_time=False, type="string", label="Another day", elem_id="day")
+                show = gr.Button("Show this day", elem_id="show")
+            status = gr.HTML(elem_id="status")
+            slider = gr.ImageSlider(
+                label="Before (bicubic) and after", type="filepath", visible=False, elem_id="slider", max_height=720,
+                buttons=["fullscreen"],
+            )  # fmt: skip
+            download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
+            about = gr.HTML(elem_id="about")
+            strip = gr.Gallery(
+                label="Done lately: choose one to see it", columns=6, height=180, allow_preview=False, elem_id="strip"
+            )
+            gr.Markdown("## How well the model does, day by day")
+            plot = gr.Plot(show_label=False, elem_id="plot")
+            table = gr.DownloadButton("History as CSV", elem_id="csv")
+            outputs = [status, slider, download, about, strip, plot, table]
+            quiet: dict[str, Any] = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
+            blocks.load(self.visit, **quiet)
+            refresh.click(self.refresh, **quiet)
+            show.click(self.show, [day], **quiet)
+            strip.select(self.chosen, **quiet)
+            gr.Timer(SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK).tick(self.passing_time, [status], **quiet)
+            result = gr.JSON(visible=False)
+            gr.Button(visible=False).click(self.today, None, result, api_name="today")
+        return blocks
+
+    def visit(self) -> Iterator[list[Any]]:
+        """What a visitor sees at first: what the last look found, at once; without one, the first look."""
+        if self.monitor.latest.finished or self.monitor.latest.note:
+            yield self.shown(self.monitor.latest)
+        else:
+            yield from self._followed(self.monitor.look())
+
+    def refresh(self) -> Iterator[list[Any]]:
+        """Ask NASA for the newest picture; says so if nothing is new."""
+        before = self.monitor.latest.finished
+        for item in self._until_found(self.monitor.look()):
+            yield self.shown(item, said_of(item, before)) if isinstance(item, View) else busy(item)
+
+    def show(self, day: str | None) -> Iterator[list[Any]]:
+        """Show a day that was picked."""
+        try:
+            picked = dt.date.fromisoformat((day or "")[:10])
+        except ValueError:
+            yield self.unchanged("Pick a day first: write it as YYYY-MM-DD.")
+            return
+        if not FIRST_DAY <= picked <= dt.datetime.now(dt.UTC).date():
+            yield self.unchanged(f"Pick a day from {FIRST_DAY} to today; NASA has no other pictures.")
+            return
+        yield from self._followed(self.monitor.show(picked))
+
+    def chosen(self, event: gr.SelectData) -> list[Any]:
+        """Show a day of the strip."""
+        recent = self.monitor.cache.recent(STRIP)
+        return self.shown(View(recent[event.index])) if event.index < len(recent) else self.unchanged("")
+
+    def passing_time(self, status: str) -> list[Any]:
+        """Bring a page that stays open up to date when the background look has found something new."""
+        return [gr.skip()] * 4 + self._lately()
+
+    def today(self) -> dict[str, str]:
+        """Today's picture, doubled: date, title, note (why an earlier day, or empty) and the file's address."""
+        view = self.monitor.latest
+        if view.finished is None:
+            *_, last = self.monitor.look()
+            view = last if isinstance(last, View) else view
+        if view.finished is None:
+            raise gr.Error(view.note or "There is no picture yet; ask again in a minute.", print_exception=False)
+        entry = view.finished.entry
+        file = f"/gradio_api/file={view.finished.doubled_path}"
+        return {"date": str(entry.date), "title": cleaning.text(entry.title), "note": view.note, "file": file}
+
+    def _until_found(self, news: Iterator[News]) -> Iterator[News]:
+        """The news; a failure that is meant for the person becomes a View with its sentence."""
+        try:
+            yield from news
+        except (DoubleResolutionError, OSError) as error:
+            yield View(None, f"{error}.")
+
+    def _followed(self, news: Iterator[News]) -> Iterator[list[Any]]:
+        for item in self._until_found(news):
+            yield self.shown(item) if isinstance(item, View) else busy(item)
+
+    def unchanged(self, sentence: str) -> list[Any]:
+        """A sentence, and everything else as it was."""
+        return [page.note(sentence), *[gr.skip()] * 6]
+
+    def shown(self, view: View, sentence: str = "") -> list[Any]:
+        """Values of status, slider, download, about, strip, plot and table."""
+        status = page.notes(sentence, view.note, page.video(view.video))
+        if view.finished is None:
+            return [status, *[gr.skip()] * 3, *self._lately()]
+        finished = view.finished
+        pair = (str(finished.folder / "before.webp"), str(finished.folder / "after.webp"))
+        return [
+            status,
+            gr.update(value=pair, visible=True),
+            gr.update(value=str(finished.doubled_path), label=page.download_label(finished), visible=True),
+            page.about(finished),
+            *self._lately(),
+        ]
+
+    def _lately(self) -> list[Any]:
+        """Values of strip, plot and table."""
+        rows = self.history.rows(self.upscaler.model.revision)
+        csv = self.folder / "history.csv"
+        csv.write_text(to_csv(self.history.rows()), encoding="utf-8")
+        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], page.plot(rows), str(csv)]
+
+
+def said_of(view: View, before: Finished | None) -> str:
+    """That nothing is new, if a look found what was there before."""
+    same = view.finished is not None and before is not None and view.finished.entry.date == before.entry.date
+    return "Nothing is new: this is NASA's newest picture." if same and not view.note else ""
+
+
+def _thumbnail(finished: Finished) -> tuple[str, str]:
+    return str(finished.folder / "thumbnail.webp"), str(finished.entry.date)
+
+
+def busy(progress: Any) -> list[Any]:
+    """A bar while a picture is doubled; everything else stays as it was."""
+    sentence = f"Doubling it: {progress.share:.0%}, {progress.seconds_left:.0f} s left"
+    bar = f'<progress aria-label="Share done" max="1" value="{progress.share:.3f}"></progress>'
+    return [f'<p role="status">{html.escape(sentence)}</p>{bar}', *[gr.skip()] * 6]

@@ -1,0 +1,88 @@
+"""How the monitor's page says and draws things."""
+
+import html
+
+import altair
+import gradio as gr
+
+from apps.monitor import cleaning, watch
+from apps.monitor.cache import Finished
+from apps.monitor.history import Row
+from apps.monitor.watch import Mark
+
+# System fonts: the default theme asks another host for its own.
+THEME = gr.themes.Default(
+    primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+).set(
+    button_primary_background_fill="*primary_600",  # white on it has the contrast that WCAG asks for
+    button_primary_background_fill_dark="*primary_600",
+    body_text_color_subdued="*neutral_600",
+)
+COLOURS = {Mark.USUAL: "#4f46e5", Mark.FAR: "#d97706", Mark.WORSE: "#dc2626"}
+
+
+def note(sentence: str) -> str:
+    """A sentence for the person, or nothing."""
+    return f'<p role="status">{html.escape(sentence)}</p>' if sentence else ""
+
+
+def notes(sentence: str, reason: str, video: str) -> str:
+    """What happened, why it is not the day that was asked for, and a link to the video; each may be empty."""
+    return note(sentence) + note(reason) + video
+
+
+def video(address: str | None) -> str:
+    """A link to what a day shows in place of a picture."""
+    if not address:
+        return ""
+    return f'<p><a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">Watch the video</a></p>'
+
+
+def about(finished: Finished) -> str:
+    """Title, date, credit, explanation, a link to the article, and what was done."""
+    entry = finished.entry
+    credit = cleaning.links(entry.credit or entry.copyright)
+    article = html.escape(entry.article)
+    return (
+        f"<h2>{html.escape(cleaning.text(entry.title))}</h2>"
+        f"<p>{entry.date:%A}, {entry.date.day} {entry.date:%B %Y}{' · ' + credit if credit else ''}</p>"
+        f"<p>{cleaning.explanation(entry.explanation)}</p>"
+        f'<p><a href="{article}" target="_blank" rel="noopener noreferrer">NASA\'s article</a></p>'
+        f'<p class="facts">{html.escape(facts(finished))}</p>'
+    )
+
+
+def facts(finished: Finished) -> str:
+    """Sizes, seconds, model and revision, in one line."""
+    (width, height), (wide, high) = finished.source_size, finished.doubled_size
+    return (
+        f"{width}x{height} to {wide}x{high} in {finished.seconds:.1f} s, model {finished.model} ({finished.revision})"
+    )
+
+
+def download_label(finished: Finished) -> str:
+    """What the button says."""
+    wide, high = finished.doubled_size
+    return f"Download {wide}x{high}, {finished.doubled_path.stat().st_size / 1e6:.1f} MB"
+
+
+def plot(rows: list[Row]) -> altair.Chart:
+    """The gain over bicubic interpolation by day; days that stand out are marked."""
+    days = [
+        {"day": row.day, "gain": round(row.gain, 3), "mark": str(mark), "title": row.title}
+        for row, mark in zip(rows, watch.marks(rows), strict=True)
+    ]
+    marks, colours = [str(mark) for mark in COLOURS], list(COLOURS.values())
+    data = altair.Data(values=days)  # type: ignore[no-untyped-call]
+    chart: altair.Chart = (
+        altair.Chart(data)
+        .mark_circle(size=70, opacity=0.9)
+        .encode(
+            x=altair.X("day:T", title="day"),
+            y=altair.Y("gain:Q", title="gain over bicubic, dB"),
+            color=altair.Color("mark:N", title=None, scale=altair.Scale(domain=marks, range=colours)),
+            tooltip=["day:T", "title:N", "gain:Q", "mark:N"],
+        )
+        .properties(width="container", height=260)
+    )
+    return chart
