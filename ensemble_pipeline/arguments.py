@@ -32,6 +32,8 @@ def _add_combine(command: argparse.ArgumentParser) -> None:
     add("--into", metavar="SIZE", help="distill: tiny, small, base or WIDTHxDEPTH")
     add("--shards", type=Path, action="append", default=[], help="distill: tile shards; may be given several times")
     add("--steps", type=int, help="distill: of training")
+    add("--init-from", metavar="MODEL", help="distill: start from the weights of this model")
+    add("--learning-rate", type=float, default=1e-3, help="distill: at its peak (default: %(default)s)")
     add("--threads", type=int, default=2, help="distill: of training (default: %(default)s)")
     command.set_defaults(config=lambda given: _combine(command, given))
 
@@ -44,7 +46,13 @@ def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> com
         if not (given.into and given.shards and given.validation and given.steps):
             command.error("--how distill needs --into, --shards, --validation and --steps")
         distillation = combine.Distillation(
-            given.into, tuple(given.shards), tuple(given.validation), given.steps, given.threads
+            given.into,
+            tuple(given.shards),
+            tuple(given.validation),
+            given.steps,
+            given.init_from,
+            given.learning_rate,
+            given.threads,
         )
     select = given.validation[0] if given.select else None
     return combine.Config(tuple(given.runs), given.out, given.how, select, distillation)

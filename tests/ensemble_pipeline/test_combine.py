@@ -105,6 +105,14 @@ def test_one_to_sixteen_members(tmp_path: Path, count: int) -> None:
         combine.run(combine.Config((write_run(tmp_path / "a", 0),) * count, tmp_path / "v1", "outputs"))
 
 
+def test_sixteen_members_run_side_by_side(tmp_path: Path) -> None:
+    runs = tuple(write_run(tmp_path / f"run_{n}", n) for n in range(16))
+    ensemble = combine.run(combine.Config(runs, tmp_path / "v1", "outputs"))
+    picture = photo_like(20, 30)
+    alone = [Upscaler(artifact.read(run)).upscale(picture).astype(float) for run in runs]
+    assert np.abs(Upscaler(ensemble).upscale(picture) - np.mean(alone, axis=0)).max() < 1.01
+
+
 def test_a_member_is_taken_out_again(runs: tuple[Path, ...], tmp_path: Path) -> None:
     ensemble = combine.run(combine.Config(runs, tmp_path / "v1", "outputs"))
     config, weights = combine.single(ensemble, 2)
@@ -112,6 +120,15 @@ def test_a_member_is_taken_out_again(runs: tuple[Path, ...], tmp_path: Path) -> 
     assert config.members == original.config.members
     assert weights.keys() == original.weights().keys()
     assert all((weights[key] == array).all() for key, array in original.weights().items())
+
+
+def test_a_run_given_twice_or_as_the_target_is_refused(runs: tuple[Path, ...], tmp_path: Path) -> None:
+    with pytest.raises(EnsembleError, match="given twice"):
+        combine.run(combine.Config((*runs, runs[0]), tmp_path / "v1", "outputs"))
+    before = (runs[1] / "config.json").read_bytes()
+    with pytest.raises(EnsembleError, match="is one of the runs"):
+        combine.run(combine.Config(runs, runs[1], "outputs"))
+    assert (runs[1] / "config.json").read_bytes() == before
 
 
 def test_the_card_tells_of_the_common_beginning(tmp_path: Path) -> None:

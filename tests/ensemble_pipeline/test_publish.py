@@ -127,6 +127,14 @@ def test_an_upload_that_breaks_off_leaves_the_version_before(ready: tuple[Hub, s
     assert len(repository.commits) == 2
 
 
+def test_a_repository_of_somebody_else_stays_as_it_is(ready: tuple[Hub, str]) -> None:
+    hub, model = ready
+    repository = hub.create("bob/doubler")
+    with pytest.raises(ModelError, match="the token gives no right"):
+        publish.run(publish.Config(model, "bob/doubler"))
+    assert len(repository.commits) == 1
+
+
 def test_another_kind_of_model_is_not_overwritten(ready: tuple[Hub, str]) -> None:
     hub, model = ready
     repository = hub.create(REPO, files={"config.json": b'{"model_type": "bert"}'})
