@@ -1,11 +1,16 @@
 """Models published on a Hub on loopback by the real client, and what is refused; then nothing is there."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from generated import photo_like
 from hub_server import READ_TOKEN, TOKEN, Hub
 from huggingface_hub import ModelCard
+from PIL import Image
 
 from ensemble_pipeline import publish
 from upscaler import artifact, models
@@ -13,6 +18,7 @@ from upscaler.errors import DoubleResolutionError, EnsembleError, ModelError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
 
+ROOT = Path(__file__).parents[2]
 REPO = "ada/doubler"
 FILES = {"model.safetensors", "model.onnx", "config.json", "metrics.json", "README.md"}
 
@@ -157,3 +163,32 @@ def test_a_broken_model_is_not_published(ready: tuple[Hub, str], tiny_model: Pat
     with pytest.raises(ModelError, match="SHA-256"):
         publish.run(publish.Config(model, REPO))
     assert hub.requests == []
+
+
+@pytest.mark.slow
+def test_from_one_command_line_to_another(ready: tuple[Hub, str], tmp_path: Path) -> None:
+    hub, model = ready
+
+    def run(*arguments: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | hub.environment(tmp_path / "cache", token)
+        command = [sys.executable, "-m", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    refused = run("ensemble_pipeline", "publish", model, "--repo", REPO, token="hf_wrong_and_secret")
+    assert refused.returncode == 1
+    assert "the Hub does not accept the token" in refused.stderr.splitlines()[-1]
+    assert "hf_wrong_and_secret" not in refused.stdout + refused.stderr
+
+    published = run("ensemble_pipeline", "publish", model, "--repo", REPO)
+    assert published.returncode == 0, published.stderr
+    assert TOKEN not in published.stdout + published.stderr
+
+    Image.fromarray(photo_like(20, 30)).save(tmp_path / "photo.png")
+    double = ["upscaler", str(tmp_path / "photo.png"), "--overwrite", "--model", REPO]
+    for down in (False, True):  # then from the cache
+        hub.down = down
+        doubled = run(*double)
+        assert doubled.returncode == 0, doubled.stderr
+        assert "bundled" not in doubled.stderr
+    with Image.open(tmp_path / "photo_2x.png") as picture:
+        assert picture.size == (60, 40)
