@@ -19,10 +19,17 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        _to_disk(temporary)
         temporary.chmod(0o666 & ~_umask())  # mkstemp made it private
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Have the system write the file out, or a power cut could leave its name with nothing in it."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def write_text(target: Path, text: str) -> None:
