@@ -1,1 +1,1 @@
-"""TODO"""
+"""Open Images -> tile shards: streamed, resumable, attributed."""

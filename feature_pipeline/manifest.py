@@ -1,10 +1,12 @@
-"""The JSON formats of the feature pipeline: what is said of a sample, of a picture and of a part."""
+"""The JSON formats of the feature pipeline: what is said of a sample, of a picture, of a shard and of a part."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
 MANIFEST = "manifest.json"
+CONFIG = "config.json"
+ATTRIBUTION = "ATTRIBUTION.csv"
 
 Box = tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt]
 
@@ -25,22 +27,42 @@ class Attribution(Record):
     landing_page: str = ""
 
 
+class Draw(Record):
+    """What was done to an augmented sample, each with its strength; None is a technique that was not applied.
+
+    `scale` of the picture, 0.5 to 1.5; `shift` of hue and tone, -0.1 to 0.1; `noise` on the small tile, its standard
+    deviation, 0.0 to 0.1 of full scale; `quality` of the JPEG that the small tile once was, 60 to 95.
+    """
+
+    scale: float | None = None
+    shift: float | None = None
+    noise: float | None = None
+    quality: int | None = None
+
+
 class SampleInfo(Attribution):
-    """What `<key>.json` holds. `box` is left, top, right, bottom in the picture, upright and at its own size."""
+    """What `<key>.json` holds. `box` is left, top, right, bottom in the picture, upright and at its own size.
+
+    In an augmented sample with a `scale`, the box is that in the scaled picture.
+    """
 
     image_id: str
     part: str
     box: Box
+    augmented: Draw | None = None
 
 
 class PictureRecord(Record):
     """What became of one file of the tar: `skipped` says why nothing was taken, `rejected` counts tiles by reason."""
 
     name: str
+    bytes: NonNegativeInt = 0
     perceptual_hash: str | None = None
     tiles: NonNegativeInt = 0
     rejected: dict[str, NonNegativeInt] = {}
     skipped: str | None = None
+    unlisted: bool = False
+    attribution: Attribution | None = None
 
 
 class Settings(Record):
@@ -51,6 +73,9 @@ class Settings(Record):
     images: NonNegativeInt | None
     tiles_per_image: NonNegativeInt
     pictures_per_shard: NonNegativeInt
+    augment: bool = False
+    metadata_sha256: tuple[str, ...] = ()
+    unlisted: Literal["keep", "drop"] = "keep"
 
 
 class ShardSummary(Record):
@@ -62,7 +87,7 @@ class ShardSummary(Record):
 
 
 class Manifest(Record):
-    """What manifest.json holds. `source_bytes` were read of the compressed part; `seconds` are of the last run."""
+    """What manifest.json holds. `source_bytes` is the length of the compressed part; `seconds` are of the last run."""
 
     settings: Settings
     code_version: str
@@ -71,6 +96,10 @@ class Manifest(Record):
     tiles: NonNegativeInt
     skipped: dict[str, NonNegativeInt]
     rejected: dict[str, NonNegativeInt]
+    unlisted: NonNegativeInt = 0
     source_bytes: NonNegativeInt
+    picture_bytes: NonNegativeInt = 0
+    shard_bytes: NonNegativeInt = 0
     seconds: NonNegativeFloat
     shards: tuple[ShardSummary, ...]
+    attribution_sha256: str | None = None

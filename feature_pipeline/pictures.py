@@ -1,6 +1,8 @@
 """A picture file's bytes -> upright sRGB pixels at the picture's own size."""
 
 import io
+import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,30 +19,37 @@ class UnusableError(Exception):
     """A picture that nothing can be taken of; the message is the reason under which it is counted."""
 
 
-def decode(content: bytes) -> Pixels:
-    """Decode a picture to HWC uint8 sRGB, turned upright by its EXIF orientation. Raises UnusableError."""
+def decode(content: bytes | None) -> Pixels:
+    """Decode a picture to HWC uint8 sRGB, turned upright by its EXIF orientation. Raises UnusableError.
+
+    None stands for a file that is too long to be read.
+    """
+    if content is None:
+        raise UnusableError("too large")
     with _counted_reasons(), Image.open(io.BytesIO(content)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise UnusableError("too large")
-        upright = ImageOps.exif_transpose(image)
-        return np.asarray(_to_srgb(upright))
+        return np.asarray(_to_srgb(ImageOps.exif_transpose(image)))
 
 
 @contextmanager
 def _counted_reasons() -> Iterator[None]:
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd EXIF and the like; sizes are checked above
+            yield
     except UnidentifiedImageError as error:
         raise UnusableError("not a picture") from error
     except Image.DecompressionBombError as error:
         raise UnusableError("too large") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise UnusableError("broken") from error
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile:
+    if image.mode.startswith("I"):  # gray of 16 bits, which Pillow would cut off at 255
+        image = Image.fromarray((np.asarray(image, np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    if profile := image.info.get("icc_profile"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             return ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB") or image

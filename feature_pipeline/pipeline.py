@@ -1,116 +1,158 @@
 """Parts of Open Images -> folders of tile shards."""
 
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain, count, islice
-from multiprocessing import get_context
+from itertools import chain, islice
 from pathlib import Path
+from typing import Literal, Never
 
 from tqdm import tqdm
 
-from feature_pipeline import samples, shards, source
-from feature_pipeline.manifest import MANIFEST, Manifest, Settings, ShardSummary
+from feature_pipeline import attribution, shards, source, workers
+from feature_pipeline.attribution import Listed
+from feature_pipeline.duplicates import Taken
+from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest, Settings
 from feature_pipeline.samples import Outcome
-from feature_pipeline.shards import ShardRecord
-from feature_pipeline.source import File, PartStream
+from feature_pipeline.source import PartStream
+from feature_pipeline.tally import Tally
+from upscaler.artifact import sha256
 from upscaler.atomic import write_text
-
-AHEAD = 4  # pictures in the queue for each worker
+from upscaler.errors import FeatureError
 
 
 @dataclass(frozen=True)
 class Config:
-    """Which parts to take, how much of each, and where from and to."""
+    """Which parts to take, how much of each, and where from and to; `metadata` are files or addresses of lists."""
 
     parts: tuple[str, ...]
     out: Path
     endpoint_url: str | None = None
     images: int | None = None
     tiles_per_image: int = 4
+    augment: bool = False
+    metadata: tuple[str, ...] = ()
+    unlisted: Literal["keep", "drop"] = "keep"
     workers: int = 1
     pictures_per_shard: int = 100
-
-    def settings(self, part: str) -> Settings:
-        """What of this decides the bytes of a part."""
-        return Settings(
-            part=part,
-            images=self.images,
-            tiles_per_image=self.tiles_per_image,
-            pictures_per_shard=self.pictures_per_shard,
-        )
 
 
 def run(config: Config) -> None:
     """Make the shards of all parts; what is there already stays. Raises FeatureError."""
+    lists = tuple(attribution.fetch(place, config.out) for place in config.metadata)
+    hashes = tuple(sha256(path) for path in lists)
     for part in config.parts:
+        settings = Settings(
+            part=part,
+            images=config.images,
+            tiles_per_image=config.tiles_per_image,
+            pictures_per_shard=config.pictures_per_shard,
+            augment=config.augment,
+            metadata_sha256=hashes,
+            unlisted=config.unlisted,
+        )
         folder = config.out / part
+        _refuse_other_settings(folder, settings)
         if not (folder / MANIFEST).exists():
-            run_part(config, part, folder)
+            _run_part(config, settings, folder, attribution.read(lists, part))
         print(_summary(shards.read_manifest(folder)))
 
 
-def run_part(config: Config, part: str, folder: Path) -> None:
-    """Make what is missing of one part's shards, then its manifest."""
+def _refuse_other_settings(folder: Path, settings: Settings) -> None:
+    if not (folder / CONFIG).exists():
+        return
+    before = shards.read_settings(folder)
+    for name, value in settings:
+        if value != getattr(before, name):
+            raise FeatureError(
+                f"{folder} was begun with {name} = {getattr(before, name)}, now it is {value}; "
+                "give another --out, or remove that folder"
+            )
+
+
+def _run_part(config: Config, settings: Settings, folder: Path, listed: Listed) -> None:
+    """Make what is missing of one part's shards, then its attribution and its manifest."""
     started = time.monotonic()
-    settings = config.settings(part)
-    records = shards.finished(folder)
-    stream = PartStream(source.connect(config.endpoint_url), part)
-    done = sum(len(record.pictures) for record in records)
-    files = islice(source.files(stream, passed_over=done), config.images and config.images - done)
-    with ProcessPoolExecutor(config.workers, get_context("spawn")) as pool:
-        outcomes = iter(tqdm(_in_order(pool, files, settings), unit="picture", desc=part, leave=False))
-        for number in count(len(records)):
-            batch = list(islice(outcomes, 1))
-            if not batch:
-                break
-            with shards.writing(shards.shard_path(folder, number)) as writer:
-                for outcome in chain(batch, islice(outcomes, config.pictures_per_shard - 1)):
-                    writer.add(*outcome)
-    manifest = _manifest(settings, shards.finished(folder), stream.position, time.monotonic() - started)
-    write_text(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+    with ExitStack() as stack:
+        pictures = stack.enter_context(_bar(settings, "pictures", config.images))
+        arrived = stack.enter_context(_bar(settings, "B", None))
+        client = stack.enter_context(closing(source.connect(config.endpoint_url)))
+        stream = stack.enter_context(PartStream(client, settings.part, arrived.update))
+        source_bytes = arrived.total = stream.size
+        write_text(folder / CONFIG, settings.model_dump_json(indent=1) + "\n")
+        outcomes = _outcomes(config, settings, folder, stream, listed, pictures)
+        _write_shards(stack.enter_context(closing(outcomes)), settings, folder)
+    _finish(settings, folder, source_bytes, time.monotonic() - started)
 
 
-def _in_order(pool: ProcessPoolExecutor, files: Iterable[File], settings: Settings) -> Iterator[Outcome]:
-    """Spread the pictures over the workers, a bounded number at a time; outcomes come in the order of the tar."""
-    waiting: deque[Future[Outcome]] = deque()
-    for file in files:
-        waiting.append(pool.submit(samples.make, file, settings))
-        if len(waiting) > AHEAD * 2:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _bar(settings: Settings, unit: str, total: int | None) -> "tqdm[Never]":
+    scaled = unit == "B"
+    return tqdm(desc=settings.part, unit=unit, unit_scale=scaled, total=total, leave=False, smoothing=0.05)
 
 
-def _manifest(settings: Settings, records: list[ShardRecord], source_bytes: int, seconds: float) -> Manifest:
-    pictures = [picture for record in records for picture in record.pictures]
-    rejected: Counter[str] = Counter()
-    for picture in pictures:
-        rejected.update(picture.rejected)
-    return Manifest(
+def _outcomes(
+    config: Config, settings: Settings, folder: Path, stream: PartStream, listed: Listed, bar: "tqdm[Never]"
+) -> Generator[Outcome, None, None]:
+    """What becomes of the pictures that are in no finished shard, in the order of the tar."""
+    taken, done = _taken_before(folder)
+    bar.update(done)
+    files = islice(source.files(stream, passed_over=done), settings.images and settings.images - done)
+    jobs = ((file, attribution.of(listed, file.name)) for file in files)
+    with closing(workers.in_order(jobs, settings, config.workers)) as made:
+        for record, samples in made:
+            bar.update()
+            if record.skipped is None and (reason := taken.repeats(record)):
+                record, samples = record.model_copy(update={"tiles": 0, "rejected": {}, "skipped": reason}), ()
+            if record.skipped is None:
+                taken.add(record)
+            yield record, samples
+
+
+def _taken_before(folder: Path) -> tuple[Taken, int]:
+    """The pictures of the finished shards, which need not be decoded again, and how many were looked at."""
+    taken, done = Taken(), 0
+    for shard in shards.finished(folder):
+        done += len(shard.pictures)
+        for picture in shard.pictures:
+            if picture.skipped is None:
+                taken.add(picture)
+    return taken, done
+
+
+def _write_shards(outcomes: Iterator[Outcome], settings: Settings, folder: Path) -> None:
+    shards.remove_unfinished(folder)
+    number = sum(1 for _ in shards.finished(folder))
+    for first in outcomes:
+        with shards.writing(shards.shard_path(folder, number)) as writer:
+            for outcome in chain([first], islice(outcomes, settings.pictures_per_shard - 1)):
+                writer.add(*outcome)
+        number += 1
+
+
+def _finish(settings: Settings, folder: Path, source_bytes: int, seconds: float) -> None:
+    credited = None
+    if settings.metadata_sha256:
+        pictures = (picture for shard in shards.finished(folder) for picture in shard.pictures)
+        attribution.write_csv(folder / ATTRIBUTION, pictures)
+        credited = sha256(folder / ATTRIBUTION)
+    manifest = Manifest(
         settings=settings,
         code_version=_code_version(),
-        pictures=len(pictures),
-        pictures_taken=sum(picture.skipped is None for picture in pictures),
-        tiles=sum(picture.tiles for picture in pictures),
-        skipped=Counter(picture.skipped for picture in pictures if picture.skipped),
-        rejected=rejected,
         source_bytes=source_bytes,
         seconds=round(seconds, 1),
-        shards=tuple(
-            ShardSummary(file=record.file, samples=len(record.samples), sha256=record.sha256) for record in records
-        ),
+        attribution_sha256=credited,
+        **Tally.of(shards.finished(folder)).fields(),
     )
+    write_text(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
 
 
 def _summary(manifest: Manifest) -> str:
     return (
         f"{manifest.settings.part}: {manifest.tiles} tiles of {manifest.pictures_taken} pictures in "
-        f"{len(manifest.shards)} shards; {manifest.pictures - manifest.pictures_taken} pictures skipped; "
-        f"{manifest.source_bytes / 1e6:.1f} MB read in {manifest.seconds:.0f} s"
+        f"{len(manifest.shards)} shards, {manifest.shard_bytes / 1e6:.1f} MB; "
+        f"{manifest.pictures - manifest.pictures_taken} pictures skipped; {manifest.seconds:.0f} s"
     )
 
 

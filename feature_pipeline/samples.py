@@ -1,13 +1,13 @@
 """One file of the tar -> encoded samples; what the worker processes run."""
 
 import io
-from collections import Counter
+from collections.abc import Iterator
 
 import imagehash
 from PIL import Image
 
 from feature_pipeline import pictures, tiles
-from feature_pipeline.manifest import PictureRecord, SampleInfo, Settings
+from feature_pipeline.manifest import Attribution, Draw, PictureRecord, SampleInfo, Settings
 from feature_pipeline.shards import EncodedSample
 from feature_pipeline.source import File
 from feature_pipeline.tiles import TilePair
@@ -18,28 +18,54 @@ PNG_LEVEL = 1
 Outcome = tuple[PictureRecord, tuple[EncodedSample, ...]]
 
 
-def make(file: File, settings: Settings) -> Outcome:
-    """Decode a picture and cut it; a file that is no usable picture gives no samples and the reason."""
+def make(file: File, settings: Settings, attribution: Attribution | None = None) -> Outcome:
+    """Decode a picture and cut it; a file that is no usable picture gives no samples and the reason.
+
+    `attribution` is None where there is no list, or where the picture is not in it.
+    """
+    unlisted = attribution is None and bool(settings.metadata_sha256)
+    known = PictureRecord(name=file.name, bytes=file.size, unlisted=unlisted, attribution=attribution)
+    if unlisted and settings.unlisted == "drop":
+        return known.model_copy(update={"skipped": "not in the list"}), ()
     try:
         picture = pictures.decode(file.content)
     except pictures.UnusableError as error:
-        return PictureRecord(name=file.name, skipped=str(error)), ()
-    image_id = file.name.partition(".")[0]
+        return known.model_copy(update={"skipped": str(error)}), ()
+    return _cut(picture, known, settings)
+
+
+def _cut(picture: Pixels, known: PictureRecord, settings: Settings) -> Outcome:
+    image_id = known.name.partition(".")[0]
     pairs, rejected = tiles.cut(picture, settings.tiles_per_image, seed=image_id)
-    samples = tuple(_encode(image_id, number, pair, settings.part) for number, pair in enumerate(pairs))
-    record = PictureRecord(
-        name=file.name,
-        perceptual_hash=str(imagehash.phash(Image.fromarray(picture))),
-        tiles=len(samples),
-        rejected=rejected,
-        skipped=None if samples else _why_none(picture, rejected),
+    credit = known.attribution or Attribution()
+    samples = tuple(
+        EncodedSample(
+            f"{image_id}-{number}",
+            encode_png(pair.small),
+            encode_png(pair.large),
+            SampleInfo(image_id=image_id, part=settings.part, box=pair.box, augmented=draw, **credit.model_dump()),
+        )
+        for number, (pair, draw) in enumerate(_augmented(picture, pairs, image_id, settings))
     )
-    return record, samples
+    found = {
+        "perceptual_hash": str(imagehash.phash(Image.fromarray(picture))),
+        "tiles": len(samples),
+        "rejected": dict(rejected),
+        "skipped": None if samples else "no tile worth taking" if rejected else "too small",
+    }
+    return known.model_copy(update=found), samples
 
 
-def _encode(image_id: str, number: int, pair: TilePair, part: str) -> EncodedSample:
-    info = SampleInfo(image_id=image_id, part=part, box=pair.box)
-    return EncodedSample(f"{image_id}-{number}", encode_png(pair.small), encode_png(pair.large), info)
+def _augmented(
+    picture: Pixels, pairs: list[TilePair], image_id: str, settings: Settings
+) -> Iterator[tuple[TilePair, Draw | None]]:
+    if not settings.augment:
+        yield from ((pair, None) for pair in pairs)
+        return
+    from feature_pipeline import augment  # torch takes memory and seconds, which clean tiles need not pay
+
+    for number, pair in enumerate(pairs):
+        yield augment.augmented(picture, pair, seed=f"{image_id}-{number}")
 
 
 def encode_png(pixels: Pixels) -> bytes:
@@ -47,7 +73,3 @@ def encode_png(pixels: Pixels) -> bytes:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG", compress_level=PNG_LEVEL)
     return content.getvalue()
-
-
-def _why_none(picture: Pixels, rejected: Counter[str]) -> str:
-    return "no tile worth taking" if rejected else "too small"

@@ -4,9 +4,7 @@ A sample is `<key>.hr.png` 256x256, `<key>.json` and `<key>.lr.png` 128x128. Bes
 file that is written last: a shard is done when its record exists. A folder of shards holds one part of Open Images.
 """
 
-import hashlib
 import io
-import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +17,8 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from feature_pipeline.manifest import MANIFEST, Manifest, PictureRecord, SampleInfo
+from feature_pipeline.manifest import CONFIG, MANIFEST, Manifest, PictureRecord, SampleInfo, Settings
+from upscaler.artifact import sha256
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import FeatureError
 from upscaler.pixels import Pixels
@@ -116,16 +115,16 @@ class ShardWriter:
 @contextmanager
 def writing(path: Path) -> Iterator[ShardWriter]:
     """Write the shard `path`, then its record; neither is there if the block ends with an error."""
-    with atomic_path(path) as temporary:
-        with temporary.open("wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-                writer = ShardWriter(tar)
-                yield writer
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the record and not the tar
-        size, sha256 = temporary.stat().st_size, file_sha256(temporary)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            writer = ShardWriter(tar)
+            yield writer
     record = ShardRecord(
-        file=path.name, bytes=size, sha256=sha256, samples=tuple(writer.samples), pictures=tuple(writer.pictures)
+        file=path.name,
+        bytes=path.stat().st_size,
+        sha256=sha256(path),
+        samples=tuple(writer.samples),
+        pictures=tuple(writer.pictures),
     )
     write_text(record_path(path), record.model_dump_json(indent=1) + "\n")
 
@@ -148,18 +147,22 @@ def tars(folder: Path) -> list[Path]:
     return found
 
 
-def finished(folder: Path) -> list[ShardRecord]:
+def finished(folder: Path) -> Iterator[ShardRecord]:
     """The records of the folder's first shards, up to the first that is missing or not as long as its record says."""
-    records: list[ShardRecord] = []
     for number in count():
         tar = shard_path(folder, number)
         if not record_path(tar).exists() or not tar.exists():
-            break
+            return
         record = read_record(record_path(tar))
         if tar.stat().st_size != record.bytes:
-            break
-        records.append(record)
-    return records
+            return
+        yield record
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the files with temporary names that a killed run left."""
+    for path in folder.glob(".part-*"):
+        path.unlink()
 
 
 def read(folder: Path) -> Iterator[Sample]:
@@ -195,15 +198,14 @@ def read_manifest(folder: Path) -> Manifest:
     return _read_json(folder / MANIFEST, Manifest)
 
 
+def read_settings(folder: Path) -> Settings:
+    """Read with which settings a part was begun. Raises FeatureError if they are broken."""
+    return _read_json(folder / CONFIG, Settings)
+
+
 def decode_png(content: bytes) -> Pixels:
     """A PNG's pixels, HWC uint8."""
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _spans(entry: Entry) -> tuple[Span, Span, Span]:

@@ -5,9 +5,9 @@ import io
 import tarfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import boto3
 import botocore
@@ -26,66 +26,104 @@ REGION = "us-east-1"  # pinned, or boto3 takes the region of the user's own prof
 TRAINING_DIGITS = "0123456789abcdef"
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 6  # in a row, without a byte in between
+BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
+CHUNK = 1 << 20
+MAX_FILE_BYTES = 64 << 20  # no photo of Open Images is nearly as long; such a file is not read into memory
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of the tar: its base name and its content."""
+    """A file of the tar: its base name, its length in bytes, and its content, or None if it is longer than allowed."""
 
     name: str
-    content: bytes
+    size: int
+    content: bytes | None
 
 
 class PartStream(io.RawIOBase):
-    """A part's compressed bytes, read in order; after a dropped connection it goes on at the byte where it stopped."""
+    """A part's compressed bytes, read in order; after a dropped connection it goes on at the byte where it stopped.
 
-    def __init__(self, client: "S3Client", part: str, backoff: float = 1.0) -> None:
+    `arrived` is called with the number of bytes each time some have come.
+    """
+
+    def __init__(
+        self,
+        client: "S3Client",
+        part: str,
+        arrived: Callable[[int], object] = lambda _: None,
+        backoff: float = BACKOFF,
+    ) -> None:
         self.position = 0
-        self.size = 0
+        self._size = 0
         self._client = client
         self._key = f"tar/{part}.tar.gz"
+        self._arrived = arrived
         self._backoff = backoff
         self._etag = ""
         self._body: StreamingBody | None = None
+
+    @property
+    def size(self) -> int:
+        """Length of the compressed part in bytes. Raises FeatureError if the part cannot be had."""
+        self._patiently(self._open)
+        return self._size
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         view = memoryview(buffer)
-        content = self._read(len(view))
+        content = self._patiently(lambda: self._read(len(view)))
         view[: len(content)] = content
         return len(content)
 
-    def _read(self, most: int) -> bytes:
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+    def _patiently(self, request: Callable[[], Answer]) -> Answer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._read_once(most)
+                return request()
             except (BotoCoreError, ClientError) as error:
-                self._body = None
+                self._drop()
                 if attempt == ATTEMPTS or not _passing(error):
                     raise FeatureError(self._sentence(error)) from error
                 time.sleep(self._backoff * 2 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
 
-    def _read_once(self, most: int) -> bytes:
-        if self._body is None:
-            self._body = self._open()
-        content = self._body.read(most)
-        if not content and most and self.position < self.size:
-            raise IncompleteReadError(actual_bytes=self.position, expected_bytes=self.size)
+    def _read(self, most: int) -> bytes:
+        content = self._open().read(most)
+        if not content and most and self.position < self._size:
+            raise IncompleteReadError(actual_bytes=self.position, expected_bytes=self._size)
         self.position += len(content)
+        self._arrived(len(content))
         return content
 
     def _open(self) -> StreamingBody:
-        if not self._etag:
-            answer = self._client.get_object(Bucket=BUCKET, Key=self._key)
-            self._etag, self.size = answer["ETag"], answer["ContentLength"]
-        else:
-            answer = self._client.get_object(
-                Bucket=BUCKET, Key=self._key, Range=f"bytes={self.position}-", IfMatch=self._etag
-            )
+        if self._body is None:
+            self._body = self._go_on() if self._etag else self._begin()
+        return self._body
+
+    def _begin(self) -> StreamingBody:
+        answer = self._client.get_object(Bucket=BUCKET, Key=self._key)
+        self._etag, self._size = answer["ETag"], answer["ContentLength"]
         return answer["Body"]
+
+    def _go_on(self) -> StreamingBody:
+        answer = self._client.get_object(
+            Bucket=BUCKET, Key=self._key, Range=f"bytes={self.position}-", IfMatch=self._etag
+        )
+        if not answer.get("ContentRange", "").startswith(f"bytes {self.position}-"):
+            raise FeatureError(f"the server does not answer Range requests, so {self._key} cannot be gone on with")
+        return answer["Body"]
+
+    def _drop(self) -> None:
+        if self._body is not None:
+            self._body.close()
+        self._body = None
 
     def _sentence(self, error: Exception) -> str:
         place = f"{self._key} in the bucket {BUCKET}"
@@ -108,12 +146,12 @@ def part_names(given: list[str]) -> tuple[str, ...]:
     return tuple(f"train_{part}" if part in TRAINING_DIGITS else part for part in chosen)
 
 
-def connect(endpoint_url: str | None) -> "S3Client":
-    """An unsigned client of the public bucket, or of a server that holds a copy."""
+def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":
+    """An unsigned client of the public bucket, or of a server that holds a copy. Raises FeatureError."""
     config = ClientConfig(
         signature_version=botocore.UNSIGNED,
-        connect_timeout=TIMEOUT,
-        read_timeout=TIMEOUT,
+        connect_timeout=timeout,
+        read_timeout=timeout,
         retries={"total_max_attempts": 1},  # PartStream tries again, and knows where it was
         s3={"addressing_style": "path"},
     )
@@ -126,9 +164,9 @@ def connect(endpoint_url: str | None) -> "S3Client":
 def files(stream: PartStream, passed_over: int = 0) -> Iterator[File]:
     """The files of the part's tar in order, without the first `passed_over`. Raises FeatureError if it is broken."""
     try:
-        with gzip.GzipFile(fileobj=io.BufferedReader(stream, 1 << 20)) as unzipped:
+        with gzip.GzipFile(fileobj=io.BufferedReader(stream, CHUNK)) as unzipped:
             yield from _tar_files(unzipped, passed_over)
-            while unzipped.read(1 << 20):
+            while unzipped.read(CHUNK):
                 pass  # to the end, where the checksum stands
     except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
         raise FeatureError(
@@ -144,9 +182,19 @@ def _tar_files(unzipped: gzip.GzipFile, passed_over: int) -> Iterator[File]:
             if not member.isfile():
                 continue
             number += 1
-            content = tar.extractfile(member)
-            if number > passed_over and content:
-                yield File(member.name.rpartition("/")[2], content.read())
+            if number > passed_over:
+                yield _file(tar, member)
+
+
+def _file(tar: tarfile.TarFile, member: tarfile.TarInfo) -> File:
+    name = member.name.rpartition("/")[2].encode(errors="replace").decode()
+    if member.size > MAX_FILE_BYTES:
+        return File(name, member.size, None)
+    reader = tar.extractfile(member)
+    content = reader.read() if reader else b""
+    if len(content) < member.size:
+        raise tarfile.ReadError(f"{name} ends too early")
+    return File(name, member.size, content)
 
 
 def _status(error: Exception) -> int | None:

@@ -41,7 +41,7 @@ def cut(picture: Pixels, most: int, seed: str) -> tuple[list[TilePair], Counter[
     for box in places(picture.shape[1], picture.shape[0], rng):
         if len(taken) == most:
             break
-        pair = _pair(picture, halved, box)
+        pair = cut_pair(picture, halved, box)
         if reason := rejection(pair.large, pair.small):
             rejected[reason] += 1
         else:
@@ -72,7 +72,8 @@ def rejection(large: Pixels, small: Pixels) -> str | None:
     return "blurred" if np.sqrt(np.mean(lost**2)) < BLURRED else None
 
 
-def _pair(picture: Pixels, halved: Pixels, box: Box) -> TilePair:
+def cut_pair(picture: Pixels, halved: Pixels, box: Box) -> TilePair:
+    """Cut one pair; all coordinates of `box` are even, so that the same place is in the halved picture."""
     left, top, right, bottom = box
     large = picture[top:bottom, left:right]
     return TilePair(box, halved[top // 2 : bottom // 2, left // 2 : right // 2], large)

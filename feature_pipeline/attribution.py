@@ -1,0 +1,93 @@
+"""The Open Images list of pictures: who took each, under which licence."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import requests
+
+from feature_pipeline.manifest import Attribution, PictureRecord
+from upscaler.atomic import atomic_path
+from upscaler.errors import FeatureError
+
+TIMEOUT = 60.0  # seconds without a byte
+CHUNK = 1 << 20
+# The list's columns, and what a sample's JSON calls them
+COLUMNS = {
+    "License": "license",
+    "Author": "author",
+    "AuthorProfileURL": "author_profile",
+    "Title": "title",
+    "OriginalLandingURL": "landing_page",
+}
+NEEDED = {"ImageID", "Subset", *COLUMNS}
+
+Listed = dict[str, tuple[str, ...]]  # image id -> the values of COLUMNS
+
+
+def fetch(place: str, folder: Path) -> Path:
+    """The list as a file: a file that is there, or an address, which is fetched once and kept in `folder`."""
+    if not place.startswith(("http://", "https://")):
+        if not Path(place).is_file():
+            raise FeatureError(f"the list {place} does not exist; give a CSV file or an address to --metadata")
+        return Path(place)
+    kept = folder / f"metadata-{hashlib.sha256(place.encode()).hexdigest()[:12]}.csv"
+    if not kept.exists():
+        _download(place, kept)
+    return kept
+
+
+def read(lists: Iterable[Path], part: str) -> Listed:
+    """What the lists say of one part's pictures; of the others nothing is kept, so that memory is bounded."""
+    subset, _, digit = part.partition("_")
+    listed: Listed = {}
+    for path in lists:
+        for row in _rows(path):
+            if row["Subset"] == subset and row["ImageID"].startswith(digit):
+                listed[row["ImageID"]] = tuple(row[column] or "" for column in COLUMNS)
+    return listed
+
+
+def of(listed: Listed, name: str) -> Attribution | None:
+    """Whose the picture of that file name is, or None if it is not in the list."""
+    values = listed.get(name.partition(".")[0])
+    return Attribution(**dict(zip(COLUMNS.values(), values, strict=True))) if values else None
+
+
+def write_csv(path: Path, pictures: Iterable[PictureRecord]) -> None:
+    """Write a line for each picture that tiles were taken of."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["image_id", "tiles", *Attribution.model_fields])
+        for picture in pictures:
+            if picture.skipped is None:
+                credit = picture.attribution or Attribution()
+                writer.writerow([picture.name.partition(".")[0], picture.tiles, *credit.model_dump().values()])
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if missing := NEEDED - set(reader.fieldnames or ()):
+                raise FeatureError(f"{path} has no column {sorted(missing)[0]}; give the Open Images list of pictures")
+            yield from reader
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise FeatureError(f"{path} is no CSV file ({error}); give the Open Images list of pictures") from error
+
+
+def _download(address: str, target: Path) -> None:
+    try:
+        with requests.get(address, stream=True, timeout=TIMEOUT) as answer, atomic_path(target) as temporary:
+            answer.raise_for_status()
+            with temporary.open("wb") as file:
+                _copy(answer, file)
+    except requests.RequestException as error:
+        raise FeatureError(f"the list {address} cannot be fetched ({error}); try again later") from error
+
+
+def _copy(answer: requests.Response, file: io.BufferedWriter) -> None:
+    for chunk in answer.iter_content(CHUNK):
+        file.write(chunk)

@@ -1,0 +1,36 @@
+"""The same picture twice is taken once: the first in the tar stays."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_pipeline.manifest import PictureRecord
+
+DISTANCE = 2  # bits of 64 in which the perceptual hashes of one picture may differ, saved twice
+
+
+class Taken:
+    """The names and perceptual hashes of the pictures that were taken so far: 8 bytes and a name for each."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._hashes: NDArray[np.uint64] = np.zeros(1024, np.uint64)
+        self._count = 0
+
+    def repeats(self, record: PictureRecord) -> str | None:
+        """Why the picture is one that was taken before, or None if it was not."""
+        if record.name in self._names:
+            return "same name"
+        differing = np.bitwise_count(self._hashes[: self._count] ^ _number(record))
+        return "same picture" if (differing <= DISTANCE).any() else None
+
+    def add(self, record: PictureRecord) -> None:
+        """Remember a picture that was taken."""
+        if self._count == len(self._hashes):
+            self._hashes = np.resize(self._hashes, 2 * self._count)
+        self._hashes[self._count] = _number(record)
+        self._count += 1
+        self._names.add(record.name)
+
+
+def _number(record: PictureRecord) -> np.uint64:
+    return np.uint64(int(record.perceptual_hash or "0", 16))

@@ -1,0 +1,71 @@
+"""Shards against their manifests: every hash, every sum, every sample."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from feature_pipeline import shards
+from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest
+from feature_pipeline.tally import Tally
+from feature_pipeline.tiles import SIZE
+from upscaler.artifact import sha256
+from upscaler.errors import FeatureError
+
+
+def run(folder: Path) -> None:
+    """Check a part, or all parts in a folder, and print a line for each. Raises FeatureError if something is wrong."""
+    problems = 0
+    for part in _parts(folder):
+        found = list(_problems(part))
+        problems += len(found)
+        print("\n".join(f"{part.name}: {problem}" for problem in found) or f"{part.name}: as its manifest says")
+    if problems:
+        raise FeatureError(f"{folder} is not as its manifests say ({problems} problems); make those shards again")
+
+
+def _parts(folder: Path) -> list[Path]:
+    begun = [
+        path for path in (folder, *sorted(folder.glob("*"))) if (path / CONFIG).exists() or (path / MANIFEST).exists()
+    ]
+    if not begun:
+        raise FeatureError(f"{folder} holds no tile shards; make them with python -m feature_pipeline")
+    return begun
+
+
+def _problems(part: Path) -> Iterator[str]:
+    if not (part / MANIFEST).exists():
+        yield "is not finished; run the command that began it again"
+        return
+    try:
+        manifest = shards.read_manifest(part)
+        records = {record.file: record for record in shards.finished(part)}
+    except FeatureError as error:
+        yield str(error)
+        return
+    for summary in manifest.shards:
+        if summary.file not in records:
+            yield f"{summary.file} or its record is missing or of another length"
+        elif sha256(part / summary.file) != summary.sha256:
+            yield f"{summary.file} has another SHA-256"
+        else:
+            yield from _sample_problems(part / summary.file)
+    yield from _sum_problems(part, manifest)
+
+
+def _sample_problems(tar: Path) -> Iterator[str]:
+    for spans in shards.read_record(shards.record_path(tar)).samples:
+        try:
+            sample = shards.load(shards.Entry(tar, spans))
+        except FeatureError as error:
+            yield str(error)
+            continue
+        if sample.large.shape[:2] != (SIZE, SIZE) or sample.small.shape[:2] != (SIZE // 2, SIZE // 2):
+            yield f"{sample.key} in {tar.name} is of another size"
+
+
+def _sum_problems(part: Path, manifest: Manifest) -> Iterator[str]:
+    for name, value in Tally.of(shards.finished(part)).fields().items():
+        if getattr(manifest, name) != value:
+            yield f"the manifest's {name} is not that of the shards"
+    credited = part / ATTRIBUTION
+    if manifest.attribution_sha256 and (not credited.exists() or sha256(credited) != manifest.attribution_sha256):
+        yield f"{ATTRIBUTION} is missing or has another SHA-256"
