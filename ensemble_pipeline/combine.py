@@ -51,12 +51,9 @@ class Config:
 
 def run(config: Config) -> Artifact:
     """Write the ensemble. Raises EnsembleError if the runs do not fit together, before anything is written."""
-    members = read_members(config.runs)
-    if config.out.resolve() in {run.resolve() for run in config.runs}:
-        raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
-    if config.how == "weights":
-        check_common_ancestor(members)
-    metrics: dict[str, Any] = {"beginning": beginning.model_dump()} if (beginning := common_beginning(members)) else {}
+    members = _checked_members(config)
+    beginning = common_beginning(members)
+    metrics: dict[str, Any] = {"beginning": beginning.model_dump()} if beginning else {}
     if config.select:
         from ensemble_pipeline import selection
 
@@ -66,10 +63,18 @@ def run(config: Config) -> Artifact:
         metrics |= learned
     else:
         model, weights = averaged(members, config.how)
-    card = model_card(config.out.name, model, metrics)
-    ensemble = artifact.write(config.out, model, weights, metrics, card)
+    ensemble = artifact.write(config.out, model, weights, metrics, model_card(config.out.name, model, metrics))
     write_text(config.out / RECORD, json.dumps(asdict(config), indent=2, default=str) + "\n")
     return ensemble
+
+
+def _checked_members(config: Config) -> list[Artifact]:
+    if config.out.resolve() in {run.resolve() for run in config.runs}:
+        raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
+    members = read_members(config.runs)
+    if config.how == "weights":
+        check_common_ancestor(members)
+    return members
 
 
 def read_members(runs: Sequence[Path]) -> list[Artifact]:
