@@ -1,5 +1,6 @@
 """Find a model by what a person calls it: bundled, a folder, or a repository on the Hugging Face Hub."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -13,6 +14,11 @@ VARIABLE = "DOUBLE_RESOLUTION_MODEL"  # the environment's name for the model tha
 
 _BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 _REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+
+
+def wanted() -> str:
+    """What the environment names as the model, or "bundled"."""
+    return os.environ.get(VARIABLE) or BUNDLED
 
 
 def find(model: str) -> Artifact:

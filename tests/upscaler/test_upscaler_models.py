@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from generated import write_tiny_model
+from generated import photo_like, write_tiny_model
 from hub_server import Hub
 from hub_server import hub as hub  # a fixture
+from PIL import Image
 
 from upscaler import Upscaler, models
+from upscaler.__main__ import main
 from upscaler.errors import HubUnreachableError, ModelError
 
 NAME = "ada/double"
@@ -204,3 +206,15 @@ def test_a_damaged_file_does_not_serve_when_the_hub_does_not_answer(hub: Hub, fi
 
 def damage(graph: Path) -> None:
     graph.resolve().write_bytes(graph.read_bytes()[:-1] + b"x")
+
+
+def test_the_environment_names_the_model_of_the_command_line(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(photo_like(20, 30)).save(tmp_path / "photo.png")
+    monkeypatch.setenv(models.VARIABLE, str(tiny_model))
+    with pytest.raises(SystemExit) as done:
+        main([str(tmp_path / "photo.png")])
+    assert done.value.code == 0
+    with Image.open(tmp_path / "photo_2x.png") as doubled:
+        assert doubled.size == (60, 40)
