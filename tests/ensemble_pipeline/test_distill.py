@@ -78,6 +78,7 @@ def test_the_student_comes_to_what_the_ensemble_gives(
     assert student.metrics["validation"]["step"] == STEPS
 
 
+@pytest.mark.slow
 def test_a_finished_distillation_is_not_done_again_but_for_other_members(
     members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
 ) -> None:
