@@ -26,7 +26,7 @@ def picture(height: int = 90, width: int = 120, format: str = "JPEG") -> bytes:
 
 @dataclass
 class Nasa:
-    """What the server knows. days: entries by date. files: pictures by path. failing: status for every answer.
+    """What the server knows. days: entries by date. files: pictures by path. failing: status or body of every answer.
 
     requests: the paths that were asked for, in order.
     """
@@ -34,7 +34,7 @@ class Nasa:
     address: str = ""
     days: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
-    failing: int | None = None
+    failing: int | bytes | None = None
     requests: list[str] = field(default_factory=list)
 
     def add(self, date: str, title: str = "A nebula", file: bytes | None = None, **fields: Any) -> None:
@@ -67,12 +67,18 @@ class Nasa:
             basic_html='<iframe src="https://www.youtube.com/embed/abc"></iframe>',
         )
 
+    def pictures_asked_for(self) -> int:
+        """How often a picture was downloaded."""
+        return sum(urlsplit(path).path.startswith("/picture/") for path in self.requests)
+
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Status, content type and body."""
         self.requests.append(path)
         parts = urlsplit(path)
-        if self.failing:
+        if isinstance(self.failing, int):
             return self.failing, "text/html", b"<html>an error</html>"
+        if self.failing is not None:
+            return 200, "application/json", self.failing
         if parts.path in self.files:
             return 200, "image/jpeg", self.files[parts.path]
         if parts.path == INTERFACE:

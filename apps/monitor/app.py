@@ -79,7 +79,12 @@ class App:
             download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
             about = gr.HTML(elem_id="about")
             strip = gr.Gallery(
-                label="Done lately: choose one to see it", columns=6, height=180, allow_preview=False, elem_id="strip"
+                label="Done lately: choose one to see it",
+                columns=STRIP,
+                height=120,
+                object_fit="cover",
+                allow_preview=False,
+                elem_id="strip",
             )
             gr.Markdown("## How well the model does, day by day")
             plot = gr.Plot(show_label=False, elem_id="plot")

@@ -26,6 +26,10 @@ class Flight(Generic[News]):
         """Whether the work has ended."""
         return self._landed
 
+    def wait(self) -> None:
+        """Wait for the work to end."""
+        self._thread.join()
+
     def follow(self) -> Iterator[News]:
         """The latest news, then each that follows until the work ends; raises what it raised."""
         seen = 0
@@ -70,3 +74,10 @@ class Flights(Generic[News]):
             if flight is None:
                 flight = self._under_way[key] = Flight(work)
         return flight.follow()
+
+    def wait(self) -> None:
+        """Wait for all work that is under way to end."""
+        with self._lock:
+            under_way = list(self._under_way.values())
+        for flight in under_way:
+            flight.wait()

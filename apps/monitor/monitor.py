@@ -90,6 +90,10 @@ class Monitor:
                     self._next_look = self._now() + HOUR
             stop.wait(min(max(self._next_look - self._now(), 1.0), HOUR))
 
+    def finish(self) -> None:
+        """Wait for the work that is under way, measuring included."""
+        self._flights.wait()
+
     def _look(self) -> Iterator[News]:
         self._next_look = self._now() + HOUR
         try:

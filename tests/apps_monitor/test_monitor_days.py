@@ -1,0 +1,147 @@
+"""Which day the monitor shows, and what it says, however NASA answers."""
+
+import datetime as dt
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from conftest import Clock
+from generated import photo_like
+from nasa_server import Nasa, picture
+from PIL import Image
+
+from apps.monitor.history import History
+from apps.monitor.monitor import Monitor, News, View
+
+TODAY, YESTERDAY, BEFORE = "2026-11-23", "2026-11-22", "2026-11-21"
+
+
+def last(news: Iterator[News]) -> View:
+    *_, view = news
+    assert isinstance(view, View)
+    return view
+
+
+def look(monitor: Monitor) -> View:
+    """A look of its own, not one that joins what is still being measured."""
+    monitor.finish()
+    return last(monitor.look())
+
+
+def shown_day(view: View) -> str:
+    assert view.finished is not None, view.note
+    return str(view.finished.entry.date)
+
+
+def test_the_newest_picture_is_doubled_and_measured(monitor: Monitor, nasa: Nasa, history: History) -> None:
+    nasa.add(TODAY)
+    view = last(monitor.look())
+    assert (shown_day(view), view.note) == (TODAY, "")
+    assert view.finished is not None
+    with Image.open(view.finished.doubled_path) as doubled:
+        assert doubled.size == (240, 180)
+    monitor.finish()
+    (row,) = history.rows()
+    assert (row.day, row.measured_width, row.measured_height) == (TODAY, 120, 90)
+    assert row.gain == pytest.approx(row.psnr - row.bicubic_psnr)
+
+
+def test_a_second_look_downloads_nothing_twice(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(TODAY)
+    look(monitor)
+    look(monitor)
+    assert nasa.pictures_asked_for() == 1
+
+
+def test_twenty_visitors_at_once_cause_one_download(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(TODAY)
+    with ThreadPoolExecutor(20) as visitors:
+        views = list(visitors.map(lambda _: last(monitor.look()), range(20)))
+    assert {shown_day(view) for view in views} == {TODAY}
+    assert nasa.pictures_asked_for() == 1
+
+
+def gif() -> bytes:
+    content = io.BytesIO()
+    frames = [Image.fromarray(photo_like(40, 40, seed)) for seed in (0, 1)]
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+    return content.getvalue()
+
+
+LACKS: dict[str, tuple[dict[str, Any], str]] = {
+    "video": ({"media_type": "video", "basic_html": '<iframe src="https://video.example/1"></iframe>'}, "is a video"),
+    "iframe": ({"media_type": "iframe"}, "is an interactive page"),
+    "other": ({"media_type": "other"}, "is an interactive page"),
+    "no link": ({"hdurl": False}, "has no picture"),
+    "placeholder": ({"hdurl": "https://assets.science.nasa.gov/images/misc/news-thumbnail.png"}, "only a placeholder"),
+    "logo": ({"hdurl": "https://www.nasa.gov/logo.png"}, "only a placeholder"),
+    "web page": ({"file": b"<html>not found</html>"}, "no picture, or a broken one"),
+    "truncated": ({"file": picture()[:-400]}, "no picture, or a broken one"),
+    "animation": ({"file": gif()}, "is an animation"),
+    "foreign host": ({"hdurl": "https://example.org/a.jpg"}, "not NASA's"),
+    "private host": ({"hdurl": "http://10.0.0.1/a.jpg"}, "not NASA's"),
+    "gone": ({"hdurl": "HOME/picture/gone.jpg"}, "cannot be had"),
+}
+
+
+@pytest.mark.parametrize("case", LACKS)
+def test_a_day_without_a_picture_gives_way_to_an_earlier_one(monitor: Monitor, nasa: Nasa, case: str) -> None:
+    fields, reason = LACKS[case]
+    fields = {name: value.replace("HOME", nasa.address) if name == "hdurl" and value else value
+              for name, value in fields.items()}  # fmt: skip
+    nasa.add(TODAY, **fields)
+    nasa.add(YESTERDAY)
+    view = last(monitor.look())
+    assert shown_day(view) == YESTERDAY
+    assert reason in view.note
+    assert "the picture of 22 November 2026" in view.note
+    assert (view.video == "https://video.example/1") is (case == "video")
+
+
+def test_a_day_that_is_not_published_yet_is_said_to_be_so(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(YESTERDAY)
+    view = last(monitor.look())
+    assert shown_day(view) == YESTERDAY
+    assert view.note.startswith("NASA has not published the picture of 23 November 2026 yet")
+
+
+def test_a_picked_day_without_an_entry_shows_the_one_before(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(TODAY)
+    nasa.add(BEFORE)
+    view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
+    assert shown_day(view) == BEFORE
+    assert view.note.startswith("NASA has no entry for 22 November 2026")
+
+
+@pytest.mark.parametrize("answer", [500, 503, 429, 404, b"<html>", b"[]", b"{}", b'[{"date": "soon"}]'])
+def test_when_nasa_fails_the_last_picture_stays_with_a_sentence(
+    monitor: Monitor, nasa: Nasa, clock: Clock, answer: int | bytes
+) -> None:
+    nasa.add(YESTERDAY)
+    look(monitor)
+    nasa.failing = answer
+    view = look(monitor)
+    assert shown_day(view) == YESTERDAY
+    assert "It is tried again at" in view.note
+    nasa.failing = None
+    nasa.add(TODAY)
+    clock.sleep(3700)
+    assert monitor.is_due
+    assert shown_day(look(monitor)) == TODAY
+
+
+def test_an_entry_of_another_day_is_refused(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(TODAY)
+    nasa.days[YESTERDAY] = nasa.days[TODAY]
+    view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
+    assert view.finished is None
+    assert "answered with 2026-11-23 when 2026-11-22 was asked for" in view.note
+
+
+def test_unknown_and_missing_fields_do_no_harm(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(TODAY, something_new={"a": 1}, credit=False)
+    for name in ("copyright", "media_type", "alt", "basic_html"):
+        del nasa.days[TODAY][name]
+    assert shown_day(last(monitor.look())) == TODAY
