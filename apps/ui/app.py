@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
-from apps.ui import keeping
+from apps.ui import keeping, loupe
 from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, zip_of
 from apps.ui.settings import Settings
 from upscaler import Upscaler
@@ -121,22 +121,30 @@ class App:
             )
             gallery = gr.Gallery(label="Doubled", visible=False, elem_id="gallery", buttons=["fullscreen"])
             download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
+            compared = self._loupe()
             with gr.Accordion("What this does, and what it does not", open=False):
                 gr.Markdown(self._explanation())
-            outputs = [status, slider, gallery, download, cancel]
+            outputs = [status, slider, gallery, download, cancel, compared]
             work: dict[str, Any] = {"inputs": [files, *choices], "outputs": outputs, "show_progress_on": [status]}
             work |= ONE_AT_A_TIME
-            first = start.click(self.serve, **work, api_visibility="private")
-            chosen = samples.click(lambda i: [str(SAMPLES[i])], samples, files, api_visibility="private", queue=False)
-            second = chosen.then(self.serve, **work, api_visibility="private")
-            cancel.click(self.cancelled, None, outputs, cancels=[first, second], queue=False, api_visibility="private")
+            at_once: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+            begun = start.click(lambda: gr.update(visible=True), None, cancel, **at_once)  # who waits may cancel, too
+            chosen = samples.click(self.sample, samples, [files, cancel], **at_once)
+            first, second = (asked.then(self.serve, **work, api_visibility="private") for asked in (begun, chosen))
+            for asked in (first, second):  # too many wait, or the connection broke
+                asked.failure(self.not_served, None, outputs, **at_once)
+            cancel.click(self.cancelled, None, outputs, cancels=[first, second], **at_once)
             self._for_programs()
         return page
+
+    def sample(self, number: int) -> list[Any]:
+        """What a click on a sample sets: the chosen file, and Cancel."""
+        return [[str(SAMPLES[number])], gr.update(visible=True)]
 
     def serve(
         self, files: list[str] | None, flips: bool, four_times: bool, format: str, quality: int, remove_location: bool
     ) -> Iterator[list[Any]]:
-        """What the button does: yields values of status, slider, gallery, download and cancel."""
+        """What the button does: yields values of all outputs."""
         if not files:
             yield shown(failure(["Choose a photo first, or click one of the samples."]))
             return
@@ -150,6 +158,11 @@ class App:
         """What is shown when the work was stopped; Gradio closes the generator that did it."""
         return shown(note("Cancelled. Nothing is kept of it; the photos are still chosen."))
 
+    def not_served(self) -> list[Any]:
+        """What is shown when the work was never begun, or broke off."""
+        sentence = "This did not work: too many people are waiting, or the connection broke. Try again in a minute."
+        return shown(failure([sentence]))
+
     def result(self, work: Work) -> list[Any]:
         """The finished work."""
         messages = failure(work.failed) if work.failed else ""
@@ -159,7 +172,7 @@ class App:
         if len(work.done) == 1:
             doubled = work.done[0]
             pair = (str(doubled.before), str(doubled.after))
-            return shown(lines + messages, slider=pair, download=doubled.file, label="Download")
+            return shown(lines + messages, slider=pair, download=doubled.file, compared=doubled)
         pictures = [(str(doubled.after), doubled.file.name) for doubled in work.done]
         label = f"Download all {len(work.done)} as a zip"
         return shown(lines + messages, gallery=pictures, download=zip_of(work.done), label=label)
@@ -172,6 +185,43 @@ class App:
             f"{doubled.megapixels_per_second:.1f} megapixels a second, model {model.name} ({model.revision}), "
             f"{self.upscaler.precision} on {os.cpu_count()} cores"
         )
+
+    def look(self, compared: Doubled | None, across: float, down: float) -> list[Any]:
+        """What the loupe shows of the one picture that was doubled: values of its column and its slider."""
+        if compared is None:
+            return [gr.update(visible=False), None]
+        try:
+            pair = loupe.write_place(compared.source, compared.file, across / 100, down / 100)
+        except FileNotFoundError:
+            raise gr.Error("The pictures are deleted by now; double the photo again.", print_exception=False) from None
+        return [gr.update(visible=True), tuple(map(str, pair))]
+
+    def _loupe(self) -> Any:  # gr.State, which comes without types
+        """The loupe; returns the state that holds what it looks at."""
+        compared = gr.State(None)
+        with gr.Column(visible=False, elem_id="loupe") as column:
+            gr.Markdown("**Look closer:** click a place in the picture above, or move these.")
+            with gr.Row():
+                across = gr.Slider(0, 100, 50, step=1, label="Across, %", elem_id="across")
+                down = gr.Slider(0, 100, 50, step=1, label="Down, %", elem_id="down")
+            place = gr.ImageSlider(
+                label="That place at full resolution: before (bicubic) and after",
+                type="filepath",
+                elem_id="place",
+                max_height=640,
+                buttons=["fullscreen"],
+            )
+        clicked = gr.Button(visible="hidden", elem_id="clicked")
+        moved = clicked.click(None, None, [across, down], js="() => window.clickedPlace")
+        for asked in (compared.change, across.release, down.release, moved.then):
+            asked(
+                self.look,
+                [compared, across, down],
+                [column, place],
+                show_progress="hidden",
+                api_visibility="private",
+            )
+        return compared
 
     def _choices(self) -> list[gr.components.Component]:
         with gr.Accordion("Choices", open=False):
@@ -227,14 +277,16 @@ def shown(
     gallery: list[tuple[str, str]] | None = None,
     download: Path | None = None,
     label: str = "Download",
+    compared: Doubled | None = None,
 ) -> list[Any]:
-    """Values of status, slider, gallery, download and cancel: what is not given is hidden."""
+    """Values of status, slider, gallery, download, cancel and what the loupe looks at: what is not given is hidden."""
     return [
         status,
         gr.update(value=slider, visible=slider is not None),
         gr.update(value=gallery, visible=gallery is not None),
         gr.update(value=str(download) if download else None, label=label, visible=download is not None),
         gr.update(visible=busy),
+        compared,
     ]
 
 

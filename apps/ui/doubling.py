@@ -37,6 +37,7 @@ class Choices:
 class Doubled:
     """A finished picture: the file to download, and what to compare in the browser. Sizes are width, height."""
 
+    source: Path
     file: Path
     before: Path
     after: Path
@@ -92,7 +93,7 @@ def double_one(
     seconds = time.monotonic() - began
     yield 1.0, "Preparing the comparison"
     before, after = preview.write_pair(file, target, target.parent)
-    work.done.append(Doubled(target, before, after, picture_size(file), picture_size(target), seconds))
+    work.done.append(Doubled(file, target, before, after, picture_size(file), picture_size(target), seconds))
 
 
 def options(choices: Choices) -> Options:

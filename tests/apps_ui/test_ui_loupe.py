@@ -1,0 +1,47 @@
+"""The loupe: the same place of both pictures, at full resolution."""
+
+from pathlib import Path
+
+import numpy as np
+from generated import photo_like
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from apps.ui import loupe
+from upscaler import bicubic
+
+SIDES = st.integers(1, 2000)
+SHARES = st.floats(-0.5, 1.5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.tuples(SIDES, SIDES), SHARES, SHARES)
+def test_the_box_lies_within_the_picture(size: tuple[int, int], across: float, down: float) -> None:
+    left, top, right, bottom = loupe.box_around(size, across, down)
+    assert 0 <= left < right <= size[0]
+    assert 0 <= top < bottom <= size[1]
+    assert (right - left, bottom - top) == (min(size[0], 480), min(size[1], 320))
+
+
+def test_both_pictures_show_the_clicked_place_pixel_by_pixel(tmp_path: Path) -> None:
+    source, doubled = tmp_path / "a.png", tmp_path / "a_2x.png"
+    small, large = photo_like(300, 400), photo_like(600, 800, seed=1)
+    Image.fromarray(small).save(source)
+    Image.fromarray(large).save(doubled)
+    before, after = (np.asarray(Image.open(path)) for path in loupe.write_place(source, doubled, 0.5, 0.5))
+    assert np.array_equal(after, large[140:460, 160:640])
+    difference = before.astype(int) - bicubic.double(small)[140:460, 160:640]
+    assert np.abs(difference[4:-4, 4:-4]).max() <= 1  # at its edges the box does not see what lies beyond
+
+
+def test_a_photo_lying_on_its_side_is_compared_upright(tmp_path: Path) -> None:
+    source, doubled = tmp_path / "a.jpg", tmp_path / "a_2x.png"
+    upright = photo_like(300, 200)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(upright).copy()).save(source, exif=exif, quality=100, subsampling=0)
+    Image.fromarray(bicubic.double(upright)).save(doubled)
+    before, after = (np.asarray(Image.open(path)).astype(int) for path in loupe.write_place(source, doubled, 1, 1))
+    assert before.shape == after.shape == (320, 400, 3)
+    assert np.abs(before - after)[4:-4, 4:-4].mean() < 3
