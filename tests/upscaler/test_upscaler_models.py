@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -188,6 +189,12 @@ def test_a_malicious_checkpoint_is_refused_and_does_nothing(hub: Hub, files: Fil
             model.weights()
             Upscaler(model)
         assert not trap.exists()
+
+
+def test_nothing_between_the_hub_and_the_engine_unpickles() -> None:
+    sources = {path.name: path.read_text(encoding="utf-8") for path in Path(models.__file__).parent.glob("*.py")}
+    assert "hub.py" in sources
+    assert [name for name, text in sources.items() if re.search(r"pickle|import (torch|joblib|dill)", text)] == []
 
 
 def test_a_cached_file_that_was_damaged_is_fetched_again(hub: Hub, files: Files) -> None:
