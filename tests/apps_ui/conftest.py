@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,18 +27,33 @@ def ui_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def ui(ui_folder: Path) -> Iterator[str]:
     """The address of a running web UI that takes files of 2 MB."""
-    model = write_tiny_model(ui_folder / "model")
+    with served(ui_folder, MAX_FILE_MB="2") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def crowded_ui(ui_folder: Path) -> Iterator[str]:
+    """The address of a running web UI where one may wait."""
+    with served(ui_folder, QUEUE_SIZE="1") as address:
+        yield address
+
+
+@contextmanager
+def served(folder: Path, **settings: str) -> Iterator[str]:
+    """A running web UI that keeps its files in `folder`; gives its address."""
+    model = write_tiny_model(folder / "model")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {"DOUBLE_RESOLUTION_MODEL": str(model), "GRADIO_SERVER_PORT": str(port), "MAX_FILE_MB": "2"}
-    environment = os.environ | settings | {"TMPDIR": str(ui_folder)}
-    app = subprocess.Popen([sys.executable, "-m", "apps.ui"], cwd=ROOT, env=environment)
+    settings |= {"DOUBLE_RESOLUTION_MODEL": str(model), "GRADIO_SERVER_PORT": str(port), "TMPDIR": str(folder)}
+    app = subprocess.Popen([sys.executable, "-m", "apps.ui"], cwd=ROOT, env=os.environ | settings)
     address = f"http://127.0.0.1:{port}"
-    wait_until_it_serves(app, address)
-    yield address
-    app.terminate()
-    app.wait()
+    try:
+        wait_until_it_serves(app, address)
+        yield address
+    finally:
+        app.terminate()
+        app.wait()
 
 
 def wait_until_it_serves(app: subprocess.Popen[bytes], address: str) -> None:
