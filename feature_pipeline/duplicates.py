@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from feature_pipeline.manifest import PictureRecord
 
-DISTANCE = 2  # bits of 64 in which the perceptual hashes of one picture may differ, saved twice
+DISTANCE = 4  # bits of 64: one photo saved twice differs in 0 to 4, two photos in 12 or more
 
 
 class Taken:

@@ -81,7 +81,8 @@ def _run_part(config: Config, settings: Settings, folder: Path, listed: Listed) 
         client = stack.enter_context(closing(source.connect(config.endpoint_url)))
         stream = stack.enter_context(PartStream(client, settings.part, arrived.update))
         source_bytes = arrived.total = stream.size
-        write_text(folder / CONFIG, settings.model_dump_json(indent=1) + "\n")
+        if not (folder / CONFIG).exists():
+            write_text(folder / CONFIG, settings.model_dump_json(indent=1) + "\n")
         outcomes = _outcomes(config, settings, folder, stream, listed, pictures)
         _write_shards(stack.enter_context(closing(outcomes)), settings, folder)
     _finish(settings, folder, source_bytes, time.monotonic() - started)

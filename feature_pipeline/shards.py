@@ -115,10 +115,13 @@ class ShardWriter:
 @contextmanager
 def writing(path: Path) -> Iterator[ShardWriter]:
     """Write the shard `path`, then its record; neither is there if the block ends with an error."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
-            writer = ShardWriter(tar)
-            yield writer
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("wb") as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar,
+    ):
+        writer = ShardWriter(tar)
+        yield writer
     record = ShardRecord(
         file=path.name,
         bytes=path.stat().st_size,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from feature_pipeline.manifest import Box
 from upscaler.bicubic import double, halve
@@ -80,5 +81,4 @@ def cut_pair(picture: Pixels, halved: Pixels, box: Box) -> TilePair:
 
 
 def _luma(pixels: Pixels) -> NDArray[np.float32]:
-    luma: NDArray[np.float32] = np.dot(pixels, np.array([0.299, 0.587, 0.114], np.float32))
-    return luma
+    return np.asarray(Image.fromarray(pixels).convert("L"), np.float32)  # Rec. 601

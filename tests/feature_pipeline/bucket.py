@@ -1,0 +1,131 @@
+"""A bucket of generated parts, and a server of it on the loopback that misbehaves as told."""
+
+import gzip
+import hashlib
+import io
+import re
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+
+from generated import photo_like
+from PIL import Image
+
+Fault = Literal["reset", "stall", "503", "500", "short", "no range"]
+
+
+@lru_cache(maxsize=64)
+def photo(seed: int, width: int = 600, height: int = 300) -> bytes:
+    """A JPEG of which two tiles can be cut."""
+    # A frame of its own stands for what makes two photos differ: the generated shading is always the same
+    image = Image.fromarray(photo_like(height, width, seed))
+    image.paste(
+        Image.effect_noise((width // 4, height // 3), 80).convert("L"), (seed * 37 % (width // 2), seed * 53 % 150)
+    )
+    content = io.BytesIO()
+    image.rotate(seed % 4 * 90 if width == height else seed % 2 * 180).save(content, "JPEG", quality=90)
+    return content.getvalue()
+
+
+def tar_gz(files: dict[str, bytes], folder: str = "train_0") -> bytes:
+    """A part: files in a folder, in a tar, in a gzip."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        directory = tarfile.TarInfo(folder)
+        directory.type = tarfile.DIRTYPE
+        tar.addfile(directory)
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"{folder}/{name}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return gzip.compress(content.getvalue(), 1, mtime=0)
+
+
+def part(pictures: int, first: int = 0) -> bytes:
+    """A part of so many photos, each with an image id of 16 digits."""
+    return tar_gz({f"{n:016x}.jpg": photo(n) for n in range(first, first + pictures)})
+
+
+@dataclass
+class Bucket:
+    """Parts by name; `faults` are used up one by one, each by one answer; `ranges` are those that were asked for."""
+
+    parts: dict[str, bytes]
+    faults: list[Fault] = field(default_factory=list)
+    always: int | None = None  # answer every request with this status
+    ranges: list[str] = field(default_factory=list)
+    endpoint_url: str = ""
+    stall: float = 1.0  # seconds
+
+
+@contextmanager
+def serve(bucket: Bucket) -> Iterator[Bucket]:
+    """Serve the bucket as S3 does: GET with Range and If-Match, errors as XML."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            name = re.fullmatch(r"/open-images-dataset/tar/(\w+)\.tar\.gz", self.path)
+            fault = bucket.faults.pop(0) if bucket.faults else None
+            if bucket.always or fault in ("500", "503"):
+                self._refuse(bucket.always or int(fault or 0))
+            elif not name or name[1] not in bucket.parts:
+                self._refuse(404)
+            else:
+                self._answer(bucket.parts[name[1]], fault)
+
+        def _answer(self, content: bytes, fault: Fault | None) -> None:
+            etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+            if self.headers.get("If-Match", etag) != etag:
+                return self._refuse(412)
+            asked = self.headers.get("Range")
+            if fault == "no range":
+                asked = None
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            bucket.ranges.append(asked or "")
+            body = content[start:]
+            self.send_response(206 if asked else 200)
+            self.send_header("ETag", etag)
+            self.send_header("Content-Length", str(len(body)))
+            if asked:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.end_headers()
+            return self._send(body, fault)
+
+        def _send(self, body: bytes, fault: Fault | None) -> None:
+            if fault not in ("reset", "stall", "short"):
+                self.wfile.write(body)
+                return
+            self.wfile.write(body[: len(body) // 3])
+            self.wfile.flush()
+            self.close_connection = True
+            if fault == "stall":
+                time.sleep(bucket.stall)
+            if fault == "reset":
+                self.connection.setsockopt(1, 13, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # SO_LINGER 0: RST, not FIN
+                self.connection.close()
+
+        def _refuse(self, status: int) -> None:
+            body = f"<?xml version='1.0'?><Error><Code>E{status}</Code><Message>no</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up is no news
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        bucket.endpoint_url = f"http://127.0.0.1:{server.server_port}"
+        yield bucket
+        server.shutdown()

@@ -1,0 +1,69 @@
+"""The command, as it is typed, against moto's S3 and against nothing at all."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from bucket import Bucket, part, serve, tar_gz
+from moto.server import ThreadedMotoServer
+
+from feature_pipeline import shards
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """The address of moto's S3, which holds two parts."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys)
+    client.create_bucket(Bucket="open-images-dataset", ACL="public-read")
+    for name, first in (("train_0", 0), ("train_a", 100)):
+        client.put_object(
+            Bucket="open-images-dataset", Key=f"tar/{name}.tar.gz", Body=part(3, first), ACL="public-read"
+        )
+    client.close()
+    yield address
+    server.stop()
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "feature_pipeline", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"AWS_PROFILE": ""})
+
+
+def test_two_parts_are_made_checked_and_drawn(moto: str, tmp_path: Path) -> None:
+    ran = run("--part", 0, "--part", "a", "--images", 2, "--out", tmp_path, "--workers", 1, "--endpoint-url", moto)
+    assert ran.returncode == 0, ran.stderr
+    assert [line.split(":")[0] for line in ran.stdout.splitlines()] == ["train_0", "train_a"]
+    assert {sample.info.part for sample in shards.read(tmp_path / "train_a")} == {"train_a"}
+    assert run("verify", tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--part", "1"], "tar/train_1.tar.gz in the bucket open-images-dataset does not exist (404)"),
+        (["--part", "0", "--metadata", "missing.csv"], "the list missing.csv does not exist"),
+        (["--part", "0", "--endpoint-url", "nonsense"], "'nonsense' is not an address"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    with serve(Bucket({"train_0": tar_gz({})})) as bucket:
+        ran = run("--endpoint-url", bucket.endpoint_url, *arguments, "--out", tmp_path / "out")
+    assert (ran.returncode, ran.stderr.count("Traceback")) == (1, 0)
+    assert sentence in ran.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_shards_that_are_not_there_are_one_sentence(tmp_path: Path) -> None:
+    for command in (["verify", tmp_path], ["show", tmp_path, "--out", tmp_path / "sheet.png"]):
+        ran = run(*command)
+        assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+        assert "holds no tile shards" in ran.stderr

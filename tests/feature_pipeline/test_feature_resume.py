@@ -1,0 +1,187 @@
+"""What is made does not depend on workers, drops, or on how often the pipeline was killed."""
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bucket import Bucket, part, photo, serve, tar_gz
+
+from feature_pipeline import pipeline, shards, source
+from feature_pipeline.manifest import Manifest
+from feature_pipeline.pipeline import Config
+from upscaler.command import sentence_for
+from upscaler.errors import FeatureError
+
+PICTURES = 10
+BROKEN = {"note.txt": b"no picture", "again.jpg": photo(3), "cut.jpg": photo(5)[:2000]}
+PART = tar_gz({f"{n:016x}.jpg": photo(n) for n in range(PICTURES)} | BROKEN)
+KILLS = 20
+
+LIST = "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,Author,Title\n" + "".join(
+    f"{n:016x},train,,https://example.org/{n},CC BY 2.0,https://example.org/a,Ann {n},Photo {n}\n"
+    for n in range(PICTURES)
+)
+
+
+def config(out: Path, bucket: Bucket, **changes: Any) -> Config:
+    values: dict[str, Any] = {
+        "parts": ("train_0",),
+        "out": out,
+        "endpoint_url": bucket.endpoint_url,
+        "tiles_per_image": 2,
+        "workers": 1,
+        "pictures_per_shard": 2,
+    }
+    return Config(**values | changes)
+
+
+def made(out: Path) -> tuple[dict[str, bytes], Manifest]:
+    """All files but the manifest, byte for byte, and the manifest without its time."""
+    folder = out / "train_0"
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
+    return files, shards.read_manifest(folder).model_copy(update={"seconds": 0.0})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], Manifest]:
+    """What an uninterrupted run with one worker makes."""
+    out = tmp_path_factory.mktemp("whole")
+    (out / "list.csv").write_text(LIST)
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(out, bucket, metadata=(str(out / "list.csv"),)))
+    return made(out)
+
+
+def test_every_picture_is_accounted_for(whole: tuple[dict[str, bytes], Manifest]) -> None:
+    files, manifest = whole
+    assert manifest.pictures == PICTURES + len(BROKEN)
+    assert manifest.pictures_taken == PICTURES
+    assert manifest.skipped == {"not a picture": 1, "same picture": 1, "broken": 1}
+    assert manifest.unlisted == len(BROKEN)
+    assert manifest.source_bytes == len(PART)
+    assert manifest.tiles == sum(shard.samples for shard in manifest.shards) > PICTURES
+    assert len(manifest.shards) == 7
+    assert files["ATTRIBUTION.csv"].decode().splitlines()[:2] == [
+        "image_id,tiles,license,author,author_profile,title,landing_page",
+        "0000000000000000,2,CC BY 2.0,Ann 0,https://example.org/a,Photo 0,https://example.org/0",
+    ]
+
+
+def test_two_workers_and_a_bad_connection_make_the_same_bytes(
+    whole: tuple[dict[str, bytes], Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source.PartStream.__init__, "__defaults__", (lambda _: None, 0.01))
+    monkeypatch.setattr(source.connect, "__defaults__", (0.3,))
+    (tmp_path / "list.csv").write_text(LIST)
+    with serve(
+        Bucket({"train_0": PART}, ["503", "reset", "short", "stall", "500", "reset", "short", "reset"])
+    ) as bucket:
+        pipeline.run(config(tmp_path, bucket, workers=2, metadata=(str(tmp_path / "list.csv"),)))
+    assert made(tmp_path) == whole
+    assert not bucket.faults
+
+
+def test_a_lost_shard_and_its_followers_are_made_again(
+    whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
+) -> None:
+    folder = tmp_path / "train_0"
+    folder.mkdir()
+    for name, content in whole[0].items():
+        (folder / name).write_bytes(content)
+    (folder / "train_0-00003.json").unlink()
+    (folder / "train_0-00004.tar").write_bytes(b"too short")
+    (folder / ".part-killed.tar").write_bytes(b"half")
+    (tmp_path / "list.csv").write_text(LIST)
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(tmp_path, bucket, metadata=(str(tmp_path / "list.csv"),)))
+    assert made(tmp_path) == whole
+
+
+def test_a_finished_part_asks_the_bucket_nothing(tmp_path: Path) -> None:
+    with serve(Bucket({"train_0": part(2)})) as bucket:
+        pipeline.run(config(tmp_path, bucket))
+        before, bucket.always = made(tmp_path), 500
+        pipeline.run(config(tmp_path, bucket))
+    assert made(tmp_path) == before
+
+
+def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
+    with serve(Bucket({"train_0": part(1)})) as bucket:
+        pipeline.run(config(tmp_path, bucket))
+        with pytest.raises(FeatureError, match="tiles_per_image = 2, now it is 3"):
+            pipeline.run(config(tmp_path, bucket, tiles_per_image=3))
+
+
+def test_only_the_first_pictures(tmp_path: Path) -> None:
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(tmp_path, bucket, images=3))
+    assert [picture.name for record in shards.finished(tmp_path / "train_0") for picture in record.pictures] == [
+        f"{n:016x}.jpg" for n in range(3)
+    ]
+
+
+def test_a_broken_part_keeps_what_was_finished(tmp_path: Path) -> None:
+    with serve(Bucket({"train_0": PART[: len(PART) * 3 // 4]})) as bucket, pytest.raises(FeatureError, match="broken"):
+        pipeline.run(config(tmp_path, bucket))
+    assert list(shards.finished(tmp_path / "train_0"))
+    assert not list(tmp_path.rglob(".part-*"))
+    assert not (tmp_path / "train_0/manifest.json").exists()
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+
+    def fsync(_: int) -> None:
+        nonlocal written
+        written += 1
+        if written > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with serve(Bucket({"train_0": PART})) as bucket, pytest.raises(OSError, match="No space") as raised:
+        pipeline.run(config(tmp_path, bucket))
+    assert "the disk is full" in sentence_for(raised.value)
+    assert len(list(shards.finished(tmp_path / "train_0"))) == 1
+    assert not list(tmp_path.rglob(".part-*"))
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_at_random_it_makes_the_same_bytes(
+    whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text(LIST)
+    rng = random.Random(os.environ.get("KILL_SEED", "1"))
+    kills = rounds = 0
+    with serve(Bucket({"train_0": PART})) as bucket:
+        while kills < KILLS:
+            rounds += 1
+            out = tmp_path / str(rounds)
+            made_so_far = config(out, bucket, metadata=(str(tmp_path / "list.csv"),))
+            while _killed(made_so_far, rng):
+                kills += 1
+            assert made(out) == whole
+
+
+def _killed(made_so_far: Config, rng: random.Random) -> bool:
+    """Run the pipeline and kill it (SIGKILL) a random moment after it has begun to write; False if it ended first."""
+    program = f"from pathlib import *; from feature_pipeline.pipeline import *; run({made_so_far!r})"
+    folder = made_so_far.out / "train_0"
+    before = _state(folder)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not _state(folder) - before:
+        time.sleep(0.001)
+    time.sleep(rng.uniform(0, 0.15))
+    process.send_signal(signal.SIGKILL)
+    return process.wait() != 0
+
+
+def _state(folder: Path) -> set[str]:
+    """Which files there are, temporary ones too, but for those that are there before the first picture is."""
+    return {path.name for path in folder.glob("*")} - {"config.json"}
