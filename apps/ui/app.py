@@ -93,7 +93,7 @@ class App:
         with gr.Blocks(title="Double Resolution", analytics_enabled=False, fill_width=False) as page:
             gr.Markdown(INTRODUCTION)
             files = gr.File(
-                label="Photos: drop, choose or paste them here",
+                label="Photos: drop, choose or paste",
                 file_count="multiple",
                 file_types=ACCEPTED,
                 height=150,
@@ -205,7 +205,7 @@ class App:
                 across = gr.Slider(0, 100, 50, step=1, label="Across, %", elem_id="across")
                 down = gr.Slider(0, 100, 50, step=1, label="Down, %", elem_id="down")
             place = gr.ImageSlider(
-                label="That place at full resolution: before (bicubic) and after",
+                label="Full resolution: before and after",
                 type="filepath",
                 elem_id="place",
                 max_height=640,
