@@ -159,6 +159,8 @@ def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":
         return boto3.client("s3", region_name=REGION, endpoint_url=endpoint_url, config=config)
     except ValueError as error:
         raise FeatureError(f"{endpoint_url!r} is not an address; give one such as http://127.0.0.1:5000") from error
+    except BotoCoreError as error:
+        raise FeatureError(f"no S3 client can be made ({error}); check AWS_PROFILE and ~/.aws/config") from error
 
 
 def files(stream: PartStream, passed_over: int = 0) -> Iterator[File]:

@@ -71,18 +71,21 @@ def test_a_refusal_is_not_asked_again(status: int, message: str) -> None:
 
 
 def test_a_part_that_changes_is_not_mixed() -> None:
-    with serve(Bucket({"train_0": PART}, ["short"])) as bucket:
-        with closing(source.connect(bucket.endpoint_url)) as client, PartStream(client, "train_0", backoff=0) as stream:
-            stream.read(10)
-            bucket.parts["train_0"] = part(PICTURES, first=10)
-            with pytest.raises(FeatureError, match="changed while it was read"):
-                stream.read()
+    with (
+        serve(Bucket({"train_0": PART}, ["short"])) as bucket,
+        closing(source.connect(bucket.endpoint_url)) as client,
+        PartStream(client, "train_0", backoff=0) as stream,
+    ):
+        stream.read(10)
+        bucket.parts["train_0"] = part(PICTURES, first=10)
+        with pytest.raises(FeatureError, match="changed while it was read"):
+            stream.read()
 
 
 def test_a_server_without_ranges_is_refused() -> None:
-    with serve(Bucket({"train_0": PART}, ["short", "no range"])) as bucket:
-        with pytest.raises(FeatureError, match="Range"):
-            stream_files(bucket)
+    faults: list[Fault] = ["short", "no range"]
+    with serve(Bucket({"train_0": PART}, faults)) as bucket, pytest.raises(FeatureError, match="Range"):
+        stream_files(bucket)
 
 
 def _wrong_checksum() -> bytes:
@@ -115,3 +118,9 @@ def test_a_huge_file_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) ->
 def test_parts_are_named_as_in_the_bucket() -> None:
     assert source.part_names(["0", "a", "test", "0"]) == ("train_0", "train_a", "test")
     assert len(source.part_names(["3", "all"])) == 18
+
+
+def test_a_missing_profile_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "of another machine")
+    with pytest.raises(FeatureError, match="check AWS_PROFILE"):
+        source.connect(None)

@@ -1,0 +1,61 @@
+"""Making tile pairs of photos, beside plain decoding of the same JPEGs; and memory over the length of a run.
+
+The photos are those in the folder that the environment's PHOTOS names, else the web interface's samples.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+
+import psutil
+
+from feature_pipeline import pictures, workers
+from feature_pipeline.manifest import Settings
+from feature_pipeline.source import File
+
+SAMPLES = Path(__file__).parents[1] / "apps/ui/samples"
+SETTINGS = Settings(part="train_0", images=None, tiles_per_image=4, pictures_per_shard=100)
+TIMED = 100  # pictures
+LENGTHS = (300, 3000)  # pictures, over which memory is compared
+
+
+def main() -> None:
+    """Print both tables."""
+    photos = [path.read_bytes() for path in sorted(Path(os.environ.get("PHOTOS", SAMPLES)).glob("*.jpg"))]
+    print("| what | pictures a second |\n|---|---|")
+    print(f"| plain decoding, one core | {_decoding(photos):.1f} |", flush=True)
+    for number in (1, 2):
+        rate, _ = _making(photos, TIMED, number)
+        print(f"| up to four tile pairs, {number} workers | {rate:.1f} |", flush=True)
+    print("\n| pictures | peak memory of all processes, MB |\n|---|---|")
+    for length in LENGTHS:
+        _, peak = _making(photos, length, 2)
+        print(f"| {length} | {peak / 1e6:.0f} |", flush=True)
+
+
+def _decoding(photos: list[bytes]) -> float:
+    started = time.perf_counter()
+    for content in islice(cycle(photos), TIMED):
+        pictures.decode(content)
+    return TIMED / (time.perf_counter() - started)
+
+
+def _making(photos: list[bytes], length: int, number: int) -> tuple[float, float]:
+    """Pictures a second, without the time in which the workers start, and bytes at the peak."""
+    outcomes = workers.in_order(((file, None) for file in _files(photos, length)), SETTINGS, number)
+    next(outcomes)
+    started = time.perf_counter()
+    peak = max(_memory() for _ in outcomes)
+    return (length - 1) / (time.perf_counter() - started), peak
+
+
+def _files(photos: list[bytes], length: int) -> Iterator[File]:
+    for n, content in enumerate(islice(cycle(photos), length)):
+        yield File(f"{n:016x}.jpg", len(content), content)
+
+
+def _memory() -> float:
+    this = psutil.Process()
+    return float(sum(process.memory_info().rss for process in (this, *this.children(recursive=True))))
