@@ -1,22 +1,43 @@
-"""Serve the monitor: python -m apps.monitor"""
+"""Serve the monitor, or fill its history for the days that are past: python -m apps.monitor [backfill --days 90]"""
 
+import argparse
 import os
 
 import uvicorn
 
-from apps.monitor import settings
+from apps.monitor import backfill, settings
 from apps.monitor.app import App
 from upscaler.command import one_sentence_errors
 
 
 def main() -> None:
-    """Serve until stopped."""
+    """Serve until stopped, or measure the days that are past."""
+    parser = argparse.ArgumentParser(prog="python -m apps.monitor", description="Serve the monitor, until stopped.")
+    commands = parser.add_subparsers(dest="command", metavar="[backfill]")
+    filling = commands.add_parser("backfill", help="measure the days that are past, and keep no pictures")
+    filling.add_argument("--days", type=_positive, default=90, help="how many, today among them (default: 90)")
+    asked = parser.parse_args()
+    with one_sentence_errors():
+        given = settings.from_environment()
+        if asked.command == "backfill":
+            backfill.run(given, asked.days)
+        else:
+            serve(given)
+
+
+def serve(given: settings.Settings) -> None:
+    """Serve where Gradio's own variables say. Raises ModelError or HistoryError if the app cannot start."""
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
-    with one_sentence_errors():
-        server = App(settings.from_environment()).server()
+    server = App(given).server()
     print(f"The monitor is ready on http://{host}:{port}", flush=True)
     uvicorn.run(server, host=host, port=port, log_level="warning", access_log=False)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; give 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -53,10 +53,7 @@ class Row(BaseModel):
 COLUMNS = tuple(Row.model_fields)
 _TYPES = {str: "TEXT", int: "INTEGER", float: "REAL"}
 _COLUMNS_SQL = ", ".join(f"{name} {_TYPES[Row.__annotations__[name]]} NOT NULL" for name in COLUMNS)
-_CREATE = (
-    f"CREATE TABLE IF NOT EXISTS measurements ({_COLUMNS_SQL}, PRIMARY KEY (day, revision))",
-    "CREATE TABLE IF NOT EXISTS without_picture (day TEXT PRIMARY KEY, reason TEXT NOT NULL)",
-)
+_CREATE = f"CREATE TABLE IF NOT EXISTS measurements ({_COLUMNS_SQL}, PRIMARY KEY (day, revision))"
 
 
 class History:
@@ -64,11 +61,10 @@ class History:
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it. Raises HistoryError if it is no history."""
-        self._path = path
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._transaction() as database:
-            for statement in _CREATE:
-                database.execute(statement)
+            database.execute(_CREATE)
 
     def add(self, rows: Iterable[Row], replace: bool = True) -> None:
         """Add rows; `replace`: one of the same day and model replaces what there is, else it is left out."""
@@ -76,11 +72,6 @@ class History:
         marks = ", ".join("?" * len(COLUMNS))
         with self._transaction() as database:
             database.executemany(f"INSERT OR {verb} INTO measurements VALUES ({marks})", (row.values for row in rows))
-
-    def add_without_picture(self, day: dt.date, reason: str) -> None:
-        """Remember that a day has no picture, so that it is not asked for again."""
-        with self._transaction() as database:
-            database.execute("INSERT OR REPLACE INTO without_picture VALUES (?, ?)", (str(day), reason))
 
     def rows(self, revision: str | None = None) -> list[Row]:
         """All rows, or those of one model, the earliest day first."""
@@ -91,15 +82,15 @@ class History:
             ]
 
     def done(self, revision: str) -> set[dt.date]:
-        """The days that need no more work with a model: measured, or without a picture."""
-        query = "SELECT day FROM measurements WHERE revision = ? UNION SELECT day FROM without_picture"
+        """The days that are measured with a model."""
+        query = "SELECT day FROM measurements WHERE revision = ?"
         with self._transaction() as database:
             return {dt.date.fromisoformat(day) for (day,) in database.execute(query, (revision,))}
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection = sqlite3.connect(self._path, timeout=PATIENCE)
+            connection = sqlite3.connect(self.path, timeout=PATIENCE)
             try:
                 with connection:
                     yield connection
@@ -107,7 +98,7 @@ class History:
                 connection.close()
         except sqlite3.Error as error:
             raise HistoryError(
-                f"the history {self._path} cannot be used ({error}); set HISTORY to another file"
+                f"the history {self.path} cannot be used ({error}); set HISTORY to another file"
             ) from error
 
 

@@ -1,0 +1,70 @@
+"""Fills the history for the days that are past: each picture is fetched, measured and thrown away."""
+
+import datetime as dt
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from apps.monitor import pictures
+from apps.monitor.apod import FIRST_DAY, LIST_LENGTH, Client, Entry
+from apps.monitor.fetch import NotThereError, RefusedError
+from apps.monitor.history import History
+from apps.monitor.mirror import Mirror
+from apps.monitor.pictures import BrokenPictureError
+from apps.monitor.recording import Recorder
+from apps.monitor.settings import Settings
+from upscaler import PictureError, Upscaler
+from upscaler.errors import MetricError
+from upscaler.pixels import Pixels
+
+
+def run(settings: Settings, days: int) -> None:
+    """Measure the last `days` days that the history lacks, with a line for each.
+
+    Raises ModelError, HistoryError, or UnavailableError where NASA does not answer; what was measured stays.
+    """
+    mirror = Mirror(settings.history_repo) if settings.history_repo else None
+    recorder = Recorder(Upscaler.load(settings.model), History(settings.history), mirror)
+    for line in backfill(Client(settings.apod_url), recorder, days, dt.datetime.now(dt.UTC).date()):
+        print(line, flush=True)
+
+
+def backfill(client: Client, recorder: Recorder, days: int, today: dt.date) -> Iterator[str]:
+    """Measure each of the last `days` days that has a picture and is not measured yet; yields a line for each.
+
+    Raises what `Client.span` raises.
+    """
+    try:
+        for entry in _entries(client, max(today - dt.timedelta(days - 1), FIRST_DAY), today):
+            if entry.date not in recorder.history.done(recorder.revision):
+                yield f"{entry.date}: {_measured(client, recorder, entry)}"
+    finally:
+        recorder.publish()
+
+
+def _entries(client: Client, first: dt.date, last: dt.date) -> Iterator[Entry]:
+    """The entries from `last` back to `first`, asked for by as many days as one answer lists."""
+    while last >= first:
+        start = max(last - dt.timedelta(LIST_LENGTH - 1), first)
+        yield from client.span(start, last)
+        last = start - dt.timedelta(1)
+
+
+def _measured(client: Client, recorder: Recorder, entry: Entry) -> str:
+    """Measure one day, and say what came of it."""
+    if entry.lack:
+        return f"left out, it {entry.lack}"
+    try:
+        row = recorder.add(entry, _picture(client, entry))
+    except (BrokenPictureError, NotThereError, RefusedError, PictureError, MetricError) as error:
+        return f"left out: {error}"
+    return f"{row.gain:+.2f} dB over bicubic"
+
+
+def _picture(client: Client, entry: Entry) -> Pixels:
+    """A day's picture, HW3 uint8; its file is gone when this returns."""
+    file = client.picture(entry)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{entry.date}{pictures.checked_suffix(file)}"
+        path.write_bytes(file)
+        return pictures.read(path)

@@ -1,0 +1,79 @@
+"""Filling the history for the days that are past."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from conftest import Clock
+from nasa_server import Nasa
+
+from apps.monitor.apod import Client
+from apps.monitor.backfill import backfill
+from apps.monitor.fetch import Fetcher, UnavailableError
+from apps.monitor.history import History
+from apps.monitor.recording import Recorder
+from upscaler import Upscaler
+
+TODAY = dt.date(2026, 11, 23)
+
+
+def day(ago: int) -> str:
+    return str(TODAY - dt.timedelta(ago))
+
+
+@pytest.fixture
+def client(interface: str, clock: Clock) -> Client:
+    return Client(interface, Fetcher(interface, sleep=clock.sleep, now=clock.now))
+
+
+@pytest.fixture
+def recorder(upscaler: Upscaler, history: History) -> Recorder:
+    return Recorder(upscaler, history, None)
+
+
+def test_it_measures_the_days_asked_for_over_several_lists(client: Client, recorder: Recorder, nasa: Nasa) -> None:
+    for ago in range(32):
+        nasa.add(day(ago))
+    lines = list(backfill(client, recorder, 30, TODAY))
+    assert len(lines) == 30
+    assert [row.day for row in recorder.history.rows()] == [day(ago) for ago in range(29, -1, -1)]
+
+
+def test_it_goes_on_where_nasa_stopped_answering(client: Client, recorder: Recorder, nasa: Nasa, clock: Clock) -> None:
+    for ago in range(4):
+        nasa.add(day(ago))
+    lines = backfill(client, recorder, 4, TODAY)
+    next(lines)
+    next(lines)
+    nasa.failing = 503
+    with pytest.raises(UnavailableError):
+        list(lines)
+    assert len(recorder.history.rows()) == 2
+    nasa.failing = None
+    clock.sleep(3700)
+    before = nasa.pictures_asked_for()
+    assert len(list(backfill(client, recorder, 4, TODAY))) == 2
+    assert nasa.pictures_asked_for() - before == 2
+    assert len(recorder.history.rows()) == 4
+
+
+def test_days_without_a_picture_are_left_out_with_the_reason(client: Client, recorder: Recorder, nasa: Nasa) -> None:
+    nasa.add_video(day(0))
+    nasa.add(day(1), file=b"<html>not found</html>")
+    nasa.add(day(2))
+    video, broken, good = backfill(client, recorder, 3, TODAY)
+    assert "left out, it is a video" in video
+    assert "no picture, or a broken one" in broken
+    assert "dB over bicubic" in good
+    assert [row.day for row in recorder.history.rows()] == [day(2)]
+
+
+def test_it_keeps_no_pictures(
+    client: Client, recorder: Recorder, nasa: Nasa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    nasa.add(day(0))
+    assert len(list(backfill(client, recorder, 1, TODAY))) == 1
+    assert list(scratch.iterdir()) == []
