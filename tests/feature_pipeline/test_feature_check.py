@@ -1,0 +1,86 @@
+"""Shards are checked, drawn, and read by other libraries as they are."""
+
+import shutil
+import warnings
+from pathlib import Path
+
+import pytest
+from bucket import Bucket, part, serve
+from PIL import Image
+
+from feature_pipeline import pipeline, shards, sheet, verify
+from feature_pipeline.pipeline import Config
+from upscaler.errors import FeatureError
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one part of four pictures in two shards."""
+    out = tmp_path_factory.mktemp("finished")
+    with serve(Bucket({"train_0": part(4)})) as bucket:
+        pipeline.run(Config(("train_0",), out, bucket.endpoint_url, tiles_per_image=2, pictures_per_shard=2))
+    return out
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def test_shards_are_as_their_manifest_says(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    verify.run(finished)
+    verify.run(finished / "train_0")
+    assert capsys.readouterr().out == "train_0: as its manifest says\n" * 2
+
+
+@pytest.mark.parametrize("name", ["train_0-00001.tar", "train_0-00001.json", "manifest.json"])
+def test_what_is_missing_is_found(copy: Path, name: str) -> None:
+    (copy / "train_0" / name).unlink()
+    with pytest.raises(FeatureError, match="not as its manifests say"):
+        verify.run(copy)
+
+
+def test_a_changed_byte_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tar = copy / "train_0/train_0-00000.tar"
+    content = bytearray(tar.read_bytes())
+    content[1000] ^= 1
+    tar.write_bytes(content)
+    with pytest.raises(FeatureError, match="1 problems"):
+        verify.run(copy)
+    assert "train_0-00000.tar has another SHA-256" in capsys.readouterr().out
+
+
+def test_a_changed_sum_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = copy / "train_0/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"pictures": 4', '"pictures": 5'))
+    with pytest.raises(FeatureError):
+        verify.run(copy)
+    assert "the manifest's pictures is not that of the shards" in capsys.readouterr().out
+
+
+def test_the_contact_sheet_shows_the_pairs(finished: Path, tmp_path: Path) -> None:
+    sheet.run(finished / "train_0", tmp_path / "sheet.png")
+    first = shards.load(shards.index(finished / "train_0")[0])
+    left = 2 * sheet.GAP + 256
+    shown = Image.open(tmp_path / "sheet.png").crop((left, sheet.GAP, left + 256, sheet.GAP + 256))
+    assert shown.tobytes() == Image.fromarray(first.large).tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_webdataset_and_datasets_read_the_shards(finished: Path, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import datasets
+        import webdataset
+
+    tars = sorted(map(str, (finished / "train_0").glob("*.tar")))
+    expected = list(shards.read(finished / "train_0"))
+    read = list(webdataset.WebDataset(tars, shardshuffle=False).decode("rgb8"))
+    assert [sample["__key__"] for sample in read] == [sample.key for sample in expected]
+    assert all(
+        (a["hr.png"] == b.large).all() and (a["lr.png"] == b.small).all() for a, b in zip(read, expected, strict=True)
+    )
+    loaded = datasets.load_dataset("webdataset", data_files=tars, split="train", cache_dir=str(tmp_path))
+    assert [row["json"]["image_id"] for row in loaded] == [sample.info.image_id for sample in expected]
+    assert loaded[0]["hr.png"].tobytes() == Image.fromarray(expected[0].large).tobytes()
