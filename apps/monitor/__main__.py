@@ -1,7 +1,6 @@
 """Serve the monitor, or fill its history for the days that are past: python -m apps.monitor [backfill --days 90]"""
 
 import argparse
-import os
 
 import uvicorn
 
@@ -26,12 +25,10 @@ def main() -> None:
 
 
 def serve(given: settings.Settings) -> None:
-    """Serve where Gradio's own variables say. Raises ModelError or HistoryError if the app cannot start."""
-    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    """Serve the page. Raises ModelError or HistoryError if the app cannot start."""
     server = App(given).server()
-    print(f"The monitor is ready on http://{host}:{port}", flush=True)
-    uvicorn.run(server, host=host, port=port, log_level="warning", access_log=False)
+    print(f"The monitor is ready on http://{given.host}:{given.port}", flush=True)
+    uvicorn.run(server, host=given.host, port=given.port, log_level="warning", access_log=False)
 
 
 def _positive(text: str) -> int:

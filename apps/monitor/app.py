@@ -20,11 +20,17 @@ from apps.monitor.monitor import Monitor, News, View
 from apps.monitor.recording import Recorder
 from apps.monitor.settings import Settings
 from upscaler import Upscaler
+from upscaler.atomic import write_text
 from upscaler.errors import DoubleResolutionError
 
 HERE = Path(__file__).parent
 STRIP = 12  # days done lately, as thumbnails
 SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK = 60.0
+
+ABOUT_THE_PLOT = """## How well the model does, day by day
+Each picture is its own truth: its middle, of at most 12 megapixels, is halved and doubled again, by the model and by
+bicubic interpolation, and both are compared with it. The dashed line is the gain on the model's own test set.
+"""
 
 
 class App:
@@ -86,7 +92,7 @@ class App:
                 allow_preview=False,
                 elem_id="strip",
             )
-            gr.Markdown("## How well the model does, day by day")
+            gr.Markdown(ABOUT_THE_PLOT)
             plot = gr.Plot(show_label=False, elem_id="plot")
             table = gr.DownloadButton("History as CSV", elem_id="csv")
             outputs = [status, slider, download, about, strip, plot, table]
@@ -180,8 +186,9 @@ class App:
         """Values of strip, plot and table."""
         rows = self.history.rows(self.upscaler.model.revision)
         csv = self.folder / "history.csv"
-        csv.write_text(to_csv(self.history.rows()), encoding="utf-8")
-        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], page.plot(rows), str(csv)]
+        write_text(csv, to_csv(self.history.rows()))
+        plot = page.plot(rows, page.test_gain(self.upscaler.model.metrics))
+        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(csv)]
 
 
 def said_of(view: View, before: Finished | None) -> str:

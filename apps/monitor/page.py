@@ -1,6 +1,7 @@
 """How the monitor's page says and draws things."""
 
 import html
+from typing import Any
 
 import altair
 import gradio as gr
@@ -66,15 +67,24 @@ def download_label(finished: Finished) -> str:
     return f"Download {wide}x{high}, {finished.doubled_path.stat().st_size / 1e6:.1f} MB"
 
 
-def plot(rows: list[Row]) -> altair.Chart:
-    """The gain over bicubic interpolation by day; days that stand out are marked."""
+def test_gain(measured: dict[str, Any]) -> float | None:
+    """The model's gain over bicubic interpolation on its test set, in dB, if its metrics.json holds one."""
+    if "test" not in measured.get("tests", {}):
+        return None
+    test = measured["tests"]["test"]
+    psnr = {row["name"]: row["score"]["psnr_y"] for row in test["rows"]}
+    return float(psnr[test["model"]] - psnr["bicubic"])
+
+
+def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
+    """The gain over bicubic interpolation by day, days that stand out marked, and that of the test set as a line."""
     days = [
         {"day": row.day, "gain": round(row.gain, 3), "mark": str(mark), "title": row.title}
         for row, mark in zip(rows, watch.marks(rows), strict=True)
     ]
     marks, colours = [str(mark) for mark in COLOURS], list(COLOURS.values())
     data = altair.Data(values=days)  # type: ignore[no-untyped-call]
-    chart: altair.Chart = (
+    points = (
         altair.Chart(data)
         .mark_circle(size=70, opacity=0.9)
         .encode(
@@ -83,6 +93,8 @@ def plot(rows: list[Row]) -> altair.Chart:
             color=altair.Color("mark:N", title=None, scale=altair.Scale(domain=marks, range=colours)),
             tooltip=["day:T", "title:N", "gain:Q", "mark:N"],
         )
-        .properties(width="container", height=260)
     )
+    line = altair.Data(values=[] if tested is None else [{"gain": tested}])  # type: ignore[no-untyped-call]
+    rule = altair.Chart(line).mark_rule(strokeDash=[6, 4]).encode(y="gain:Q")
+    chart: altair.LayerChart = altair.layer(points, rule).properties(width="container", height=260)
     return chart

@@ -21,7 +21,8 @@ class SettingError(DoubleResolutionError):
 @dataclass(frozen=True)
 class Settings:
     """apod_url: NASA's interface. cache: the folder of finished pictures, of at most `cache_bytes`. history: the
-    SQLite file of measurements. history_repo: a data set on the Hub that mirrors it, if any."""
+    SQLite file of measurements. history_repo: a data set on the Hub that mirrors it, if any. host, port: where to
+    listen."""
 
     apod_url: str
     model: str
@@ -29,10 +30,12 @@ class Settings:
     cache_bytes: int
     history: Path
     history_repo: str | None
+    host: str = "127.0.0.1"
+    port: int = 7860
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read APOD_URL, DOUBLE_RESOLUTION_MODEL, CACHE, CACHE_GB, HISTORY and HISTORY_REPO.
+    """Read APOD_URL, DOUBLE_RESOLUTION_MODEL, CACHE, CACHE_GB, HISTORY, HISTORY_REPO and Gradio's host and port.
 
     Raises SettingError if one of them cannot be used.
     """
@@ -44,6 +47,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         cache_bytes=round(_gigabytes(environment.get("CACHE_GB") or str(CACHE_GB)) * 1e9),
         history=Path(environment.get("HISTORY") or cache / "history.sqlite").absolute(),
         history_repo=environment.get("HISTORY_REPO") or None,
+        host=environment.get("GRADIO_SERVER_NAME") or Settings.host,
+        port=_port(environment.get("GRADIO_SERVER_PORT") or str(Settings.port)),
     )
 
 
@@ -60,6 +65,12 @@ def _address(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingError(f"APOD_URL is {text!r}, which is no address; give one that begins with https://")
     return text.rstrip("/")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise SettingError(f"GRADIO_SERVER_PORT is {text!r}, which is no port; give a number from 1 to 65535")
+    return int(text)
 
 
 def _gigabytes(text: str) -> float:

@@ -1,0 +1,97 @@
+"""The history and the cache when several processes write, or one is killed."""
+
+import datetime as dt
+import subprocess
+import sys
+from pathlib import Path
+
+from nasa_server import Nasa
+
+from apps.monitor.history import COLUMNS, History, Row, from_csv, to_csv
+from apps.monitor.monitor import Monitor, View
+
+ROOT = Path(__file__).parents[2]
+ROWS = 20
+WRITER = """
+import datetime as dt, pathlib, sys
+from apps.monitor.history import History, Row
+history, revision, rows = History(pathlib.Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(rows):
+    day = str(dt.date(2026, 1, 1) + dt.timedelta(n))
+    history.add([Row(day=day, revision=revision, model="m", title="t", width=2, height=2, measured_width=2,
+                     measured_height=2, psnr=30, ssim=0.9, bicubic_psnr=29, bicubic_ssim=0.8, gain=1, seconds=1,
+                     measured_at="2026-01-01T00:00:00Z")])
+"""
+
+
+def row(day: str, revision: str = "r") -> Row:
+    values = dict.fromkeys(COLUMNS, 1) | {"day": day, "revision": revision, "model": "m", "title": 'a "title", so'}
+    return Row.model_validate(values | {"measured_at": "2026-01-01T00:00:00Z"})
+
+
+def writer(path: Path, revision: str, rows: int = ROWS) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(path), revision, str(rows)]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def start_together(*writers: subprocess.Popen[str]) -> None:
+    for process in writers:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in writers:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def test_two_processes_on_one_file_lose_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    with writer(path, "one") as first, writer(path, "two") as second:
+        start_together(first, second)
+        assert (first.wait(60), second.wait(60)) == (0, 0)
+    history = History(path)
+    assert (len(history.rows("one")), len(history.rows("two"))) == (ROWS, ROWS)
+
+
+def test_a_process_killed_while_it_writes_leaves_a_history_that_works(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    with writer(path, "one", rows=20_000) as killed:
+        start_together(killed)
+        while not History(path).rows():
+            assert killed.poll() is None
+        killed.kill()
+    history = History(path)
+    days = [r.day for r in history.rows()]
+    assert days == [str(dt.date(2026, 1, 1) + dt.timedelta(n)) for n in range(len(days))]
+    history.add([row("1999-01-01")])
+    assert len(history.rows()) == len(days) + 1
+
+
+def test_what_a_killed_monitor_left_half_done_is_done_again(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add("2026-11-23")
+    half = monitor.cache.folder / f"2026-11-23-{monitor.recorder.revision}"
+    half.mkdir()
+    (half / "apod_2026-11-23.jpg").write_bytes(b"half a picture")
+    *_, view = monitor.look()
+    assert isinstance(view, View) and view.finished is not None
+    assert view.finished.doubled_path.is_file()
+
+
+def test_a_day_doubled_but_not_measured_is_measured_at_the_next_look(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add("2026-11-23")
+    list(monitor.look())
+    monitor.finish()
+    history = monitor.recorder.history
+    lost = history.rows()
+    history.path.unlink()
+    monitor.recorder.history = History(history.path)
+    list(monitor.look())
+    monitor.finish()
+    assert [r.day for r in monitor.recorder.history.rows()] == [r.day for r in lost]
+    assert nasa.pictures_asked_for() == 1
+
+
+def test_the_csv_holds_every_row_again() -> None:
+    rows = [row("2026-01-01"), row("2026-01-02", "s")]
+    assert from_csv(to_csv(rows)) == rows
