@@ -90,7 +90,12 @@ def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
         .encode(
             x=altair.X("day:T", title="day"),
             y=altair.Y("gain:Q", title="gain over bicubic, dB"),
-            color=altair.Color("mark:N", title=None, scale=altair.Scale(domain=marks, range=colours)),
+            color=altair.Color(
+                "mark:N",
+                title=None,
+                scale=altair.Scale(domain=marks, range=colours),
+                legend=altair.Legend(orient="bottom"),
+            ),
             tooltip=["day:T", "title:N", "gain:Q", "mark:N"],
         )
     )
