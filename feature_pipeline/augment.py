@@ -1,6 +1,7 @@
 """The augmented pipeline: each technique is applied to half of the samples, with a strength drawn for each sample."""
 
 import hashlib
+import io
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def apply(drawn: Draw, picture: Pixels, pair: TilePair, noise_seed: int) -> Tile
     if drawn.noise is not None:
         small = _noisy(small, drawn.noise, noise_seed)
     if drawn.quality is not None:
-        small = transforms.jpeg(small, drawn.quality)
+        small = _recompressed(small, drawn.quality)
     return TilePair(pair.box, _to_pixels(small), _to_pixels(large))
 
 
@@ -76,6 +77,12 @@ def _noisy(image: Tensor, sigma: float, seed: int) -> Tensor:
         noisy = transforms.gaussian_noise(transforms.to_dtype(image, torch.float32, scale=True), sigma=sigma)
     small: Tensor = transforms.to_dtype(noisy, torch.uint8, scale=True)
     return small
+
+
+def _recompressed(image: Tensor, quality: int) -> Tensor:
+    content = io.BytesIO()  # by Pillow, as torchvision's own JPEG is deprecated since 0.29
+    Image.fromarray(_to_pixels(image)).save(content, "JPEG", quality=quality)
+    return _to_tensor(np.asarray(Image.open(content)))
 
 
 def _to_tensor(pixels: Pixels) -> Tensor:
