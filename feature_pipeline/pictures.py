@@ -53,6 +53,6 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             return ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB") or image
-        except ImageCms.PyCMSError:
+        except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a profile that is broken, or of another colour space than the pixels, says nothing
     return image.convert("RGB")

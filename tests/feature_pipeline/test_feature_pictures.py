@@ -71,7 +71,7 @@ def bomb() -> bytes:
         (b"", "not a picture"),
         (b"<html>", "not a picture"),
         (photo(1)[:3000], "broken"),
-        (photo(1)[:100], "not a picture"),
+        (photo(1)[:100], "broken"),
         (bomb(), "too large"),
         (None, "too large"),
         (encoded(Image.new("RGB", (1, 1))), "too small"),
