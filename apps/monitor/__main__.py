@@ -1,6 +1,7 @@
 """Serve the monitor, or fill its history for the days that are past: python -m apps.monitor [backfill --days 90]"""
 
 import argparse
+from dataclasses import replace
 
 import uvicorn
 
@@ -12,12 +13,14 @@ from upscaler.command import one_sentence_errors
 def main() -> None:
     """Serve until stopped, or measure the days that are past."""
     parser = argparse.ArgumentParser(prog="python -m apps.monitor", description="Serve the monitor, until stopped.")
+    parser.add_argument("--model", help="bundled, a folder, or user/name[@revision] on the Hub")
     commands = parser.add_subparsers(dest="command", metavar="[backfill]")
     filling = commands.add_parser("backfill", help="measure the days that are past, and keep no pictures")
     filling.add_argument("--days", type=_positive, default=90, help="how many, today among them (default: 90)")
     asked = parser.parse_args()
     with one_sentence_errors():
         given = settings.from_environment()
+        given = replace(given, model=asked.model or given.model)
         if asked.command == "backfill":
             backfill.run(given, asked.days)
         else:

@@ -1,5 +1,8 @@
 """Serve the web UI: python -m apps.ui"""
 
+import argparse
+from dataclasses import replace
+
 import uvicorn
 
 from apps.ui import settings
@@ -9,7 +12,10 @@ from upscaler.command import one_sentence_errors
 
 def main() -> None:
     """Serve until stopped."""
+    parser = argparse.ArgumentParser(prog="python -m apps.ui", description="Serve the web UI, until stopped.")
     given = settings.from_environment()
+    parser.add_argument("--model", default=given.model, help="bundled, a folder, or user/name[@revision] on the Hub")
+    given = replace(given, model=parser.parse_args().model)
     with one_sentence_errors():
         server = App(given).server()
     print(f"Double Resolution is ready on http://{given.host}:{given.port}", flush=True)

@@ -70,6 +70,12 @@ def gif() -> bytes:
     return content.getvalue()
 
 
+def large_png() -> bytes:
+    content = io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(content, "PNG")
+    return content.getvalue()
+
+
 LACKS: dict[str, tuple[dict[str, Any], str]] = {
     "video": ({"media_type": "video", "basic_html": '<iframe src="https://video.example/1"></iframe>'}, "is a video"),
     "iframe": ({"media_type": "iframe"}, "is an interactive page"),
@@ -79,6 +85,7 @@ LACKS: dict[str, tuple[dict[str, Any], str]] = {
     "logo": ({"hdurl": "https://www.nasa.gov/logo.png"}, "only a placeholder"),
     "web page": ({"file": b"<html>not found</html>"}, "no picture, or a broken one"),
     "truncated": ({"file": picture()[:-400]}, "no picture, or a broken one"),
+    "100 megapixels": ({"file": large_png()}, "too large"),
     "animation": ({"file": gif()}, "is an animation"),
     "foreign host": ({"hdurl": "https://example.org/a.jpg"}, "not NASA's"),
     "private host": ({"hdurl": "http://10.0.0.1/a.jpg"}, "not NASA's"),
@@ -138,6 +145,14 @@ def test_an_entry_of_another_day_is_refused(monitor: Monitor, nasa: Nasa) -> Non
     view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
     assert view.finished is None
     assert "answered with 2026-11-23 when 2026-11-22 was asked for" in view.note
+
+
+def test_a_list_where_one_entry_was_due_is_refused(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(TODAY)
+    nasa.days[YESTERDAY] = [nasa.days[TODAY]]  # type: ignore[assignment]
+    view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
+    assert view.finished is None
+    assert "something else than the day's entry" in view.note
 
 
 def test_unknown_and_missing_fields_do_no_harm(monitor: Monitor, nasa: Nasa) -> None:

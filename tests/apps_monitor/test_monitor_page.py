@@ -18,8 +18,12 @@ from nasa_server import Nasa
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from apps.monitor.history import COLUMNS, History, Row
+from upscaler import artifact
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parents[2]
+PHOTO = ROOT / "apps/ui/samples/butterfly.jpg"  # 768x512, CC BY-SA 4.0
 PATIENCE = 90_000  # milliseconds; machines that run tests may be busy
 TODAY = dt.datetime.now(dt.UTC).date()
 
@@ -32,13 +36,14 @@ def day(ago: int) -> str:
 def app(nasa: Nasa, interface: str, tmp_path: Path) -> Iterator[str]:
     """The address of a running monitor; the newest day is a video, with a picture on the day before."""
     nasa.add(day(2), "A comet")
-    nasa.add(day(1), "A nebula")
+    nasa.add(day(1), "A nebula", PHOTO.read_bytes())
     nasa.add_video(day(0))
+    write_ninety_days(tmp_path / "cache" / "history.sqlite", tmp_path / "model")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = {
-        "DOUBLE_RESOLUTION_MODEL": str(write_tiny_model(tmp_path / "model")),
+        "DOUBLE_RESOLUTION_MODEL": str(tmp_path / "model"),
         "APOD_URL": interface,
         "CACHE": str(tmp_path / "cache"),
         "GRADIO_SERVER_PORT": str(port),
@@ -49,6 +54,14 @@ def app(nasa: Nasa, interface: str, tmp_path: Path) -> Iterator[str]:
     yield address
     program.terminate()
     program.wait()
+
+
+def write_ninety_days(history: Path, model: Path) -> None:
+    revision = artifact.read(write_tiny_model(model)).revision
+    measured = dict.fromkeys(COLUMNS, 1) | {"revision": revision, "model": "model", "title": "A star"}
+    measured |= {"measured_at": "2026-01-01T00:00:00Z"}
+    rows = [measured | {"day": day(ago), "gain": 2 + ago % 7 / 10} for ago in range(3, 93)]
+    History(history).add(Row.model_validate(row) for row in rows)
 
 
 def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None:
@@ -83,12 +96,13 @@ def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa, app
         "href", "https://www.youtube.com/embed/abc"
     )
     says(page, "#about", "A nebula")
-    says(page, "#about", "120x90 to 240x180")
+    says(page, "#about", "768x512 to 1536x1024")
     says(page, "#about", "An astronomer")
+    expect(page.locator("#plot canvas")).to_be_visible()
     with page.expect_download(timeout=PATIENCE) as download:
         page.locator("#download").click()
     with Image.open(download.value.path()) as doubled:
-        assert doubled.size == (240, 180)
+        assert doubled.size == (1536, 1024)
 
     nasa.add(day(0), "A galaxy")
     page.get_by_role("button", name="Refresh").click()
