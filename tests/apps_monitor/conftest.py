@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clock import Clock
 from generated import write_tiny_model
 from nasa_server import Nasa, serving
 
@@ -15,21 +16,7 @@ from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
 from upscaler import Upscaler
 
-NOON = 1_795_435_200.0  # 2026-11-23 12:00 UTC, in seconds since 1970
 MOST_BYTES = 100_000_000
-
-
-class Clock:
-    """A clock that stands until a test or a pause moves it."""
-
-    def __init__(self) -> None:
-        self.seconds = NOON
-
-    def now(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 @pytest.fixture(scope="session")

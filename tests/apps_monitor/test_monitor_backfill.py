@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from conftest import Clock
+from clock import Clock
 from nasa_server import Nasa
 
 from apps.monitor.apod import Client

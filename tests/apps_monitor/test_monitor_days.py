@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import Clock
+from clock import Clock
 from generated import photo_like
 from nasa_server import Nasa, picture
 from PIL import Image

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import Clock
+from clock import Clock
 
 from apps.monitor import fetch
 from apps.monitor.apod import bounded

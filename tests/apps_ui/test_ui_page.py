@@ -106,7 +106,7 @@ def test_cancel_stops_within_a_moment_and_the_next_photo_is_doubled(page: Page, 
     page.get_by_role("button", name="Double it").click()
     status(page, "megapixels a second")
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#status")).to_contain_text("Cancelled", timeout=5000)
+    expect(page.locator("#status")).to_contain_text("Cancelled", timeout=10_000)
     page.get_by_label("Finest").uncheck()
     page.get_by_role("button", name="Clear").first.click()
     double(page, photo)
