@@ -15,6 +15,7 @@ from training_pipeline.network import SIZES, Network
 from upscaler import artifact
 from upscaler.architecture import COLOURS, Architecture, Weights
 from upscaler.artifact import Artifact, Member, ModelConfig
+from upscaler.engine import CORE
 
 MEMBERS = 4
 SIZE = SIZES["small"]
@@ -71,10 +72,9 @@ def timed(passes: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
 
 def windows(model: ov.Model) -> Callable[[], None]:
     """A pass over one window a core, as the engine runs them, in the precision that is fastest here."""
-    core = ov.Core()
-    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has_bf16 = "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     properties = {"INFERENCE_PRECISION_HINT": "bf16" if has_bf16 else "f32", "NUM_STREAMS": cores()}
-    compiled = core.compile_model(model, "CPU", properties)
+    compiled = CORE.compile_model(model, "CPU", properties)
     requests = [compiled.create_infer_request() for _ in range(cores())]
     picture = np.random.default_rng(0).random((1, COLOURS, SIDE, SIDE), np.float32)
 

@@ -23,7 +23,7 @@ from skimage import data
 
 from upscaler import Upscaler, bicubic, metrics, models
 from upscaler.artifact import Artifact
-from upscaler.engine import Precision
+from upscaler.engine import CORE, Precision
 from upscaler.metrics import Score
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
 
@@ -211,7 +211,7 @@ METHODS: dict[str, Callable[[], Doubler]] = {
 
 def has_bf16() -> bool:
     """Whether the processor computes in bf16."""
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def share_of_limit(name: str, speed: float, limit: float) -> float | None:
@@ -226,7 +226,7 @@ def share_of_limit(name: str, speed: float, limit: float) -> float | None:
 def convolution_limit(precision: Precision) -> Callable[[], float]:
     """What measures the operations a second of a chain of 3x3 convolutions in the same engine, one window a core."""
     properties = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": THREADS, "NUM_STREAMS": THREADS}
-    compiled = ov.Core().compile_model(convolutions(), "CPU", properties)
+    compiled = CORE.compile_model(convolutions(), "CPU", properties)
     requests = [compiled.create_infer_request() for _ in range(THREADS)]
     planes = np.random.default_rng(0).random(compiled.input(0).shape, np.float32)
     operations = THREADS * LIMIT_LAYERS * 2 * 9 * LIMIT_CHANNELS**2 * LIMIT_SIDE**2

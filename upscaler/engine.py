@@ -23,6 +23,9 @@ from upscaler.pixels import Planes
 Key = TypeVar("Key")
 Precision = Literal["bf16", "f32"]
 
+# One for the whole process, never closed: each gives the thread that opens it a signal stack, and closing two out of
+# order leaves a stack that is unmapped, so that the next signal would end the process.
+CORE = ov.Core()
 _PATIENCE = 50  # milliseconds of waiting, after which Ctrl-C is heard
 
 
@@ -38,16 +41,15 @@ class Engine:
 
         Raises ModelError if OpenVINO cannot read it.
         """
-        core = ov.Core()
-        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        has_bf16 = "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision: Precision = precision or ("bf16" if has_bf16 else "f32")
-        self.processor: str = core.get_property("CPU", "FULL_DEVICE_NAME")
+        self.processor: str = CORE.get_property("CPU", "FULL_DEVICE_NAME")
         try:
-            model = core.read_model(graph)
+            model = CORE.read_model(graph)
             model.reshape([1, COLOURS, side, side])
             networks, ending = split(model)
-            self._networks = core.compile_model(networks, "CPU", _properties(self.precision, _cores()))
-            self._ending = core.compile_model(ending, "CPU", _properties("f32", 1))
+            self._networks = CORE.compile_model(networks, "CPU", _properties(self.precision, _cores()))
+            self._ending = CORE.compile_model(ending, "CPU", _properties("f32", 1))
         except RuntimeError as error:
             raise ModelError(f"{graph} is not a graph that can be run; fetch or write the model again") from error
         self.streams: int = self._networks.get_property("NUM_STREAMS")

@@ -1,5 +1,6 @@
 """What make says where something is missing."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 def make(target: str, python: Path | str, folder: Path) -> subprocess.CompletedProcess[str]:
     shutil.copy(ROOT / "Makefile", folder)
     shutil.copy(ROOT / "pyproject.toml", folder)
-    return subprocess.run(["make", target, f"PYTHON={python}"], cwd=folder, capture_output=True, text=True, check=False)
+    # The tests may run under make themselves, whose own variables would reach the one that is tested.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", target, f"PYTHON={python}"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def fake_python(folder: Path, fails_on: str) -> Path:

@@ -4,14 +4,13 @@ import threading
 from itertools import pairwise
 
 import numpy as np
-import openvino as ov
 import pytest
 from generated import photo_like, write_tiny_model
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from upscaler import Upscaler, bicubic, metrics, models, tiling
-from upscaler.engine import Engine, split
+from upscaler.engine import CORE, Engine, split
 from upscaler.flat import flat_places
 from upscaler.pixels import Pixels, to_pixels, to_planes
 from upscaler.transparency import with_hidden_filled
@@ -23,13 +22,12 @@ side = st.integers(1, 80)
 
 def whole(upscaler: Upscaler, picture: Pixels) -> Pixels:
     """Run the graph, uncut, over the whole extended picture at once."""
-    core = ov.Core()
-    model = core.read_model(upscaler.model.graph)
+    model = CORE.read_model(upscaler.model.graph)
     halo = upscaler.model.config.architecture.radius
     rows, columns = (tiling.extended(np.arange(-halo, n + halo), n) for n in picture.shape[:2])
     planes = to_planes(picture[rows[:, np.newaxis], columns])
     model.reshape(planes.shape)
-    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return to_pixels(compiled(planes)[0], picture.dtype)
 
 
@@ -74,10 +72,9 @@ def test_the_extension_mirrors_then_repeats() -> None:
 
 def test_the_graph_in_two_pieces_computes_what_it_did_in_one(upscaler: Upscaler) -> None:
     planes = to_planes(photo_like(30, 30))
-    core = ov.Core()
-    model = core.read_model(upscaler.model.graph)
+    model = CORE.read_model(upscaler.model.graph)
     model.reshape(planes.shape)
-    expected = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(planes)[0]
+    expected = CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(planes)[0]
     networks, ending = split(model)
     assert [op.get_type_name() for op in networks.get_ops()].count("DepthToSpace") == 0
     assert len(ending.inputs) == 2

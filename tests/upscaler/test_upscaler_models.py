@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,3 +227,17 @@ def test_the_environment_names_the_model_of_the_command_line(
     assert done.value.code == 0
     with Image.open(tmp_path / "photo_2x.png") as doubled:
         assert doubled.size == (60, 40)
+
+
+def test_a_signal_is_survived_after_models_are_let_go(tiny_model: Path) -> None:
+    program = f"""
+import signal
+from upscaler import Upscaler
+first, second = Upscaler.load({str(tiny_model)!r}), Upscaler.load({str(tiny_model)!r})
+del first
+del second
+signal.signal(signal.SIGTERM, lambda number, frame: print("heard"))
+signal.raise_signal(signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
