@@ -6,7 +6,6 @@ scikit-image. Each method runs in a process of its own, so that its peak of memo
 
 import multiprocessing
 import os
-import resource
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +20,7 @@ from openvino import opset13 as opset
 from PIL import Image
 from skimage import data
 
+from ensemble_pipeline.cost import peak_memory
 from upscaler import Upscaler, bicubic, metrics, models
 from upscaler.artifact import Artifact
 from upscaler.engine import CORE, Precision
@@ -73,7 +73,7 @@ def measure(name: str, pictures: list[Pixels]) -> Measurement:
     timed = speed_picture(pictures[0])
     psnr = metrics.mean([scored(double, picture) for picture in pictures]).psnr_y
     double(timed)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    memory = peak_memory() / 1e9
     limit = convolution_limit("bf16" if name == "ours, bf16" else "f32")
     rounds = [(seconds_for(double, timed), limit()) for _ in range(ROUNDS)]
     speed = 4 * timed.shape[0] * timed.shape[1] / min(seconds for seconds, _ in rounds) / 1e6

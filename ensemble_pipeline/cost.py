@@ -37,7 +37,7 @@ def _measure(model: Path | None, flips: bool) -> Cost:
     picture = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     double = _double(model, flips)
     seconds = min(_seconds(double, picture) for _ in range(1 if flips else ROUNDS))
-    return Cost(4 * SIDE**2 / 1e6 / seconds, _peak())
+    return Cost(4 * SIDE**2 / 1e6 / seconds, peak_memory())
 
 
 def _double(model: Path | None, flips: bool) -> Callable[[Pixels], Pixels]:
@@ -53,8 +53,8 @@ def _seconds(double: Callable[[Pixels], Pixels], picture: Pixels) -> float:
     return time.perf_counter() - started
 
 
-def _peak() -> int:
-    """Bytes; where the kernel tells, without what the parent had when this process began."""
+def peak_memory() -> int:
+    """This process's largest memory in bytes; where the kernel tells, without its parent's when this one began."""
     status = Path("/proc/self/status")
     if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
         return int(match[1]) * 1024

@@ -33,7 +33,8 @@ def test_the_wheel_carries_the_ensemble_and_doubles_a_picture(tmp_path: Path) ->
     run(bin_folder / "python", "-m", "upscaler", "photo.jpg", "-o", "photo_2x.png", cwd=folder)
     run(bin_folder / "double-resolution", "photo.jpg", cwd=folder)
 
-    assert Image.open(folder / "photo_2x.png").size == (260, 180)
-    assert Image.open(folder / "photo_2x.jpg").size == (260, 180)
+    for name in ("photo_2x.png", "photo_2x.jpg"):
+        with Image.open(folder / name) as doubled:
+            assert doubled.size == (260, 180)
     has_torch = "import importlib.util as u; print(u.find_spec('torch'))"
     assert run(bin_folder / "python", "-c", has_torch, cwd=folder).strip() == "None"
