@@ -7,8 +7,9 @@ scikit-image. Each method runs in a process of its own, so that its peak of memo
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -28,13 +29,21 @@ from upscaler.metrics import Score
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
 
 THREADS = 2
-ROUNDS = 3  # the fastest counts: what else the machine does only adds
+ROUNDS = 5  # the fastest counts: what else the machine does only adds
 SPEED_SIZE = (512, 768)  # height and width of the picture that is timed, in windows of 256 without remainder
 WAIFU2X_MARGIN = 7  # pixels that its convolutions take from each side
 LIMIT_SIDE, LIMIT_CHANNELS, LIMIT_LAYERS = 512, 64, 8
 CHART = Path(__file__).parents[1] / "docs/images/upscaler_speed.svg"
 
 Doubler = Callable[[Pixels], Pixels]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One pass: output megapixels a second, and the limit in operations a second, if the method is ours."""
+
+    speed: float
+    limit: float | None
 
 
 @dataclass(frozen=True)
@@ -51,33 +60,52 @@ class Measurement:
 def main() -> None:
     """Print the table and draw the chart."""
     pictures = list(test_pictures())
-    print(
-        f"PSNR: {len(pictures)} pictures of {'Set5' if 'SET5' in os.environ else 'scikit-image'}; {THREADS} threads\n"
-    )
+    source = "Set5" if "SET5" in os.environ else "scikit-image"
+    print(f"PSNR: {len(pictures)} pictures of {source}; {THREADS} threads\n", flush=True)
+    found = measure([name for name in METHODS if name != "ours, bf16" or has_bf16()], pictures)
     print("| method | PSNR, dB | output megapixels a second | peak memory, GB | of the convolution limit |")
     print("|---|---|---|---|---|")
-    found = []
-    for name in METHODS:
-        if name == "ours, bf16" and not has_bf16():
-            continue
-        spawning = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=spawning) as process:
-            found.append(process.submit(measure, name, pictures).result())
-        print(row(found[-1]), flush=True)
+    for measured in found:
+        print(row(measured))
     draw(found)
 
 
-def measure(name: str, pictures: list[Pixels]) -> Measurement:
-    """Measure one method; in turns with the limit, because machines drift."""
-    double = METHODS[name]()
-    timed = speed_picture(pictures[0])
+def measure(names: list[str], pictures: list[Pixels]) -> list[Measurement]:
+    """Measure all methods, in turns, because machines drift."""
+    with ExitStack() as stack:
+        spawning = multiprocessing.get_context("spawn")
+        processes = [stack.enter_context(ProcessPoolExecutor(1, mp_context=spawning)) for _ in names]
+        qualities = [p.submit(prepare, name, pictures).result() for p, name in zip(processes, names, strict=True)]
+        rounds = [[process.submit(take_turn).result() for process in processes] for _ in range(ROUNDS)]
+    return [
+        Measurement(name, psnr, max(turn.speed for turn in turns), memory, share_of_limit(turns))
+        for name, (psnr, memory), turns in zip(names, qualities, zip(*rounds, strict=True), strict=True)
+    ]
+
+
+def prepare(name: str, pictures: list[Pixels]) -> tuple[float, float]:
+    """Load a method in this process: its mean PSNR in dB, and the process's gigabytes at the peak."""
+    global take_pass, take_limit
+    double, timed = METHODS[name](), speed_picture(pictures[0])
     psnr = metrics.mean([scored(double, picture) for picture in pictures]).psnr_y
     double(timed)
     memory = peak_memory() / 1e9
-    limit = convolution_limit("bf16" if name == "ours, bf16" else "f32")
-    rounds = [(seconds_for(double, timed), limit()) for _ in range(ROUNDS)]
-    speed = 4 * timed.shape[0] * timed.shape[1] / min(seconds for seconds, _ in rounds) / 1e6
-    return Measurement(name, psnr, speed, memory, share_of_limit(name, speed, max(limit for _, limit in rounds)))
+    take_pass = partial(double, timed)
+    if name.startswith("ours"):
+        take_limit = convolution_limit("bf16" if name == "ours, bf16" else "f32")
+    return psnr, memory
+
+
+def take_turn() -> Turn:
+    """Time the method that this process has loaded, and the limit beside it."""
+    started = time.perf_counter()
+    take_pass()
+    speed = 4 * SPEED_SIZE[0] * SPEED_SIZE[1] / 1e6 / (time.perf_counter() - started)
+    return Turn(speed, take_limit() if take_limit else None)
+
+
+take_pass: Callable[[], Pixels]  # of the method that this process has loaded
+take_limit: Callable[[], float] | None = None
 
 
 def row(measured: Measurement) -> str:
@@ -105,13 +133,6 @@ def speed_picture(picture: Pixels) -> Pixels:
 def scored(double: Doubler, picture: Pixels) -> Score:
     """Halve a picture, double it, compare."""
     return metrics.score(double(bicubic.halve(picture)), picture)
-
-
-def seconds_for(double: Doubler, picture: Pixels) -> float:
-    """Seconds that one doubling takes."""
-    started = time.perf_counter()
-    double(picture)
-    return time.perf_counter() - started
 
 
 def ours(precision: Precision) -> Doubler:
@@ -214,13 +235,14 @@ def has_bf16() -> bool:
     return "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def share_of_limit(name: str, speed: float, limit: float) -> float | None:
-    """What our output at this speed needs of arithmetic, halo and padding not counted, as a share of the limit."""
-    if not name.startswith("ours"):
+def share_of_limit(turns: Sequence[Turn]) -> float | None:
+    """What our output needs of arithmetic, halo and padding not counted, as a share of the limit."""
+    limits = [turn.limit for turn in turns if turn.limit]
+    if not limits:
         return None
     config = model().config
     a_pixel = 2 * config.architecture.multiplications * config.networks / 4  # of the output
-    return speed * 1e6 * a_pixel / limit
+    return max(turn.speed for turn in turns) * 1e6 * a_pixel / max(limits)
 
 
 def convolution_limit(precision: Precision) -> Callable[[], float]:
