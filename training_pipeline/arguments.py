@@ -13,6 +13,7 @@ from training_pipeline.losses import LOSSES
 from training_pipeline.network import SIZES
 
 PROGRAM = "python -m training_pipeline"
+BATCH = 8  # of the plan: half of the usual one, so that its fourteen rows are an afternoon of one core
 
 
 def training(given: list[str], description: str | None) -> tuple[Config, int | None, bool]:
@@ -42,7 +43,8 @@ def plan(given: list[str]) -> plans.Config:
     _add_machine(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     values = vars(parser.parse_args(given))
-    base = _config(values | {"out": values["out"], "size": "tiny", "branches": False})
+    fixed = {"size": "tiny", "branches": False, "batch": BATCH}
+    base = _config(values | fixed)
     return plans.Config(base, tuple(values["augmented"] or ()), values["test"], values["scoreboard"], values["rows"])
 
 
