@@ -1,23 +1,18 @@
 """The README, executed: its pipeline, with smaller numbers, on a tiny bucket served over S3."""
 
-import io
 import os
 import re
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 from generated import photo_like
-from moto.server import ThreadedMotoServer
 from PIL import Image
+from tiny_bucket import open_images
 
 ROOT = Path(__file__).parents[2]
-BUCKET = "open-images-dataset"
-PARTS = ["train_0", "train_a", "validation"]
 SMALLER = {"--images 200": "--images 4", "--steps 2000": "--steps 3"}
 
 
@@ -29,35 +24,11 @@ def commands_under(heading: str) -> str:
     return found[1]
 
 
-def part_tar(part: str, seed: int) -> bytes:
-    """A part as the bucket holds it: a tar.gz of JPEGs named by the ids of their images."""
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as tar:
-        for n in range(4):
-            jpeg = io.BytesIO()
-            Image.fromarray(photo_like(300, 360, seed=10 * seed + n)).save(jpeg, "JPEG", quality=95)
-            info = tarfile.TarInfo(f"{part}/{seed:x}{n:015x}.jpg")
-            info.size = jpeg.tell()
-            jpeg.seek(0)
-            tar.addfile(info, jpeg)
-    return content.getvalue()
-
-
 @pytest.fixture
 def bucket() -> Iterator[str]:
-    """The address of an S3 server with a tiny public copy of Open Images."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    s3 = boto3.client(
-        "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any"
-    )
-    s3.create_bucket(Bucket=BUCKET, ACL="public-read")
-    for seed, part in enumerate(PARTS, start=1):
-        s3.put_object(Bucket=BUCKET, Key=f"tar/{part}.tar.gz", Body=part_tar(part, seed), ACL="public-read")
-    yield address
-    server.stop()
+    """The address of a tiny copy of Open Images."""
+    with open_images(("train_0", "train_a", "validation")) as address:
+        yield address
 
 
 @pytest.mark.slow
