@@ -9,7 +9,6 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -144,7 +143,7 @@ def record_path(tar: Path) -> Path:
 
 def tars(folder: Path) -> list[Path]:
     """The folder's finished shards, in order. Raises FeatureError if there are none."""
-    found = [path for path in sorted(folder.glob(f"{folder.resolve().name}-*.tar")) if record_path(path).exists()]
+    found = [tar for tar in _numbered(folder) if record_path(tar).exists()]
     if not found:
         raise FeatureError(f"{folder} holds no tile shards; make them with python -m feature_pipeline")
     return found
@@ -152,14 +151,17 @@ def tars(folder: Path) -> list[Path]:
 
 def finished(folder: Path) -> Iterator[ShardRecord]:
     """The records of the folder's first shards, up to the first that is missing or not as long as its record says."""
-    for number in count():
-        tar = shard_path(folder, number)
-        if not record_path(tar).exists() or not tar.exists():
+    for number, tar in enumerate(_numbered(folder)):
+        if not tar.stem.endswith(f"-{number:05}") or not record_path(tar).exists():
             return
         record = read_record(record_path(tar))
         if tar.stat().st_size != record.bytes:
             return
         yield record
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*-?????.tar"))
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -17,7 +17,8 @@ def run(folder: Path) -> None:
     for part in _parts(folder):
         found = list(_problems(part))
         problems += len(found)
-        print("\n".join(f"{part.name}: {problem}" for problem in found) or f"{part.name}: as its manifest says")
+        name = part.resolve().name
+        print("\n".join(f"{name}: {problem}" for problem in found) or f"{name}: as its manifest says")
     if problems:
         raise FeatureError(f"{folder} is not as its manifests say ({problems} problems); make those shards again")
 

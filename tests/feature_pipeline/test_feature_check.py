@@ -35,6 +35,13 @@ def test_shards_are_as_their_manifest_says(finished: Path, capsys: pytest.Captur
     assert capsys.readouterr().out == "train_0: as its manifest says\n" * 2
 
 
+def test_a_part_is_checked_and_read_under_any_name(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed = (copy / "train_0").rename(copy / "mine")
+    monkeypatch.chdir(renamed)
+    verify.run(Path())
+    assert len(shards.index(Path())) == len(shards.index(renamed)) > 0
+
+
 @pytest.mark.parametrize("name", ["train_0-00001.tar", "train_0-00001.json", "manifest.json"])
 def test_what_is_missing_is_found(copy: Path, name: str) -> None:
     (copy / "train_0" / name).unlink()
