@@ -32,13 +32,15 @@ def _text(value: object) -> str:
 
 T = TypeVar("T")
 Text = Annotated[str, BeforeValidator(_text)]
+Address = Annotated[str, BeforeValidator(cleaning.web_address)]
 MediaType = Literal["image", "video", "iframe", "other", ""]
 
 
 class Entry(BaseModel):
     """One day, as the interface gives it: title, explanation, credit and copyright are HTML, or empty.
 
-    url: the article. hdurl: the picture. basic_html: the day's page, which embeds a video if there is one.
+    permalink, url: the article. hdurl: the picture; empty, too, if it is no web address. basic_html: the day's page,
+    which embeds a video if there is one.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -50,9 +52,9 @@ class Entry(BaseModel):
     credit: Text = ""
     copyright: Text = ""
     alt: Text = ""
-    permalink: Text = ""
-    url: Text = ""
-    hdurl: Text = ""
+    permalink: Address = ""
+    url: Address = ""
+    hdurl: Address = ""
     basic_html: Text = ""
 
     @property

@@ -26,6 +26,10 @@ from upscaler.errors import DoubleResolutionError
 HERE = Path(__file__).parent
 STRIP = 12  # days done lately, as thumbnails
 SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK = 60.0
+PICTURE = 4  # outputs that show a day's picture: slider, download, about, loupe
+LATELY = 4  # outputs that show the days so far: strip, plot, table, and what the page has seen of them
+
+ASKING = "Asking NASA..."
 
 ABOUT_THE_PLOT = """## How well the model does, day by day
 Each picture is its own truth: its middle, of at most 12 megapixels, is halved and doubled again, by the model and by
@@ -51,15 +55,16 @@ class App:
         """The page at /, its interface for programs below, and /health; it looks for new pictures from now on."""
         server = FastAPI(title="The monitor", docs_url=None, redoc_url=None, openapi_url=None)
         server.get("/health")(self.health)
+        gr.set_static_paths([self.folder])  # or Gradio would copy each file that it shows, beyond CACHE_GB
         threading.Thread(target=self.monitor.keep_looking, args=(threading.Event(),), daemon=True).start()
         mounted: FastAPI = gr.mount_gradio_app(
             server,
             self.page().queue(default_concurrency_limit=20),
             path="/",
-            allowed_paths=[str(self.folder)],
             footer_links=["api"],
             theme=page.THEME,
             css_paths=HERE / "page.css",
+            head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
         )
         return mounted
 
@@ -84,6 +89,7 @@ class App:
             )  # fmt: skip
             download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
             about = gr.HTML(elem_id="about")
+            loupe = gr.HTML(elem_id="loupe")
             strip = gr.Gallery(
                 label="Done lately: choose one to see it",
                 columns=STRIP,
@@ -95,27 +101,29 @@ class App:
             gr.Markdown(ABOUT_THE_PLOT)
             plot = gr.Plot(show_label=False, elem_id="plot")
             table = gr.DownloadButton("History as CSV", elem_id="csv")
-            outputs = [status, slider, download, about, strip, plot, table]
+            seen = gr.State("")
+            outputs = [status, slider, download, about, loupe, strip, plot, table, seen]
             quiet: dict[str, Any] = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
             blocks.load(self.visit, **quiet)
             refresh.click(self.refresh, **quiet)
             show.click(self.show, [day], **quiet)
             strip.select(self.chosen, **quiet)
-            gr.Timer(SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK).tick(self.passing_time, [status], **quiet)
+            gr.Timer(SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK).tick(self.passing_time, [seen], **quiet)
             result = gr.JSON(visible=False)
             gr.Button(visible=False).click(self.today, None, result, api_name="today")
         return blocks
 
     def visit(self) -> Iterator[list[Any]]:
-        """What a visitor sees at first: what the last look found, at once; without one, the first look."""
-        if self.monitor.latest.finished or self.monitor.latest.note:
+        """What a visitor sees at first: what the last look found, at once; if none has ended yet, that one, too."""
+        if self.monitor.has_looked or self.monitor.latest.finished:
             yield self.shown(self.monitor.latest)
-        else:
+        if not self.monitor.has_looked:
             yield from self._followed(self.monitor.look())
 
     def refresh(self) -> Iterator[list[Any]]:
         """Ask NASA for the newest picture; says so if nothing is new."""
         before = self.monitor.latest.finished
+        yield self.unchanged(ASKING)
         for item in self._until_found(self.monitor.look()):
             yield self.shown(item, said_of(item, before)) if isinstance(item, View) else busy(item)
 
@@ -136,14 +144,19 @@ class App:
         recent = self.monitor.cache.recent(STRIP)
         return self.shown(View(recent[event.index])) if event.index < len(recent) else self.unchanged("")
 
-    def passing_time(self, status: str) -> list[Any]:
-        """Bring a page that stays open up to date when the background look has found something new."""
-        return [gr.skip()] * 4 + self._lately()
+    def passing_time(self, seen: str) -> list[Any]:
+        """Bring a page that stays open up to date when something was found since it was; `seen`: see `_found`."""
+        found = self._found()
+        if found == seen:
+            return skipped(1 + PICTURE + LATELY)
+        newer = seen and found[:10] > seen[:10]
+        sentence = page.note("A newer picture is here: press Refresh to see it.") if newer else gr.skip()
+        return [sentence, *skipped(PICTURE), *self._lately()]
 
     def today(self) -> dict[str, str]:
         """Today's picture, doubled: date, title, note (why an earlier day, or empty) and the file's address."""
         view = self.monitor.latest
-        if view.finished is None:
+        if view.finished is None or not self.monitor.has_looked:
             *_, last = self.monitor.look()
             view = last if isinstance(last, View) else view
         if view.finished is None:
@@ -160,18 +173,19 @@ class App:
             yield View(None, f"{error}.")
 
     def _followed(self, news: Iterator[News]) -> Iterator[list[Any]]:
+        yield self.unchanged(ASKING)
         for item in self._until_found(news):
             yield self.shown(item) if isinstance(item, View) else busy(item)
 
     def unchanged(self, sentence: str) -> list[Any]:
         """A sentence, and everything else as it was."""
-        return [page.note(sentence), *[gr.skip()] * 6]
+        return [page.note(sentence), *skipped(PICTURE + LATELY)]
 
     def shown(self, view: View, sentence: str = "") -> list[Any]:
-        """Values of status, slider, download, about, strip, plot and table."""
-        status = page.notes(sentence, view.note, page.video(view.video))
+        """Values of all outputs."""
+        status = page.notes(sentence, view.note, page.link(view.video, "Watch the video"))
         if view.finished is None:
-            return [status, *[gr.skip()] * 3, *self._lately()]
+            return [status, *skipped(PICTURE), *self._lately()]
         finished = view.finished
         pair = (str(finished.folder / "before.webp"), str(finished.folder / "after.webp"))
         return [
@@ -179,16 +193,28 @@ class App:
             gr.update(value=pair, visible=True),
             gr.update(value=str(finished.doubled_path), label=page.download_label(finished), visible=True),
             page.about(finished),
+            page.loupe(finished),
             *self._lately(),
         ]
 
     def _lately(self) -> list[Any]:
-        """Values of strip, plot and table."""
+        """Values of strip, plot, table and seen."""
         rows = self.history.rows(self.upscaler.model.revision)
         csv = self.folder / "history.csv"
         write_text(csv, to_csv(self.history.rows()))
         plot = page.plot(rows, page.test_gain(self.upscaler.model.metrics))
-        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(csv)]
+        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(csv), self._found()]
+
+    def _found(self) -> str:
+        """What has been found so far, in a word: the newest day, and how many days are measured."""
+        newest = self.monitor.latest.finished
+        measured = len(self.history.done(self.upscaler.model.revision))
+        return f"{newest.entry.date if newest else dt.date.min} {measured}"
+
+
+def skipped(count: int) -> list[Any]:
+    """Values of outputs that stay as they are."""
+    return [gr.skip()] * count
 
 
 def said_of(view: View, before: Finished | None) -> str:
@@ -205,4 +231,4 @@ def busy(progress: Any) -> list[Any]:
     """A bar while a picture is doubled; everything else stays as it was."""
     sentence = f"Doubling it: {progress.share:.0%}, {progress.seconds_left:.0f} s left"
     bar = f'<progress aria-label="Share done" max="1" value="{progress.share:.3f}"></progress>'
-    return [f'<p role="status">{html.escape(sentence)}</p>{bar}', *[gr.skip()] * 6]
+    return [f'<p role="status">{html.escape(sentence)}</p>{bar}', *skipped(PICTURE + LATELY)]

@@ -34,12 +34,13 @@ def backfill(client: Client, recorder: Recorder, days: int, today: dt.date) -> I
 
     Raises what `Client.span` raises.
     """
+    recorder.exchange()  # on a new disk the copy on the Hub knows which days are measured
     try:
         for entry in _entries(client, max(today - dt.timedelta(days - 1), FIRST_DAY), today):
             if entry.date not in recorder.history.done(recorder.revision):
                 yield f"{entry.date}: {_measured(client, recorder, entry)}"
     finally:
-        recorder.publish()
+        recorder.exchange()
 
 
 def _entries(client: Client, first: dt.date, last: dt.date) -> Iterator[Entry]:

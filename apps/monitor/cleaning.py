@@ -36,6 +36,15 @@ def explanation(markup: str) -> str:
     return re.sub(r"^\s*Explanation:\s*", "", links(body))
 
 
+def web_address(value: object, base: str = "") -> str:
+    """`value`, seen from `base`, if that is an address on the web; else nothing."""
+    try:
+        parts = urlsplit(urljoin(base, value)) if isinstance(value, str) else urlsplit("")
+    except ValueError:  # such as https://[
+        return ""
+    return parts.geturl() if parts.scheme in ("http", "https") and parts.hostname else ""
+
+
 def embedded(markup: str) -> str | None:
     """The web address of the first video or frame in a page, or None."""
     finder = _EmbeddedFinder()
@@ -47,10 +56,9 @@ class _EmbeddedFinder(HTMLParser):
     address: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        source = dict(attrs).get("src") or ""
-        address = urljoin(ARCHIVE, source)
+        source = dict(attrs).get("src")
         if self.address is None and source and tag in ("iframe", "video", "source"):
-            self.address = address if urlsplit(address).scheme in ("http", "https") else None
+            self.address = web_address(source, ARCHIVE) or None
 
 
 def _with_spaces(markup: str) -> str:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
+from urllib3.util import Url, parse_url
 
 from upscaler.errors import ApodError
 
@@ -66,7 +68,7 @@ class Fetcher:
         self, home: str, sleep: Callable[[float], None] = time.sleep, now: Callable[[], float] = time.time
     ) -> None:
         """`home` is the interface's address; `sleep` and `now` are the clock, which tests replace."""
-        self._home = urlsplit(home)
+        self._home = parse_url(home)
         self._sleep, self._now = sleep, now
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
@@ -114,7 +116,7 @@ class Fetcher:
     def _follow(self, url: str, most_bytes: int, remember: bool) -> bytes:
         """One request, with each redirect looked at before it is followed."""
         for _ in range(REDIRECTS + 1):
-            self._check(urlsplit(url))
+            self._check(_parsed(url))
             try:
                 with self._session.get(
                     url, headers=self._conditions(url), stream=True, allow_redirects=False, timeout=TIMEOUT
@@ -122,18 +124,19 @@ class Fetcher:
                     if not response.is_redirect:
                         return self._take(url, response, most_bytes, remember)
                     url = urljoin(url, response.headers["Location"])
-            except requests.Timeout as error:
+            except (requests.Timeout, ReadTimeoutError) as error:
                 raise _PassingError("did not answer in time") from error
-            except requests.RequestException as error:
+            except (requests.RequestException, HTTPError) as error:
                 raise _PassingError("cannot be reached or broke off") from error
         raise RefusedError("the address leads from redirect to redirect")
 
-    def _check(self, address: SplitResult) -> None:
+    def _check(self, address: Url) -> None:
         """Raise RefusedError unless an address is on a host that we trust."""
         if (address.scheme, address.netloc) == (self._home.scheme, self._home.netloc):
             return
-        host = address.hostname or ""
-        if address.scheme != "https" or not (host == "nasa.gov" or host.endswith(".nasa.gov")):
+        host = address.host or ""
+        web = address.scheme == "https" and address.port in (None, 443)
+        if not web or not (host == "nasa.gov" or host.endswith(".nasa.gov")):
             raise RefusedError(f"the address leads to {address.scheme}://{address.netloc}, which is not NASA's")
         if not _is_public(host):
             raise RefusedError(f"the address leads to {host}, which is inside a private network")
@@ -159,8 +162,8 @@ class Fetcher:
 
     def _read(self, response: requests.Response, most_bytes: int) -> bytes:
         body, deadline = bytearray(), time.monotonic() + DEADLINE
-        for chunk in response.iter_content(CHUNK):
-            body += chunk
+        while piece := response.raw.read1(CHUNK, decode_content=True):  # what has come, not only whole chunks
+            body += piece
             if len(body) > most_bytes:
                 raise RefusedError(f"the answer is larger than {most_bytes / 1e6:.0f} MB")
             if time.monotonic() > deadline:
@@ -188,6 +191,14 @@ class Fetcher:
 
     def _until(self, moment: datetime) -> float:
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - self._now()
+
+
+def _parsed(url: str) -> Url:
+    """An address as the library that connects reads it: for another parser its host could be another one."""
+    try:
+        return parse_url(url)
+    except LocationParseError as error:
+        raise RefusedError("the address cannot be read") from error
 
 
 def _is_public(host: str) -> bool:

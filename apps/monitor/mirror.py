@@ -1,9 +1,11 @@
 """The history's copy in a data set repository of the Hub, because a free host's disk does not last."""
 
+import tempfile
 from pathlib import Path
 
+import httpx2
 from huggingface_hub import HfApi
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
 from apps.monitor import history
 from apps.monitor.history import History, HistoryError
@@ -32,22 +34,25 @@ class Mirror:
         try:
             self._api.create_repo(self._repo, repo_type="dataset", exist_ok=True)
             parent = self._api.dataset_info(self._repo).sha
-            there = self._there()
+            there = self._there(parent)
             here.add(there, replace=False)
             if set(here.rows()) != set(there):
                 self._give(history.to_csv(here.rows()), parent)
-        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, HistoryError, OSError) as error:
-            first_line = str(error).strip().splitlines()[0]
+        except (httpx2.HTTPError, HFValidationError, LocalEntryNotFoundError, HistoryError, OSError) as error:
+            first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise MirrorError(f"the history's copy {self._repo} on the Hub is not up to date: {first_line}") from error
 
-    def _there(self) -> list[history.Row]:
-        try:
-            path = self._api.hf_hub_download(self._repo, FILE, repo_type="dataset")
-        except LocalEntryNotFoundError:  # the Hub cannot be reached, which is not the same as an empty repository
-            raise
-        except EntryNotFoundError:
-            return []
-        return history.from_csv(Path(path).read_text(encoding="utf-8"))
+    def _there(self, revision: str | None) -> list[history.Row]:
+        with tempfile.TemporaryDirectory() as folder:  # the client's own cache may be on a disk that is read only
+            try:
+                path = self._api.hf_hub_download(
+                    self._repo, FILE, repo_type="dataset", revision=revision, local_dir=folder
+                )
+            except LocalEntryNotFoundError:  # the Hub cannot be reached, which is not the same as an empty repository
+                raise
+            except EntryNotFoundError:
+                return []
+            return history.from_csv(Path(path).read_text(encoding="utf-8"))
 
     def _give(self, csv: str, parent: str | None) -> None:
         """Upload in one commit on top of `parent`; the Hub refuses it if another writer was faster."""

@@ -17,6 +17,7 @@ from apps.monitor.flights import Flights
 from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
 from upscaler import Progress, Upscaler
+from upscaler.command import sentence_for
 from upscaler.errors import ApodError, DoubleResolutionError
 
 HOUR = 3600.0
@@ -57,11 +58,17 @@ class Monitor:
         self._broken: dict[dt.date, tuple[float, str]] = {}
         self._next_look = 0.0
         self._latest = View(next(iter(cache.recent(1)), None))
+        self._has_looked = False
 
     @property
     def latest(self) -> View:
-        """What the last look found."""
+        """What the last look found; before the first one has ended, the latest picture in the cache."""
         return self._latest
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether a look has ended, well or not."""
+        return self._has_looked
 
     @property
     def is_due(self) -> bool:
@@ -79,10 +86,14 @@ class Monitor:
         return _until_view(self._flights.follow(day, lambda: self._show(day)))
 
     def keep_looking(self, stop: threading.Event) -> None:
-        """Look whenever it is due, at least once an hour, until `stop` is set; no failure ends it."""
+        """Look whenever it is due, at least once an hour, until `stop` is set; no failure ends it.
+
+        Before it looks, it takes over the rows that only the history's copy has: on a new disk, all of them.
+        """
         while not stop.is_set():
             if self.is_due:
                 try:
+                    self.recorder.exchange()
                     for _ in self._flights.follow("newest", self._look):
                         pass
                 except Exception:
@@ -100,19 +111,19 @@ class Monitor:
             newest = self._client.newest()
             entries = chain(newest, self._client.before(newest[-1].date))
             view = yield from self._latest_of(self._today(), entries)
-        except ApodError as error:
+        except (DoubleResolutionError, OSError) as error:
             self._next_look = self._again(error)
-            note = f"{_capital(str(error))}. It is tried again at {_clock(self._next_look)}."
+            note = f"{_sentence(error)}. It is tried again at {_clock(self._next_look)}."
             view = View(self._latest.finished, note, self._latest.video)
-        self._latest = view
+        self._latest, self._has_looked = view, True
         yield view
         self._record(view)
 
     def _show(self, day: dt.date) -> Iterator[News]:
         try:
             view = yield from self._latest_of(day, self._from(day))
-        except ApodError as error:
-            view = View(None, f"{_capital(str(error))}. Ask for the day again after {_clock(self._again(error))}.")
+        except (DoubleResolutionError, OSError) as error:
+            view = View(None, f"{_sentence(error)}. Ask for the day again after {_clock(self._again(error))}.")
         yield view
         self._record(view)
 
@@ -153,11 +164,12 @@ class Monitor:
     def _record(self, view: View) -> None:
         if view.finished is None:
             return
-        with self._cores:
-            try:
+        try:
+            with self._cores:
                 self.recorder.record(view.finished)
-            except (DoubleResolutionError, OSError) as error:
-                log.warning("%s is not measured: %s", view.finished.entry.date, error)
+        except (DoubleResolutionError, OSError) as error:
+            log.warning("%s is not measured: %s", view.finished.entry.date, error)
+        self.recorder.exchange()
 
     def _known_to_be_broken(self, entry: Entry) -> str:
         until, lack = self._broken.get(entry.date, (0.0, ""))
@@ -175,7 +187,7 @@ class Monitor:
             return f"NASA has not published the picture of {_spoken(day)} yet"
         return f"NASA has no entry for {_spoken(day)}"
 
-    def _again(self, error: ApodError) -> float:
+    def _again(self, error: Exception) -> float:
         """When it makes sense to try again what failed."""
         return error.retry_at if isinstance(error, UnavailableError) else self._now() + HOUR
 
@@ -203,6 +215,10 @@ def _spoken(day: dt.date) -> str:
 
 def _clock(moment: float) -> str:
     return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%H:%M} UTC"
+
+
+def _sentence(error: Exception) -> str:
+    return _capital(sentence_for(error) if isinstance(error, OSError) else str(error))
 
 
 def _capital(sentence: str) -> str:

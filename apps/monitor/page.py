@@ -1,12 +1,14 @@
 """How the monitor's page says and draws things."""
 
+import datetime as dt
 import html
 from typing import Any
+from urllib.parse import quote
 
 import altair
 import gradio as gr
 
-from apps.monitor import cleaning, watch
+from apps.monitor import cleaning, pictures, watch
 from apps.monitor.cache import Finished
 from apps.monitor.history import Row
 from apps.monitor.watch import Mark
@@ -32,24 +34,46 @@ def notes(sentence: str, reason: str, video: str) -> str:
     return note(sentence) + note(reason) + video
 
 
-def video(address: str | None) -> str:
-    """A link to what a day shows in place of a picture."""
+def link(address: str | None, text: str) -> str:
+    """A link that opens in a new tab; nothing without an address."""
     if not address:
         return ""
-    return f'<p><a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">Watch the video</a></p>'
+    return f'<p><a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">{text}</a></p>'
 
 
 def about(finished: Finished) -> str:
     """Title, date, credit, explanation, a link to the article, and what was done."""
     entry = finished.entry
     credit = cleaning.links(entry.credit or entry.copyright)
-    article = html.escape(entry.article)
     return (
         f"<h2>{html.escape(cleaning.text(entry.title))}</h2>"
         f"<p>{entry.date:%A}, {entry.date.day} {entry.date:%B %Y}{' · ' + credit if credit else ''}</p>"
         f"<p>{cleaning.explanation(entry.explanation)}</p>"
-        f'<p><a href="{article}" target="_blank" rel="noopener noreferrer">NASA\'s article</a></p>'
-        f'<p class="facts">{html.escape(facts(finished))}</p>'
+        + link(entry.article, "NASA's article")
+        + f'<p class="facts">{html.escape(facts(finished))}</p>'
+    )
+
+
+def loupe(finished: Finished) -> str:
+    """One place of the picture before and after, at full resolution; page.js lays it out of the detail squares."""
+    wide, high = finished.doubled_size
+    squares = f"gradio_api/file={quote(str(finished.folder))}"
+    return (
+        f'<div class="loupe" data-squares="{squares}" data-side="{pictures.DETAIL}" data-wide="{wide}"'
+        f' data-high="{high}"><p><strong>Look closer:</strong> click a place in the picture above, or move these.</p>'
+        f'<p class="place">{_range("across")}{_range("down")}</p>'
+        f'<div class="panes">{_pane("before", "Before (bicubic)")}{_pane("after", "After")}</div></div>'
+    )
+
+
+def _range(name: str) -> str:
+    return f'<label>{name.capitalize()} <input type="range" name="{name}" min="0" max="100" step="0.25"></label>'
+
+
+def _pane(name: str, caption: str) -> str:
+    return (
+        f'<figure><div class="pane" data-name="{name}" role="img" aria-label="{caption}, at full resolution"></div>'
+        f"<figcaption>{caption}</figcaption></figure>"
     )
 
 
@@ -76,6 +100,13 @@ def test_gain(measured: dict[str, Any]) -> float | None:
     return float(psnr[test["model"]] - psnr["bicubic"])
 
 
+def _by_days(rows: list[Row]) -> altair.Axis:
+    """An axis of some ten ticks, each at the start of a day; by itself it would show hours where days are few."""
+    days = (dt.date.fromisoformat(rows[-1].day) - dt.date.fromisoformat(rows[0].day)).days if rows else 0
+    every = altair.TimeIntervalStep(interval=altair.TimeInterval("day"), step=1 + days // 10)
+    return altair.Axis(format="%-d %b", tickCount=every, labelOverlap=True)
+
+
 def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
     """The gain over bicubic interpolation by day, days that stand out marked, and that of the test set as a line."""
     days = [
@@ -88,7 +119,7 @@ def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
         altair.Chart(data)
         .mark_circle(size=70, opacity=0.9)
         .encode(
-            x=altair.X("day:T", title="day"),
+            x=altair.X("day:T", title="day", axis=_by_days(rows)),
             y=altair.Y("gain:Q", title="gain over bicubic, dB"),
             color=altair.Color(
                 "mark:N",

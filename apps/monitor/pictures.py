@@ -31,9 +31,11 @@ def checked_suffix(file: bytes) -> str:
                 raise BrokenPictureError("is an animation")
             suffix = SUFFIXES.get(image.format or "")
             image.load()
+    except BrokenPictureError:
+        raise
     except Image.DecompressionBombError as error:
         raise BrokenPictureError("has a picture that is too large") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # Pillow's readers raise all sorts, and no day may stop the look at the others
         raise BrokenPictureError("has a file that is no picture, or a broken one") from error
     if suffix is None:
         raise BrokenPictureError("has a picture of a format that cannot be doubled")

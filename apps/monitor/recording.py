@@ -22,6 +22,7 @@ class Recorder:
         self._upscaler = upscaler
         self.history = history
         self._mirror = mirror
+        self._is_mirrored = mirror is None
 
     @property
     def revision(self) -> str:
@@ -32,19 +33,23 @@ class Recorder:
         """Measure a finished day unless that was done before. Raises MetricError if it cannot be measured."""
         if finished.entry.date not in self.history.done(self.revision):
             self.add(finished.entry, pictures.read(finished.source_path))
-            self.publish()
 
     def add(self, entry: Entry, picture: Pixels) -> Row:
         """Measure the model on a day's picture, HW3 uint8, and write it down here."""
         row = self._row(entry, picture)
         self.history.add([row])
+        self._is_mirrored = self._mirror is None
         return row
 
-    def publish(self) -> None:
-        """Bring the copy on the Hub up to date, if there is one; a failure there is told and costs nothing here."""
-        if self._mirror:
+    def exchange(self) -> None:
+        """Exchange rows with the copy on the Hub, if there is one and it may lack some.
+
+        A failure there is told, costs nothing here, and is made good by the next exchange.
+        """
+        if self._mirror and not self._is_mirrored:
             try:
                 self._mirror.exchange(self.history)
+                self._is_mirrored = True
             except MirrorError as error:
                 log.warning("%s", error)
 

@@ -1,0 +1,65 @@
+// The slider's pictures have no names; a screen reader needs them. The page's language is for it, too.
+document.documentElement.lang = "en";
+new MutationObserver(() => {
+  document.querySelectorAll(".slider-wrap img[alt='']").forEach((picture) => {
+    picture.alt = picture.classList.contains("fixed") ? "After: doubled" : "Before: bicubic";
+  });
+  if (document.querySelector("#loupe .pane:empty")) lookThere();
+}).observe(document.documentElement, { childList: true, subtree: true });
+
+// The loupe shows one place at full resolution, laid out of squares of the doubled picture, <row>_<column>.jpg.
+function lookThere() {
+  const loupe = document.querySelector("#loupe .loupe");
+  if (!loupe) return;
+  const share = (name) => loupe.querySelector(`[name=${name}]`).value / 100;
+  for (const pane of loupe.querySelectorAll(".pane")) {
+    const left = start(Number(loupe.dataset.wide), pane.clientWidth, share("across"));
+    const top = start(Number(loupe.dataset.high), pane.clientHeight, share("down"));
+    layOut(pane, `${loupe.dataset.squares}/${pane.dataset.name}`, left, top, loupe.dataset);
+  }
+}
+
+// Where a view of a picture's side starts: around a share of it, and within it; in the middle if it is all seen.
+function start(length, seen, share) {
+  if (length <= seen) return Math.round((length - seen) / 2);
+  return Math.round(Math.min(Math.max(length * share - seen / 2, 0), length - seen));
+}
+
+function layOut(pane, folder, left, top, { side, wide, high }) {
+  const there = new Map([...pane.children].map((picture) => [picture.getAttribute("src"), picture]));
+  const squares = [];
+  for (const row of numbers(top, pane.clientHeight, high, side)) {
+    for (const column of numbers(left, pane.clientWidth, wide, side)) {
+      const address = `${folder}/${row}_${column}.jpg`;
+      const picture = there.get(address) ?? Object.assign(new Image(), { alt: "" });
+      if (!there.has(address)) picture.setAttribute("src", address);
+      picture.style.transform = `translate(${column * side - left}px, ${row * side - top}px)`;
+      squares.push(picture);
+    }
+  }
+  pane.replaceChildren(...squares);
+}
+
+// The numbers of the squares that a view touches along one side of the picture.
+function numbers(from, seen, length, side) {
+  const first = Math.max(Math.floor(from / side), 0);
+  const last = Math.floor((Math.min(from + seen, length) - 1) / side);
+  return Array.from({ length: last - first + 1 }, (_, n) => first + n);
+}
+
+window.addEventListener("resize", lookThere);
+document.addEventListener("input", (event) => {
+  if (event.target.closest?.("#loupe")) lookThere();
+});
+
+// A click in the comparison, not a drag of its slider, moves the loupe there.
+let pressedAt = 0;
+document.addEventListener("pointerdown", (event) => (pressedAt = event.clientX), true);
+document.addEventListener("click", (event) => {
+  const picture = document.querySelector("#slider .slider-wrap img");
+  if (!picture || !event.target.closest("#slider .slider-wrap") || Math.abs(event.clientX - pressedAt) > 4) return;
+  const shown = picture.getBoundingClientRect();
+  document.querySelector("#loupe [name=across]").value = (100 * (event.clientX - shown.left)) / shown.width;
+  document.querySelector("#loupe [name=down]").value = (100 * (event.clientY - shown.top)) / shown.height;
+  lookThere();
+});
