@@ -35,6 +35,8 @@ class Repository:
     private: bool = False
     commits: dict[str, Files] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
+    sdk: str | None = None  # of a Space
+    settings: dict[str, dict[str, str]] = field(default_factory=lambda: {"secrets": {}, "variables": {}})  # likewise
 
     def commit(self, files: Files, branch: str = "main") -> str:
         """Add a commit that makes `files` all that the branch holds, and return its id."""
@@ -73,6 +75,9 @@ class Hub(ThreadingHTTPServer):
 
     def model(self, name: str) -> Repository:
         return self.repositories[f"models/{name}"]
+
+    def space(self, name: str) -> Repository:
+        return self.repositories[f"spaces/{name}"]
 
     def environment(self, cache: Path, token: str | None = TOKEN) -> dict[str, str]:
         """What a program needs in its environment to take this server for the Hub."""
@@ -208,8 +213,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._check_may_write(name)
         if f"{kind}s/{name}" in self.server.repositories:
             raise _RefusedError(409, "You already created this model repo", url=url)
-        self.server.create(name, kind).private = wanted.get("visibility") == "private"
+        made = self.server.create(name, kind)
+        made.private, made.sdk = wanted.get("visibility") == "private", wanted.get("sdk")
         return _json({"url": url, "name": name})
+
+    def set_value(self, body: bytes, name: str, what: str) -> tuple[int, dict[str, str], bytes]:
+        self._check_may_write(name)
+        given, values = json.loads(body), self._repository("spaces", name).settings[what]
+        values[given["key"]] = given["value"]
+        return _json({key: {"value": value} for key, value in values.items()} if what == "variables" else {})
 
     def create_branch(self, body: bytes, kind: str, name: str, revision: str) -> tuple[int, dict[str, str], bytes]:
         repository = self._repository(kind, name)
@@ -336,6 +348,7 @@ _REPOSITORY = r"/api/(?P<kind>models|datasets|spaces)/(?P<name>[^/]+/[^/]+)"
 _ROUTES: list[tuple[str, str, Callable[..., tuple[int, dict[str, str], bytes]]]] = [
     ("POST", "/api/repos/create", _Handler.create_repository),
     ("POST", "/api/validate-yaml", _Handler.validate_card),
+    ("POST", r"/api/spaces/(?P<name>[^/]+/[^/]+)/(?P<what>secrets|variables)", _Handler.set_value),
     ("POST", f"{_REPOSITORY}/branch/(?P<revision>.+)", _Handler.create_branch),
     ("POST", f"{_REPOSITORY}/preupload/(?P<revision>.+)", _Handler.preupload),
     ("POST", f"{_REPOSITORY}/commit/(?P<revision>.+)", _Handler.commit),

@@ -1,0 +1,191 @@
+"""Put an app on the Hugging Face Hub as a Space: python -m apps.push ui --space user/name"""
+
+import argparse
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from huggingface_hub import HfApi, get_token, metadata_load, metadata_save
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+from packaging.requirements import Requirement
+
+from upscaler import artifact, hub, models
+from upscaler.command import one_sentence_errors
+from upscaler.errors import DoubleResolutionError, HubUnreachableError
+
+ROOT = Path(__file__).parents[1]
+MODEL = "model"  # the folder of a staged model
+VARIABLES = {
+    "ui": (models.VARIABLE, "MAX_FILE_MB", "QUEUE_SIZE", "DELETE_AFTER_SECONDS"),
+    "monitor": (models.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO"),
+}
+MODEL_FILES = (artifact.CONFIG, artifact.WEIGHTS, artifact.GRAPH, artifact.METRICS, artifact.CARD)
+SECRETS = ("HF_TOKEN",)  # for a private model, and for the monitor to write HISTORY_REPO
+
+
+class PushError(DoubleResolutionError):
+    """An app cannot be put on the Hub."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which app goes to which Space, with which model, secrets and variables. dry_run: only show the files."""
+
+    app: str
+    space: str
+    model: str = models.BUNDLED
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m apps.push", description="Put an app on the Hub as a Space.")
+    add = parser.add_argument
+    add("app", choices=sorted(VARIABLES))
+    add("--space", required=True, metavar="USER/NAME", help="made if need be")
+    add("--model", default=models.BUNDLED, help="bundled, a folder, or user/name[@revision] on the Hub")
+    pair: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
+    add("--secret", **pair, metavar="NAME[=VALUE]", help="to set there; without a value, as it is in this environment")
+    add("--variable", **pair, metavar="NAME[=VALUE]", help="likewise; what there is to set is listed by --dry-run")
+    add("--dry-run", action="store_true", help="only list the files and what would be set")
+    given = vars(parser.parse_args())
+    secrets, variables = dict(given.pop("secret")), dict(given.pop("variable"))
+    with one_sentence_errors():
+        run(Config(secrets=secrets, variables=variables, **given))
+
+
+def run(config: Config) -> None:
+    """Stage the app and upload it in one commit. Raises PushError or ModelError; then the Space is as it was."""
+    check(config)
+    with TemporaryDirectory(prefix="space_") as temporary:
+        folder = Path(temporary)
+        variables = stage(config, folder) | dict(config.variables)
+        print(listing(config, folder, variables) if config.dry_run else upload(config, folder, variables))
+
+
+def check(config: Config) -> None:
+    """Raise PushError if the Space has no proper name, or something is to be set that the app does not read."""
+    with hub.asking(config.space):
+        validate_repo_id(config.space)
+    if "/" not in config.space:
+        raise PushError(f"{config.space!r} does not say whose it is; give user/name")
+    for kind, names, known in (
+        ("secret", config.secrets, SECRETS),
+        ("variable", config.variables, VARIABLES[config.app]),
+    ):
+        if unknown := sorted(set(names) - set(known)):
+            raise PushError(f"{config.app} reads no {kind} {unknown[0]}; those that it reads are {', '.join(known)}")
+
+
+def stage(config: Config, folder: Path) -> dict[str, str]:
+    """Lay out the Space's files in `folder`: the app, the upscaler, the model. Returns the variables that it needs."""
+    app = Path("apps") / config.app
+    for package in (Path("upscaler"), app):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "apps" / "__init__.py", folder / "apps")
+    requirements = (folder / app / "requirements.txt").read_text(encoding="utf-8")
+    (folder / "requirements.txt").write_text(pinned(requirements), encoding="utf-8")
+    (folder / app / "requirements.txt").unlink()
+    _write_front_page(folder / app / "README.md", folder / "README.md", config)
+    return _stage_model(config.model, folder / MODEL)
+
+
+def pinned(requirements: str) -> str:
+    """The requirements at the versions that are installed here, with which the app was tried."""
+    wanted = [Requirement(line) for line in requirements.splitlines() if line.strip()]
+    extras = [f"[{','.join(sorted(one.extras))}]" if one.extras else "" for one in wanted]
+    return "".join(f"{one.name}{extra}=={version(one.name)}\n" for one, extra in zip(wanted, extras, strict=True))
+
+
+def _write_front_page(source: Path, target: Path, config: Config) -> None:
+    """Move the app's README to the top, with links that hold there, and what the host reads in its front matter."""
+    text = source.read_text(encoding="utf-8")
+    target.write_text(re.sub(r"\]\((?!\w+:|#)", f"](apps/{config.app}/", text), encoding="utf-8")
+    source.unlink()
+    front = metadata_load(target) or {}
+    front |= {"sdk_version": version("gradio"), "python_version": f"{sys.version_info[0]}.{sys.version_info[1]}"}
+    if _is_reference(config.model):
+        front |= {"models": [config.model.split("@")[0]]}
+    metadata_save(target, front)
+
+
+def _stage_model(model: str, folder: Path) -> dict[str, str]:
+    if model == models.BUNDLED:
+        return {}
+    if _is_reference(model):
+        return {models.VARIABLE: model}
+    found = artifact.read(Path(model))
+    folder.mkdir()
+    for name in MODEL_FILES:
+        shutil.copy(found.folder / name, folder)
+    return {models.VARIABLE: MODEL}
+
+
+def _is_reference(model: str) -> bool:
+    return model != models.BUNDLED and not Path(model).is_dir()
+
+
+def listing(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
+    """The staged files with their sizes, what would be set, and what else could be."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{path.stat().st_size:>12,} bytes  {path.relative_to(folder)}" for path in files]
+    lines += [f"variable {name} = {value}" for name, value in variables.items()]
+    lines += [f"secret {name}" for name in config.secrets]
+    lines.append(
+        f"Variables that {config.app} reads: {', '.join(VARIABLES[config.app])}; secrets: {', '.join(SECRETS)}"
+    )
+    return "\n".join(lines)
+
+
+def upload(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
+    """Make the Space if need be, set what is to be set, and commit the files; returns the Space's address."""
+    if get_token() is None:
+        raise PushError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
+    if _is_reference(config.model):
+        models.find(config.model)
+    try:
+        with hub.asking(config.space):
+            return _upload(HfApi(), config, folder, variables)
+    except (HubUnreachableError, RuntimeError) as error:  # RuntimeError: a large file did not get through
+        raise PushError(f"the connection to the Hub broke off; {config.space} serves what it did; try again") from error
+
+
+def _upload(api: HfApi, config: Config, folder: Path, variables: Mapping[str, str]) -> str:
+    address = api.create_repo(config.space, repo_type="space", space_sdk="gradio", exist_ok=True)
+    _check_space(api, config.space)
+    for name, value in config.secrets.items():
+        api.add_space_secret(config.space, name, value)
+    for name, value in variables.items():
+        api.add_space_variable(config.space, name, value)
+    message = f"Put {config.app} here"
+    api.upload_folder(
+        repo_id=config.space, repo_type="space", folder_path=folder, commit_message=message, delete_patterns="*"
+    )
+    return str(address)
+
+
+def _check_space(api: HfApi, space: str) -> None:
+    """Raise PushError if the Space holds something else, which would be lost."""
+    files = set(api.list_repo_files(space, repo_type="space")) - {".gitattributes", "README.md"}
+    if files and not any(file.startswith("upscaler/") for file in files):
+        raise PushError(f"{space} holds another app, which would be overwritten; give another name")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, given, value = text.partition("=")
+    if not given and name not in os.environ:
+        raise argparse.ArgumentTypeError(f"{name} has no value here; give {name}=VALUE, or set it in the environment")
+    return name, value if given else os.environ[name]
+
+
+if __name__ == "__main__":
+    main()

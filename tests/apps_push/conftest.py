@@ -1,0 +1,5 @@
+"""The Hub's stand-in for these tests."""
+
+from hub_server import hub
+
+__all__ = ["hub"]

@@ -1,0 +1,186 @@
+"""An app staged, and put on the Hub as a Space by the real client."""
+
+import re
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from hub_server import READ_TOKEN, Hub
+from huggingface_hub import SpaceCard
+
+from apps import push
+from apps.push import Config, PushError
+from ensemble_pipeline import publish
+from upscaler import models
+from upscaler.errors import DoubleResolutionError
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
+
+SPACE = "ada/doubler"
+MODEL = ("config.json", "model.onnx", "model.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client tries again and again; here without waiting in between."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
+@pytest.mark.parametrize("app", ["ui", "monitor"])
+def test_the_staged_files_are_the_app_the_upscaler_and_the_model(app: str, tmp_path: Path) -> None:
+    push.stage(Config(app, SPACE), tmp_path)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files >= {"README.md", "requirements.txt", "apps/__init__.py", f"apps/{app}/app.py", "upscaler/engine.py"}
+    assert files >= {f"upscaler/bundled/{name}" for name in MODEL}
+    assert {path.split("/")[0] for path in files} == {"README.md", "requirements.txt", "apps", "upscaler"}
+    assert {path.split("/")[1] for path in files if path.startswith("apps/")} == {"__init__.py", app}
+    assert not [path for path in files if "__pycache__" in path]
+
+
+@pytest.mark.parametrize("app", ["ui", "monitor"])
+def test_the_requirements_are_pinned_to_what_is_installed(app: str, tmp_path: Path) -> None:
+    push.stage(Config(app, SPACE), tmp_path)
+    lines = (tmp_path / "requirements.txt").read_text().splitlines()
+    asked = (push.ROOT / "apps" / app / "requirements.txt").read_text().splitlines()
+    assert len(lines) == len(asked)
+    for line in lines:
+        name, pinned = re.fullmatch(r"([\w-]+)(?:\[\w+\])?==(.+)", line).groups()  # type: ignore[union-attr]
+        assert pinned == version(name)
+    assert any(line.startswith("pyvips[binary]==") for line in lines)
+
+
+@pytest.mark.parametrize("app", ["ui", "monitor"])
+def test_the_front_matter_tells_the_host_what_to_run(app: str, tmp_path: Path) -> None:
+    push.stage(Config(app, SPACE), tmp_path)
+    card = SpaceCard.load(tmp_path / "README.md")
+    assert (tmp_path / card.data.app_file).is_file()
+    assert card.data.sdk == "gradio"
+    assert card.data.sdk_version == version("gradio")
+    assert card.data.python_version == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    for link in re.findall(r"\]\((?!\w+:|#)([^)]+)\)", card.text):
+        assert (tmp_path / link).exists()
+
+
+def test_an_app_goes_up_in_one_commit(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    push.run(Config("ui", SPACE))
+    space = hub.space(SPACE)
+    assert space.sdk == "gradio"
+    assert len(space.commits) == 2  # the Hub's own first one, and ours
+    assert space.files()["upscaler/bundled/model.onnx"] == models.find("bundled").graph.read_bytes()
+    assert f"{hub.url}/spaces/{SPACE}" in capsys.readouterr().out
+
+
+def test_the_next_version_takes_the_place_of_the_one_before(hub: Hub) -> None:
+    hub.create(SPACE, "space", {"upscaler/old.py": b"old", "README.md": b"old"})
+    push.run(Config("monitor", SPACE))
+    space = hub.space(SPACE)
+    assert len(space.commits) == 2
+    assert "upscaler/old.py" not in space.files()
+    assert "apps/monitor/app.py" in space.files()
+
+
+def test_a_dry_run_lists_the_files_and_asks_nobody(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    push.run(Config("monitor", SPACE, secrets={"HF_TOKEN": "hf_hidden"}, variables={"CACHE_GB": "2"}, dry_run=True))
+    shown = capsys.readouterr().out
+    for line in ("apps/monitor/app.py", "upscaler/bundled/model.onnx", "variable CACHE_GB = 2", "secret HF_TOKEN"):
+        assert line in shown
+    assert "HISTORY_REPO" in shown  # what else could be set
+    assert "hf_hidden" not in shown
+    assert hub.requests == []
+
+
+def test_secrets_and_variables_are_set_before_the_app_starts(hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:
+    push.run(Config("ui", SPACE, secrets={"HF_TOKEN": "hf_hidden"}, variables={"QUEUE_SIZE": "5"}))
+    assert hub.space(SPACE).settings == {"secrets": {"HF_TOKEN": "hf_hidden"}, "variables": {"QUEUE_SIZE": "5"}}
+    paths = [request.split()[1] for request in hub.requests]
+    assert paths.index(f"/api/spaces/{SPACE}/secrets") < paths.index(f"/api/spaces/{SPACE}/commit/main")
+    assert "hf_hidden" not in "".join(capfd.readouterr())
+    assert b"hf_hidden" not in b"".join(hub.space(SPACE).files().values())
+
+
+def test_a_folder_of_a_model_goes_along(hub: Hub, tiny_model: Path) -> None:
+    push.run(Config("ui", SPACE, str(tiny_model)))
+    space = hub.space(SPACE)
+    assert space.settings["variables"] == {models.VARIABLE: "model"}
+    assert space.files()["model/model.onnx"] == (tiny_model / "model.onnx").read_bytes()
+
+
+def test_a_model_of_the_hub_is_named(hub: Hub, tiny_model: Path) -> None:
+    publish.run(publish.Config(str(tiny_model), "ada/model"))
+    push.run(Config("ui", SPACE, "ada/model@main"))
+    space = hub.space(SPACE)
+    assert space.settings["variables"] == {models.VARIABLE: "ada/model@main"}
+    assert SpaceCard(space.files()["README.md"].decode()).data.models == ["ada/model"]
+
+
+def test_the_hub_can_read_the_front_page(hub: Hub) -> None:
+    push.run(Config("ui", SPACE))
+    card = SpaceCard(hub.space(SPACE).files()["README.md"].decode())
+    card.validate()
+    assert card.data.emoji == "🔍"
+
+
+@pytest.mark.parametrize(
+    ("config", "token", "sentence"),
+    [
+        (Config("ui", SPACE), None, "there is no token for the Hub"),
+        (Config("ui", SPACE), "hf_wrong_and_secret", "the Hub does not accept the token"),
+        (Config("ui", SPACE), READ_TOKEN, "the token gives no right"),
+        (Config("ui", "doubler"), "", "does not say whose it is"),
+        (Config("ui", "ada/not--allowed"), "", "not a name that the Hub allows"),
+        (Config("ui", SPACE, "ada/no-model"), "", "the Hub shows no model ada/no-model"),
+        (Config("ui", SPACE, variables={"CACHE_GB": "1"}), "", "ui reads no variable CACHE_GB"),
+        (Config("ui", SPACE, secrets={"PASSWORD": "x"}), "", "ui reads no secret PASSWORD"),
+    ],
+)
+def test_refusals_are_one_sentence_and_leave_no_space(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, config: Config, token: str | None, sentence: str
+) -> None:
+    if token is None:
+        monkeypatch.delenv("HF_TOKEN")
+    elif token:
+        monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(DoubleResolutionError, match=sentence) as refused:
+        push.run(config)
+    assert "\n" not in str(refused.value)
+    assert hub.repositories == {}
+
+
+def test_a_space_of_another_app_stays_as_it_is(hub: Hub) -> None:
+    space = hub.create(SPACE, "space", {"app.py": b"print('another')"})
+    with pytest.raises(PushError, match="holds another app"):
+        push.run(Config("ui", SPACE))
+    assert len(space.commits) == 1
+
+
+@pytest.mark.parametrize("place", ["/preupload/", "/objects/batch", "/lfs/", "/commit/"])
+def test_an_upload_that_breaks_off_leaves_the_version_before(hub: Hub, place: str) -> None:
+    space = hub.create(SPACE, "space")
+    hub.breaks_at = place
+    with pytest.raises(PushError, match="serves what it did"):
+        push.run(Config("ui", SPACE))
+    assert len(space.commits) == 1
+
+
+def test_a_value_may_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CACHE_GB", "7")
+    monkeypatch.setattr("sys.argv", ["push", "monitor", "--space", SPACE, "--variable", "CACHE_GB", "--dry-run"])
+    push.main()
+    assert "variable CACHE_GB = 7" in capsys.readouterr().out
+
+
+def test_a_value_that_is_nowhere_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CACHE_GB", raising=False)
+    monkeypatch.setattr("sys.argv", ["push", "monitor", "--space", SPACE, "--variable", "CACHE_GB", "--dry-run"])
+    with pytest.raises(SystemExit) as ended:
+        push.main()
+    assert ended.value.code == 2
+    assert "CACHE_GB has no value here" in capsys.readouterr().err
