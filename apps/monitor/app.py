@@ -87,11 +87,13 @@ class App:
                 label="Before (bicubic) and after", type="filepath", visible=False, elem_id="slider", max_height=720,
                 buttons=["fullscreen"],
             )  # fmt: skip
+            loupe = gr.HTML(elem_id="loupe")
             download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
             about = gr.HTML(elem_id="about")
-            loupe = gr.HTML(elem_id="loupe")
+            gr.Markdown("**Done lately:** choose one to see it.")
             strip = gr.Gallery(
-                label="Done lately: choose one to see it",
+                label="Done lately",
+                show_label=False,
                 columns=STRIP,
                 height=120,
                 object_fit="cover",

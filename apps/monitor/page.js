@@ -1,9 +1,13 @@
-// The slider's pictures have no names; a screen reader needs them. The page's language is for it, too.
+// What a screen reader needs: the page's language, and names for what has none.
+const NAMES = { "#day button": "Open the calendar", "#plot summary": "Save the chart" };
 document.documentElement.lang = "en";
 new MutationObserver(() => {
   document.querySelectorAll(".slider-wrap img[alt='']").forEach((picture) => {
     picture.alt = picture.classList.contains("fixed") ? "After: doubled" : "Before: bicubic";
   });
+  for (const [place, name] of Object.entries(NAMES)) {
+    document.querySelectorAll(`${place}:not([aria-label])`).forEach((it) => it.setAttribute("aria-label", name));
+  }
   if (document.querySelector("#loupe .pane:empty")) lookThere();
 }).observe(document.documentElement, { childList: true, subtree: true });
 
@@ -62,4 +66,5 @@ document.addEventListener("click", (event) => {
   document.querySelector("#loupe [name=across]").value = (100 * (event.clientX - shown.left)) / shown.width;
   document.querySelector("#loupe [name=down]").value = (100 * (event.clientY - shown.top)) / shown.height;
   lookThere();
+  document.querySelector("#loupe").scrollIntoView({ block: "nearest", behavior: "smooth" });
 });

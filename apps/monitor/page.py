@@ -21,7 +21,8 @@ THEME = gr.themes.Default(
     button_primary_background_fill_dark="*primary_600",
     body_text_color_subdued="*neutral_600",
 )
-COLOURS = {Mark.USUAL: "#4f46e5", Mark.FAR: "#d97706", Mark.WORSE: "#dc2626"}
+GREY, GRID = "#7a7f8a", "#80808040"  # to be read on white and on black
+COLOURS = {Mark.USUAL: "#6366f1", Mark.FAR: "#d97706", Mark.WORSE: "#dc2626"}
 
 
 def note(sentence: str) -> str:
@@ -104,7 +105,7 @@ def _by_days(rows: list[Row]) -> altair.Axis:
     """An axis of some ten ticks, each at the start of a day; by itself it would show hours where days are few."""
     days = (dt.date.fromisoformat(rows[-1].day) - dt.date.fromisoformat(rows[0].day)).days if rows else 0
     every = altair.TimeIntervalStep(interval=altair.TimeInterval("day"), step=1 + days // 10)
-    return altair.Axis(format="%-d %b", tickCount=every, labelOverlap=True)
+    return altair.Axis(format="%-d %b", tickCount=every, labelOverlap=True, title=None)
 
 
 def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
@@ -119,7 +120,7 @@ def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
         altair.Chart(data)
         .mark_circle(size=70, opacity=0.9)
         .encode(
-            x=altair.X("day:T", title="day", axis=_by_days(rows)),
+            x=altair.X("day:T", axis=_by_days(rows), scale=altair.Scale(padding=12)),
             y=altair.Y("gain:Q", title="gain over bicubic, dB"),
             color=altair.Color(
                 "mark:N",
@@ -131,6 +132,12 @@ def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
         )
     )
     line = altair.Data(values=[] if tested is None else [{"gain": tested}])  # type: ignore[no-untyped-call]
-    rule = altair.Chart(line).mark_rule(strokeDash=[6, 4]).encode(y="gain:Q")
-    chart: altair.LayerChart = altair.layer(points, rule).properties(width="container", height=260)
+    rule = altair.Chart(line).mark_rule(strokeDash=[6, 4], color=GREY).encode(y="gain:Q")
+    chart: altair.LayerChart = (
+        altair.layer(points, rule)
+        .properties(width="container", height=260, background="transparent")
+        .configure_axis(labelColor=GREY, titleColor=GREY, gridColor=GRID, domainColor=GRID, tickColor=GRID)
+        .configure_view(stroke=GRID)
+        .configure_legend(labelColor=GREY)
+    )
     return chart
