@@ -41,7 +41,7 @@ clean: ## remove the environment and what tools left behind
 	@touch $@
 
 .venv/everything: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet --editable '.[heic,training,bench,dev]'
+	$(PIP) install --quiet --editable '.[heic,training,ray,bench,dev]'
 	@touch $@ .venv/serving
 
 $(BIN)/python:

@@ -1,10 +1,13 @@
 """From trained networks to a published model: average them, test the result, put it on the Hub."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ensemble_pipeline import arguments, combine, evaluate, publish
 from upscaler.command import one_sentence_errors
+
+if TYPE_CHECKING:
+    from ensemble_pipeline.build import Config as Build
 
 
 def main() -> None:
@@ -14,9 +17,17 @@ def main() -> None:
         "evaluate": evaluate.run,
         "final-test": final_test,
         "publish": publish.run,
+        "build": build,
     }
     with one_sentence_errors():
         arguments.parse(commands, __doc__)()
+
+
+def build(config: "Build") -> None:
+    """From the bucket to the ensemble."""
+    from ensemble_pipeline import build  # likewise
+
+    build.run(config)
 
 
 def final_test(given: dict[str, Any]) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cluster import engine
 from ensemble_pipeline import combine, evaluate, publish, testset
 
+PARTS = [*"0123456789abcdef", "all"]
 MODEL = "'bundled', a model's folder, or user/name[@revision] on the Hub"
 
 
@@ -18,6 +20,7 @@ def parse(run: dict[str, Callable[[Any], object]], description: str | None) -> C
     _add_evaluate(commands.add_parser("evaluate", help="test models against bicubic interpolation"))
     _add_final_test(commands.add_parser("final-test", help="test the chosen model where no row was scored, once"))
     _add_publish(commands.add_parser("publish", help="put a model on the Hugging Face Hub"))
+    _add_build(commands.add_parser("build", help="the whole flow, from the bucket to the ensemble"))
     given = parser.parse_args()
     return lambda: run[given.command](given.config(given))
 
@@ -89,3 +92,57 @@ def _add_publish(command: argparse.ArgumentParser) -> None:
     command.set_defaults(
         config=lambda given: publish.Config(given.model, given.repo, given.private, given.revision, given.dry_run)
     )
+
+
+def _add_build(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--parts", nargs="+", required=True, choices=PARTS, metavar="PART", help="0 to 9, a to f, or all")
+    add("--out", type=Path, default=Path("ensembles/built"), help="folder for the model (default: %(default)s)")
+    add("--how", choices=["outputs", "weights"], default="outputs", help="(default: %(default)s)")
+    add("--images", type=int, help="take only the first IMAGES pictures of each part")
+    add("--tiles-per-image", type=int, default=4, help="at most (default: %(default)s)")
+    add("--metadata", action="append", default=[], help="the Open Images list of pictures, a file or an address")
+    add("--workers", type=int, default=1, help="processes for the tiles of a part (default: %(default)s)")
+    add("--endpoint-url", help="an S3 server that holds a copy of the bucket")
+    add("--size", default="small", help="of the networks: tiny, small, base or WIDTHxDEPTH (default: %(default)s)")
+    add("--steps", type=int, required=True, help="of training, of each network")
+    add("--init-from", metavar="MODEL", help="start all networks from the weights of this model")
+    add("--learning-rate", type=float, default=1e-3, help="at its peak (default: %(default)s)")
+    add(
+        "--branches", action=argparse.BooleanOptionalAction, default=True, help="beside each 3x3 (default: %(default)s)"
+    )
+    add("--threads", type=int, default=2, help="of each training run (default: %(default)s)")
+    add("--gpus", type=float, default=0, help="that each run asks the Ray cluster for (default: %(default)s)")
+    add("--allow-missing", action="store_true", help="build the ensemble without the parts that failed")
+    engine.add_arguments(command)
+    command.set_defaults(config=_build)
+
+
+def _build(given: argparse.Namespace) -> object:
+    # These bring torch and boto3, which take seconds to load and which the other commands do without
+    from ensemble_pipeline import build
+    from feature_pipeline import pipeline, source
+    from training_pipeline.config import Config as Run
+
+    where = engine.from_arguments(vars(given))
+    features = pipeline.Config(
+        source.part_names(PARTS[:-1] if "all" in given.parts else given.parts),
+        build.SHARDS,
+        given.endpoint_url,
+        given.images,
+        given.tiles_per_image,
+        metadata=tuple(given.metadata),
+        workers=given.workers,
+    )
+    first = Run(
+        (),
+        (build.SHARDS / build.VALIDATION,),
+        build.RUNS,
+        given.size,
+        given.steps,
+        init_from=given.init_from,
+        learning_rate=given.learning_rate,
+        branches=given.branches,
+        threads=given.threads,
+    )
+    return build.Config(features, first, given.out, given.how, where, given.gpus, given.allow_missing)

@@ -2,22 +2,22 @@
 
 import sys
 
-from feature_pipeline import pipeline, sheet, verify
+from feature_pipeline import placed, sheet, verify
 from feature_pipeline.arguments import ShowConfig, VerifyConfig, parse
 from upscaler.command import one_sentence_errors
 
 
 def main() -> None:
     """Run the command line."""
-    config = parse(sys.argv[1:])
     with one_sentence_errors():
+        config = parse(sys.argv[1:])
         match config:
             case VerifyConfig():
                 verify.run(config.folder)
             case ShowConfig():
                 sheet.run(config.folder, config.out)
             case _:
-                pipeline.run(config)
+                placed.run(*config)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster import engine
+from cluster.engine import Engine
 from feature_pipeline import source
 from feature_pipeline.pipeline import Config
 
@@ -24,7 +26,7 @@ class ShowConfig:
     out: Path
 
 
-def parse(arguments: list[str]) -> Config | VerifyConfig | ShowConfig:
+def parse(arguments: list[str]) -> tuple[Config, Engine] | VerifyConfig | ShowConfig:
     """Read the command line; without `verify` or `show` it asks for shards."""
     if arguments[:1] == ["verify"]:
         return _verify(arguments[1:])
@@ -52,7 +54,7 @@ def _show(arguments: list[str]) -> ShowConfig:
     return ShowConfig(given.folder, given.out)
 
 
-def _make(arguments: list[str]) -> Config:
+def _make(arguments: list[str]) -> tuple[Config, Engine]:
     parser = argparse.ArgumentParser(
         prog="python -m feature_pipeline",
         description="Make tile shards of Open Images.",
@@ -83,9 +85,11 @@ def _make(arguments: list[str]) -> Config:
         "--workers", type=_positive, default=os.cpu_count() or 1, help="processes (default: the cores, %(default)s)"
     )
     parser.add_argument("--endpoint-url", help="an S3 server that holds a copy of the bucket")
+    engine.add_arguments(parser)
     given = vars(parser.parse_args(arguments))
     parts, metadata = source.part_names(given.pop("part")), tuple(given.pop("metadata"))
-    return Config(parts=parts, metadata=metadata, **given)
+    where = engine.from_arguments(given)
+    return Config(parts=parts, metadata=metadata, **given), where
 
 
 def _positive(text: str) -> int:

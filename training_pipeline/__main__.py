@@ -6,7 +6,7 @@ scoreboard. final-test: score the chosen model on what no row was scored on. Eac
 
 import sys
 
-from training_pipeline import arguments, folds, plan, scoring, train, tune
+from training_pipeline import arguments, folds, placed, plan, scoring, tune
 from upscaler.command import one_sentence_errors
 
 
@@ -20,12 +20,13 @@ def main() -> None:
 
 
 def run_training(given: list[str]) -> None:
-    """One network; or, with --folds, one for each fold."""
-    config, number, resume = arguments.training(given, __doc__)
-    if number:
-        folds.run(config, number, resume)
+    """One network; or one for each fold, or for each folder of shards."""
+    asked = arguments.training(given, __doc__)
+    if asked.folds:
+        for config in asked.configs:
+            folds.run(config, asked.folds, asked.resume)
     else:
-        train.run(config, resume)
+        placed.run(asked.configs, asked.engine, asked.resume, asked.gpus)
 
 
 def run_plan(given: list[str]) -> None:

@@ -1,23 +1,37 @@
 """The command line's arguments, each command's as its configuration."""
 
 import argparse
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cluster import engine
+from cluster.engine import Engine
+from training_pipeline import placed, scoring
 from training_pipeline import plan as plans
-from training_pipeline import scoring
 from training_pipeline import tune as searches
 from training_pipeline.config import Config
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import SIZES
+from upscaler.errors import TrainingError
 
 PROGRAM = "python -m training_pipeline"
 BATCH = 8  # of the plan: half of the usual one, so that its fourteen rows are an afternoon of one core
 
 
-def training(given: list[str], description: str | None) -> tuple[Config, int | None, bool]:
-    """One run's configuration, the number of folds, and whether to go on with what is there."""
+@dataclass(frozen=True)
+class Training:
+    """Networks to train: their configurations, the number of folds, whether to go on, where, on how many GPUs each."""
+
+    configs: list[Config]
+    folds: int | None
+    resume: bool
+    engine: Engine
+    gpus: float
+
+
+def training(given: list[str], description: str | None) -> Training:
+    """What the command without a name is to do."""
     parser = _parser("", description)
     _add_shards(parser)
     held_out = parser.add_mutually_exclusive_group(required=True)
@@ -28,8 +42,15 @@ def training(given: list[str], description: str | None) -> tuple[Config, int | N
     _add_budget(parser)
     _add_network(parser)
     _add_optimisation(parser)
+    parser.add_argument("--each", action="store_true", help="one network for each --shards, in a folder in --out")
+    engine.add_arguments(parser)
+    parser.add_argument("--gpus", type=float, default=0, help="that each network asks the Ray cluster for")
     values = vars(parser.parse_args(given))
-    return _config(values), values["folds"], values["resume"]
+    config, where = _config(values), engine.from_arguments(values)
+    if values["folds"] and where.storage:
+        raise TrainingError("--folds trains here alone; leave out --storage, or give --validation")
+    configs = placed.each(config) if values["each"] else [config]
+    return Training(configs, values["folds"], values["resume"], where, values["gpus"])
 
 
 def plan(given: list[str]) -> plans.Config:

@@ -6,6 +6,7 @@ DoubleResolutionError
 │   └── HubError        the Hugging Face Hub refuses
 │       └── HubUnreachableError  it does not answer, and the model is not in the cache
 ├── MetricError         two pictures that cannot be compared
+├── StorageError        shared storage, or the cluster that works on it
 ├── FeatureError        a bucket, a part or a shard
 ├── TrainingError       a run, its data or its checkpoints
 ├── EnsembleError       members that cannot be combined, published or tested
@@ -35,6 +36,10 @@ class HubUnreachableError(HubError):
 
 class MetricError(DoubleResolutionError):
     """Two pictures cannot be compared."""
+
+
+class StorageError(DoubleResolutionError):
+    """Shared storage, or the cluster that works on it, cannot be used."""
 
 
 class FeatureError(DoubleResolutionError):

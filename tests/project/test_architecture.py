@@ -11,9 +11,10 @@ ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
     "upscaler": set(),
-    "feature_pipeline": {"upscaler"},
-    "training_pipeline": {"upscaler", "feature_pipeline"},
-    "ensemble_pipeline": {"upscaler", "feature_pipeline", "training_pipeline"},
+    "cluster": {"upscaler"},
+    "feature_pipeline": {"upscaler", "cluster"},
+    "training_pipeline": {"upscaler", "cluster", "feature_pipeline"},
+    "ensemble_pipeline": {"upscaler", "cluster", "feature_pipeline", "training_pipeline"},
     "apps/ui": {"upscaler"},
     "apps/monitor": {"upscaler"},
 }

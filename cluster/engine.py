@@ -1,0 +1,75 @@
+"""Engines: where tasks run. One after another in this process, or side by side on the nodes of a Ray cluster."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from upscaler.errors import DoubleResolutionError, StorageError
+
+Name = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work with a name, such as the part's, and what it asks for. `work` can be pickled, and goes on where it was
+    if it is done again."""
+
+    name: str
+    stage: str
+    work: Callable[[], object]
+    cpus: int = 1
+    gpus: float = 0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`address`: of the Ray cluster; none starts one on this machine. `storage`: what all its nodes read and write.
+
+    Raises StorageError if Ray has no storage to work on.
+    """
+
+    name: Name = "local"
+    address: str | None = None
+    storage: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name == "ray" and self.storage is None:
+            raise StorageError("nodes share what they make; give --storage, a path that all see or s3://bucket/prefix")
+
+    def run(self, tasks: Sequence[Task]) -> dict[str, str]:
+        """Do all tasks; those that failed by name, each with a sentence. The others are done all the same."""
+        if self.name == "ray":
+            from cluster import on_ray
+
+            failed = on_ray.run(tasks, self.address)
+        else:
+            failed = {task.name: sentence for task in tasks if (sentence := attempt(task.work))}
+        for name, sentence in failed.items():
+            print(f"error: {name}: {sentence}", file=sys.stderr)
+        return failed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say where the work is done; `from_arguments` reads them."""
+    group = parser.add_argument_group("where", "see docs/scaling.md")
+    group.add_argument("--engine", choices=get_args(Name), default="local", help="this process, or a Ray cluster")
+    group.add_argument("--address", help="of the Ray cluster, such as auto (default: one is started on this machine)")
+    group.add_argument(
+        "--storage", help="where folders are looked for and made: a path, or s3://bucket/prefix (default: here)"
+    )
+
+
+def from_arguments(given: dict[str, Any]) -> Engine:
+    """Take the options of `add_arguments` out of what was given."""
+    return Engine(given.pop("engine"), given.pop("address"), given.pop("storage"))
+
+
+def attempt(work: Callable[[], object]) -> str:
+    """Do it; what went wrong, or nothing."""
+    try:
+        work()
+    except DoubleResolutionError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,136 @@
+"""Tasks on the nodes of a Ray cluster, with one table of all."""
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from rich.live import Live
+from rich.table import Table
+from tqdm import tqdm
+
+from cluster.engine import Task, attempt
+from upscaler.errors import StorageError
+
+RETRIES = 5  # of a task whose node died; what a task says itself is not tried again
+EVERY = 1.0  # seconds between two reports
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a task's bar shows: units done of `total`, units a second, seconds to the end."""
+
+    done: float
+    total: float | None
+    unit: str
+    rate: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to the end at this rate, if both are known."""
+        return (self.total - self.done) / self.rate if self.total and self.rate else None
+
+
+def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
+    """Do all tasks on the cluster; a task whose node dies is done again elsewhere. Those that failed, by name.
+
+    Raises StorageError if there is no cluster at the address.
+    """
+    _connect(address)
+    board: Any = ray.remote(num_cpus=0)(Board).remote()
+    waiting = {_submit(task, board): task for task in tasks}
+    failed: dict[str, str] = {}
+    ended: dict[str, str] = {}
+    with Live(_table(tasks, {}, ended), refresh_per_second=2, transient=False) as live:
+        while waiting:
+            done, _ = ray.wait(list(waiting), timeout=EVERY)
+            for reference in done:
+                task = waiting.pop(reference)
+                if sentence := _outcome(reference):
+                    failed[task.name] = sentence
+                ended[task.name] = "failed" if sentence else "done"
+            live.update(_table(tasks, ray.get(board.read.remote()), ended))
+    return failed
+
+
+def _connect(address: str | None) -> None:
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, include_dashboard=None if address else False)
+    except (ConnectionError, RayError) as error:
+        raise StorageError(
+            f"there is no Ray cluster at {address} ({error}); start one with ray start --head"
+        ) from error
+
+
+def _submit(task: Task, board: Any) -> "ray.ObjectRef[str]":
+    remote = ray.remote(_do).options(num_cpus=task.cpus, num_gpus=task.gpus, max_retries=RETRIES, name=task.name)
+    return remote.remote(task, board)
+
+
+def _outcome(reference: "ray.ObjectRef[str]") -> str:
+    try:
+        return ray.get(reference)
+    except RayError as error:
+        return (
+            f"its process or node died again and again, or it failed unforeseen ({str(error).strip().splitlines()[-1]})"
+        )
+
+
+def _do(task: Task, board: Any) -> str:
+    """On the node: work, and report what its progress bars say."""
+    ended = threading.Event()
+    reporter = threading.Thread(target=_report, args=(task.name, board, ended), daemon=True)
+    reporter.start()
+    try:
+        return attempt(task.work)
+    finally:
+        ended.set()
+        reporter.join()
+
+
+def _report(name: str, board: Any, ended: threading.Event) -> None:
+    while not ended.wait(EVERY):
+        with suppress(RuntimeError):  # a bar came or went during the look at the set of them
+            for bar in list(getattr(tqdm, "_instances", ())):
+                shown = bar.format_dict
+                if shown["unit"] != "B":
+                    progress = Progress(shown["n"], shown["total"], shown["unit"], shown["rate"])
+                    board.write.remote(name, progress)
+
+
+class Board:
+    """The last report of each task."""
+
+    def __init__(self) -> None:
+        self._reports: dict[str, Progress] = {}
+
+    def write(self, name: str, progress: Progress) -> None:
+        """Keep a report."""
+        self._reports[name] = progress
+
+    def read(self) -> dict[str, Progress]:
+        """All reports."""
+        return self._reports
+
+
+def _table(tasks: Sequence[Task], reports: dict[str, Progress], ended: dict[str, str]) -> Table:
+    table = Table("part", "stage", "state", "done", "rate", "seconds left")
+    for task in tasks:
+        report = reports.get(task.name)
+        state = ended.get(task.name) or ("at work" if report else "waiting")
+        table.add_row(task.name, task.stage, state, *_cells(report, state))
+    return table
+
+
+def _cells(report: Progress | None, state: str) -> tuple[str, str, str]:
+    if report is None:
+        return "", "", ""
+    total = f" of {report.total:.0f}" if report.total else ""
+    rate = f"{report.rate:.2f} {report.unit}/s" if report.rate else ""
+    left = report.seconds_left
+    return f"{report.done:.0f}{total} {report.unit}", rate, f"{left:.0f}" if left and state == "at work" else ""

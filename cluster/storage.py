@@ -1,0 +1,124 @@
+"""Shared storage: a folder that all nodes see, or a prefix in an S3 bucket. A file is there whole or not at all."""
+
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from upscaler.atomic import atomic_path
+from upscaler.errors import StorageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SCHEME = "s3://"
+
+
+class Storage(Protocol):
+    """Files by name; a name is a path with slashes."""
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The files under a folder: name within it -> bytes."""
+
+    def get(self, name: str, path: Path) -> None:
+        """Copy a file from the storage. Raises StorageError."""
+
+    def put(self, path: Path, name: str) -> None:
+        """Copy a file into the storage, over what has that name. Raises StorageError."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there. Raises StorageError."""
+
+
+def at(place: str) -> Storage:
+    """The storage at a path or at `s3://bucket/prefix`; AWS's own variables say which server and who asks."""
+    return Bucket(place) if place.startswith(SCHEME) else Folder(Path(place))
+
+
+class Folder:
+    """A folder that all nodes see under the same path."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The files under a folder, but for those with temporary names."""
+        root = self._root / folder
+        found = (path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith("."))
+        return {path.relative_to(root).as_posix(): path.stat().st_size for path in found}
+
+    def get(self, name: str, path: Path) -> None:
+        """Copy a file from the folder."""
+        _copy(self._root / name, path)
+
+    def put(self, path: Path, name: str) -> None:
+        """Copy a file into the folder."""
+        _copy(path, self._root / name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        (self._root / name).unlink(missing_ok=True)
+
+
+class Bucket:
+    """A prefix in an S3 bucket: one PUT a file."""
+
+    def __init__(self, address: str) -> None:
+        self._name, _, self._prefix = address.removeprefix(SCHEME).rstrip("/").partition("/")
+        if not self._name:
+            raise StorageError(f"{address} names no bucket; give s3://bucket/prefix")
+
+    @cached_property
+    def _client(self) -> "S3Client":
+        return boto3.client("s3")
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The objects under a folder."""
+        root = self._key(folder).rstrip("/") + "/"
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=root)
+            return {
+                entry["Key"].removeprefix(root): entry["Size"] for page in pages for entry in page.get("Contents", [])
+            }
+        except (BotoCoreError, ClientError) as error:
+            raise self._refused(folder, error) from error
+
+    def get(self, name: str, path: Path) -> None:
+        """Fetch an object."""
+        try:
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                shutil.copyfileobj(self._client.get_object(Bucket=self._name, Key=self._key(name))["Body"], file)
+        except (BotoCoreError, ClientError) as error:
+            raise self._refused(name, error) from error
+
+    def put(self, path: Path, name: str) -> None:
+        """Store an object."""
+        try:
+            with path.open("rb") as file:
+                self._client.put_object(Bucket=self._name, Key=self._key(name), Body=file)
+        except (BotoCoreError, ClientError) as error:
+            raise self._refused(name, error) from error
+
+    def remove(self, name: str) -> None:
+        """Remove an object."""
+        try:
+            self._client.delete_object(Bucket=self._name, Key=self._key(name))
+        except (BotoCoreError, ClientError) as error:
+            raise self._refused(name, error) from error
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}" if self._prefix else name
+
+    def _refused(self, name: str, error: Exception) -> StorageError:
+        return StorageError(
+            f"the storage {SCHEME}{self._name}/{self._key(name)} cannot be used ({error}); "
+            "check its address and this machine's right to it, then run the same command again"
+        )
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)

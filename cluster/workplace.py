@@ -1,0 +1,38 @@
+"""A stage's work on a node: what it reads is fetched from the storage, what it writes is mirrored to it."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from cluster import storage
+from cluster.mirror import Mirror
+
+Made = TypeVar("Made")
+
+
+def work_in(
+    place: str,
+    inputs: Iterable[Path],
+    output: Path,
+    work: Callable[[], Made],
+    kept: Callable[[str], bool] = lambda _: True,
+) -> Made:
+    """Do `work` in an empty folder of this machine, with `inputs` and `output` under their names in the storage.
+
+    Names are relative, so that what a stage records of them is the same wherever it ran. Raises what `work` raises,
+    and StorageError.
+    """
+    shared = storage.at(place)
+    with tempfile.TemporaryDirectory(prefix="double_resolution_") as scratch, contextlib.chdir(scratch):
+        for folder in inputs:
+            fetch(shared, folder)
+        with Mirror(shared, output, kept):
+            return work()
+
+
+def fetch(shared: storage.Storage, folder: Path) -> None:
+    """Copy a folder from the storage to the same name here."""
+    for name in shared.sizes(folder.as_posix()):
+        shared.get((folder / name).as_posix(), folder / name)

@@ -1,0 +1,38 @@
+"""The feature pipeline where an engine places it: a task for each part."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from cluster.engine import Engine, Task
+from cluster.workplace import work_in
+from feature_pipeline import pipeline
+from feature_pipeline.pipeline import Config
+from upscaler.errors import FeatureError
+
+
+def run(config: Config, engine: Engine) -> None:
+    """Make the shards of all parts. Raises FeatureError if some part failed; the others are made."""
+    if engine.storage is None:
+        pipeline.run(config)
+    elif failed := engine.run(tasks(config, engine.storage)):
+        raise FeatureError(f"{', '.join(failed)} failed, as said above; the same command goes on")
+
+
+def tasks(config: Config, storage: str) -> Sequence[Task]:
+    """A task for each part, with a core for each of its workers. A node's disk holds no more than one shard."""
+    return [
+        Task(part, "features", partial(make_part, replace(config, parts=(part,)), storage), cpus=config.workers)
+        for part in config.parts
+    ]
+
+
+def make_part(config: Config, storage: str) -> None:
+    """Make the one part of `config` in the storage, going on after what is there."""
+    (part,) = config.parts
+    work_in(storage, (), config.out / part, partial(pipeline.run, config), kept=_is_no_tar)
+
+
+def _is_no_tar(name: str) -> bool:
+    return Path(name).suffix != ".tar"

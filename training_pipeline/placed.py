@@ -1,0 +1,42 @@
+"""Training where an engine places it: a task for each network."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from cluster.engine import Engine, Task
+from cluster.workplace import work_in
+from training_pipeline import train
+from training_pipeline.config import Config
+from upscaler.errors import TrainingError
+
+
+def run(configs: Sequence[Config], engine: Engine, resume: bool, gpus: float = 0) -> None:
+    """Train all networks. Raises TrainingError if some failed; the others are trained.
+
+    In a storage, runs always go on from their last checkpoint, because a task whose node died is done again.
+    """
+    if engine.storage is None:
+        for config in configs:
+            train.run(config, resume)
+    elif failed := engine.run([task(config, engine.storage, gpus) for config in configs]):
+        raise TrainingError(f"{', '.join(failed)} failed, as said above; the same command goes on")
+
+
+def each(config: Config) -> list[Config]:
+    """One network of each of the shard folders, in a folder of its own, instead of one of all."""
+    return [replace(config, shards=(folder,), out=config.out / folder.name) for folder in config.shards]
+
+
+def task(config: Config, storage: str, gpus: float = 0) -> Task:
+    """One network, with a core for each of its threads, so that the same bits come out as on one machine."""
+    return Task(config.out.name, "training", partial(train_in, config, storage), config.threads, gpus)
+
+
+def train_in(config: Config, storage: str) -> None:
+    """Train one network on shards of the storage, in the storage, going on after what is there."""
+    inputs = [*config.shards, *config.validation]
+    if config.init_from:
+        inputs.append(Path(config.init_from))  # nothing is fetched if it is bundled or on the Hub
+    work_in(storage, inputs, config.out, partial(train.run, config, resume=True))
