@@ -292,6 +292,8 @@ class _Handler(BaseHTTPRequestHandler):
             change = json.loads(line)
             value = change["value"]
             match change["key"]:
+                case "header" if value.get("parentCommit") not in (None, repository.branches[revision]):
+                    raise _RefusedError(412, "A commit has happened since. Please refresh and try again.")
                 case "file":
                     files[value["path"]] = base64.b64decode(value["content"])
                 case "lfsFile":

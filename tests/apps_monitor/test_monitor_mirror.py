@@ -1,0 +1,121 @@
+"""The history's copy on the Hub, with the Hub's real client."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from hub_server import Hub, hub
+from nasa_server import Nasa
+
+from apps.monitor.history import COLUMNS, History, Row, from_csv
+from apps.monitor.mirror import Mirror, MirrorError
+from apps.monitor.monitor import Monitor
+from apps.monitor.recording import Recorder
+from upscaler import Upscaler
+
+__all__ = ["hub"]  # a fixture
+REPO = "ada/monitor-history"
+
+
+def row(day: str) -> Row:
+    return Row.model_validate(dict.fromkeys(COLUMNS, 1) | {"day": day, "revision": "r", "model": "m", "title": "a, b",
+                              "measured_at": "2026-01-01T00:00:00Z"})  # fmt: skip
+
+
+def history_with(path: Path, *days: str) -> History:
+    history = History(path)
+    history.add(row(day) for day in days)
+    return history
+
+
+def copied(hub: Hub) -> list[str]:
+    """The days in the repository."""
+    files = hub.repositories[f"datasets/{REPO}"].files()
+    return [r.day for r in from_csv(files["history.csv"].decode())]
+
+
+def commits(hub: Hub) -> int:
+    return len(hub.repositories[f"datasets/{REPO}"].commits)
+
+
+def test_a_new_repository_gets_the_history(hub: Hub, tmp_path: Path) -> None:
+    Mirror(REPO).exchange(history_with(tmp_path / "a", "2026-01-01", "2026-01-02"))
+    assert copied(hub) == ["2026-01-01", "2026-01-02"]
+
+
+def test_a_new_disk_gets_everything_back(hub: Hub, tmp_path: Path) -> None:
+    before = history_with(tmp_path / "a", "2026-01-01", "2026-01-02")
+    Mirror(REPO).exchange(before)
+    after = History(tmp_path / "b")
+    Mirror(REPO).exchange(after)
+    assert after.rows() == before.rows()
+
+
+def test_nothing_new_makes_no_commit(hub: Hub, tmp_path: Path) -> None:
+    history = history_with(tmp_path / "a", "2026-01-01")
+    Mirror(REPO).exchange(history)
+    before = commits(hub)
+    Mirror(REPO).exchange(history)
+    assert commits(hub) == before
+
+
+def test_two_monitors_meet_in_one_repository(hub: Hub, tmp_path: Path) -> None:
+    first, second = history_with(tmp_path / "a", "2026-01-01"), history_with(tmp_path / "b", "2026-01-02")
+    for history in (first, second, first):
+        Mirror(REPO).exchange(history)
+    assert first.rows() == second.rows()
+    assert copied(hub) == ["2026-01-01", "2026-01-02"]
+
+
+def test_one_who_was_slower_does_not_overwrite(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slower, faster = history_with(tmp_path / "a", "2026-01-01"), history_with(tmp_path / "b", "2026-01-02")
+    mirror = Mirror(REPO)
+    there = mirror._there
+
+    def overtaken(revision: str | None) -> list[Row]:
+        rows = there(revision)
+        Mirror(REPO).exchange(faster)
+        return rows
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mirror, "_there", overtaken)
+        with pytest.raises(MirrorError, match="not up to date"):
+            mirror.exchange(slower)
+    assert copied(hub) == ["2026-01-02"]
+    mirror.exchange(slower)
+    assert copied(hub) == ["2026-01-01", "2026-01-02"]
+
+
+@pytest.mark.parametrize("trouble", ["down", "broken line", "no rights", "no name", "foreign file"])
+def test_a_hub_that_fails_costs_no_row_and_gets_one_sentence(hub: Hub, tmp_path: Path, trouble: str) -> None:
+    history = history_with(tmp_path / "a", "2026-01-01")
+    repo = {"no rights": "bob/history", "no name": "a/b/c"}.get(trouble, REPO)
+    hub.down = trouble == "down"
+    hub.breaks_at = "/api/" if trouble == "broken line" else None
+    if trouble == "foreign file":
+        hub.create(REPO, "dataset", {"history.csv": b"name,size\nx,1\n"})
+    with pytest.raises(MirrorError, match=f"copy {repo} on the Hub is not up to date") as caught:
+        Mirror(repo).exchange(history)
+    assert "\n" not in str(caught.value)
+    assert [r.day for r in history.rows()] == ["2026-01-01"]
+
+
+def test_what_could_not_be_copied_is_copied_at_the_next_look(
+    hub: Hub, monitor: Monitor, upscaler: Upscaler, history: History, nasa: Nasa, caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor.recorder = Recorder(upscaler, history, Mirror(REPO))
+    nasa.add("2026-11-23")
+    hub.down = True
+    with caplog.at_level(logging.WARNING):
+        list(monitor.look())
+        monitor.finish()
+    assert "is not up to date" in caplog.text
+    assert len(history.rows()) == 1
+    hub.down = False
+    list(monitor.look())
+    monitor.finish()
+    assert copied(hub) == ["2026-11-23"]
+    asked = len(hub.requests)
+    list(monitor.look())
+    monitor.finish()
+    assert len(hub.requests) == asked
