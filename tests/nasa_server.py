@@ -17,6 +17,12 @@ INTERFACE = "/wp-json/wp/v2/apod-basic"
 LIST_LENGTH = 25
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 def picture(height: int = 90, width: int = 120, format: str = "JPEG") -> bytes:
     """A picture file."""
     content = io.BytesIO()
@@ -28,13 +34,16 @@ def picture(height: int = 90, width: int = 120, format: str = "JPEG") -> bytes:
 class Nasa:
     """What the server knows. days: entries by date. files: pictures by path. failing: status or body of every answer.
 
-    requests: the paths that were asked for, in order.
+    failing_files: paths of pictures that answer 500. requests: the paths that were asked for, in order.
+    held: pictures are sent only while it is set.
     """
 
     address: str = ""
     days: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     failing: int | bytes | None = None
+    failing_files: set[str] = field(default_factory=set)
+    held: threading.Event = field(default_factory=_set)
     requests: list[str] = field(default_factory=list)
 
     def add(self, date: str, title: str = "A nebula", file: bytes | None = None, **fields: Any) -> None:
@@ -79,7 +88,10 @@ class Nasa:
             return self.failing, "text/html", b"<html>an error</html>"
         if self.failing is not None:
             return 200, "application/json", self.failing
+        if parts.path in self.failing_files:
+            return 500, "text/html", b"<html>an error</html>"
         if parts.path in self.files:
+            self.held.wait(60)
             return 200, "image/jpeg", self.files[parts.path]
         if parts.path == INTERFACE:
             return _json(self._list(parse_qs(parts.query)))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
@@ -86,7 +86,7 @@ class Fetcher:
             return self._patiently(url, most_bytes, remember)
 
     def _patiently(self, url: str, most_bytes: int, remember: bool) -> bytes:
-        host = urlsplit(url).netloc
+        host = _parsed(url).netloc or ""
         if (reopens := self._closed_until.get(host, 0)) > self._now():
             raise UnavailableError(f"{_name(host)} asked for, or needs, a pause", reopens)
         failure = _PassingError("was not asked")

@@ -1,7 +1,9 @@
 """Which day the monitor shows, and what it says, however NASA answers."""
 
 import datetime as dt
+import errno
 import io
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,6 +14,7 @@ from generated import photo_like
 from nasa_server import Nasa, picture
 from PIL import Image
 
+from apps.monitor import page
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, News, View
 
@@ -81,6 +84,9 @@ LACKS: dict[str, tuple[dict[str, Any], str]] = {
     "iframe": ({"media_type": "iframe"}, "is an interactive page"),
     "other": ({"media_type": "other"}, "is an interactive page"),
     "no link": ({"hdurl": False}, "has no picture"),
+    "broken link": ({"hdurl": "https://[/a.jpg"}, "has no picture"),
+    "script for a link": ({"hdurl": "javascript:alert(1)"}, "has no picture"),
+    "broken frame": ({"media_type": "video", "basic_html": '<iframe src="https://["></iframe>'}, "is a video"),
     "placeholder": ({"hdurl": "https://assets.science.nasa.gov/images/misc/news-thumbnail.png"}, "only a placeholder"),
     "logo": ({"hdurl": "https://www.nasa.gov/logo.png"}, "only a placeholder"),
     "web page": ({"file": b"<html>not found</html>"}, "no picture, or a broken one"),
@@ -153,6 +159,66 @@ def test_a_list_where_one_entry_was_due_is_refused(monitor: Monitor, nasa: Nasa)
     view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
     assert view.finished is None
     assert "something else than the day's entry" in view.note
+
+
+@pytest.mark.parametrize("trouble", ["the picture fails", "the disk is full"])
+def test_a_stuck_day_keeps_the_last_picture_and_the_next_day_comes(
+    monitor: Monitor, nasa: Nasa, clock: Clock, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    nasa.add(BEFORE)
+    look(monitor)
+    nasa.add(YESTERDAY)
+    with monkeypatch.context() as patched:
+        if trouble == "the picture fails":
+            nasa.failing_files.add(f"/picture/{YESTERDAY}.jpg")
+        else:
+            patched.setattr("pathlib.Path.write_bytes", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "")))
+        view = look(monitor)
+    assert shown_day(view) == BEFORE
+    assert "It is tried again at" in view.note
+    nasa.add(TODAY)
+    clock.sleep(3700)
+    assert shown_day(look(monitor)) == TODAY
+
+
+def test_the_hourly_look_goes_on_after_a_failure_that_nobody_foresaw(
+    monitor: Monitor, nasa: Nasa, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nasa.add(TODAY)
+    stop = threading.Event()
+    monkeypatch.setattr("apps.monitor.doubling.double_file", lambda *_: 1 / 0)
+    looking = threading.Thread(target=monitor.keep_looking, args=(stop,))
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        clock.sleep(seconds)
+        monkeypatch.undo()  # from the second look on, doubling works
+        return stop.set() if len(pauses) == 2 else False
+
+    stop.wait = pause  # type: ignore[method-assign,assignment]
+    looking.start()
+    looking.join(60)
+    assert pauses[0] == 3600
+    assert shown_day(monitor.latest) == TODAY
+
+
+def test_html_of_nasa_is_made_safe(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(
+        TODAY,
+        title="Saturn&#8217;s <script>alert(1)</script>rings",
+        permalink="javascript:alert(2)",
+        url="",
+        credit='<img src=x onerror="alert(3)"><a href="javascript:alert(4)">A. Nobody</a>',
+        explanation='<strong>Explanation:</strong> <a href="ap950616.html" onclick="alert(5)">this</a>.<br><br>More',
+    )
+    view = last(monitor.look())
+    assert view.finished is not None
+    shown = page.about(view.finished)
+    assert "alert" not in shown
+    assert "Saturn\N{RIGHT SINGLE QUOTATION MARK}s rings" in shown
+    assert 'href="https://apod.nasa.gov/apod/ap950616.html"' in shown
+    assert "More" not in shown
 
 
 def test_unknown_and_missing_fields_do_no_harm(monitor: Monitor, nasa: Nasa) -> None:

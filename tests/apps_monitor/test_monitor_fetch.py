@@ -1,5 +1,6 @@
 """The HTTP client for NASA's hosts: patient, polite and careful about where it goes."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from apps.monitor import fetch
 from apps.monitor.apod import bounded
 from apps.monitor.fetch import Fetcher, NotThereError, RefusedError, UnavailableError
 
-RESET, SILENCE = -1, -2
+RESET, SILENCE, TRICKLE = -1, -2, -3
 
 
 @dataclass
@@ -34,14 +35,23 @@ def site() -> Iterator[Site]:
             status, headers, body = given.answers.pop(0) if len(given.answers) > 1 else given.answers[0]
             if status == SILENCE:
                 over.wait(20)
+            if status == TRICKLE:
+                self.trickle()
             if status < 0:
                 self.close_connection = True
                 return
             self.send_response(status)
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
-                self.send_header(name, value)
+                if value:
+                    self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def trickle(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            while not over.wait(0.02):
+                self.wfile.write(b"x")
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
@@ -111,6 +121,29 @@ def test_silence_ends_in_a_sentence(site: Site, fetcher: Fetcher, monkeypatch: p
         fetcher.get(site.address, 100)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.org/a.jpg",
+        "https://science.nasa.gov.example.org/a.jpg",
+        "https://example.org\\@science.nasa.gov/a.jpg",  # parsers differ on whose host that is
+        "https://science.nasa.gov@example.org/a.jpg",
+        "https://science.nasa.gov:22/a.jpg",
+        "http://science.nasa.gov/a.jpg",
+        "ftp://science.nasa.gov/a.jpg",
+        "file:///etc/passwd",
+        "https://169.254.169.254/latest",
+        "https://[::1]/a.jpg",
+        "https://[",
+        "",
+    ],
+)
+def test_only_https_to_nasa_is_let_out(fetcher: Fetcher, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetcher._session, "get", lambda *_, **__: pytest.fail("it was asked for"))
+    with pytest.raises(RefusedError, match=r"not NASA's|cannot be read"):
+        fetcher.get(address, 100)
+
+
 @pytest.mark.parametrize("target", ["http://10.0.0.1/a", "https://example.org/a", "http://science.nasa.gov/a"])
 def test_a_redirect_to_a_foreign_host_is_refused(site: Site, fetcher: Fetcher, target: str) -> None:
     site.answers = [(302, {"Location": target}, b"")]
@@ -141,6 +174,25 @@ def test_an_answer_cut_short_is_no_answer(site: Site, fetcher: Fetcher) -> None:
     site.answers = [(200, {"Content-Length": "50"}, b"half")]
     with pytest.raises(UnavailableError, match="broke off"):
         fetcher.get(site.address, 100)
+
+
+def test_an_answer_that_trickles_for_ever_is_given_up(
+    site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "DEADLINE", 0.1)
+    site.answers = [(TRICKLE, {}, b"")]
+    with pytest.raises(UnavailableError, match="is too slow"):
+        fetcher.get(site.address, 1_000_000)
+
+
+def test_a_compressed_answer_in_chunks_is_unpacked(site: Site, fetcher: Fetcher) -> None:
+    packed = gzip.compress(b"here" * 1000)
+    chunked = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (packed[:9], packed[9:])) + b"0\r\n\r\n"
+    headers = {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked", "Content-Length": ""}
+    site.answers = [(200, headers, chunked)]
+    assert fetcher.get(site.address, 5000) == b"here" * 1000
+    with pytest.raises(RefusedError, match="larger"):
+        fetcher.get(site.address, 3999)
 
 
 def test_what_has_not_changed_is_not_sent_again(site: Site, fetcher: Fetcher) -> None:
