@@ -1,0 +1,23 @@
+# The monitor with its model; pictures and history are kept in the volume:
+#   docker build -f docker/monitor.Dockerfile -t double-resolution-monitor .
+#   docker run --rm -p 7860:7860 -v monitor:/data double-resolution-monitor
+FROM python:3.11-slim-bookworm
+ENV PYTHONUNBUFFERED=1 GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=7860 CACHE=/data
+WORKDIR /app
+
+# The requirements first: they change seldom, and then their layer stays.
+COPY apps/monitor/requirements.txt apps/monitor/requirements.txt
+RUN pip install --no-cache-dir -r apps/monitor/requirements.txt
+
+COPY upscaler upscaler
+COPY apps/__init__.py apps/__init__.py
+COPY apps/monitor apps/monitor
+
+# Whoever breaks in can write to nothing but his own home, /tmp and the volume, which a new one takes over from /data.
+RUN useradd --create-home --uid 1000 app && install --directory --owner=app /data
+VOLUME /data
+USER app
+
+EXPOSE 7860
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['GRADIO_SERVER_PORT'] + '/health', timeout=4)"]
+CMD ["python", "-m", "apps.monitor"]

@@ -1,0 +1,22 @@
+# The web UI with its model:
+#   docker build -f docker/ui.Dockerfile -t double-resolution .
+#   docker run --rm -p 7860:7860 double-resolution
+FROM python:3.11-slim-bookworm
+ENV PYTHONUNBUFFERED=1 GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=7860
+WORKDIR /app
+
+# The requirements first: they change seldom, and then their layer stays.
+COPY apps/ui/requirements.txt apps/ui/requirements.txt
+RUN pip install --no-cache-dir -r apps/ui/requirements.txt
+
+COPY upscaler upscaler
+COPY apps/__init__.py apps/__init__.py
+COPY apps/ui apps/ui
+
+# Whoever breaks in can write to nothing but his own home and /tmp.
+RUN useradd --create-home --uid 1000 app
+USER app
+
+EXPOSE 7860
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['GRADIO_SERVER_PORT'] + '/health', timeout=4)"]
+CMD ["python", "-m", "apps.ui"]

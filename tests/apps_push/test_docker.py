@@ -1,0 +1,74 @@
+"""The Dockerfiles, as far as they can be followed without an engine: what they copy must start and be healthy."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+APPS = ["monitor", "ui"]
+
+
+def instructions(app: str) -> list[tuple[str, str]]:
+    """What a Dockerfile says, line by line: instruction and the rest."""
+    lines = (ROOT / "docker" / f"{app}.Dockerfile").read_text(encoding="utf-8").splitlines()
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines) if word.isupper()]
+
+
+def ignored_but(path: str) -> bool:
+    """Whether .dockerignore, which leaves all out and then takes some back, takes a path back."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    return lines[0] == "*" and f"!{path.split('/')[0]}" in lines
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_it_serves_as_a_user_without_rights(app: str) -> None:
+    words = [word for word, _ in instructions(app)]
+    assert ("USER", "app") in instructions(app)
+    assert words.index("USER") < words.index("CMD")
+    assert max(n for n, word in enumerate(words) if word in ("RUN", "COPY")) < words.index("USER")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("app", APPS)
+def test_what_it_copies_starts_and_is_healthy(app: str, tmp_path: Path) -> None:
+    said = instructions(app)
+    for source, target in (rest.split() for word, rest in said if word == "COPY"):
+        assert ignored_but(source)
+        (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+        copy(ROOT / source, tmp_path / target, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
+    (variables,) = (dict(pair.split("=") for pair in rest.split()) for word, rest in said if word == "ENV")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        variables["GRADIO_SERVER_PORT"] = str(free.getsockname()[1])
+    assert variables["GRADIO_SERVER_NAME"] == "0.0.0.0"
+    variables |= {"GRADIO_SERVER_NAME": "127.0.0.1", "CACHE": str(tmp_path / "data"), "APOD_URL": "http://127.0.0.1:9"}
+    environment = os.environ | variables | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    (command,) = (json.loads(rest) for word, rest in said if word == "CMD")
+    (check,) = (json.loads(re.sub(r"^.*CMD ", "", rest)) for word, rest in said if word == "HEALTHCHECK")
+    served = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    try:
+        assert is_healthy(check, environment, served)
+    finally:
+        served.kill()
+        served.wait()
+    assert subprocess.run(check, env=environment, capture_output=True, check=False).returncode == 1
+
+
+def is_healthy(check: list[str], environment: dict[str, str], served: subprocess.Popen[bytes]) -> bool:
+    """Ask as the engine does, until it is or has ended."""
+    for _ in range(300):
+        if subprocess.run(check, env=environment, capture_output=True, check=False).returncode == 0:
+            return True
+        assert served.poll() is None, "the app ended before it served"
+        time.sleep(0.3)
+    return False
