@@ -1,0 +1,48 @@
+"""The docs say what is: commands, links, and the code in them."""
+
+import ast
+import re
+import runpy
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "apps").rglob("README.md")])
+CLI = runpy.run_path(str(ROOT / "docs" / "write_cli.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="each Python lays out its help in its own way")
+def test_the_commands_say_what_the_page_says() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert page == CLI["text"](), "write it anew: python docs/write_cli.py"
+
+
+def test_every_command_is_on_the_page() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    programs = {name for name in packages if (ROOT / name.replace(".", "/") / "__main__.py").exists()}
+    assert programs <= CLI["COMMANDS"].keys()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", text)
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_in_the_docs_is_python(page: Path) -> None:
+    for code in re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        ast.parse(code)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_the_docs_exist(page: Path) -> None:
+    """Every `python -m` of the docs names a module of the project, or a well-known one."""
+    modules = set(re.findall(r"python -m ([\w.]+)", page.read_text(encoding="utf-8")))
+    unknown = {name for name in modules if not (ROOT / name.replace(".", "/")).exists()}
+    assert {name for name in unknown if not (ROOT / f"{name.replace('.', '/')}.py").exists()} <= {"pip", "venv"}
