@@ -104,7 +104,7 @@ def test_gain(measured: dict[str, Any]) -> float | None:
 def _by_days(rows: list[Row]) -> altair.Axis:
     """An axis of some ten ticks, each at the start of a day; by itself it would show hours where days are few."""
     days = (dt.date.fromisoformat(rows[-1].day) - dt.date.fromisoformat(rows[0].day)).days if rows else 0
-    every = altair.TimeIntervalStep(interval=altair.TimeInterval("day"), step=1 + days // 10)
+    every = altair.TimeIntervalStep(interval="day", step=1 + days // 10)
     return altair.Axis(format="%-d %b", tickCount=every, labelOverlap=True, title=None)
 
 
