@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from apps.ui import keeping, loupe
 from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, zip_of
 from apps.ui.settings import Settings
-from upscaler import Upscaler
+from upscaler import PictureError, Upscaler
 
 HERE = Path(__file__).parent
 SAMPLES = sorted((HERE / "samples").glob("*.jpg"))
@@ -49,18 +49,20 @@ blocks of a strongly compressed JPEG: those are doubled too.
 
 **Limits.** Files of {megabytes} MB and 100 megapixels; one picture is in work at a time.
 
-Model: {model}, revision {revision}, {precision}. Apache-2.0. Sample pictures: CQ100 dataset, CC BY-SA 4.0.
+Model: {models}. Apache-2.0. Sample pictures: CQ100 dataset, CC BY-SA 4.0.
 """
 
 
 class App:
-    """One loaded model, and the page that offers it."""
+    """The loaded models, by name, and the page that offers them."""
 
     def __init__(self, settings: Settings) -> None:
-        """Load the model. Raises ModelError if there is none."""
+        """Load the models. Raises ModelError if one is missing or broken."""
         self.settings = settings
         self.started = time.monotonic()
-        self.upscaler = Upscaler.load(settings.model)
+        loaded = [Upscaler.load(model) for model in settings.models]
+        self.upscalers = {upscaler.model.name: upscaler for upscaler in loaded}
+        self.default = loaded[0].model.name
         self.folder = Path(tempfile.mkdtemp(prefix="double_resolution_"))
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder)  # Gradio keeps uploads and results there
         keeping.keep_deleting(self.folder, settings.delete_after_seconds)
@@ -84,7 +86,7 @@ class App:
 
     def health(self) -> dict[str, str | int]:
         """What a host asks to see whether the app is well."""
-        model = self.upscaler.model
+        model = self.upscalers[self.default].model
         seconds = int(time.monotonic() - self.started)
         return {"status": "ok", "model": model.name, "revision": model.revision, "uptime_seconds": seconds}
 
@@ -142,17 +144,24 @@ class App:
         return [[str(SAMPLES[number])], gr.update(visible=True)]
 
     def serve(
-        self, files: list[str] | None, flips: bool, four_times: bool, format: str, quality: int, remove_location: bool
+        self,
+        files: list[str] | None,
+        flips: bool,
+        four_times: bool,
+        format: str,
+        quality: float,
+        remove_location: bool,
+        model: str,
     ) -> Iterator[list[Any]]:
         """What the button does: yields values of all outputs."""
         if not files:
             yield shown(failure(["Choose a photo first, or click one of the samples."]))
             return
         choices = Choices(flips, four_times, format, int(quality), remove_location)
-        last = Work()
-        for last in double_all(self.upscaler, [Path(file) for file in files], choices, self.folder):
+        upscaler, last = self.upscalers[model], Work()
+        for last in double_all(upscaler, [Path(file) for file in files], choices, self.folder):
             yield shown(bar(last), busy=True)
-        yield self.result(last)
+        yield self.result(last, upscaler)
 
     def cancelled(self) -> list[Any]:
         """What is shown when the work was stopped; Gradio closes the generator that did it."""
@@ -163,12 +172,12 @@ class App:
         sentence = "This did not work: too many people are waiting, or the connection broke. Try again in a minute."
         return shown(failure([sentence]))
 
-    def result(self, work: Work) -> list[Any]:
-        """The finished work."""
+    def result(self, work: Work, upscaler: Upscaler) -> list[Any]:
+        """The finished work, done by `upscaler`."""
         messages = failure(work.failed) if work.failed else ""
         if not work.done:
             return shown(messages)
-        lines = "".join(note(self._line(doubled)) for doubled in work.done)
+        lines = "".join(note(line(doubled, upscaler)) for doubled in work.done)
         if len(work.done) == 1:
             doubled = work.done[0]
             pair = (str(doubled.before), str(doubled.after))
@@ -176,15 +185,6 @@ class App:
         pictures = [(str(doubled.after), doubled.file.name) for doubled in work.done]
         label = f"Download all {len(work.done)} as a zip"
         return shown(lines + messages, gallery=pictures, download=zip_of(work.done), label=label)
-
-    def _line(self, doubled: Doubled) -> str:
-        (width, height), (wide, high) = doubled.size, doubled.doubled_size
-        model = self.upscaler.model
-        return (
-            f"{doubled.file.name}: {width}x{height} to {wide}x{high}, {doubled.seconds:.1f} s, "
-            f"{doubled.megapixels_per_second:.1f} megapixels a second, model {model.name} ({model.revision}), "
-            f"{self.upscaler.precision} on {os.cpu_count()} cores"
-        )
 
     def look(self, compared: Doubled | None, across: float, down: float) -> list[Any]:
         """What the loupe shows of the one picture that was doubled: values of its column and its slider."""
@@ -194,6 +194,8 @@ class App:
             pair = loupe.write_place(compared.source, compared.file, across / 100, down / 100)
         except FileNotFoundError:
             raise gr.Error("The pictures are deleted by now; double the photo again.", print_exception=False) from None
+        except PictureError as error:
+            raise gr.Error(f"{error}.", print_exception=False) from None
         return [gr.update(visible=True), tuple(map(str, pair))]
 
     def _loupe(self) -> Any:  # gr.State, which comes without types
@@ -220,11 +222,13 @@ class App:
                 [column, place],
                 show_progress="hidden",
                 api_visibility="private",
+                concurrency_id="loupe",  # one look at a time
             )
         return compared
 
     def _choices(self) -> list[gr.components.Component]:
         with gr.Accordion("Choices", open=False):
+            model = self._model()
             with gr.Row():
                 format = gr.Dropdown([AS_ORIGINAL, *FORMATS], value=AS_ORIGINAL, label="Format of the result")
                 quality = gr.Slider(50, 100, 95, step=1, label="Quality of JPEG and WebP")
@@ -233,17 +237,23 @@ class App:
             remove_location = gr.Checkbox(
                 False, label="Remove the location from the metadata (GPS data stays unless this is ticked)"
             )
-        return [flips, four_times, format, quality, remove_location]
+        return [flips, four_times, format, quality, remove_location, model]
+
+    def _model(self) -> gr.components.Component:
+        """The choice of a model, which shows where there are several."""
+        names = list(self.upscalers)
+        return gr.Radio(names, value=self.default, label="Model", visible=len(names) > 1, elem_id="model")
 
     def _explanation(self) -> str:
-        settings, model = self.settings, self.upscaler.model
+        settings = self.settings
         minutes = settings.delete_after_seconds / 60
         return EXPLANATION.format(
             kept=f"{minutes:g} minutes" if minutes != 60 else "an hour",
             megabytes=settings.max_file_mb,
-            model=model.name,
-            revision=model.revision,
-            precision=self.upscaler.precision,
+            models="; ".join(
+                f"{name}, revision {upscaler.model.revision}, {upscaler.precision}"
+                for name, upscaler in self.upscalers.items()
+            ),
         )
 
     def _for_programs(self) -> None:
@@ -251,22 +261,34 @@ class App:
         file = gr.File(label="file", visible=False)
         flips = gr.Checkbox(False, label="flips", visible=False)
         four_times = gr.Checkbox(False, label="four_times", visible=False)
-        format = gr.Textbox(AS_ORIGINAL, label="format", visible=False)
-        quality = gr.Number(95, label="quality", visible=False)
+        format = gr.Dropdown([AS_ORIGINAL, *FORMATS], value=AS_ORIGINAL, label="format", visible=False)
+        quality = gr.Number(95, label="quality", minimum=1, maximum=100, visible=False)
         remove_location = gr.Checkbox(False, label="remove_location", visible=False)
-        inputs = [file, flips, four_times, format, quality, remove_location]
+        model = gr.Dropdown(list(self.upscalers), value=self.default, label="model", visible=False)
+        inputs = [file, flips, four_times, format, quality, remove_location, model]
         result = gr.File(label="doubled", visible=False)
         gr.Button(visible=False).click(self.double, inputs, result, api_name="double", **ONE_AT_A_TIME)
 
     def double(
-        self, file: str, flips: bool, four_times: bool, format: str, quality: float, remove_location: bool
+        self, file: str, flips: bool, four_times: bool, format: str, quality: float, remove_location: bool, model: str
     ) -> str:
         """Doubles the picture in a file. format: as the original, JPEG, PNG, WebP or TIFF; quality: 1 to 100."""
         choices = Choices(flips, four_times, format, int(quality), remove_location)
-        *_, work = double_all(self.upscaler, [Path(file)], choices, self.folder)
+        *_, work = double_all(self.upscalers[model], [Path(file)], choices, self.folder)
         if work.failed:
             raise gr.Error(work.failed[0], print_exception=False)
         return str(work.done[0].file)
+
+
+def line(doubled: Doubled, upscaler: Upscaler) -> str:
+    """What happened, in one line."""
+    (width, height), (wide, high) = doubled.size, doubled.doubled_size
+    model = upscaler.model
+    return (
+        f"{doubled.file.name}: {width}x{height} to {wide}x{high}, {doubled.seconds:.1f} s, "
+        f"{doubled.megapixels_per_second:.1f} megapixels a second, model {model.name} ({model.revision}), "
+        f"{upscaler.precision} on {os.cpu_count()} cores"
+    )
 
 
 def shown(

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from apps.ui import preview
+from apps.ui.keeping import keep
 from upscaler import DoubleResolutionError, Options, Upscaler, double_file
 from upscaler.command import sentence_for
 from upscaler.formats import BY_SUFFIX
@@ -71,11 +72,13 @@ def double_all(upscaler: Upscaler, files: Sequence[Path], choices: Choices, fold
         try:
             for share, sentence in double_one(upscaler, file, target, choices, work):
                 work.share, work.sentence = (n + share) / len(files), place + sentence
+                keep([*files, *out.iterdir()])
                 yield work
         except (DoubleResolutionError, OSError, MemoryError) as error:
             work.failed.append(said_to_the_person(error, file))
             _log.warning("a picture was refused: %s", type(error).__name__)
     work.share = 1.0
+    keep(out.iterdir())
     yield work
 
 
@@ -142,5 +145,7 @@ def said_to_the_person(error: Exception, file: Path) -> str:
     """The failure in one sentence that names the file as its owner knows it."""
     if isinstance(error, MemoryError):
         return f"{file.name} does not fit into this machine's memory; make it smaller."
+    if isinstance(error, FileNotFoundError):
+        return f"{file.name} is deleted by now; choose it again."
     sentence = sentence_for(error) if isinstance(error, OSError) else str(error)
     return sentence.replace(str(file), file.name).replace(" or raise --max-pixels", "") + "."

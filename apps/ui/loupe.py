@@ -1,30 +1,37 @@
 """One place of a picture at full resolution, before and after."""
 
+from math import ceil, floor
 from pathlib import Path
 
 from PIL import Image
 
-from apps.ui.preview import upright
+from apps.ui.opening import in_pillow, opened
 
 SIZE = (480, 320)  # pixels of the doubled picture
+REACH = 2  # pixels around a place that bicubic interpolation looks at
 Box = tuple[int, int, int, int]
 
 
 def write_place(source: Path, doubled: Path, across: float, down: float) -> tuple[Path, Path]:
     """Write the place at `across` and `down`, shares in [0, 1], of the bicubic doubling of `source` and of `doubled`.
 
-    One pixel of the files is one pixel of the doubled picture; they stand beside it. Raises OSError if it is gone.
+    One pixel of the files is one pixel of the doubled picture; they stand beside it. Raises OSError if it is gone,
+    PictureError if memory does not allow a look.
     """
-    with Image.open(doubled) as image:
-        box = box_around(image.size, across, down)
-        after = upright(image.crop(box))
-        width, height = image.size
-    with Image.open(source) as image:
-        small = upright(image)
-    x, y = small.width / width, small.height / height
-    left, top, right, bottom = box
-    same_place = (left * x, top * y, right * x, bottom * y)
-    before = small.resize(after.size, Image.Resampling.BICUBIC, box=same_place)
+    large, small = opened(doubled), opened(source)
+    box = box_around((large.width, large.height), across, down)
+    after = in_pillow(large.crop(*corner_and_size(box)))
+    x, y = small.width / large.width, small.height / large.height
+    left, top, right, bottom = box[0] * x, box[1] * y, box[2] * x, box[3] * y
+    seen = (
+        max(floor(left) - REACH, 0),
+        max(floor(top) - REACH, 0),
+        min(ceil(right) + REACH, small.width),
+        min(ceil(bottom) + REACH, small.height),
+    )
+    same_place = (left - seen[0], top - seen[1], right - seen[0], bottom - seen[1])
+    before = in_pillow(small.crop(*corner_and_size(seen)))
+    before = before.resize(after.size, Image.Resampling.BICUBIC, box=same_place)
     place = f"{box[0]}_{box[1]}"  # a name of its own, or the browser would show the last place from its cache
     return _write(before, doubled, f"before_{place}"), _write(after, doubled, f"after_{place}")
 
@@ -37,6 +44,12 @@ def box_around(size: tuple[int, int], across: float, down: float) -> Box:
         starts.append(min(max(round(side * share - length / 2), 0), side - length))
         ends.append(starts[-1] + length)
     return starts[0], starts[1], ends[0], ends[1]
+
+
+def corner_and_size(box: Box) -> Box:
+    """Left, top, width, height of a box: libvips' way to say it."""
+    left, top, right, bottom = box
+    return left, top, right - left, bottom - top
 
 
 def _write(image: Image.Image, beside: Path, name: str) -> Path:

@@ -10,11 +10,11 @@ from upscaler import models
 class Settings:
     """How the app is run.
 
-    model: what `Upscaler.load` takes. max_file_mb: of one upload. queue_size: how many may wait.
-    delete_after_seconds: how long uploads and results are kept. host, port: where to listen.
+    models: what `Upscaler.load` takes, each; the first is the default. max_file_mb: of one upload. queue_size: how
+    many may wait. delete_after_seconds: how long uploads and results are kept. host, port: where to listen.
     """
 
-    model: str = models.BUNDLED
+    models: tuple[str, ...] = (models.BUNDLED,)
     max_file_mb: int = 50
     queue_size: int = 20
     delete_after_seconds: int = 3600
@@ -25,13 +25,18 @@ class Settings:
 def from_environment() -> Settings:
     """The settings as the environment has them. Exits with a sentence if a number is none."""
     return Settings(
-        model=os.environ.get(models.VARIABLE, Settings.model),
+        models=named(models.wanted()),
         max_file_mb=_number("MAX_FILE_MB", Settings.max_file_mb),
         queue_size=_number("QUEUE_SIZE", Settings.queue_size),
         delete_after_seconds=_number("DELETE_AFTER_SECONDS", Settings.delete_after_seconds),
         host=os.environ.get("GRADIO_SERVER_NAME", Settings.host),
         port=_number("GRADIO_SERVER_PORT", Settings.port),
     )
+
+
+def named(given: str) -> tuple[str, ...]:
+    """The models in a list with commas: "fast,best"."""
+    return tuple(model.strip() for model in given.split(","))
 
 
 def _number(variable: str, default: int) -> int:

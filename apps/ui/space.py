@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).parents[2])  # Python puts the script's own folder there
+sys.path.insert(0, str(Path(__file__).parents[2]))  # Python puts the script's own folder there
 
 from apps.ui.__main__ import main
 

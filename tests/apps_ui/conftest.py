@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,24 +33,31 @@ def ui(ui_folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def crowded_ui(ui_folder: Path) -> Iterator[str]:
-    """The address of a running web UI where one may wait."""
-    with served(ui_folder, QUEUE_SIZE="1") as address:
+    """The address of a running web UI that offers two models and where one may wait."""
+    with served(ui_folder, ("fast", "best"), QUEUE_SIZE="1") as address:
         yield address
 
 
 @contextmanager
-def served(folder: Path, **settings: str) -> Iterator[str]:
+def served(folder: Path, models: Sequence[str] = ("model",), **settings: str) -> Iterator[str]:
     """A running web UI that keeps its files in `folder`; gives its address."""
-    model = write_tiny_model(folder / "model")
+    with started(folder, models, **settings) as (_, address):
+        yield address
+
+
+@contextmanager
+def started(folder: Path, models: Sequence[str], **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A running web UI as a process, with its address."""
+    written = [str(write_tiny_model(folder / name, seed=n)) for n, name in enumerate(models)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings |= {"DOUBLE_RESOLUTION_MODEL": str(model), "GRADIO_SERVER_PORT": str(port), "TMPDIR": str(folder)}
+    settings |= {"DOUBLE_RESOLUTION_MODEL": ",".join(written), "GRADIO_SERVER_PORT": str(port), "TMPDIR": str(folder)}
     app = subprocess.Popen([sys.executable, "-m", "apps.ui"], cwd=ROOT, env=os.environ | settings)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until_it_serves(app, address)
-        yield address
+        yield app, address
     finally:
         app.terminate()
         app.wait()
@@ -60,7 +67,7 @@ def wait_until_it_serves(app: subprocess.Popen[bytes], address: str) -> None:
     for _ in range(600):
         assert app.poll() is None, "the app ended before it served"
         try:
-            requests.get(f"{address}/health", timeout=5).raise_for_status()
+            requests.get(f"{address}/health", timeout=60).raise_for_status()
             return
         except requests.ConnectionError:
             time.sleep(0.1)

@@ -135,6 +135,12 @@ def test_a_file_over_the_limit_gets_a_sentence(page: Page, tmp_path: Path) -> No
     expect(page.get_by_text(re.compile("exceeds|too large|maximum", re.IGNORECASE)).first).to_be_visible()
 
 
+def test_one_model_leaves_nothing_to_choose(page: Page) -> None:
+    page.get_by_text("Choices").click()
+    page.get_by_label("Finest").wait_for()
+    expect(page.get_by_role("radio")).to_have_count(0)
+
+
 def test_nothing_chosen_gets_a_sentence(page: Page) -> None:
     page.get_by_role("button", name="Double it").click()
     status(page, "Choose a photo first")

@@ -42,6 +42,17 @@ def test_a_program_gets_a_sentence_for_what_is_no_picture(client: Client, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("option", [{"format": "BMP"}, {"quality": 101}, {"model": "another"}])
+def test_a_program_gets_a_sentence_for_an_option_that_there_is_not(
+    client: Client, tmp_path: Path, option: dict[str, str | int]
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.fromarray(photo_like(31, 47)).save(photo)
+    with pytest.raises(AppError, match=f"{next(iter(option.values()))}|maximum"):
+        client.predict(handle_file(photo), **option, api_name="/double")
+
+
+@pytest.mark.slow
 def test_nothing_else_is_offered_to_programs(client: Client) -> None:
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/double"]
 
@@ -66,3 +77,10 @@ def test_only_what_is_old_is_deleted(tmp_path: Path) -> None:
     keeping.delete_old(tmp_path, 3600)
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_photo_uploaded_again_while_the_old_one_is_deleted_stays(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"new")
+    keeping.delete(photo, 3600)
+    assert photo.read_bytes() == b"new"

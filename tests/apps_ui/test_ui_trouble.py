@@ -116,6 +116,13 @@ def test_an_upload_that_is_not_finished_leaves_a_page_that_works(page: Page, lar
     double_a_sample(page)
 
 
+def test_the_better_of_two_models_can_be_chosen(page: Page) -> None:
+    page.get_by_text("Choices").click()
+    page.get_by_role("radio", name="best").check()
+    double_a_sample(page)
+    expect(page.locator("#status")).to_contain_text("model best (")
+
+
 def test_a_click_in_the_comparison_moves_the_loupe(page: Page) -> None:
     double_a_sample(page)
     place = page.locator("#place img").last

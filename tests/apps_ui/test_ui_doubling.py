@@ -1,0 +1,39 @@
+"""Files in, doubled files out, without the page."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from generated import photo_like
+from PIL import Image
+
+from apps.ui import keeping
+from apps.ui.doubling import Choices, double_all
+from upscaler import Upscaler
+
+
+@pytest.fixture
+def upscaler(tiny_model: Path) -> Upscaler:
+    return Upscaler.load(str(tiny_model))
+
+
+def test_what_is_in_work_is_not_deleted(upscaler: Upscaler, tmp_path: Path) -> None:
+    files, out = [tmp_path / "uploads" / name for name in ("a.png", "b.png")], tmp_path / "out"
+    files[0].parent.mkdir()
+    out.mkdir()
+    for file in files:
+        Image.fromarray(photo_like(30, 40)).save(file)
+    long_ago = time.time() - 7200
+    for work in double_all(upscaler, files, Choices(), out):
+        assert work.failed == []
+        keeping.delete_old(tmp_path, 3600)
+        for path in tmp_path.rglob("*.*"):  # as if an hour went by from one report to the next
+            os.utime(path, (long_ago, long_ago))
+    assert [doubled.doubled_size for doubled in work.done] == [(80, 60)] * 2
+    assert all(doubled.file.exists() for doubled in work.done)
+
+
+def test_a_photo_that_is_deleted_already_is_asked_for_again(upscaler: Upscaler, tmp_path: Path) -> None:
+    *_, work = double_all(upscaler, [tmp_path / "gone.jpg"], Choices(), tmp_path)
+    assert work.failed == ["gone.jpg is deleted by now; choose it again."]

@@ -1,0 +1,44 @@
+"""The page on interfaces, executed: its Python, and its three requests with curl."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from generated import photo_like
+from PIL import Image
+
+PAGE = Path(__file__).parents[2] / "docs" / "interfaces.md"
+ADDRESS = "http://127.0.0.1:7860"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the reader is: a folder with a photo."""
+    Image.fromarray(photo_like(31, 47)).save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_python_runs(folder: Path, ui: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(block.replace(ADDRESS, ui), names)
+    with Image.open(folder / "photo_2x.webp") as doubled:
+        assert doubled.size == (94, 62)
+    paths = [line for line in capsys.readouterr().out.splitlines() if line.endswith((".jpg", ".png"))]
+    sizes = [Image.open(path).size for path in paths]
+    assert sizes == [(94, 62), (188, 124)]
+
+
+@pytest.mark.slow
+def test_the_requests_give_the_doubled_picture(folder: Path, ui: str) -> None:
+    (script,) = blocks("sh")
+    subprocess.run(["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, ui)], check=True)
+    with Image.open(folder / "photo_2x.png") as doubled:
+        assert (doubled.size, doubled.format) == ((94, 62), "PNG")

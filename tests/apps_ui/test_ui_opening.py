@@ -1,0 +1,108 @@
+"""Pictures opened to be looked at: the colours that were doubled, upright, and little memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+from generated import photo_like
+from PIL import Image
+
+from apps.ui import opening, preview
+from upscaler import PictureError, budget
+from upscaler.reading import read_frames, read_header
+
+ROOT = Path(__file__).parents[2]
+PHOTO = photo_like(60, 90)
+ALPHA = np.dstack([PHOTO, np.tile(np.arange(90, dtype=np.uint8), (60, 1))])
+DEEP = pyvips.Image.new_from_array(PHOTO.astype(np.uint16) * 257)
+WRITTEN = {
+    "photo.jpg": Image.fromarray(PHOTO),
+    "gray.jpg": Image.fromarray(PHOTO).convert("L"),
+    "cmyk.jpg": Image.fromarray(PHOTO).convert("CMYK"),
+    "transparent.png": Image.fromarray(ALPHA),
+    "gray_transparent.png": Image.fromarray(ALPHA).convert("LA"),
+    "colours.png": Image.fromarray(PHOTO).quantize(),
+    "transparent.webp": Image.fromarray(ALPHA),
+    "photo.gif": Image.fromarray(PHOTO),
+    "photo.bmp": Image.fromarray(PHOTO),
+    "cmyk.tif": Image.fromarray(PHOTO).convert("CMYK"),
+    "deep.png": DEEP,
+    "deep.tif": DEEP,
+}
+
+
+@pytest.fixture(params=WRITTEN)
+def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / request.param
+    image = WRITTEN[request.param]
+    image.write_to_file(str(path)) if isinstance(image, pyvips.Image) else image.save(path)
+    return path
+
+
+def test_what_is_looked_at_is_what_was_doubled(picture: Path) -> None:
+    doubled = next(read_frames(read_header(picture))).pixels
+    seen = np.asarray(opening.in_pillow(opening.opened(picture)))
+    if doubled.dtype == np.uint16:
+        doubled = (doubled >> 8).astype(np.uint8)
+    if doubled.shape[2] < 3:
+        doubled = np.dstack([doubled[:, :, :1]] * 3 + [doubled[:, :, 1:]])
+    assert np.array_equal(seen, doubled)
+
+
+def test_both_previews_have_one_size_of_at_most_2048_a_side(tmp_path: Path) -> None:
+    source, doubled = tmp_path / "a.jpg", tmp_path / "a_2x.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    Image.fromarray(photo_like(300, 400)).resize((1600, 1200)).save(source, exif=exif)
+    Image.fromarray(photo_like(400, 300)).resize((2400, 3200)).save(doubled)
+    for path in preview.write_pair(source, doubled, tmp_path):
+        with Image.open(path) as image:
+            assert image.size == (1536, 2048)
+
+
+def test_a_colour_profile_is_shown_and_the_location_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.fromarray(PHOTO).save(path, exif=exif, icc_profile=b"a profile")
+    assert opening.in_pillow(opening.opened(path)).info == {"icc_profile": b"a profile"}
+
+
+def test_what_memory_does_not_allow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.webp"
+    Image.fromarray(PHOTO).save(path)
+    monkeypatch.setattr(budget, "left", lambda: 2 * 60 * 90)
+    with pytest.raises(PictureError, match=r"a\.webp is too large to be looked at just now"):
+        opening.opened(path)
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from apps.ui import loupe, preview
+from ensemble_pipeline.cost import peak_memory
+source, doubled = map(Path, sys.argv[1:])
+preview.write_pair(source, doubled, doubled.parent)
+loupe.write_place(source, doubled, 1, 1)
+print(peak_memory())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_large_picture_is_not_held_in_memory(tmp_path: Path, suffix: str) -> None:
+    source, doubled = tmp_path / "a.jpg", tmp_path / f"a_2x{suffix}"
+    tile = photo_like(500, 500)
+    Image.fromarray(np.tile(tile, (8, 10, 1))).save(source)
+    Image.fromarray(np.tile(tile, (16, 20, 1))).save(doubled, compress_level=1)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(source), str(doubled)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert int(done.stdout) < 3 * 8_000 * 10_000  # bytes of its pixels alone
