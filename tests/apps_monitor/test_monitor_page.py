@@ -1,31 +1,36 @@
-"""The monitor's page in a real browser, and its endpoint with the real client."""
+"""The monitor's page in a real browser, started as a person starts it, and its endpoint for programs."""
 
+import csv
 import datetime as dt
+import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
-from browser import DESK, browser, watch_requests
+from axe_playwright_python.sync_playwright import Axe
+from browser import DESK, PHONE, browser, watch_requests
 from generated import write_tiny_model
 from gradio_client import Client
 from nasa_server import Nasa
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from apps.monitor.history import COLUMNS, History, Row
-from upscaler import artifact
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "apps/ui/samples/butterfly.jpg"  # 768x512, CC BY-SA 4.0
 PATIENCE = 90_000  # milliseconds; machines that run tests may be busy
 TODAY = dt.datetime.now(dt.UTC).date()
+COMMAND = [sys.executable, "-m", "apps.monitor"]
 
 
 def day(ago: int) -> str:
@@ -33,35 +38,31 @@ def day(ago: int) -> str:
 
 
 @pytest.fixture
-def app(nasa: Nasa, interface: str, tmp_path: Path) -> Iterator[str]:
-    """The address of a running monitor; the newest day is a video, with a picture on the day before."""
-    nasa.add(day(2), "A comet")
-    nasa.add(day(1), "A nebula", PHOTO.read_bytes())
-    nasa.add_video(day(0))
-    write_ninety_days(tmp_path / "cache" / "history.sqlite", tmp_path / "model")
+def settings(interface: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a monitor of the local server, with a tiny model and a port of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {
-        "DOUBLE_RESOLUTION_MODEL": str(tmp_path / "model"),
+    return os.environ | {
+        "DOUBLE_RESOLUTION_MODEL": str(write_tiny_model(tmp_path / "model")),
         "APOD_URL": interface,
         "CACHE": str(tmp_path / "cache"),
         "GRADIO_SERVER_PORT": str(port),
+        "TMPDIR": str(tmp_path),
     }
-    program = subprocess.Popen([sys.executable, "-m", "apps.monitor"], cwd=ROOT, env=os.environ | settings)
-    address = f"http://127.0.0.1:{port}"
-    wait_until_it_serves(program, address)
-    yield address
-    program.terminate()
-    program.wait()
 
 
-def write_ninety_days(history: Path, model: Path) -> None:
-    revision = artifact.read(write_tiny_model(model)).revision
-    measured = dict.fromkeys(COLUMNS, 1) | {"revision": revision, "model": "model", "title": "A star"}
-    measured |= {"measured_at": "2026-01-01T00:00:00Z"}
-    rows = [measured | {"day": day(ago), "gain": 2 + ago % 7 / 10} for ago in range(3, 93)]
-    History(history).add(Row.model_validate(row) for row in rows)
+@contextmanager
+def running(settings: dict[str, str], command: list[str] = COMMAND, cwd: Path = ROOT) -> Iterator[str]:
+    """The address of a running monitor."""
+    program = subprocess.Popen(command, cwd=cwd, env=settings)
+    address = f"http://127.0.0.1:{settings['GRADIO_SERVER_PORT']}"
+    try:
+        wait_until_it_serves(program, address)
+        yield address
+    finally:
+        program.kill()
+        program.wait()
 
 
 def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None:
@@ -73,6 +74,18 @@ def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None
         except requests.ConnectionError:
             time.sleep(0.1)
     raise AssertionError("the app does not answer")
+
+
+@pytest.fixture
+def app(nasa: Nasa, settings: dict[str, str]) -> Iterator[str]:
+    """The address of a monitor after 90 backfilled days; the newest is a video, with a photo on the day before."""
+    for ago in range(2, 92):
+        nasa.add(day(ago), "A comet")
+    nasa.add(day(1), "A nebula", PHOTO.read_bytes())
+    nasa.add_video(day(0))
+    subprocess.run([*COMMAND, "backfill", "--days", "90"], cwd=ROOT, env=settings, check=True)
+    with running(settings) as address:
+        yield address
 
 
 @pytest.fixture
@@ -90,6 +103,12 @@ def says(page: Page, place: str, text: str) -> None:
     expect(page.locator(place)).to_contain_text(text, timeout=PATIENCE)
 
 
+def downloaded(page: Page, button: str) -> Path:
+    with page.expect_download(timeout=PATIENCE) as download:
+        page.locator(button).click()
+    return Path(download.value.path())
+
+
 def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa, app: str) -> None:
     says(page, "#status", "is a video. So this is the picture of")
     expect(page.get_by_role("link", name="Watch the video")).to_have_attribute(
@@ -98,11 +117,12 @@ def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa, app
     says(page, "#about", "A nebula")
     says(page, "#about", "768x512 to 1536x1024")
     says(page, "#about", "An astronomer")
-    expect(page.locator("#plot canvas")).to_be_visible()
-    with page.expect_download(timeout=PATIENCE) as download:
-        page.locator("#download").click()
-    with Image.open(download.value.path()) as doubled:
+    with Image.open(downloaded(page, "#download")) as doubled:
         assert doubled.size == (1536, 1024)
+
+    expect(page.locator("#plot canvas")).to_be_visible()
+    with downloaded(page, "#csv").open(encoding="utf-8") as file:
+        assert [row["day"] for row in csv.DictReader(file)] == [day(ago) for ago in range(89, 0, -1)]
 
     nasa.add(day(0), "A galaxy")
     page.get_by_role("button", name="Refresh").click()
@@ -114,6 +134,8 @@ def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa, app
     page.locator("#day input").press("Enter")
     page.get_by_role("button", name="Show this day").click()
     says(page, "#about", "A comet")
+    page.locator("#strip button.thumbnail-item, #strip .thumbnail-lg").first.click()
+    says(page, "#about", "A galaxy")
 
     nasa.failing = 500
     page.get_by_role("button", name="Refresh").click()
@@ -124,3 +146,75 @@ def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa, app
     assert (today["date"], today["title"], today["note"][:4]) == (day(0), "A galaxy", "NASA")
     file = requests.get(app + today["file"], timeout=10)
     assert file.headers["content-type"] == "image/jpeg"
+
+
+def squares(page: Page, pane: str) -> set[str]:
+    """The squares that a pane of the loupe shows, all of them loaded, as <row>_<column>."""
+    pictures = page.locator(f"#loupe [data-name={pane}] img")
+    expect(pictures.first).to_be_visible(timeout=PATIENCE)
+    page.wait_for_function("[...document.querySelectorAll('#loupe img')].every((it) => it.naturalWidth)")
+    return {Path(address).stem for address in pictures.evaluate_all("all => all.map((it) => it.src)")}
+
+
+def test_the_loupe_shows_the_clicked_place_on_desk_and_phone(page: Page, app: str, tmp_path: Path) -> None:
+    says(page, "#about", "A nebula")
+    assert {"0_1", "1_1"} <= squares(page, "before") == squares(page, "after")  # of 1536x1024, in squares of 512
+    box = page.locator("#slider .slider-wrap img").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.99, box["y"] + box["height"] * 0.01)
+    assert squares(page, "before") == squares(page, "after") == {"0_2"}
+    page.locator("#loupe").get_by_label("Down").fill("100")
+    assert squares(page, "after") == {"1_2"}
+
+    found = Axe().run(page).response["violations"]
+    assert [violation["id"] for violation in found if violation["impact"] in ("serious", "critical")] == []
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.reload()
+    assert "0_1" in squares(page, "after")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    copies = [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
+    assert copies == []  # the pictures are in CACHE alone, which has a limit
+
+
+def today(app: str) -> dict[str, str]:
+    """What the endpoint for programs says, asked without a client of its own."""
+    address = f"{app}/gradio_api/call/today"
+    number = requests.post(address, json={"data": []}, timeout=60).json()["event_id"]
+    answer = requests.get(f"{address}/{number}", timeout=120).text
+    (said,) = json.loads(answer.split("data: ")[-1])
+    return dict(said)
+
+
+def test_killed_in_the_middle_of_a_day_it_starts_again_for_twenty_at_once(
+    nasa: Nasa, settings: dict[str, str], tmp_path: Path
+) -> None:
+    nasa.add(day(0), "A nebula")
+    nasa.held.clear()
+    with running(settings):
+        while nasa.pictures_asked_for() == 0:
+            time.sleep(0.05)
+    assert list((tmp_path / "cache").glob(".part-*"))
+    with running(settings) as address, ThreadPoolExecutor(20) as visitors:
+        asked = [visitors.submit(today, address) for _ in range(20)]
+        while nasa.pictures_asked_for() == 1:
+            time.sleep(0.05)
+        nasa.held.set()
+        assert {visitor.result()["title"] for visitor in asked} == {"A nebula"}
+    assert nasa.pictures_asked_for() == 2
+
+
+def test_a_staged_space_starts_by_the_file_that_its_front_matter_names(
+    nasa: Nasa, settings: dict[str, str], tmp_path: Path
+) -> None:
+    nasa.add(day(0), "A nebula")
+    staged = tmp_path / "staged"
+    for folder in ("apps/monitor", "upscaler"):
+        shutil.copytree(ROOT / folder, staged / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "apps/__init__.py", staged / "apps")
+    page = staged / "apps/monitor/app.py"
+    page.write_text(page.read_text(encoding="utf-8").replace("Picture of the day, doubled", "A staged page"))
+    started = re.search(r"^app_file: (.+)$", (staged / "apps/monitor/README.md").read_text(), re.MULTILINE)
+    assert started is not None
+    with running(settings, [sys.executable, started[1]], staged) as address:
+        assert "A staged page" in requests.get(address, timeout=10).text
+        assert today(address)["title"] == "A nebula"
