@@ -3,9 +3,8 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # Python puts the script's own folder there
-
-from apps.ui.__main__ import main
-
 if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[2])  # Python puts the script's own folder there
+    from apps.ui.__main__ import main
+
     main()

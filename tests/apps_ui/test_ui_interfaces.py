@@ -16,6 +16,11 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the reader is: a folder with a photo."""
@@ -29,11 +34,9 @@ def test_the_python_runs(folder: Path, ui: str, capsys: pytest.CaptureFixture[st
     names: dict[str, object] = {}
     for block in blocks("python"):
         exec(block.replace(ADDRESS, ui), names)
-    with Image.open(folder / "photo_2x.webp") as doubled:
-        assert doubled.size == (94, 62)
+    assert size(folder / "photo_2x.webp") == (94, 62)
     paths = [line for line in capsys.readouterr().out.splitlines() if line.endswith((".jpg", ".png"))]
-    sizes = [Image.open(path).size for path in paths]
-    assert sizes == [(94, 62), (188, 124)]
+    assert [size(Path(path)) for path in paths] == [(94, 62), (188, 124)]
 
 
 @pytest.mark.slow
