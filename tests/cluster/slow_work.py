@@ -1,0 +1,42 @@
+"""The stages' tasks, slowed down so that a node can be killed in the middle of one. Nodes import this module."""
+
+import time
+from typing import Any
+
+import pytest
+import torch
+
+from feature_pipeline import pipeline, shards
+from feature_pipeline import placed as features
+from training_pipeline import config as training_config
+from training_pipeline import evaluation, train
+from training_pipeline import placed as training
+from training_pipeline.train import Run
+
+
+def make_part(config: pipeline.Config, place: str, seconds: float) -> None:
+    """Features, with a rest before each record of a shard."""
+    write = shards.write_text
+
+    def write_late(*arguments: Any) -> None:
+        time.sleep(seconds)
+        write(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "write_text", write_late)
+        features.make_part(config, place)
+
+
+def train_in(config: training_config.Config, place: str, seconds: float) -> None:
+    """Training, with a rest before each step, and a checkpoint after each second one."""
+    advance = Run.advance
+
+    def advance_late(run: Run, *batch: torch.Tensor) -> None:
+        time.sleep(seconds)
+        advance(run, *batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "advance", advance_late)
+        patch.setattr(train, "EVALUATE_EVERY", 2)
+        patch.setattr(evaluation, "MOST_TILES", 1)
+        training.train_in(config, place)

@@ -1,0 +1,137 @@
+"""Tasks on a real Ray cluster of several node processes, with storage on S3: the same bytes as without Ray."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import slow_work
+from ray.cluster_utils import Cluster
+from tiny_bucket import open_images
+
+from cluster import storage
+from cluster.engine import Engine, Task
+from ensemble_pipeline import build
+from feature_pipeline import pipeline
+from training_pipeline.config import Config as Run
+from upscaler import artifact, models
+from upscaler.errors import EnsembleError
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+PARTS = ("train_0", "train_5", "train_a", "train_f")
+SOON = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
+
+
+@pytest.fixture
+def images() -> Iterator[str]:
+    """The address of a tiny copy of Open Images."""
+    with open_images((*PARTS, "validation")) as address:
+        yield address
+
+
+@pytest.fixture
+def cluster(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster whose head computes nothing; it ends with the test."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # nodes find slow_work
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000, "_system_config": SOON})
+    ray.init(address=made.address, log_to_driver=False)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def add_node(cluster: Cluster) -> Any:
+    return cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+
+
+def config(images: str, engine: Engine, parts: tuple[str, ...] = PARTS, **changes: Any) -> build.Config:
+    features = pipeline.Config(parts, build.SHARDS, images, tiles_per_image=1, pictures_per_shard=1)
+    first = Run(
+        (), (build.SHARDS / build.VALIDATION,), build.RUNS, "4x1", steps=4, batch=2, crop=16, threads=1, **changes
+    )
+    return build.Config(features, first, Path("ensembles/built"), "outputs", engine)
+
+
+def files(place: str, tmp_path: Path) -> dict[str, bytes]:
+    """What the ensemble consists of in the storage, but for times and for what tells of them."""
+    shared, found = storage.at(place), {}
+    for folder in ("shards", "runs", "ensembles"):
+        for name in shared.sizes(folder):
+            if name.endswith((".tar", artifact.WEIGHTS, artifact.GRAPH)):
+                shared.get(f"{folder}/{name}", tmp_path / "got")
+                found[f"{folder}/{name}"] = (tmp_path / "got").read_bytes()
+    return found
+
+
+def wait_for(place: str, folder: str, suffix: str) -> None:
+    until = time.monotonic() + 120
+    while not any(name.endswith(suffix) for name in storage.at(place).sizes(folder)):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_four_parts_on_two_nodes_give_the_same_bytes_as_one_process(
+    cluster: Cluster, bucket: str, images: str, tmp_path: Path
+) -> None:
+    add_node(cluster)
+    add_node(cluster)
+    build.run(config(images, Engine("ray", cluster.address, bucket)))
+    build.run(config(images, Engine(storage=str(tmp_path / "local"))))
+    ours, theirs = files(bucket, tmp_path), files(str(tmp_path / "local"), tmp_path)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+    assert sum(name.endswith(".tar") for name in ours) == 4 * 5
+    assert models.find(str(tmp_path / "local/ensembles/built")).config.networks == 4
+
+
+def test_nodes_killed_in_the_middle_change_nothing(
+    cluster: Cluster, bucket: str, images: str, tmp_path: Path
+) -> None:
+    local = str(tmp_path / "local")
+    engine = Engine("ray", cluster.address, bucket)
+    part = config(images, engine, ("train_0",)).features
+    slow_work.make_part(replace(part, parts=("validation",)), bucket, 0)
+    run_killed(cluster, engine, partial(slow_work.make_part, part, bucket, 1.5), "shards/train_0", "-00000.json")
+    for name in ("validation", "train_0"):
+        slow_work.make_part(replace(part, parts=(name,)), local, 0)
+    run = replace(config(images, engine).first, shards=(build.SHARDS / "train_0",), out=build.RUNS / "0", steps=6)
+    run_killed(cluster, engine, partial(slow_work.train_in, run, bucket, 1.0), "runs/0", "step-00000002.pt")
+    slow_work.train_in(run, local, 0)
+    assert files(bucket, tmp_path) == files(local, tmp_path)
+
+
+def run_killed(cluster: Cluster, engine: Engine, work: Callable[[], None], folder: str, first: str) -> None:
+    """Do work on a node that is killed when the first result is in the storage, and then on another."""
+    node, killed = add_node(cluster), threading.Event()
+
+    def kill() -> None:
+        wait_for(str(engine.storage), folder, first)
+        cluster.remove_node(node, allow_graceful=False)
+        killed.set()
+        add_node(cluster)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    failed = engine.run([Task("task", "work", work)])
+    killer.join()
+    assert failed == {}
+    assert killed.is_set()
+
+
+def test_a_part_that_fails_is_named_and_the_others_are_finished(
+    cluster: Cluster, bucket: str, images: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_node(cluster)
+    built = config(images, Engine("ray", cluster.address, bucket), ("train_0", "train_7"))
+    with pytest.raises(EnsembleError, match="there is no network of train_7; .* --allow-missing"):
+        build.run(built)
+    assert "error: train_7: " in capsys.readouterr().err
+    assert storage.at(bucket).sizes("ensembles") == {}
+    build.run(replace(built, allow_missing=True))
+    assert artifact.CONFIG in storage.at(bucket).sizes("ensembles/built")

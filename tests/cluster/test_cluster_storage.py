@@ -1,0 +1,130 @@
+"""Shared storage, and the folder that is mirrored to it."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster import mirror, storage
+from cluster.engine import Engine, Task
+from cluster.mirror import Mirror
+from cluster.workplace import work_in
+from upscaler.errors import StorageError, TrainingError
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "shared") if request.param == "folder" else str(request.getfixturevalue("bucket"))
+
+
+def write(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def contents(place: str, folder: str, tmp_path: Path) -> dict[str, str]:
+    shared = storage.at(place)
+    found = {}
+    for name in shared.sizes(folder):
+        shared.get(f"{folder}/{name}", tmp_path / "got")
+        found[name] = (tmp_path / "got").read_text()
+    return found
+
+
+def test_what_is_put_can_be_listed_fetched_and_removed(place: str, tmp_path: Path) -> None:
+    shared = storage.at(place)
+    shared.put(write(tmp_path / "a", "first"), "runs/0/a.json")
+    shared.put(write(tmp_path / "a", "second"), "runs/0/a.json")
+    shared.put(write(tmp_path / "a", "other"), "runs/01/b.json")
+    assert shared.sizes("runs/0") == {"a.json": 6}
+    assert contents(place, "runs/0", tmp_path) == {"a.json": "second"}
+    shared.remove("runs/0/a.json")
+    assert shared.sizes("runs/0") == {}
+
+
+def test_a_storage_that_cannot_be_used_is_named(bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="s3://missing/x/a cannot be used .*NoSuchBucket"):
+        storage.at("s3://missing/x").put(write(tmp_path / "a", ""), "a")
+    with pytest.raises(StorageError, match="names no bucket"):
+        storage.at("s3://")
+
+
+def test_work_finds_what_was_there_and_leaves_what_it_wrote(place: str, tmp_path: Path) -> None:
+    shared = storage.at(place)
+    shared.put(write(tmp_path / "a", "shard"), "shards/train_0/0.tar")
+    shared.put(write(tmp_path / "a", "old"), "runs/0/old.pt")
+    here = Path.cwd()
+
+    def work() -> int:
+        assert Path("shards/train_0/0.tar").read_text() == "shard"
+        assert Path("runs/0/old.pt").read_text() == "old"
+        Path("runs/0/old.pt").unlink()
+        write(Path("runs/0/checkpoints/new.pt"), "new")
+        write(Path("runs/0/.part-half.pt"), "half")
+        return 7
+
+    assert work_in(place, [Path("shards/train_0")], Path("runs/0"), work) == 7
+    assert contents(place, "runs/0", tmp_path) == {"checkpoints/new.pt": "new"}
+    assert Path.cwd() == here
+
+
+def test_what_failed_half_way_is_kept(place: str, tmp_path: Path) -> None:
+    def work() -> None:
+        write(Path("runs/0/first.pt"), "first")
+        raise TrainingError("no more")
+
+    with pytest.raises(TrainingError, match="no more"):
+        work_in(place, [], Path("runs/0"), work)
+    assert contents(place, "runs/0", tmp_path) == {"first.pt": "first"}
+
+
+def test_a_shard_leaves_its_length_here_and_its_bytes_there(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for tar in (Path("out/0.tar"), Path("out/1.tar")):  # the second round finds the first shard in the storage
+        with Mirror(storage.at(place), Path("out"), kept=lambda name: not name.endswith(".tar")):
+            write(tar, "x" * 100_000)
+            write(tar.with_suffix(".json"), "record")
+        assert tar.stat().st_size == 100_000
+        assert tar.stat().st_blocks == 0
+    assert contents(place, "out", tmp_path) == {
+        "0.json": "record", "0.tar": "x" * 100_000, "1.json": "record", "1.tar": "x" * 100_000,
+    }  # fmt: skip
+
+
+def test_files_arrive_while_the_work_goes_on_in_the_order_in_which_they_were_written(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mirror, "EVERY", 0.05)
+    shared = storage.at(bucket)
+    arrived: list[str] = []
+    put = shared.put
+    monkeypatch.setattr(shared, "put", lambda path, name: (put(path, name), arrived.append(name)))
+    with Mirror(shared, Path("out")):
+        for n, name in enumerate(["z.tar", "m.tar", "a.json"]):
+            os.utime(write(Path("out") / name, name), ns=(0, 1000 + n))
+        until = time.monotonic() + 60
+        while len(arrived) < 3 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert arrived == ["out/z.tar", "out/m.tar", "out/a.json"]
+
+
+def test_one_failed_task_stops_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    done = []
+
+    def fail() -> None:
+        raise TrainingError("the loss is not finite")
+
+    tasks = [Task("train_0", "training", fail), Task("train_1", "training", lambda: done.append(1))]
+    assert Engine().run(tasks) == {"train_0": "the loss is not finite"}
+    assert done == [1]
+    assert "error: train_0: the loss is not finite" in capsys.readouterr().err
+
+
+def test_ray_needs_storage() -> None:
+    with pytest.raises(StorageError, match="give --storage"):
+        Engine("ray")
