@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run monitor test check format bench ensemble clean
+.PHONY: help run monitor test check format bench docs ensemble clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -29,6 +29,11 @@ format: .venv/everything ## put the code into its format
 
 bench: .venv/everything ## measure speed, memory and quality
 	$(BIN)/python -m benchmarks
+
+docs: .venv/everything ## write what is generated in docs/: commands, pictures, notebooks
+	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/draw.py
+	$(BIN)/python docs/render_notebooks.py
 
 ensemble: .venv/everything ## train the ensemble that ships, from the bucket; resumable (hours; see ensemble.mk)
 	$(MAKE) -f ensemble.mk

@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "feature_pipeline": {"upscaler", "cluster"},
     "training_pipeline": {"upscaler", "cluster", "feature_pipeline"},
     "ensemble_pipeline": {"upscaler", "cluster", "feature_pipeline", "training_pipeline"},
+    "apps": {"upscaler", "apps/ui", "apps/monitor"},
     "apps/ui": {"upscaler"},
     "apps/monitor": {"upscaler"},
 }
