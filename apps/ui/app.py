@@ -92,6 +92,7 @@ class App:
 
     def page(self) -> Any:  # gr.Blocks, which comes without types
         """The page. Nothing of it but /double is offered to programs."""
+        gr.set_static_paths([HERE / "samples"])  # copied to where uploads are, they would be deleted with these
         with gr.Blocks(title="Double Resolution", analytics_enabled=False, fill_width=False) as page:
             gr.Markdown(INTRODUCTION)
             files = gr.File(

@@ -38,6 +38,13 @@ def crowded_ui(ui_folder: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture
+def own_ui(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A web UI for one test alone, as a process, with its address; it deletes what is two minutes old."""
+    with started(tmp_path, ["model"], DELETE_AFTER_SECONDS="120") as app:
+        yield app
+
+
 @contextmanager
 def served(folder: Path, models: Sequence[str] = ("model",), **settings: str) -> Iterator[str]:
     """A running web UI that keeps its files in `folder`; gives its address."""

@@ -37,3 +37,13 @@ def test_what_is_in_work_is_not_deleted(upscaler: Upscaler, tmp_path: Path) -> N
 def test_a_photo_that_is_deleted_already_is_asked_for_again(upscaler: Upscaler, tmp_path: Path) -> None:
     *_, work = double_all(upscaler, [tmp_path / "gone.jpg"], Choices(), tmp_path)
     assert work.failed == ["gone.jpg is deleted by now; choose it again."]
+
+
+def test_logs_name_no_file(upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    printed, broken = tmp_path / "private.jpg", tmp_path / "private.png"
+    Image.fromarray(photo_like(30, 40)).convert("CMYK").save(printed)
+    broken.write_bytes(b"no picture")
+    *_, work = double_all(upscaler, [printed, broken], Choices(), tmp_path)
+    assert [doubled.doubled_size for doubled in work.done] == [(80, 60)]
+    assert "a picture was refused" in caplog.text
+    assert "private" not in caplog.text

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import DESK, PHONE, watch_requests
+from browser import DESK, PATIENCE, PHONE, watch_requests
 from generated import photo_like
 from PIL import Image, ImageCms
 from playwright.sync_api import Browser, Download, Page, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-PATIENCE = 90_000  # milliseconds; machines that run tests may be busy
+CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # minutes, far more than a busy browser takes to cancel
 
 
 @pytest.fixture
@@ -102,12 +102,14 @@ def test_cancel_stops_within_a_moment_and_the_next_photo_is_doubled(page: Page, 
     Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(large, quality=70)
     choose(page, large)
     page.get_by_text("Choices").click()
-    page.get_by_label("Finest").check()
+    for choice in CHOICES_THAT_TAKE_LONG:
+        page.get_by_label(choice).check()
     page.get_by_role("button", name="Double it").click()
     status(page, "megapixels a second")
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#status")).to_contain_text("Cancelled", timeout=10_000)
-    page.get_by_label("Finest").uncheck()
+    status(page, "Cancelled")
+    for choice in CHOICES_THAT_TAKE_LONG:
+        page.get_by_label(choice).uncheck()
     page.get_by_role("button", name="Clear").first.click()
     double(page, photo)
     status(page, "130x90 to 260x180")

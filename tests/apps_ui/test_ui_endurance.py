@@ -1,0 +1,63 @@
+"""Many pictures, one after another and at once: memory stays, files go, and the app stops when it is told to."""
+
+import os
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from generated import photo_like
+from gradio_client import Client, handle_file
+from PIL import Image
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+
+
+def test_many_pictures_leave_nothing_behind(own_ui: tuple[subprocess.Popen[bytes], str], tmp_path: Path) -> None:
+    app, address = own_ui
+    client, process = Client(address, verbose=False), psutil.Process(app.pid)
+    photo = tmp_path / "photo.jpg"
+    Image.fromarray(photo_like(200, 300)).save(photo)
+
+    def double(_: int) -> None:
+        with Image.open(client.predict(handle_file(photo), api_name="/double")) as doubled:
+            assert doubled.size == (600, 400)
+
+    for n in range(5):
+        double(n)
+    after_five = process.memory_info().rss
+    for n in range(10):
+        double(n)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(double, range(8)))
+    assert process.memory_info().rss < 1.1 * after_five
+    grow_old_and_wait_until_they_are_gone(kept_files(tmp_path))
+    for sample in samples(client, address):
+        requests.get(sample, timeout=60).raise_for_status()
+    app.terminate()  # while the client is still connected, as open pages are
+    app.wait(60)
+
+
+def kept_files(folder: Path) -> list[Path]:
+    (app_folder,) = folder.glob("double_resolution_*")
+    return [path for path in app_folder.rglob("*") if path.is_file()]
+
+
+def grow_old_and_wait_until_they_are_gone(files: list[Path]) -> None:
+    assert files
+    for file in files:
+        os.utime(file, (0, 0))
+    for _ in range(1200):
+        if not any(file.exists() for file in files):
+            return
+        time.sleep(0.1)
+    raise AssertionError("files are left behind")
+
+
+def samples(client: Client, address: str) -> list[str]:
+    """The addresses of the sample pictures that the page shows."""
+    (dataset,) = [part["props"] for part in client.config["components"] if part["type"] == "dataset"]
+    return [f"{address}{client.config['api_prefix']}/file={sample['path']}" for (sample,) in dataset["samples"]]
