@@ -64,6 +64,12 @@ class TestInTheRepository:
         assert fields & {"part", "parts", "photo"}
 
 
+def test_the_docs_show_them_as_they_are() -> None:
+    page = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
+    cells = [cell.source for path in NOTEBOOKS for cell in read(path).cells]
+    assert [cell for cell in cells if cell not in page] == [], "render them anew: python docs/render_notebooks.py"
+
+
 def execute(name: str, folder: Path) -> NotebookNode:
     """Run a notebook to its end, in a folder."""
     notebook = read(ROOT / "notebooks" / f"{name}.ipynb")
