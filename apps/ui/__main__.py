@@ -1,6 +1,8 @@
 """Serve the web UI: python -m apps.ui"""
 
 import argparse
+import logging
+from asyncio import CancelledError
 from dataclasses import replace
 
 import uvicorn
@@ -23,6 +25,7 @@ def main() -> None:
         given = replace(given, models=settings.named(model))
     with one_sentence_errors():
         server = App(given).server()
+    logging.getLogger("uvicorn.error").addFilter(is_no_cut_connection)
     print(f"Double Resolution is ready on http://{given.host}:{given.port}", flush=True)
     uvicorn.run(
         server,
@@ -32,6 +35,11 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=SECONDS_TO_STOP,
     )
+
+
+def is_no_cut_connection(record: logging.LogRecord) -> bool:
+    """False for the traceback of a connection that was cut because the server was stopped: that is no error."""
+    return not record.exc_info or record.exc_info[0] is not CancelledError
 
 
 if __name__ == "__main__":
