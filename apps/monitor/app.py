@@ -80,7 +80,8 @@ class App:
             gr.Markdown("# NASA's picture of the day, doubled")
             with gr.Row():
                 refresh = gr.Button("Refresh", variant="primary", elem_id="refresh")
-                day = gr.DateTime(include_time=False, type="string", label="Another day", elem_id="day")
+                with gr.Column(min_width=260):
+                    day = gr.DateTime(include_time=False, type="string", label="Another day", elem_id="day")
                 show = gr.Button("Show this day", elem_id="show")
             status = gr.HTML(elem_id="status")
             slider = gr.ImageSlider(

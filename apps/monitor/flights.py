@@ -68,16 +68,22 @@ class Flights(Generic[News]):
 
     def follow(self, key: Hashable, work: Callable[[], Iterator[News]]) -> Iterator[News]:
         """Follow the work of this key, started if it is not under way."""
+        return self.start(key, work).follow()
+
+    def start(self, key: Hashable, work: Callable[[], Iterator[News]]) -> Flight[News]:
+        """The work of this key, started if it is not under way."""
         with self._lock:
             self._under_way = {k: flight for k, flight in self._under_way.items() if not flight.landed}
-            flight = self._under_way.get(key)
-            if flight is None:
-                flight = self._under_way[key] = Flight(work)
-        return flight.follow()
+            if key not in self._under_way:
+                self._under_way[key] = Flight(work)
+            return self._under_way[key]
 
     def wait(self) -> None:
-        """Wait for all work that is under way to end."""
+        """Wait for all work that is under way to end, and for what it starts."""
+        while under_way := [flight for flight in self._all() if not flight.landed]:
+            for flight in under_way:
+                flight.wait()
+
+    def _all(self) -> list[Flight[News]]:
         with self._lock:
-            under_way = list(self._under_way.values())
-        for flight in under_way:
-            flight.wait()
+            return list(self._under_way.values())

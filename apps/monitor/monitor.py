@@ -77,13 +77,13 @@ class Monitor:
 
     def look(self) -> Iterator[News]:
         """Ask NASA for the newest picture and double it if it is new; the last news is a View."""
-        return _until_view(self._flights.follow("newest", self._look))
+        return self._flights.follow("newest", self._look)
 
     def show(self, day: dt.date) -> Iterator[News]:
         """Show a day, or the latest earlier one that has a picture; the last news is a View."""
         if finished := self.cache.find(day):
             return iter([View(finished)])
-        return _until_view(self._flights.follow(day, lambda: self._show(day)))
+        return self._flights.follow(day, lambda: self._show(day))
 
     def keep_looking(self, stop: threading.Event) -> None:
         """Look whenever it is due, at least once an hour, until `stop` is set; no failure ends it.
@@ -116,16 +116,16 @@ class Monitor:
             note = f"{_sentence(error)}. It is tried again at {_clock(self._next_look)}."
             view = View(self._latest.finished, note, self._latest.video)
         self._latest, self._has_looked = view, True
+        self._start_measuring(view)
         yield view
-        self._record(view)
 
     def _show(self, day: dt.date) -> Iterator[News]:
         try:
             view = yield from self._latest_of(day, self._from(day))
         except (DoubleResolutionError, OSError) as error:
             view = View(None, f"{_sentence(error)}. Ask for the day again after {_clock(self._again(error))}.")
+        self._start_measuring(view)
         yield view
-        self._record(view)
 
     def _from(self, day: dt.date) -> Iterator[Entry]:
         with suppress(NotThereError):
@@ -161,15 +161,20 @@ class Monitor:
             raise BrokenPictureError("has a picture that does not fit into the cache; set CACHE_GB higher")
         return finished
 
-    def _record(self, view: View) -> None:
-        if view.finished is None:
-            return
+    def _start_measuring(self, view: View) -> None:
+        """Measure what is shown, beside the look: nobody needs to wait for that."""
+        if finished := view.finished:
+            self._flights.start(("measure", finished.entry.date), lambda: self._measure(finished))
+
+    def _measure(self, finished: Finished) -> Iterator[News]:
         try:
             with self._cores:
-                self.recorder.record(view.finished)
-        except (DoubleResolutionError, OSError) as error:
-            log.warning("%s is not measured: %s", view.finished.entry.date, error)
+                self.recorder.record(finished)
+        except Exception as error:
+            unforeseen = not isinstance(error, (DoubleResolutionError, OSError))
+            log.warning("%s is not measured: %s", finished.entry.date, error, exc_info=unforeseen)
         self.recorder.exchange()
+        yield from ()
 
     def _known_to_be_broken(self, entry: Entry) -> str:
         until, lack = self._broken.get(entry.date, (0.0, ""))
@@ -193,14 +198,6 @@ class Monitor:
 
     def _today(self) -> dt.date:
         return dt.datetime.fromtimestamp(self._now(), dt.UTC).date()
-
-
-def _until_view(news: Iterator[News]) -> Iterator[News]:
-    """The work goes on after its View, with measuring; nobody needs to wait for that."""
-    for item in news:
-        yield item
-        if isinstance(item, View):
-            return
 
 
 def _note(reasons: list[str], found: dt.date) -> str:
