@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rich.live import Live
 from rich.table import Table
 from tqdm import tqdm
@@ -40,7 +41,9 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
     Raises StorageError if there is no cluster at the address.
     """
     _connect(address)
-    board: Any = ray.remote(num_cpus=0)(Board).remote()
+    # Where this program is, because another node may die
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
     waiting = {_submit(task, board): task for task in tasks}
     failed: dict[str, str] = {}
     ended: dict[str, str] = {}

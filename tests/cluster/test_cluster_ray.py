@@ -1,8 +1,8 @@
 """Tasks on a real Ray cluster of several node processes, with storage on S3: the same bytes as without Ray."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,9 @@ def images() -> Iterator[str]:
 def cluster(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A cluster whose head computes nothing; it ends with the test."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # nodes find slow_work
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000, "_system_config": SOON})
+    made = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000, "_system_config": SOON}
+    )
     ray.init(address=made.address, log_to_driver=False)
     yield made
     ray.shutdown()
@@ -90,9 +92,7 @@ def test_four_parts_on_two_nodes_give_the_same_bytes_as_one_process(
     assert models.find(str(tmp_path / "local/ensembles/built")).config.networks == 4
 
 
-def test_nodes_killed_in_the_middle_change_nothing(
-    cluster: Cluster, bucket: str, images: str, tmp_path: Path
-) -> None:
+def test_nodes_killed_in_the_middle_change_nothing(cluster: Cluster, bucket: str, images: str, tmp_path: Path) -> None:
     local = str(tmp_path / "local")
     engine = Engine("ray", cluster.address, bucket)
     part = config(images, engine, ("train_0",)).features
@@ -108,20 +108,15 @@ def test_nodes_killed_in_the_middle_change_nothing(
 
 def run_killed(cluster: Cluster, engine: Engine, work: Callable[[], None], folder: str, first: str) -> None:
     """Do work on a node that is killed when the first result is in the storage, and then on another."""
-    node, killed = add_node(cluster), threading.Event()
-
-    def kill() -> None:
+    node = add_node(cluster)
+    with ThreadPoolExecutor(1) as thread:
+        failed = thread.submit(engine.run, [Task("task", "work", work)])
         wait_for(str(engine.storage), folder, first)
+        assert not failed.done()
         cluster.remove_node(node, allow_graceful=False)
-        killed.set()
-        add_node(cluster)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    failed = engine.run([Task("task", "work", work)])
-    killer.join()
-    assert failed == {}
-    assert killed.is_set()
+        replacement = add_node(cluster)
+        assert failed.result(timeout=120) == {}
+    cluster.remove_node(replacement)
 
 
 def test_a_part_that_fails_is_named_and_the_others_are_finished(
@@ -129,7 +124,7 @@ def test_a_part_that_fails_is_named_and_the_others_are_finished(
 ) -> None:
     add_node(cluster)
     built = config(images, Engine("ray", cluster.address, bucket), ("train_0", "train_7"))
-    with pytest.raises(EnsembleError, match="there is no network of train_7; .* --allow-missing"):
+    with pytest.raises(EnsembleError, match=r"there is no network of train_7; .* --allow-missing"):
         build.run(built)
     assert "error: train_7: " in capsys.readouterr().err
     assert storage.at(bucket).sizes("ensembles") == {}

@@ -45,7 +45,7 @@ def test_what_is_put_can_be_listed_fetched_and_removed(place: str, tmp_path: Pat
 
 
 def test_a_storage_that_cannot_be_used_is_named(bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="s3://missing/x/a cannot be used .*NoSuchBucket"):
+    with pytest.raises(StorageError, match=r"s3://missing/x/a cannot be used .*NoSuchBucket"):
         storage.at("s3://missing/x").put(write(tmp_path / "a", ""), "a")
     with pytest.raises(StorageError, match="names no bucket"):
         storage.at("s3://")
