@@ -76,20 +76,9 @@ def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None
     raise AssertionError("the app does not answer")
 
 
-@pytest.fixture
-def app(nasa: Nasa, settings: dict[str, str]) -> Iterator[str]:
-    """The address of a monitor after 90 backfilled days; the newest is a video, with a photo on the day before."""
-    for ago in range(2, 92):
-        nasa.add(day(ago), "A comet")
-    nasa.add(day(1), "A nebula", PHOTO.read_bytes())
-    nasa.add_video(day(0))
-    subprocess.run([*COMMAND, "backfill", "--days", "90"], cwd=ROOT, env=settings, check=True)
-    with running(settings) as address:
-        yield address
-
-
-@pytest.fixture
-def page(app: str) -> Iterator[Page]:
+@contextmanager
+def visiting(app: str) -> Iterator[Page]:
+    """The page in a browser, which asks no other host for anything."""
     with browser() as chromium:
         opened = chromium.new_page(viewport=DESK)  # type: ignore[arg-type]
         opened.set_default_timeout(PATIENCE)
@@ -97,6 +86,18 @@ def page(app: str) -> Iterator[Page]:
         opened.goto(app)
         yield opened
         assert foreign == []
+
+
+@pytest.fixture
+def page(nasa: Nasa, settings: dict[str, str]) -> Iterator[Page]:
+    """The page after 90 backfilled days; the newest is a video, with a photo on the day before."""
+    for ago in range(2, 92):
+        nasa.add(day(ago), "A comet")
+    nasa.add(day(1), "A nebula", PHOTO.read_bytes())
+    nasa.add_video(day(0))
+    subprocess.run([*COMMAND, "backfill", "--days", "90"], cwd=ROOT, env=settings, check=True)
+    with running(settings) as app, visiting(app) as opened:
+        yield opened
 
 
 def says(page: Page, place: str, text: str) -> None:
@@ -109,7 +110,7 @@ def downloaded(page: Page, button: str) -> Path:
     return Path(download.value.path())
 
 
-def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa, app: str) -> None:
+def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa) -> None:
     says(page, "#status", "is a video. So this is the picture of")
     expect(page.get_by_role("link", name="Watch the video")).to_have_attribute(
         "href", "https://www.youtube.com/embed/abc"
@@ -142,9 +143,9 @@ def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa, app
     says(page, "#status", "It is tried again at")
     expect(page.locator("#slider img").first).to_be_visible()
 
-    today = Client(app, verbose=False).predict(api_name="/today")
-    assert (today["date"], today["title"], today["note"][:4]) == (day(0), "A galaxy", "NASA")
-    file = requests.get(app + today["file"], timeout=10)
+    said = Client(page.url, verbose=False).predict(api_name="/today")
+    assert (said["date"], said["title"], said["note"][:4]) == (day(0), "A galaxy", "NASA")
+    file = requests.get(page.url.rstrip("/") + said["file"], timeout=10)
     assert file.headers["content-type"] == "image/jpeg"
 
 
@@ -156,22 +157,27 @@ def squares(page: Page, pane: str) -> set[str]:
     return {Path(address).stem for address in pictures.evaluate_all("all => all.map((it) => it.src)")}
 
 
-def test_the_loupe_shows_the_clicked_place_on_desk_and_phone(page: Page, app: str, tmp_path: Path) -> None:
-    says(page, "#about", "A nebula")
-    assert {"0_1", "1_1"} <= squares(page, "before") == squares(page, "after")  # of 1536x1024, in squares of 512
-    box = page.locator("#slider .slider-wrap img").first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] * 0.99, box["y"] + box["height"] * 0.01)
-    assert squares(page, "before") == squares(page, "after") == {"0_2"}
-    page.locator("#loupe").get_by_label("Down").fill("100")
-    assert squares(page, "after") == {"1_2"}
-
-    found = Axe().run(page).response["violations"]
-    assert [violation["id"] for violation in found if violation["impact"] in ("serious", "critical")] == []
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    page.reload()
-    assert "0_1" in squares(page, "after")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+def test_the_loupe_shows_the_clicked_place_on_desk_and_phone(
+    nasa: Nasa, settings: dict[str, str], tmp_path: Path
+) -> None:
+    nasa.add(day(0), "A nebula", PHOTO.read_bytes())
+    with running(settings) as app, visiting(app) as page:
+        says(page, "#about", "A nebula")
+        # the picture has 1536x1024 pixels, in squares of 512
+        assert {"0_1", "1_1"} <= squares(page, "before") == squares(page, "after")
+        box = page.locator("#slider .slider-wrap img").first.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] * 0.95, box["y"] + box["height"] * 0.9)
+        assert squares(page, "before") == squares(page, "after") == {"1_2"}
+        page.locator("#loupe").get_by_label("Down").fill("0")
+        assert squares(page, "after") == {"0_2"}
+        expect(page.locator("#plot canvas")).to_be_visible()
+        found = Axe().run(page).response["violations"]
+        assert [violation["id"] for violation in found if violation["impact"] in ("serious", "critical")] == []
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        page.reload()
+        assert "0_1" in squares(page, "after")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     copies = [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
     assert copies == []  # the pictures are in CACHE alone, which has a limit
 
