@@ -50,6 +50,17 @@ class Engine:
             print(f"error: {name}: {sentence}", file=sys.stderr)
         return failed
 
+    def do(self, task: Task) -> Any:
+        """Do one task and give what it gives, or raise what it raises; StorageError if its node died again and again.
+
+        Threads may call it side by side.
+        """
+        if self.name == "ray":
+            from cluster import on_ray
+
+            return on_ray.do(task, self.address)
+        return task.work()
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say where the work is done; `from_arguments` reads them."""

@@ -1,7 +1,7 @@
 """Tasks on the nodes of a Ray cluster, with one table of all."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from cluster.engine import Task, attempt
-from upscaler.errors import StorageError
+from upscaler.errors import DoubleResolutionError, StorageError
 
 RETRIES = 5  # of a task whose node died; what a task says itself is not tried again
 EVERY = 1.0  # seconds between two reports
@@ -43,7 +43,7 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
     _connect(address)
     # Where this program is, because another node may die
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    board: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
+    board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
     waiting = {_submit(task, board): task for task in tasks}
     failed: dict[str, str] = {}
     ended: dict[str, str] = {}
@@ -59,6 +59,22 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
     return failed
 
 
+def do(task: Task, address: str | None) -> Any:
+    """Do one task on the cluster, without the table. Raises what it raises, and StorageError."""
+    _connect(address)
+    try:
+        return ray.get(_placed(task.work, task).remote())
+    except DoubleResolutionError:  # Ray's own error takes the type of what the task raised
+        raise
+    except RayError as error:
+        raise StorageError(f"{task.name} {_died(error)}") from error
+
+
+def disconnect() -> None:
+    """Leave the cluster; what is under way there ends."""
+    ray.shutdown()
+
+
 def _connect(address: str | None) -> None:
     if ray.is_initialized():
         return
@@ -71,17 +87,24 @@ def _connect(address: str | None) -> None:
 
 
 def _submit(task: Task, board: Any) -> "ray.ObjectRef[str]":
-    remote = ray.remote(_do).options(num_cpus=task.cpus, num_gpus=task.gpus, max_retries=RETRIES, name=task.name)
-    return remote.remote(task, board)
+    return _placed(_do, task).remote(task, board)  # type: ignore[no-any-return]
+
+
+def _placed(function: Callable[..., Any], task: Task) -> Any:
+    return ray.remote(lambda *given: function(*given)).options(
+        num_cpus=task.cpus, num_gpus=task.gpus, max_retries=RETRIES, name=task.name
+    )
 
 
 def _outcome(reference: "ray.ObjectRef[str]") -> str:
     try:
         return ray.get(reference)
     except RayError as error:
-        return (
-            f"its process or node died again and again, or it failed unforeseen ({str(error).strip().splitlines()[-1]})"
-        )
+        return _died(error)
+
+
+def _died(error: RayError) -> str:
+    return f"died again and again, or failed unforeseen ({str(error).strip().splitlines()[-1]})"
 
 
 def _do(task: Task, board: Any) -> str:

@@ -43,8 +43,7 @@ def training(given: list[str], description: str | None) -> Training:
     _add_network(parser)
     _add_optimisation(parser)
     parser.add_argument("--each", action="store_true", help="one network for each --shards, in a folder in --out")
-    engine.add_arguments(parser)
-    parser.add_argument("--gpus", type=float, default=0, help="that each network asks the Ray cluster for")
+    _add_engine(parser)
     values = vars(parser.parse_args(given))
     config, where = _config(values), engine.from_arguments(values)
     if values["folds"] and where.storage:
@@ -79,8 +78,10 @@ def tune(given: list[str]) -> searches.Config:
     _add_network(parser)
     _add_machine(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the study and its runs")
+    _add_engine(parser)
     values = vars(parser.parse_args(given))
-    return searches.Config(_config(values), values["trials"], values["workers"])
+    where = engine.from_arguments(values)
+    return searches.Config(_config(values), values["trials"], values["workers"], where, values["gpus"])
 
 
 def score(given: list[str]) -> scoring.Config:
@@ -165,3 +166,8 @@ def _add_optimisation(parser: argparse.ArgumentParser) -> None:
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=Config.seed, help="of all that is drawn by lot")
     parser.add_argument("--threads", type=int, default=Config.threads, help="one and two round differently")
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    engine.add_arguments(parser)
+    parser.add_argument("--gpus", type=float, default=0, help="that each network asks the Ray cluster for")

@@ -9,6 +9,7 @@ from cluster.engine import Engine, Task
 from cluster.workplace import work_in
 from training_pipeline import train
 from training_pipeline.config import Config
+from upscaler.artifact import Artifact
 from upscaler.errors import TrainingError
 
 
@@ -24,6 +25,14 @@ def run(configs: Sequence[Config], engine: Engine, resume: bool, gpus: float = 0
         raise TrainingError(f"{', '.join(failed)} failed, as said above; the same command goes on")
 
 
+def run_one(config: Config, engine: Engine, gpus: float = 0) -> Artifact:
+    """Train one network, going on after what is there, and wait for it; its artifact's files lie in the storage."""
+    if engine.storage is None:
+        return train.run(config, resume=True)
+    trained: Artifact = engine.do(task(config, engine.storage, gpus))
+    return trained
+
+
 def each(config: Config) -> list[Config]:
     """One network of each of the shard folders, in a folder of its own, instead of one of all."""
     return [replace(config, shards=(folder,), out=config.out / folder.name) for folder in config.shards]
@@ -34,9 +43,9 @@ def task(config: Config, storage: str, gpus: float = 0) -> Task:
     return Task(config.out.name, "training", partial(train_in, config, storage), config.threads, gpus)
 
 
-def train_in(config: Config, storage: str) -> None:
+def train_in(config: Config, storage: str) -> Artifact:
     """Train one network on shards of the storage, in the storage, going on after what is there."""
     inputs = [*config.shards, *config.validation]
     if config.init_from:
         inputs.append(Path(config.init_from))  # nothing is fetched if it is bundled or on the Hub
-    work_in(storage, inputs, config.out, partial(train.run, config, resume=True))
+    return work_in(storage, inputs, config.out, partial(train.run, config, resume=True))

@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 import warnings
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 
 import numpy as np
@@ -15,14 +16,15 @@ from optuna.storages import RDBStorage
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
 
-from training_pipeline import data, train
+from cluster.engine import Engine
+from training_pipeline import data, placed
 from training_pipeline.config import Config as RunConfig
 from training_pipeline.losses import LOSSES
 from training_pipeline.stopping import stop_signals
 from training_pipeline.train import DivergedError
 from upscaler.atomic import write_text
 from upscaler.command import one_sentence_errors
-from upscaler.errors import TrainingError
+from upscaler.errors import StorageError, TrainingError
 
 STUDY, TABLE = "study.db", "trials.md"
 HEARTBEAT = 30  # seconds; a trial whose worker was silent for twice as long is given to another
@@ -31,11 +33,16 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 @dataclass(frozen=True)
 class Config:
-    """`first`: what trials have in common, with the study's folder as `out`. `trials`: finished ones to end with."""
+    """`first`: what trials have in common, with the study's folder as `out`. `trials`: finished ones to end with.
+
+    engine: where the trials are trained; the study stays on this machine.
+    """
 
     first: RunConfig
     trials: int
     workers: int
+    engine: Engine = field(default_factory=Engine)
+    gpus: float = 0
 
     def __post_init__(self) -> None:
         for name in ("trials", "workers"):
@@ -49,10 +56,13 @@ def run(config: Config) -> None:
     Raises TrainingError if the study was made with another configuration or a worker failed, KeyboardInterrupt when
     told to stop; trials under way are then gone on with by the next run.
     """
-    data.read(config.first)
+    if config.engine.storage is None:
+        data.read(config.first)
     config.first.out.mkdir(parents=True, exist_ok=True)
     study = open_study(config.first)
-    if config.workers == 1:
+    if config.engine.name == "ray":
+        _search_on_ray(config)
+    elif config.workers == 1:
         search(config, 0)
     else:
         _search_together(config)
@@ -84,20 +94,21 @@ def search(config: Config, worker: int) -> None:
     study.sampler = TPESampler(seed=int(lot.generate_state(1)[0]))
     if len(study.get_trials(deepcopy=False, states=FINISHED)) < config.trials:
         study.optimize(
-            lambda trial: objective(trial, study, config.first),
+            lambda trial: objective(trial, study, config),
             callbacks=[MaxTrialsCallback(config.trials, states=FINISHED)],
         )
 
 
-def objective(trial: Trial, study: Study, first: RunConfig) -> float:
+def objective(trial: Trial, study: Study, config: Config) -> float:
     """Train with what the trial suggests; the best PSNR on Y on the validation tiles, dB."""
     trial.set_user_attr("run", run_name(trial))
-    config = suggested(trial, replace(first, out=first.out / run_name(trial)))
+    run = suggested(trial, replace(config.first, out=config.first.out / run_name(trial)))
     try:
-        return float(train.run(config, resume=True).metrics["validation"]["psnr_y"])
+        model = placed.run_one(run, config.engine, config.gpus)
+        return float(model.metrics["validation"]["psnr_y"])
     except DivergedError as error:
         raise optuna.TrialPruned(str(error)) from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StorageError):
         put_back(study, study.trials[trial.number])
         study.stop()
         raise
@@ -151,6 +162,20 @@ def _search_together(config: Config) -> None:
         raise KeyboardInterrupt
     if any(worker.exitcode for worker in workers):
         raise TrainingError("a worker failed, as said above; the same command goes on with the study")
+
+
+def _search_on_ray(config: Config) -> None:
+    """Each of the workers is a thread that waits for its trial, which is trained somewhere on the cluster."""
+    from cluster import on_ray
+
+    with ThreadPoolExecutor(config.workers) as threads:
+        searches = [threads.submit(search, config, n) for n in range(config.workers)]
+        try:
+            for one in searches:
+                one.result()
+        except KeyboardInterrupt:
+            on_ray.disconnect()  # so that the trials under way end, and are put back
+            raise
 
 
 def _work(config: Config, worker: int) -> None:

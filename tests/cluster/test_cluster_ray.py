@@ -18,6 +18,8 @@ from cluster import storage
 from cluster.engine import Engine, Task
 from ensemble_pipeline import build
 from feature_pipeline import pipeline
+from feature_pipeline import placed as features
+from training_pipeline import tune
 from training_pipeline.config import Config as Run
 from upscaler import artifact, models
 from upscaler.errors import EnsembleError
@@ -130,3 +132,17 @@ def test_a_part_that_fails_is_named_and_the_others_are_finished(
     assert storage.at(bucket).sizes("ensembles") == {}
     build.run(replace(built, allow_missing=True))
     assert artifact.CONFIG in storage.at(bucket).sizes("ensembles/built")
+
+
+def test_trials_of_one_study_are_trained_on_the_cluster(
+    cluster: Cluster, bucket: str, images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    add_node(cluster)
+    engine = Engine("ray", cluster.address, bucket)
+    parts = config(images, engine, ("train_0", "validation")).features
+    assert Engine().run(features.tasks(parts, bucket)) == {}
+    first = replace(config(images, engine).first, shards=(build.SHARDS / "train_0",), out=Path("search"))
+    tune.run(tune.Config(first, trials=2, workers=2, engine=engine))
+    assert len(tune.open_study(first).get_trials(states=tune.FINISHED)) >= 2  # one may be under way when two are done
+    assert artifact.GRAPH in storage.at(bucket).sizes("search/trial-0001")
