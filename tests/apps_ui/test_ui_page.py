@@ -13,7 +13,7 @@ from generated import photo_like
 from PIL import Image, ImageCms
 from playwright.sync_api import Browser, Download, Page, expect
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # minutes, far more than a busy browser takes to cancel
 
 
