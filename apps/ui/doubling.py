@@ -66,6 +66,7 @@ class Work:
 def double_all(upscaler: Upscaler, files: Sequence[Path], choices: Choices, folder: Path) -> Iterator[Work]:
     """Double each file into a new folder in `folder`; what fails is named, and the rest goes on. May be closed."""
     out = Path(tempfile.mkdtemp(dir=folder))
+    uploads = [file for file in files if file.is_relative_to(folder)]  # a sample lies elsewhere, for good
     work = Work()
     for n, file in enumerate(files):
         place = f"{n + 1} of {len(files)}: " if len(files) > 1 else ""
@@ -73,7 +74,7 @@ def double_all(upscaler: Upscaler, files: Sequence[Path], choices: Choices, fold
         try:
             for share, sentence in double_one(upscaler, file, target, choices, work):
                 work.share, work.sentence = (n + share) / len(files), place + sentence
-                keep([*files, *out.iterdir()])
+                keep([*uploads, *out.iterdir()])
                 yield work
         except (DoubleResolutionError, OSError, MemoryError) as error:
             work.failed.append(said_to_the_person(error, file))

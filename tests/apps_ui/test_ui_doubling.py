@@ -19,13 +19,12 @@ def upscaler(tiny_model: Path) -> Upscaler:
 
 
 def test_what_is_in_work_is_not_deleted(upscaler: Upscaler, tmp_path: Path) -> None:
-    files, out = [tmp_path / "uploads" / name for name in ("a.png", "b.png")], tmp_path / "out"
+    files = [tmp_path / "uploads" / name for name in ("a.png", "b.png")]
     files[0].parent.mkdir()
-    out.mkdir()
     for file in files:
         Image.fromarray(photo_like(30, 40)).save(file)
     long_ago = time.time() - 7200
-    for work in double_all(upscaler, files, Choices(), out):
+    for work in double_all(upscaler, files, Choices(), tmp_path):
         assert work.failed == []
         keeping.delete_old(tmp_path, 3600)
         for path in tmp_path.rglob("*.*"):  # as if an hour went by from one report to the next
