@@ -122,9 +122,7 @@ class App:
                 max_height=640,
                 buttons=["fullscreen"],
             )
-            gallery = gr.Gallery(
-                label="Doubled", visible=False, elem_id="gallery", height="auto", buttons=["fullscreen"]
-            )
+            gallery = gr.Gallery(label="Doubled", visible=False, elem_id="gallery", buttons=["fullscreen"])
             download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
             compared = self._loupe()
             with gr.Accordion("What this does, and what it does not", open=False):
