@@ -203,6 +203,20 @@ def test_the_hourly_look_goes_on_after_a_failure_that_nobody_foresaw(
     assert shown_day(monitor.latest) == TODAY
 
 
+def test_a_refresh_asks_nasa_also_while_a_picture_is_measured(
+    monitor: Monitor, nasa: Nasa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = threading.Event()
+    monkeypatch.setattr(monitor.recorder, "record", lambda _: measured.wait(60))
+    nasa.add(YESTERDAY)
+    last(monitor.look())
+    nasa.failing = 503
+    view = last(monitor.look())
+    measured.set()
+    assert shown_day(view) == YESTERDAY
+    assert "It is tried again at" in view.note
+
+
 def test_html_of_nasa_is_made_safe(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add(
         TODAY,

@@ -1,0 +1,37 @@
+"""A page that stays open while days go by."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nasa_server import Nasa
+
+from apps.monitor import settings
+from apps.monitor.app import App
+
+
+@pytest.fixture
+def app(interface: str, tiny_model: Path, tmp_path: Path) -> App:
+    """An app that does not serve."""
+    given = {"APOD_URL": interface, "CACHE": str(tmp_path / "cache"), "DOUBLE_RESOLUTION_MODEL": str(tiny_model)}
+    return App(settings.from_environment(given))
+
+
+def is_skipped(value: Any) -> bool:
+    return isinstance(value, dict) and value == {"__type__": "update"}
+
+
+def test_an_open_page_hears_of_a_newer_picture_once(app: App, nasa: Nasa) -> None:
+    nasa.add("2026-11-22")
+    *_, shown = app.visit()
+    app.monitor.finish()
+    measured = app.passing_time(shown[-1])  # the plot has a day more than at the visit
+    assert is_skipped(measured[0])
+    assert all(map(is_skipped, app.passing_time(measured[-1])))
+    nasa.add("2026-11-23")
+    list(app.monitor.look())
+    app.monitor.finish()
+    told = app.passing_time(measured[-1])
+    assert "A newer picture is here" in told[0]
+    assert all(map(is_skipped, told[1:5]))
+    assert all(map(is_skipped, app.passing_time(told[-1])))
