@@ -47,7 +47,7 @@ def draw_curves(curves: Mapping[str, Curve], target: Path) -> None:
     axes.set(xlabel="step", ylabel=PSNR)
     axes.grid(alpha=0.3)
     if curves:
-        axes.legend(ncols=2, fontsize="small", loc="lower right")
+        figure.legend(loc="outside right upper", fontsize="small", frameon=False)
     _save(figure, target)
 
 

@@ -1,6 +1,8 @@
 """Serve the monitor, or fill its history for the days that are past: python -m apps.monitor [backfill --days 90]"""
 
 import argparse
+import logging
+from asyncio import CancelledError
 from dataclasses import replace
 
 import uvicorn
@@ -8,6 +10,8 @@ import uvicorn
 from apps.monitor import backfill, settings
 from apps.monitor.app import App
 from upscaler.command import one_sentence_errors
+
+SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
 
 
 def main() -> None:
@@ -31,7 +35,20 @@ def serve(given: settings.Settings) -> None:
     """Serve the page. Raises ModelError or HistoryError if the app cannot start."""
     server = App(given).server()
     print(f"The monitor is ready on http://{given.host}:{given.port}", flush=True)
-    uvicorn.run(server, host=given.host, port=given.port, log_level="warning", access_log=False)
+    logging.getLogger("uvicorn.error").addFilter(is_no_cut_connection)
+    uvicorn.run(
+        server,
+        host=given.host,
+        port=given.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=SECONDS_TO_STOP,
+    )
+
+
+def is_no_cut_connection(record: logging.LogRecord) -> bool:
+    """False for the traceback of a connection that was cut because the server was stopped: that is no error."""
+    return not record.exc_info or record.exc_info[0] is not CancelledError
 
 
 def _positive(text: str) -> int:
