@@ -31,6 +31,8 @@ THEME = gr.themes.Default(
     body_text_color_subdued="*neutral_600",
 )
 
+CANCELLED = "Cancelled. Nothing is kept of it; the photos are still chosen."
+
 INTRODUCTION = """
 # Double Resolution
 Makes a photo twice as wide and twice as high, and sharper than interpolation does. It invents nothing that the pixels
@@ -65,6 +67,7 @@ class App:
         self.default = loaded[0].model.name
         self.folder = Path(tempfile.mkdtemp(prefix="double_resolution_"))
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder)  # Gradio keeps uploads and results there
+        self._cancelled: set[str | None] = set()  # sessions whose work was stopped, which Gradio then reports as failed
         keeping.keep_deleting(self.folder, settings.delete_after_seconds)
 
     def server(self) -> FastAPI:
@@ -164,12 +167,16 @@ class App:
             yield shown(bar(last), busy=True)
         yield self.result(last, upscaler)
 
-    def cancelled(self) -> list[Any]:
+    def cancelled(self, request: gr.Request) -> list[Any]:
         """What is shown when the work was stopped; Gradio closes the generator that did it."""
-        return shown(note("Cancelled. Nothing is kept of it; the photos are still chosen."))
+        self._cancelled.add(request.session_hash)
+        return shown(note(CANCELLED))
 
-    def not_served(self) -> list[Any]:
+    def not_served(self, request: gr.Request) -> list[Any]:
         """What is shown when the work was never begun, or broke off."""
+        if request.session_hash in self._cancelled:
+            self._cancelled.discard(request.session_hash)
+            return shown(note(CANCELLED))  # again, because progress may have come in between
         sentence = "This did not work: too many people are waiting, or the connection broke. Try again in a minute."
         return shown(failure([sentence]))
 
