@@ -25,6 +25,7 @@ def main() -> None:
         given = replace(given, models=settings.named(model))
     with one_sentence_errors():
         server = App(given).server()
+    logging.getLogger("upscaler").setLevel(logging.ERROR)  # its warnings name users' files
     logging.getLogger("uvicorn.error").addFilter(is_no_cut_connection)
     print(f"Double Resolution is ready on http://{given.host}:{given.port}", flush=True)
     uvicorn.run(

@@ -21,7 +21,6 @@ FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif"}
 SECONDS_BETWEEN = 0.2  # reports of progress
 
 _log = logging.getLogger(__name__)
-logging.getLogger("upscaler").setLevel(logging.ERROR)  # its warnings name files
 
 
 @dataclass(frozen=True)
