@@ -25,8 +25,7 @@ def main() -> None:
         given = replace(given, models=settings.named(model))
     with one_sentence_errors():
         server = App(given).server()
-    logging.getLogger("upscaler").setLevel(logging.ERROR)  # its warnings name users' files
-    logging.getLogger("uvicorn.error").addFilter(is_no_cut_connection)
+    quieten_logs()
     print(f"Double Resolution is ready on http://{given.host}:{given.port}", flush=True)
     uvicorn.run(
         server,
@@ -36,6 +35,12 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=SECONDS_TO_STOP,
     )
+
+
+def quieten_logs() -> None:
+    """Keep users' file names, and connections that were cut, out of the logs."""
+    logging.getLogger("upscaler").setLevel(logging.ERROR)  # its warnings name files
+    logging.getLogger("uvicorn.error").addFilter(is_no_cut_connection)
 
 
 def is_no_cut_connection(record: logging.LogRecord) -> bool:

@@ -1,5 +1,6 @@
 """Files in, doubled files out, without the page."""
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from generated import photo_like
 from PIL import Image
 
 from apps.ui import keeping
+from apps.ui.__main__ import quieten_logs
 from apps.ui.doubling import Choices, double_all
 from upscaler import Upscaler
 
@@ -38,7 +40,11 @@ def test_a_photo_that_is_deleted_already_is_asked_for_again(upscaler: Upscaler, 
     assert work.failed == ["gone.jpg is deleted by now; choose it again."]
 
 
-def test_logs_name_no_file(upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_name_no_file(
+    upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(lambda: logging.getLogger("upscaler").setLevel(logging.NOTSET))
+    quieten_logs()
     printed, broken = tmp_path / "private.jpg", tmp_path / "private.png"
     Image.fromarray(photo_like(30, 40)).convert("CMYK").save(printed)
     broken.write_bytes(b"no picture")
