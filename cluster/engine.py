@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from upscaler.command import sentence_for
 from upscaler.errors import DoubleResolutionError, StorageError
 
 Name = Literal["local", "ray"]
@@ -83,4 +84,6 @@ def attempt(work: Callable[[], object]) -> str:
         work()
     except DoubleResolutionError as error:
         return str(error)
+    except OSError as error:
+        return sentence_for(error)
     return ""

@@ -1,5 +1,6 @@
 """Shared storage, and the folder that is mirrored to it."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -116,12 +117,21 @@ def test_files_arrive_while_the_work_goes_on_in_the_order_in_which_they_were_wri
 def test_one_failed_task_stops_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     done = []
 
-    def fail() -> None:
+    def diverge() -> None:
         raise TrainingError("the loss is not finite")
 
-    tasks = [Task("train_0", "training", fail), Task("train_1", "training", lambda: done.append(1))]
-    assert Engine().run(tasks) == {"train_0": "the loss is not finite"}
-    assert done == [1]
+    def fill_the_disk() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    tasks = [
+        Task("train_0", "training", diverge),
+        Task("train_1", "training", fill_the_disk),
+        Task("train_2", "training", lambda: done.append(2)),
+    ]
+    failed = Engine().run(tasks)
+    assert failed["train_0"] == "the loss is not finite"
+    assert "the disk is full" in failed["train_1"]
+    assert done == [2]
     assert "error: train_0: the loss is not finite" in capsys.readouterr().err
 
 
