@@ -20,7 +20,8 @@ from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "apps/ui/samples"
-BUCKET, PARTS, PICTURES, STEPS = "open-images-dataset", ("0", "1"), 60, 150
+BUCKET, PARTS, HELD_OUT = "open-images-dataset", ("0", "1"), 60
+PICTURES, STEPS = 1500, 300  # of each part; enough that the few seconds in which Ray's workers start do not decide
 
 
 def main() -> None:
@@ -56,7 +57,8 @@ def fill(address: str) -> None:
     for n, part in enumerate([*(f"train_{part}" for part in PARTS), "validation"]):
         content = io.BytesIO()
         with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as tar:
-            for i, photo in enumerate(islice(cycle(photos), n * PICTURES, (n + 1) * PICTURES)):
+            pictures = HELD_OUT if part == "validation" else PICTURES
+            for i, photo in enumerate(islice(cycle(photos), n * PICTURES, n * PICTURES + pictures)):
                 info = tarfile.TarInfo(f"{part}/{n:x}{i:015x}.jpg")
                 info.size = len(photo)
                 tar.addfile(info, io.BytesIO(photo))

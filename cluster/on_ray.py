@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -13,26 +12,12 @@ from rich.live import Live
 from rich.table import Table
 from tqdm import tqdm
 
+from cluster.board import Board, Progress
 from cluster.engine import Task, attempt
 from upscaler.errors import DoubleResolutionError, StorageError
 
 RETRIES = 5  # of a task whose node died; what a task says itself is not tried again
 EVERY = 1.0  # seconds between two reports
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a task's bar shows: units done of `total`, units a second, seconds to the end."""
-
-    done: float
-    total: float | None
-    unit: str
-    rate: float | None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds to the end at this rate, if both are known."""
-        return (self.total - self.done) / self.rate if self.total and self.rate else None
 
 
 def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
@@ -127,21 +112,6 @@ def _report(name: str, board: Any, ended: threading.Event) -> None:
                 if shown["unit"] != "B":
                     progress = Progress(shown["n"], shown["total"], shown["unit"], shown["rate"])
                     board.write.remote(name, progress)
-
-
-class Board:
-    """The last report of each task."""
-
-    def __init__(self) -> None:
-        self._reports: dict[str, Progress] = {}
-
-    def write(self, name: str, progress: Progress) -> None:
-        """Keep a report."""
-        self._reports[name] = progress
-
-    def read(self) -> dict[str, Progress]:
-        """All reports."""
-        return self._reports
 
 
 def _table(tasks: Sequence[Task], reports: dict[str, Progress], ended: dict[str, str]) -> Table:

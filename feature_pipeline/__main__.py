@@ -2,7 +2,7 @@
 
 import sys
 
-from feature_pipeline import placed, sheet, verify
+from feature_pipeline import placed, verify
 from feature_pipeline.arguments import ShowConfig, VerifyConfig, parse
 from upscaler.command import one_sentence_errors
 
@@ -15,6 +15,8 @@ def main() -> None:
             case VerifyConfig():
                 verify.run(config.folder)
             case ShowConfig():
+                from feature_pipeline import sheet  # matplotlib takes half a second, which making shards need not wait
+
                 sheet.run(config.folder, config.out)
             case _:
                 placed.run(*config)
