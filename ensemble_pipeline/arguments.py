@@ -67,12 +67,15 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     source.add_argument("--pictures", type=Path, help="a folder of pictures")
     source.add_argument("--shards", type=Path, help="a folder of tile shards")
     command.add_argument("--out", type=Path, help="folder for the table (default: into the first model's own card)")
+    command.add_argument(
+        "--jpeg", type=int, choices=range(1, 101), metavar="QUALITY", help="compress each small picture first, 1 to 100"
+    )
     command.set_defaults(config=_evaluate)
 
 
 def _evaluate(given: argparse.Namespace) -> evaluate.Config:
     kind: testset.Kind = "pictures" if given.pictures else "shards"
-    return evaluate.Config(tuple(given.models), given.pictures or given.shards, kind, given.out)
+    return evaluate.Config(tuple(given.models), given.pictures or given.shards, kind, given.out, given.jpeg)
 
 
 def _add_final_test(command: argparse.ArgumentParser) -> None:

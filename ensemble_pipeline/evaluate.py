@@ -23,19 +23,24 @@ from upscaler.metrics import Score
 from upscaler.pixels import Pixels
 from upscaler.upscaler import WINDOW
 
-SAMPLES, SAMPLE_SIDE = 4, 192  # rows of the before/after picture, and pixels a side of each of its crops
+CARD_SAMPLES, SHEET_SAMPLES = 4, 12  # rows of the picture in the card, and of the one that is written to `out`
+SAMPLE_SIDE = 192  # pixels a side of each crop in them
 
 Double = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True)
 class Config:
-    """Which models to test: the first with its members and flips, the others beside it. `out`: for the table."""
+    """Which models to test: the first with its members and flips, the others beside it. `out`: for the table.
+
+    `jpeg`: the quality, 1 to 100, at which small pictures are compressed first.
+    """
 
     models: tuple[str, ...]
     test_set: Path
     kind: Kind
     out: Path | None
+    jpeg: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,13 @@ def run(config: Config) -> list[Row]:
     evaluation.json and the before/after picture are written there.
     """
     found = [models.find(model) for model in config.models]
-    tests = testset.read(config.test_set, config.kind)
+    tests = testset.read(config.test_set, config.kind, config.jpeg)
     with candidates(found, window_for(tests)) as ways:
         rows = [row(way, tests) for way in ways]
     print(card.test_table([asdict(row) for row in rows]))
     if config.out:
         write(rows, tests, found[0], config.out)
-        draw(found[0], tests, config.out / card.PICTURE)
+        draw(found, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
     if Path(config.models[0]).is_dir():
         record(rows, tests, found[0], config.kind)
     return rows
@@ -100,7 +105,7 @@ def _candidates(found: Sequence[Artifact], window: int, folder: Path) -> Iterato
 
 def window_for(tests: TestSet) -> int:
     """The side of the engine's windows that suits the pictures: tiles need no larger ones than they are."""
-    largest: int = max(max(pair.small.shape) for pair in tests.spread(SAMPLES))
+    largest: int = max(max(pair.small.shape) for pair in tests.spread(CARD_SAMPLES))
     return min(WINDOW, largest)
 
 
@@ -128,8 +133,8 @@ def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> 
     """
     evaluated = model.metrics.get("tests", {}) | {tests.name: entry(rows, tests, model)}
     recorded = model.metrics | {"tests": evaluated}
-    if kind == "shards":
-        recorded["picture"] = draw(model, tests, model.folder / card.PICTURE)
+    if kind == "shards" and not tests.jpeg:
+        recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / card.PICTURE)
     write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
     write_text(model.folder / artifact.CARD, card.model_card(model.name, model.config, recorded))
 
@@ -139,17 +144,18 @@ def entry(rows: Sequence[Row], tests: TestSet, model: Artifact) -> dict[str, Any
     return {"model": model.name, "pictures": len(tests), "rows": [asdict(row) for row in rows]}
 
 
-def draw(model: Artifact, tests: TestSet, target: Path) -> list[str]:
-    """Draw bicubic | model | truth for a few pictures of the set; returns whose they are, from the top down."""
-    upscaler, shown = Upscaler(model, window=window_for(tests)), list(tests.spread(SAMPLES))
-    side = min(min(pair.large.shape[:2]) for pair in shown)
-    strips = [_strip(upscaler, pair, min(side, SAMPLE_SIDE)) for pair in shown]
+def draw(found: Sequence[Artifact], shown: TestSet, target: Path) -> list[str]:
+    """Draw bicubic | each model | truth, a row for each picture; returns whose they are, from the top down."""
+    window = window_for(shown)
+    ways = [bicubic.double, *(Upscaler(model, window=window).upscale for model in found)]
+    side = min(SAMPLE_SIDE, min(min(pair.large.shape[:2]) for pair in shown))
+    strips = [_strip(ways, pair, side) for pair in shown]
     with atomic_path(target) as temporary:
         Image.fromarray(np.concatenate(strips)).save(temporary)
     return [pair.credit or pair.name for pair in shown]
 
 
-def _strip(upscaler: Upscaler, pair: Pair, side: int) -> Pixels:
+def _strip(ways: Sequence[Double], pair: Pair, side: int) -> Pixels:
     top, left = ((length - side) // 2 for length in pair.large.shape[:2])
-    pictures = [bicubic.double(pair.small), upscaler.upscale(pair.small), pair.large]
+    pictures = [*(double(pair.small) for double in ways), pair.large]
     return np.concatenate([picture[top : top + side, left : left + side] for picture in pictures], axis=1)

@@ -1,7 +1,8 @@
 """Pictures to test on: small ones to be doubled, and what should come out."""
 
+import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,31 +33,38 @@ class Pair:
 
 @dataclass(frozen=True)
 class TestSet:
-    """Pairs, read anew each time that they are gone through, so that a set may be larger than memory."""
+    """Pairs, read anew each time that they are gone through, so that a set may be larger than memory.
+
+    `jpeg`: the quality at which the small pictures are compressed before they are doubled, as photos on the web are.
+    """
 
     __test__ = False  # no test, whatever pytest makes of the name
 
     name: str
     sources: Sequence[Path | Entry]
+    jpeg: int | None = None
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def __iter__(self) -> Iterator[Pair]:
-        return (_tile(source) if isinstance(source, Entry) else _halved(source) for source in self.sources)
+        for source in self.sources:
+            pair = _tile(source) if isinstance(source, Entry) else _halved(source)
+            yield replace(pair, small=_compressed(pair.small, self.jpeg)) if self.jpeg else pair
 
     def spread(self, most: int) -> "TestSet":
         """At most `most` of the pairs, at equal distances."""
         places = np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int)
-        return TestSet(self.name, [self.sources[place] for place in places])
+        return replace(self, sources=[self.sources[place] for place in places])
 
 
-def read(folder: Path, kind: Kind) -> TestSet:
+def read(folder: Path, kind: Kind, jpeg: int | None = None) -> TestSet:
     """The test set in a folder, sorted by name. Raises EnsembleError or FeatureError if it is empty."""
     sources: Sequence[Path | Entry] = _pictures(folder) if kind == "pictures" else shards.index(folder)
     if not sources:
         raise EnsembleError(f"{folder} holds no pictures to test on; give a folder of PNG, JPEG, TIFF or WebP files")
-    return TestSet(folder.resolve().name, sources)
+    name = folder.resolve().name
+    return TestSet(f"{name}, JPEG {jpeg}" if jpeg else name, sources, jpeg)
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -75,6 +83,14 @@ def _halved(path: Path) -> Pair:
     if min(large.shape[:2]) < SMALLEST:
         raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; take it out of the test set")
     return Pair(path.stem, bicubic.halve(large), large)
+
+
+def _compressed(picture: Pixels, quality: int) -> Pixels:
+    """A picture as it comes out of a JPEG file."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    with Image.open(file) as image:
+        return np.asarray(image)
 
 
 def _tile(entry: Entry) -> Pair:

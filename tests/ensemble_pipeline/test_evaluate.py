@@ -1,5 +1,6 @@
 """Models tested on pictures and tiles: the scores, the table, what is kept beside the model, and what is refused."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -104,8 +105,19 @@ def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tm
     with Image.open(tmp_path / "out" / card.PICTURE) as drawn:
         strip = np.asarray(drawn)
     pair = next(iter(testset.read(pictures, "pictures")))
-    assert strip.shape == (2 * 60, 3 * 60, 3)
-    np.testing.assert_array_equal(strip[:60, 120:], pair.large[:, 10:70])
+    assert strip.shape == (2 * 60, 4 * 60, 3)  # bicubic, both models, truth
+    np.testing.assert_array_equal(strip[:60, 180:], pair.large[:, 10:70])
+
+
+def test_small_pictures_are_compressed_first_if_asked(quick: None, pictures: Path, tiny_model: Path) -> None:
+    plain, pressed = testset.read(pictures, "pictures"), testset.read(pictures, "pictures", jpeg=75)
+    for clean, lossy in zip(plain, pressed, strict=True):
+        file = io.BytesIO()
+        Image.fromarray(clean.small).save(file, "JPEG", quality=75)
+        np.testing.assert_array_equal(lossy.small, np.asarray(Image.open(file)))
+        np.testing.assert_array_equal(lossy.large, clean.large)
+    evaluate.run(evaluate.Config((str(tiny_model),), pictures, "pictures", None, jpeg=75))
+    assert artifact.read(tiny_model).metrics["tests"].keys() == {"photos, JPEG 75"}
 
 
 def test_a_cost_is_measured_in_a_process_of_its_own(tiny_model: Path) -> None:
