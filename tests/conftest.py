@@ -1,12 +1,22 @@
 """Fixtures that tests of several stages use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import browser
 from generated import write_tiny_model
+from playwright.sync_api import Browser
 
 
 @pytest.fixture
 def tiny_model(tmp_path: Path) -> Path:
     """The folder of a model with one network of 4 channels and random weights."""
     return write_tiny_model(tmp_path / "tiny_model")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless browser for all tests of pages: playwright permits one at a time in a process."""
+    with browser() as started:
+        yield started

@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from browser import DESK, PHONE, browser, watch_requests
+from browser import DESK, PHONE, watch_requests
 from generated import write_tiny_model
 from gradio_client import Client
 from nasa_server import Nasa
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parents[2]
@@ -77,26 +77,26 @@ def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None
 
 
 @contextmanager
-def visiting(app: str) -> Iterator[Page]:
+def visiting(app: str, chromium: Browser) -> Iterator[Page]:
     """The page in a browser, which asks no other host for anything."""
-    with browser() as chromium:
-        opened = chromium.new_page(viewport=DESK)  # type: ignore[arg-type]
-        opened.set_default_timeout(PATIENCE)
-        foreign = watch_requests(opened, app)
-        opened.goto(app)
-        yield opened
-        assert foreign == []
+    opened = chromium.new_page(viewport=DESK)  # type: ignore[arg-type]
+    opened.set_default_timeout(PATIENCE)
+    foreign = watch_requests(opened, app)
+    opened.goto(app)
+    yield opened
+    opened.close()
+    assert foreign == []
 
 
 @pytest.fixture
-def page(nasa: Nasa, settings: dict[str, str]) -> Iterator[Page]:
+def page(nasa: Nasa, settings: dict[str, str], chromium: Browser) -> Iterator[Page]:
     """The page after 90 backfilled days; the newest is a video, with a photo on the day before."""
     for ago in range(2, 92):
         nasa.add(day(ago), "A comet")
     nasa.add(day(1), "A nebula", PHOTO.read_bytes())
     nasa.add_video(day(0))
     subprocess.run([*COMMAND, "backfill", "--days", "90"], cwd=ROOT, env=settings, check=True)
-    with running(settings) as app, visiting(app) as opened:
+    with running(settings) as app, visiting(app, chromium) as opened:
         yield opened
 
 
@@ -158,10 +158,10 @@ def squares(page: Page, pane: str) -> set[str]:
 
 
 def test_the_loupe_shows_the_clicked_place_on_desk_and_phone(
-    nasa: Nasa, settings: dict[str, str], tmp_path: Path
+    nasa: Nasa, settings: dict[str, str], tmp_path: Path, chromium: Browser
 ) -> None:
     nasa.add(day(0), "A nebula", PHOTO.read_bytes())
-    with running(settings) as app, visiting(app) as page:
+    with running(settings) as app, visiting(app, chromium) as page:
         says(page, "#about", "A nebula")
         # the picture has 1536x1024 pixels, in squares of 512
         assert {"0_1", "1_1"} <= squares(page, "before") == squares(page, "after")

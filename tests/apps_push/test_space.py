@@ -18,14 +18,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from browser import browser
 from generated import photo_like
 from gradio_client import Client, handle_file
 from huggingface_hub import metadata_load
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from apps import push
 
@@ -111,17 +110,17 @@ def test_a_program_gets_a_doubled_picture_from_the_model_that_was_staged(space: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_person_gets_a_doubled_sample_in_a_browser(space: str) -> None:
-    with browser() as chromium:
-        page = chromium.new_page()
-        page.goto(space)
-        page.locator("#samples button, #samples .gallery-item").first.click()
-        link = page.locator("#download")
-        expect(link).to_be_visible()
-        with page.expect_download() as download:
-            link.click()
-        with Image.open(download.value.path()) as image:
-            assert image.size == (1536, 1024)
+def test_a_person_gets_a_doubled_sample_in_a_browser(space: str, chromium: Browser) -> None:
+    page = chromium.new_page()
+    page.goto(space)
+    page.locator("#samples button, #samples .gallery-item").first.click()
+    link = page.locator("#download")
+    expect(link).to_be_visible()
+    with page.expect_download() as download:
+        link.click()
+    with Image.open(download.value.path()) as image:
+        assert image.size == (1536, 1024)
+    page.close()
 
 
 @pytest.mark.slow

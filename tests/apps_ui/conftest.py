@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from browser import browser
 from generated import write_tiny_model
-from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,10 +77,3 @@ def wait_until_it_serves(app: subprocess.Popen[bytes], address: str) -> None:
         except requests.ConnectionError:
             time.sleep(0.1)
     raise AssertionError("the app does not answer")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """A headless browser for all tests of the page."""
-    with browser() as started:
-        yield started

@@ -13,7 +13,7 @@ from PIL import Image
 from tiny_bucket import open_images
 
 ROOT = Path(__file__).parents[2]
-SMALLER = {"--images 200": "--images 4", "--steps 2000": "--steps 3"}
+SMALLER = {"--images 200": "--images 4", "--steps 1000": "--steps 3"}
 
 
 def commands_under(heading: str) -> str:

@@ -142,7 +142,11 @@ def test_ctrl_c_leaves_no_half_written_file(tmp_path: Path, tiny_model: Path) ->
     source = save(tmp_path / "a.png", 1500, 2000)
     command = [sys.executable, "-m", "upscaler", str(source), "-o", str(tmp_path / "out" / "b.png")]
     process = subprocess.Popen(
-        [*command, "--model", str(tiny_model)], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, "--model", str(tiny_model), "--ensemble-flips"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     while not list(tmp_path.glob("out/.part-*")):
         assert process.poll() is None, process.communicate()
