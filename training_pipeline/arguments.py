@@ -7,7 +7,7 @@ from typing import Any
 
 from cluster import engine
 from cluster.engine import Engine
-from training_pipeline import placed, scoring
+from training_pipeline import optimisers, placed, scoring
 from training_pipeline import plan as plans
 from training_pipeline import tune as searches
 from training_pipeline.config import Config
@@ -159,6 +159,7 @@ def _add_optimisation(parser: argparse.ArgumentParser) -> None:
     add("--dropout", type=float, default=Config.dropout, help="of channels before the last layer")
     add("--average", type=float, default=Config.average, help="decay of the moving average of the weights")
     add("--clip", type=float, default=Config.clip, help="largest norm of the gradient")
+    add("--optimiser", choices=optimisers.NAMES, default=Config.optimiser, help="muon: for the 3x3 kernels")
     add("--loss", choices=list(LOSSES), default=Config.loss, help="what is made small")
     _add_machine(parser)
 

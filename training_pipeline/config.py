@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from training_pipeline import optimisers
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import architecture
 from upscaler.errors import TrainingError
@@ -25,6 +26,7 @@ LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "average": (lambda value: 0 <= value < 1, "a decay from 0 to below 1"),
     "clip": (lambda value: value > 0, "a number above 0"),
     "loss": (lambda value: value in LOSSES, " or ".join(LOSSES)),
+    "optimiser": (lambda value: value in optimisers.NAMES, " or ".join(optimisers.NAMES)),
     "seed": (lambda value: value >= 0, "0 or more"),
     "threads": (lambda value: value >= 1, "1 or more"),
 }
@@ -57,6 +59,7 @@ class Config:
     average: float = 0.999
     clip: float = 1.0
     loss: str = "l1"
+    optimiser: str = "adamw"
     seed: int = 0
     threads: int = 2
     fold: tuple[int, int] | None = None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from training_pipeline import checkpoint, data, device, evaluation, report
+from training_pipeline import checkpoint, data, device, evaluation, optimisers, report
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import Config
 from training_pipeline.data import Tiles
@@ -77,9 +77,7 @@ class Run:
         self.network = first_network(config).to(memory_format=self.layout).to(self.device)
         self.forward = device.compiled(self.network, self.device)
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-        )
+        self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
         self.step, self.loss, self.earlier_seconds, self.began = 0, math.nan, 0.0, time.monotonic()
         if start:
             self._go_on_from(start)
@@ -113,17 +111,19 @@ class Run:
 
     def advance(self, small: Tensor, large: Tensor) -> None:
         """Take one step on one batch (uint8, N3cc and N3(2c)(2c)). Raises DivergedError, the weights untouched."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.config.learning_rate, self.progress)
+        rate = learning_rate(self.config.learning_rate, self.progress)
         x, truth = (side.to(self.device, non_blocking=True) / 255 for side in (small, large))
         with device.autocast(self.device, self.bfloat16):
             doubled = self.forward(x.contiguous(memory_format=self.layout))
         loss = LOSSES[self.config.loss](doubled.float(), truth)
-        self.optimiser.zero_grad()
+        self.network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self._check_finite(loss.item(), norm.item())
-        self.optimiser.step()
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
         self.average.update_parameters(self.network)
         self.step += 1
         self.loss = _moving_mean(self.loss, loss.item())
@@ -162,14 +162,14 @@ class Run:
 
     @property
     def _rate(self) -> float:
-        return float(self.optimiser.param_groups[0]["lr"])
+        return float(self.optimisers["optimiser"].param_groups[0]["lr"])
 
     @property
     def _averaged(self) -> Network:
         return cast(Network, self.average.module)
 
     def _stateful(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
-        return {"network": self.network, "average": self.average, "optimiser": self.optimiser}
+        return {"network": self.network, "average": self.average, **self.optimisers}
 
     def _checkpoint(self) -> Checkpoint:
         states: dict[str, Any] = {name: part.state_dict() for name, part in self._stateful().items()}

@@ -1,6 +1,7 @@
 """The network: branches collapse into one kernel, the radius is what gradients say, the engine computes the same."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from generated import photo_like
 from tile_sets import small_config
 from torch.nn import functional as F
 
-from training_pipeline import data, evaluation, train
+from training_pipeline import data, evaluation, optimisers, train
 from training_pipeline.network import Convolution, Network
 from training_pipeline.train import Run
 from upscaler import Upscaler, artifact
@@ -109,8 +110,10 @@ def test_torch_and_the_engine_make_the_same_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_four_channels_overfit_one_batch(tmp_path: Path) -> None:
-    config = small_config(tmp_path, size="4x2", steps=600, learning_rate=0.02, average=0.0, branches=False)
+@pytest.mark.parametrize("optimiser", optimisers.NAMES)
+def test_four_channels_overfit_one_batch(tmp_path: Path, optimiser: str) -> None:
+    rates: dict[str, Any] = {"steps": 600, "learning_rate": 0.02, "average": 0.0, "optimiser": optimiser}
+    config = small_config(tmp_path, size="4x2", branches=False, **rates)
     torch.set_num_threads(1)
     run = Run(config, data.read(config), None)
     small, large = one_batch(side=8)

@@ -20,7 +20,7 @@ from upscaler import artifact
 from upscaler.errors import TrainingError
 
 STEPS = 12
-CHANGES: dict[str, Any] = {"steps": STEPS, "dropout": 0.2, "loss": "charbonnier"}
+CHANGES: dict[str, Any] = {"steps": STEPS, "dropout": 0.2, "loss": "charbonnier", "optimiser": "muon"}
 
 
 @pytest.fixture(autouse=True)
