@@ -1,13 +1,17 @@
 """What moves the weights: AdamW, or Muon for the 3x3 kernels with AdamW for the rest."""
 
+import math
 from typing import Any
 
 import torch
-from torch import nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
 
 NAMES = ("adamw", "muon")
-BETAS = (0.9, 0.99)
+BETAS = (0.9, 0.99)  # of AdamW
+MOMENTUM, TURNS = 0.95, 5  # of Muon
+QUINTIC = (3.4445, -4.7750, 2.0315)
+SIZE_OF_ADAMW = 0.2  # root mean square of AdamW's steps, in learning rates
 
 
 def make(name: str, network: nn.Module, learning_rate: float, weight_decay: float) -> dict[str, Optimizer]:
@@ -19,31 +23,39 @@ def make(name: str, network: nn.Module, learning_rate: float, weight_decay: floa
     rest = [parameter for parameter in named.values() if id(parameter) not in of_muon]
     optimisers: dict[str, Optimizer] = {"optimiser": AdamW(rest, betas=BETAS, **rates)}
     if kernels:
-        optimisers["muon"] = KernelMuon(kernels, **rates)
+        optimisers["muon"] = Muon(kernels, **rates)
     return optimisers
 
 
-class KernelMuon(Muon):
-    """Muon for kernels, OI33, each taken as a matrix of O rows, because torch's Muon takes matrices alone.
+class Muon(Optimizer):
+    """Steps along the orthogonal matrix that is nearest to the momentum, a kernel OI33 being a matrix of O rows.
 
-    Its steps are as large as AdamW's at the same learning rate. K. Jordan et al., "Muon: An optimizer for hidden
-    layers in neural networks", 2024; the size of the steps is from J. Liu et al., "Muon is Scalable for LLM Training",
-    arXiv:2502.16982, 2025.
+    K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. Steps are as large as AdamW's at
+    the same learning rate: J. Liu et al., "Muon is Scalable for LLM Training", arXiv:2502.16982, 2025. torch's Muon
+    takes matrices alone and computes in bfloat16, which takes 65 times as long where the processor has none.
     """
 
     def __init__(self, kernels: list[nn.Parameter], lr: float, weight_decay: float) -> None:
-        self._kernels = kernels
-        self._matrices = [kernel.detach().flatten(1).clone() for kernel in kernels]
-        super().__init__(self._matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+        super().__init__(kernels, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move the kernels by their gradients."""
-        pairs = list(zip(self._kernels, self._matrices, strict=True))
-        for kernel, matrix in pairs:
-            assert kernel.grad is not None
-            matrix.copy_(kernel.flatten(1))
-            matrix.grad = kernel.grad.flatten(1)
-        super().step(closure)  # type: ignore[no-untyped-call]
-        for kernel, matrix in pairs:
-            kernel.copy_(matrix.view_as(kernel))
+        for group in self.param_groups:
+            for kernel in group["params"]:
+                momentum = self.state[kernel].setdefault("momentum", torch.zeros_like(kernel))
+                momentum.mul_(MOMENTUM).add_(kernel.grad)
+                direction = orthogonal((kernel.grad + MOMENTUM * momentum).flatten(1))
+                size = group["lr"] * SIZE_OF_ADAMW * math.sqrt(max(direction.shape))
+                kernel.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction.view_as(kernel), alpha=size)
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """Roughly the nearest matrix whose singular values are all 1; they come out between 0.7 and 1.2."""
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    a, b, c = QUINTIC
+    x: Tensor = wide / (wide.norm() + 1e-7)
+    for _ in range(TURNS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x if wide is matrix else x.mT

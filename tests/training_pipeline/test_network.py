@@ -146,3 +146,16 @@ def test_sizes_have_names_or_width_and_depth(tmp_path: Path) -> None:
     for unknown in ("huge", "0x3", "8x", "x", "8x-1"):
         with pytest.raises(TrainingError, match=r"no size .*; give tiny, small, base or WIDTHxDEPTH"):
             small_config(tmp_path, size=unknown)
+
+
+@pytest.mark.parametrize("shape", [(12, 432), (48, 27), (9, 9)])
+def test_the_direction_of_a_step_is_nearly_orthogonal(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    found = optimisers.orthogonal(matrix)
+    values = torch.diagonal(u.T @ found @ v.T)
+    assert found.shape == shape
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    assert torch.allclose(found, u @ torch.diag(values) @ v, atol=1e-3)  # the same singular vectors
