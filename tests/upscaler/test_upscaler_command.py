@@ -147,6 +147,7 @@ def test_ctrl_c_leaves_no_half_written_file(tmp_path: Path, tiny_model: Path) ->
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background may ignore it
     )
     while not list(tmp_path.glob("out/.part-*")):
         assert process.poll() is None, process.communicate()
