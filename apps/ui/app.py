@@ -134,7 +134,7 @@ class App:
             work: dict[str, Any] = {"inputs": [files, *choices], "outputs": outputs, "show_progress_on": [status]}
             work |= ONE_AT_A_TIME
             at_once: dict[str, Any] = {"queue": False, "api_visibility": "private"}
-            begun = start.click(lambda: gr.update(visible=True), None, cancel, **at_once)  # who waits may cancel, too
+            begun = start.click(self.begin, None, cancel, **at_once)  # who waits may cancel, too
             chosen = samples.click(self.sample, samples, [files, cancel], **at_once)
             first, second = (asked.then(self.serve, **work, api_visibility="private") for asked in (begun, chosen))
             for asked in (first, second):  # too many wait, or the connection broke
@@ -143,9 +143,14 @@ class App:
             self._for_programs()
         return page
 
-    def sample(self, number: int) -> list[Any]:
+    def begin(self, request: gr.Request) -> dict[str, Any]:
+        """What a click on the button sets: Cancel. What was stopped before is no longer waited for."""
+        self._cancelled.discard(request.session_hash)
+        return gr.update(visible=True)
+
+    def sample(self, number: int, request: gr.Request) -> list[Any]:
         """What a click on a sample sets: the chosen file, and Cancel."""
-        return [[str(SAMPLES[number])], gr.update(visible=True)]
+        return [[str(SAMPLES[number])], self.begin(request)]
 
     def serve(
         self,
