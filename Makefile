@@ -15,8 +15,8 @@ run: .venv/serving ## serve the web UI on http://127.0.0.1:7860
 monitor: .venv/serving ## serve the monitor of NASA's picture of the day on http://127.0.0.1:7860
 	$(BIN)/python -m apps.monitor
 
-test: .venv/everything ## run all tests, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: .venv/everything ## run all tests
+	$(BIN)/python -m pytest
 
 check: .venv/everything ## what CI checks besides the tests: format, lint, types
 	$(BIN)/ruff format --check .
