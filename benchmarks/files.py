@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.upscaler import laid_with_copies
 from upscaler import Upscaler, double_file
 
 PHOTO = Path(__file__).parents[1] / "apps/ui/samples/butterfly.jpg"
@@ -31,7 +32,7 @@ def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "photo.jpg"
-        picture = laid_with_copies(np.asarray(Image.open(PHOTO).convert("RGB")))
+        picture = laid_with_copies(np.asarray(Image.open(PHOTO).convert("RGB")), SIZE)
         Image.fromarray(picture).save(source, quality=95)
         upscaler = Upscaler.load()
         work: dict[str, Callable[[], object]] = {
@@ -47,12 +48,6 @@ def main() -> None:
         command = [sys.executable, "-c", FIRST_MEGAPIXEL, source, Path(folder) / "first.jpg"]
         first = min(seconds(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS))
         print(f"\nfrom the start of the program to the first megapixel: {first:.1f} s")
-
-
-def laid_with_copies(picture: np.ndarray) -> np.ndarray:
-    """A picture of `SIZE`."""
-    times = [-(-wanted // have) for wanted, have in zip(SIZE, picture.shape[:2], strict=True)]
-    return np.tile(picture, (*times, 1))[: SIZE[0], : SIZE[1]].copy()
 
 
 def seconds(work: Callable[[], object]) -> float:

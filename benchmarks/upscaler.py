@@ -86,7 +86,7 @@ def measure(names: list[str], pictures: list[Pixels]) -> list[Measurement]:
 def prepare(name: str, pictures: list[Pixels]) -> tuple[float, float]:
     """Load a method in this process: its mean PSNR in dB, and the process's gigabytes at the peak."""
     global take_pass, take_limit
-    double, timed = METHODS[name](), speed_picture(pictures[0])
+    double, timed = METHODS[name](), laid_with_copies(pictures[0], SPEED_SIZE)
     psnr = metrics.mean([scored(double, picture) for picture in pictures]).psnr_y
     double(timed)
     memory = peak_memory() / 1e9
@@ -124,10 +124,10 @@ def test_pictures() -> Iterator[Pixels]:
         yield np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
 
 
-def speed_picture(picture: Pixels) -> Pixels:
-    """A picture of `SPEED_SIZE`, laid with copies of one."""
-    times = [-(-wanted // have) for wanted, have in zip(SPEED_SIZE, picture.shape[:2], strict=True)]
-    return np.tile(picture, (*times, 1))[: SPEED_SIZE[0], : SPEED_SIZE[1]].copy()
+def laid_with_copies(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture of this height and width, laid with copies of one."""
+    times = [-(-wanted // have) for wanted, have in zip(size, picture.shape[:2], strict=True)]
+    return np.tile(picture, (*times, 1))[: size[0], : size[1]].copy()
 
 
 def scored(double: Doubler, picture: Pixels) -> Score:

@@ -18,12 +18,11 @@ def make(name: str, network: nn.Module, learning_rate: float, weight_decay: floa
     """The optimisers that move all parameters together, by the names under which checkpoints keep them."""
     rates: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
     named = dict(network.named_parameters())
-    kernels = [parameter for key, parameter in named.items() if name == "muon" and key.endswith(".kernel")]
-    of_muon = {id(kernel) for kernel in kernels}
-    rest = [parameter for parameter in named.values() if id(parameter) not in of_muon]
+    of_muon = [key for key in named if name == "muon" and key.endswith(".kernel")]
+    rest = [parameter for key, parameter in named.items() if key not in of_muon]
     optimisers: dict[str, Optimizer] = {"optimiser": AdamW(rest, betas=BETAS, **rates)}
-    if kernels:
-        optimisers["muon"] = Muon(kernels, **rates)
+    if of_muon:
+        optimisers["muon"] = Muon([named[key] for key in of_muon], **rates)
     return optimisers
 
 
@@ -43,7 +42,10 @@ class Muon(Optimizer):
         """Move the kernels by their gradients."""
         for group in self.param_groups:
             for kernel in group["params"]:
-                momentum = self.state[kernel].setdefault("momentum", torch.zeros_like(kernel))
+                state = self.state[kernel]
+                if not state:
+                    state["momentum"] = torch.zeros_like(kernel)
+                momentum = state["momentum"]
                 momentum.mul_(MOMENTUM).add_(kernel.grad)
                 direction = orthogonal((kernel.grad + MOMENTUM * momentum).flatten(1))
                 size = group["lr"] * SIZE_OF_ADAMW * math.sqrt(max(direction.shape))
@@ -51,7 +53,7 @@ class Muon(Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Roughly the nearest matrix whose singular values are all 1; they come out between 0.7 and 1.2."""
+    """Roughly the nearest matrix whose singular values are all 1: but for tiny ones they come out at 0.7 to 1.2."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     a, b, c = QUINTIC
     x: Tensor = wide / (wide.norm() + 1e-7)

@@ -79,13 +79,12 @@ def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None
 @contextmanager
 def visiting(app: str, chromium: Browser) -> Iterator[Page]:
     """The page in a browser, which asks no other host for anything."""
-    opened = chromium.new_page(viewport=DESK)  # type: ignore[arg-type]
-    opened.set_default_timeout(PATIENCE)
-    foreign = watch_requests(opened, app)
-    opened.goto(app)
-    yield opened
-    opened.close()
-    assert foreign == []
+    with chromium.new_page(viewport=DESK) as opened:  # type: ignore[arg-type]
+        opened.set_default_timeout(PATIENCE)
+        foreign = watch_requests(opened, app)
+        opened.goto(app)
+        yield opened
+        assert foreign == []
 
 
 @pytest.fixture

@@ -111,16 +111,15 @@ def test_a_program_gets_a_doubled_picture_from_the_model_that_was_staged(space: 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_person_gets_a_doubled_sample_in_a_browser(space: str, chromium: Browser) -> None:
-    page = chromium.new_page()
-    page.goto(space)
-    page.locator("#samples button, #samples .gallery-item").first.click()
-    link = page.locator("#download")
-    expect(link).to_be_visible()
-    with page.expect_download() as download:
-        link.click()
-    with Image.open(download.value.path()) as image:
-        assert image.size == (1536, 1024)
-    page.close()
+    with chromium.new_page() as page:
+        page.goto(space)
+        page.locator("#samples button, #samples .gallery-item").first.click()
+        link = page.locator("#download")
+        expect(link).to_be_visible()
+        with page.expect_download() as download:
+            link.click()
+        with Image.open(download.value.path()) as image:
+            assert image.size == (1536, 1024)
 
 
 @pytest.mark.slow
