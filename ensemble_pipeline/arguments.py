@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster import engine
 from ensemble_pipeline import combine, evaluate, publish, testset
+from upscaler.command import whole
 
 PARTS = [*"0123456789abcdef", "all"]
 MODEL = "'bundled', a model's folder, or user/name[@revision] on the Hub"
@@ -68,7 +69,7 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     source.add_argument("--shards", type=Path, help="a folder of tile shards")
     command.add_argument("--out", type=Path, help="folder for the table (default: into the first model's own card)")
     command.add_argument(
-        "--jpeg", type=int, choices=range(1, 101), metavar="QUALITY", help="compress each small picture first, 1 to 100"
+        "--jpeg", type=whole(1, 100), metavar="QUALITY", help="compress each small picture first, 1 to 100"
     )
     command.set_defaults(config=_evaluate)
 

@@ -2,14 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from upscaler import models
-from upscaler.command import one_sentence_errors, sentence_for
+from upscaler.command import one_sentence_errors, sentence_for, whole
 from upscaler.errors import DoubleResolutionError, PictureError
 from upscaler.files import Options, double_file
 from upscaler.formats import BY_SUFFIX
@@ -62,15 +61,6 @@ def _double(upscaler: Upscaler, task: Task, config: Config) -> None:
     print(task.target)
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if text.isdecimal() and least <= int(text) <= most:
-            return int(text)
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-
-    return number
-
-
 def _parse(arguments: list[str] | None) -> Config:
     parser = argparse.ArgumentParser(prog="double-resolution", description="Double the width and height of pictures.")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, or a folder of pictures")
@@ -78,8 +68,8 @@ def _parse(arguments: list[str] | None) -> Config:
     parser.add_argument("--recursive", action="store_true", help="folders inside folders too")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--format", choices=[suffix[1:] for suffix in BY_SUFFIX], help="(default: that of OUT or IN)")
-    parser.add_argument("--quality", type=_whole(1, 100), default=95, help="of JPEG, WebP, AVIF (default: %(default)s)")
-    parser.add_argument("--times", type=_whole(1, 3), default=1, help="2 for four times the size (default: 1)")
+    parser.add_argument("--quality", type=whole(1, 100), default=95, help="of JPEG, WebP, AVIF (default: %(default)s)")
+    parser.add_argument("--times", type=whole(1, 3), default=1, help="2 for four times the size (default: 1)")
     parser.add_argument("--ensemble-flips", action="store_true", help="average eight flips and turns: slower, better")
     parser.add_argument("--max-pixels", type=float, default=100, metavar="MEGAPIXELS", help="limit (default: 100)")
     parser.add_argument(

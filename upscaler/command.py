@@ -1,8 +1,9 @@
 """What all programs of the project share at their rim: one sentence for a failure, never a traceback."""
 
+import argparse
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from upscaler.errors import DoubleResolutionError
@@ -30,3 +31,14 @@ def sentence_for(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"the disk is full{place}; free some space and run the same command again"
     return f"{(error.strerror or str(error)).lower()}{place}"
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from `least` to `most`."""
+
+    def number(text: str) -> int:
+        if text.isdecimal() and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+
+    return number

@@ -176,6 +176,8 @@ def test_the_command_line(pictures: Path, tiny_model: Path, tmp_path: Path) -> N
     done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures))
     assert done.returncode == 0, done.stderr
     assert "| v1, eight flips and turns |" in done.stdout
+    done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures), "--jpeg", "0")
+    assert "argument --jpeg: '0' is not a whole number from 1 to 100" in done.stderr
     shutil.rmtree(tiny_model)
     done = run("combine", str(tiny_model), "--out", str(tmp_path / "v1"))
     assert done.returncode == 1
