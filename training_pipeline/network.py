@@ -3,6 +3,7 @@
 import re
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,6 +39,23 @@ def architecture(size: str) -> Architecture:
     if match := re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", size):
         return Architecture(width=int(match[1]), depth=int(match[2]))
     raise TrainingError(f"there is no size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10")
+
+
+def deepened(weights: Weights, layers: int) -> Weights:
+    """The collapsed weights of an equal network with so many layers more, before the last; each passes on what it gets.
+
+    T. Chen, I. Goodfellow, J. Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
+    """
+    last = max(int(re.findall(r"\d+", name)[1]) for name in weights)
+    deeper = {name.replace(f"layers.{last}.", f"layers.{last + layers}."): array for name, array in weights.items()}
+    width = len(weights[f"networks.0.layers.{last - 1}.bias"])
+    passing = nn.init.dirac_(torch.empty(width, width, 3, 3)).numpy()
+    for i in range(last, last + layers):
+        name = f"networks.0.layers.{i}"
+        deeper[f"{name}.weight"] = passing
+        deeper[f"{name}.bias"] = np.zeros(width, np.float32)
+        deeper[f"{name}.slope"] = np.ones(width, np.float32)
+    return deeper
 
 
 class Branches(nn.Module):

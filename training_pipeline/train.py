@@ -19,7 +19,7 @@ from training_pipeline.config import Config
 from training_pipeline.data import Tiles
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
-from training_pipeline.network import Network, architecture
+from training_pipeline.network import Network, architecture, deepened
 from training_pipeline.schedule import learning_rate
 from training_pipeline.stopping import stop_signals
 from upscaler import metrics, models
@@ -210,9 +210,13 @@ def first_network(config: Config) -> Network:
     network = Network(shape, config.branches, config.dropout)
     if config.init_from:
         beginning = models.find(config.init_from)
-        if beginning.config.architecture != shape or beginning.config.networks != 1:
-            raise TrainingError(f"{config.init_from} is not one network of the size {config.size}; give one that is")
-        network.assign(beginning.weights())
+        layers = shape.depth - beginning.config.architecture.depth
+        if beginning.config.networks != 1 or beginning.config.architecture.width != shape.width or layers < 0:
+            raise TrainingError(
+                f"{config.init_from} is not one network of the size {config.size}, or of its width and with fewer "
+                f"layers; give one that is"
+            )
+        network.assign(deepened(beginning.weights(), layers))
     return network
 
 

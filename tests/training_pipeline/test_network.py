@@ -11,7 +11,7 @@ from tile_sets import small_config
 from torch.nn import functional as F
 
 from training_pipeline import data, evaluation, optimisers, train
-from training_pipeline.network import Convolution, Network
+from training_pipeline.network import Convolution, Network, deepened
 from training_pipeline.train import Run
 from upscaler import Upscaler, artifact
 from upscaler.architecture import Architecture
@@ -69,6 +69,16 @@ def test_a_branched_network_becomes_another_and_stays_branched() -> None:
     x = torch.rand(1, 3, 12, 12)
     torch.testing.assert_close(target(x), source(x), atol=1e-5, rtol=0)
     assert all(layer.branches is not None for layer in target.convolutions)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_a_deepened_network_begins_as_the_same(layers: int) -> None:
+    source = lively(Architecture(width=6, depth=2))
+    deeper = Network(Architecture(width=6, depth=2 + layers)).eval()
+    deeper.assign(deepened(source.collapsed(), layers))
+    x = torch.rand(1, 3, 12, 12)
+    torch.testing.assert_close(deeper(x), source(x), atol=1e-5, rtol=0)
 
 
 def test_gradients_reach_every_parameter() -> None:

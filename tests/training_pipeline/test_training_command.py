@@ -18,6 +18,7 @@ import torch
 from generated import write_tiny_model
 from tile_sets import small_config, write_shards
 
+from feature_pipeline.shards import Sample
 from training_pipeline import checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
 from training_pipeline.checkpoint import Checkpoint
@@ -90,6 +91,14 @@ def test_a_run_from_another_one_names_its_ancestor(command: Command) -> None:
     assert second.config.members[0].ancestor == first.config.sha256[artifact.WEIGHTS]
     for key, array in first.weights().items():
         np.testing.assert_allclose(second.weights()[key], array, atol=1e-6)
+
+
+def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
+    command(out="runs/first")
+    command(out="runs/second", init_from="runs/first", size="4x2", learning_rate="1e-9")
+    picture = np.random.default_rng(0).integers(256, size=(9, 8, 3), dtype=np.uint8)
+    first, second = (Upscaler(artifact.read(Path("runs") / name)).upscale(picture) for name in ("first", "second"))
+    np.testing.assert_allclose(first.astype(int), second, atol=1)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +245,15 @@ def test_small_and_large_crops_are_of_one_place(tmp_path: Path) -> None:
     assert small.shape == (8, 3, 32, 32)
     assert large.shape == (8, 3, 64, 64)
     assert error.max() < 6  # of 255: two ways of halving; another place or turn would differ by tens
+
+
+@pytest.mark.parametrize(("crop", "share"), [(48, 0.5), (61, 0.0)])
+def test_half_of_the_crops_that_fit_are_an_octave_lower(crop: int, share: float) -> None:
+    rng = np.random.default_rng(0)
+    tile = Sample("picture-0", np.full((128, 128, 3), 100, np.uint8), np.full((256, 256, 3), 200, np.uint8), {})
+    crops = [data.augmented(tile, crop, rng) for _ in range(200)]
+    assert {small.shape + large.shape for small, large in crops} == {(crop, crop, 3, 2 * crop, 2 * crop, 3)}
+    assert np.mean([large.max() == 100 for _, large in crops]) == pytest.approx(share, abs=0.1)
 
 
 def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
