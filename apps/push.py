@@ -40,7 +40,7 @@ class Config:
 
     app: str
     space: str
-    model: str = models.BUNDLED
+    model: str = models.FAST
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
@@ -52,7 +52,7 @@ def main() -> None:
     add = parser.add_argument
     add("app", choices=sorted(VARIABLES))
     add("--space", required=True, metavar="USER/NAME", help="made if need be")
-    add("--model", default=models.BUNDLED, help="bundled, a folder, or user/name[@revision] on the Hub")
+    add("--model", default=models.FAST, help=models.NAMES)
     pair: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
     add("--secret", **pair, metavar="NAME[=VALUE]", help="to set there; without a value, as it is in this environment")
     add("--variable", **pair, metavar="NAME[=VALUE]", help="likewise; what there is to set is listed by --dry-run")
@@ -119,9 +119,9 @@ def _write_front_page(source: Path, target: Path, config: Config) -> None:
 
 
 def _stage_model(model: str, folder: Path) -> dict[str, str]:
-    if model == models.BUNDLED:
+    if model == models.FAST:
         return {}
-    if _is_reference(model):
+    if model == models.BEST or _is_reference(model):
         return {models.VARIABLE: model}
     found = artifact.read(Path(model))
     folder.mkdir()
@@ -131,7 +131,7 @@ def _stage_model(model: str, folder: Path) -> dict[str, str]:
 
 
 def _is_reference(model: str) -> bool:
-    return model != models.BUNDLED and not Path(model).is_dir()
+    return model not in models.BUNDLED and not Path(model).is_dir()
 
 
 def listing(config: Config, folder: Path, variables: Mapping[str, str]) -> str:

@@ -141,8 +141,8 @@ def ours(precision: Precision) -> Doubler:
 
 
 def model() -> Artifact:
-    """The model that the environment names, or the bundled one."""
-    return models.find(os.environ.get(models.VARIABLE, models.BUNDLED))
+    """The model that the environment names, or the fast one."""
+    return models.find(os.environ.get(models.VARIABLE, models.FAST))
 
 
 def plain_torch() -> Doubler:

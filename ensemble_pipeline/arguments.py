@@ -7,10 +7,10 @@ from typing import Any
 
 from cluster import engine
 from ensemble_pipeline import combine, evaluate, publish, testset
+from upscaler import models
 from upscaler.command import whole
 
 PARTS = [*"0123456789abcdef", "all"]
-MODEL = "'bundled', a model's folder, or user/name[@revision] on the Hub"
 
 
 def parse(run: dict[str, Callable[[Any], object]], description: str | None) -> Callable[[], object]:
@@ -63,7 +63,7 @@ def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> com
 
 
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("models", nargs="+", metavar="MODEL", help=f"{MODEL}; more stand beside the first")
+    command.add_argument("models", nargs="+", metavar="MODEL", help=f"{models.NAMES}; more stand beside the first")
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("--pictures", type=Path, help="a folder of pictures")
     source.add_argument("--shards", type=Path, help="a folder of tile shards")
@@ -80,7 +80,7 @@ def _evaluate(given: argparse.Namespace) -> evaluate.Config:
 
 
 def _add_final_test(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", help=MODEL)
+    command.add_argument("model", help=models.NAMES)
     command.add_argument("--test", type=Path, required=True, help="tile shards of the test set")
     command.add_argument("--scoreboard", type=Path, default=Path("scoreboard"), help="(default: %(default)s)")
     command.set_defaults(config=lambda given: {name: getattr(given, name) for name in ("model", "test", "scoreboard")})
@@ -88,7 +88,7 @@ def _add_final_test(command: argparse.ArgumentParser) -> None:
 
 def _add_publish(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("model", help=MODEL)
+    add("model", help=models.NAMES)
     add("--repo", required=True, metavar="USER/NAME", help="made if need be")
     add("--private", action="store_true", help="the repository is private")
     add("--revision", metavar="BRANCH", help="(default: main)")

@@ -13,6 +13,7 @@ from training_pipeline import tune as searches
 from training_pipeline.config import Config
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import SIZES
+from upscaler import models
 from upscaler.errors import TrainingError
 
 PROGRAM = "python -m training_pipeline"
@@ -97,7 +98,7 @@ def score(given: list[str]) -> scoring.Config:
 def final_test(given: list[str]) -> scoring.Config:
     """Which model was chosen."""
     parser = _parser("final-test", "Score the chosen model on the other 90 % of the test set, once.")
-    parser.add_argument("model", help="a model's folder, 'bundled', or user/name[@revision] on the Hub")
+    parser.add_argument("model", help=models.NAMES)
     _add_test(parser)
     return scoring.Config(**vars(parser.parse_args(given)))
 

@@ -47,5 +47,5 @@ def train_in(config: Config, storage: str) -> Artifact:
     """Train one network on shards of the storage, in the storage, going on after what is there."""
     inputs = [*config.shards, *config.validation]
     if config.init_from:
-        inputs.append(Path(config.init_from))  # nothing is fetched if it is bundled or on the Hub
+        inputs.append(Path(config.init_from))  # nothing is fetched if it ships or is on the Hub
     return work_in(storage, inputs, config.out, partial(train.run, config, resume=True))

@@ -72,9 +72,7 @@ def _parse(arguments: list[str] | None) -> Config:
     parser.add_argument("--times", type=whole(1, 3), default=1, help="2 for four times the size (default: 1)")
     parser.add_argument("--ensemble-flips", action="store_true", help="average eight flips and turns: slower, better")
     parser.add_argument("--max-pixels", type=float, default=100, metavar="MEGAPIXELS", help="limit (default: 100)")
-    parser.add_argument(
-        "--model", default=models.wanted(), help="bundled, a folder, or user/name[@revision] on the Hub"
-    )
+    parser.add_argument("--model", default=models.wanted(), help=models.NAMES)
     given = parser.parse_args(arguments)
     suffix = f".{given.format}" if given.format else None
     return Config(

@@ -1,4 +1,4 @@
-"""Find a model by what a person calls it: bundled, a folder, or a repository on the Hugging Face Hub."""
+"""Find a model by what a person calls it: fast or best, a folder, or a repository on the Hugging Face Hub."""
 
 import os
 import re
@@ -9,39 +9,40 @@ from upscaler import artifact, hub
 from upscaler.artifact import Artifact
 from upscaler.errors import HubUnreachableError, ModelError
 
-BUNDLED = "bundled"
+FAST, BEST = BUNDLED = ("fast", "best")  # the models that ship
 VARIABLE = "DOUBLE_RESOLUTION_MODEL"  # the environment's name for the model that a program uses
+NAMES = f"{FAST}, {BEST}, a folder, or user/name[@revision] on the Hub"
 
-_BUNDLED_FOLDER = Path(__file__).parent / "bundled"
+_FOLDER = Path(__file__).parent / "bundled"
 _REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
 def wanted() -> str:
-    """What the environment names as the model, or "bundled"."""
-    return os.environ.get(VARIABLE) or BUNDLED
+    """What the environment names as the model, or "fast"."""
+    return os.environ.get(VARIABLE) or FAST
 
 
 def find(model: str) -> Artifact:
-    """Find "bundled", a folder, or "user/name[@revision]"; the last is fetched once and then taken from the cache.
+    """Find "fast" or "best", a folder, or "user/name[@revision]", which is fetched once and then taken from the cache.
 
     Raises ModelError if there is no such model or it is broken, HubError if the Hub does not give it.
     """
-    if model == BUNDLED:
-        return artifact.read(_BUNDLED_FOLDER, name=BUNDLED)
+    if model in BUNDLED:
+        return artifact.read(_FOLDER / model, name=model)
     if Path(model).is_dir():
         return artifact.read(Path(model))
     if match := _REPOSITORY.fullmatch(model):
         return hub.pull(match["repo"], match["revision"])
-    raise ModelError(f"there is no model {model!r}; give 'bundled', an artifact's folder, or user/name[@revision]")
+    raise ModelError(f"there is no model {model!r}; give {NAMES}")
 
 
-def find_or_bundled(model: str) -> Artifact:
-    """As `find`, but the bundled model where the Hub does not answer: for a server, which had better serve.
+def find_or_fast(model: str) -> Artifact:
+    """As `find`, but the fast model where the Hub does not answer: for a server, which had better serve.
 
     The artifact's name says which it is, and standard error says why.
     """
     try:
         return find(model)
     except HubUnreachableError as error:
-        print(f"warning: {error}; the bundled model serves instead", file=sys.stderr)
-        return find(BUNDLED)
+        print(f"warning: {error}; the model that ships serves instead", file=sys.stderr)
+        return find(FAST)

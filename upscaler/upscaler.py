@@ -51,13 +51,13 @@ class Upscaler:
         self._engine = Engine(model.graph, window + 2 * self._halo, precision)
 
     @classmethod
-    def load(cls, model: str = models.BUNDLED) -> "Upscaler":
-        """Load "bundled", an artifact's folder, or "user/name[@revision]" of the Hub.
+    def load(cls, model: str = models.FAST) -> "Upscaler":
+        """Load "fast" or "best", an artifact's folder, or "user/name[@revision]" of the Hub.
 
-        Where the Hub does not answer, the cached model serves, else the bundled one: `model` says which.
+        Where the Hub does not answer, the cached model serves, else the fast one: `model` says which.
         Raises ModelError if there is no such model or it is broken.
         """
-        return cls(models.find_or_bundled(model))
+        return cls(models.find_or_fast(model))
 
     @property
     def precision(self) -> Precision:

@@ -9,6 +9,7 @@ import uvicorn
 
 from apps.monitor import backfill, settings
 from apps.monitor.app import App
+from upscaler import models
 from upscaler.command import one_sentence_errors
 
 SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
@@ -17,7 +18,7 @@ SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a sto
 def main() -> None:
     """Serve until stopped, or measure the days that are past."""
     parser = argparse.ArgumentParser(prog="python -m apps.monitor", description="Serve the monitor, until stopped.")
-    parser.add_argument("--model", help="bundled, a folder, or user/name[@revision] on the Hub")
+    parser.add_argument("--model", help=models.NAMES)
     commands = parser.add_subparsers(dest="command", metavar="[backfill]")
     filling = commands.add_parser("backfill", help="measure the days that are past, and keep no pictures")
     filling.add_argument("--days", type=_positive, default=90, help="how many, today among them (default: 90)")

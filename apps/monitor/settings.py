@@ -42,7 +42,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     cache = Path(environment.get("CACHE") or _default_cache())
     return Settings(
         apod_url=_address(environment.get("APOD_URL") or NASA),
-        model=environment.get(models.VARIABLE) or models.BUNDLED,
+        model=environment.get(models.VARIABLE) or models.FAST,
         cache=cache.resolve(),
         cache_bytes=round(_gigabytes(environment.get("CACHE_GB") or str(CACHE_GB)) * 1e9),
         history=Path(environment.get("HISTORY") or cache / "history.sqlite").absolute(),

@@ -9,6 +9,7 @@ import uvicorn
 
 from apps.ui import settings
 from apps.ui.app import App
+from upscaler import models
 from upscaler.command import one_sentence_errors
 
 SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
@@ -18,9 +19,7 @@ def main() -> None:
     """Serve until stopped."""
     parser = argparse.ArgumentParser(prog="python -m apps.ui", description="Serve the web UI, until stopped.")
     given = settings.from_environment()
-    parser.add_argument(
-        "--model", help="bundled, a folder, or user/name[@revision] on the Hub; or several, with commas"
-    )
+    parser.add_argument("--model", help=f"{models.NAMES}; or several, with commas")
     if model := parser.parse_args().model:
         given = replace(given, models=settings.named(model))
     with one_sentence_errors():

@@ -14,7 +14,7 @@ class Settings:
     many may wait. delete_after_seconds: how long uploads and results are kept. host, port: where to listen.
     """
 
-    models: tuple[str, ...] = (models.BUNDLED,)
+    models: tuple[str, ...] = (models.FAST,)
     max_file_mb: int = 50
     queue_size: int = 20
     delete_after_seconds: int = 3600

@@ -32,7 +32,7 @@ def test_the_staged_files_are_the_app_the_upscaler_and_the_model(app: str, tmp_p
     push.stage(Config(app, SPACE), tmp_path)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files >= {"README.md", "requirements.txt", "apps/__init__.py", f"apps/{app}/app.py", "upscaler/engine.py"}
-    assert files >= {f"upscaler/bundled/{name}" for name in MODEL}
+    assert files >= {f"upscaler/bundled/fast/{name}" for name in MODEL}
     assert {path.split("/")[0] for path in files} == {"README.md", "requirements.txt", "apps", "upscaler"}
     assert {path.split("/")[1] for path in files if path.startswith("apps/")} == {"__init__.py", app}
     assert not [path for path in files if "__pycache__" in path]
@@ -67,7 +67,7 @@ def test_an_app_goes_up_in_one_commit(hub: Hub, capsys: pytest.CaptureFixture[st
     space = hub.space(SPACE)
     assert space.sdk == "gradio"
     assert len(space.commits) == 2  # the Hub's own first one, and ours
-    assert space.files()["upscaler/bundled/model.onnx"] == models.find("bundled").graph.read_bytes()
+    assert space.files()["upscaler/bundled/fast/model.onnx"] == models.find("fast").graph.read_bytes()
     assert f"{hub.url}/spaces/{SPACE}" in capsys.readouterr().out
 
 
@@ -86,7 +86,7 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(
     monkeypatch.delenv("HF_TOKEN")
     push.run(Config("monitor", SPACE, secrets={"HF_TOKEN": "hf_hidden"}, variables={"CACHE_GB": "2"}, dry_run=True))
     shown = capsys.readouterr().out
-    for line in ("apps/monitor/app.py", "upscaler/bundled/model.onnx", "variable CACHE_GB = 2", "secret HF_TOKEN"):
+    for line in ("apps/monitor/app.py", "upscaler/bundled/fast/model.onnx", "variable CACHE_GB = 2", "secret HF_TOKEN"):
         assert line in shown
     assert "HISTORY_REPO" in shown  # what else could be set
     assert "hf_hidden" not in shown

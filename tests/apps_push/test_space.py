@@ -98,9 +98,9 @@ def wait_until_it_serves(app: subprocess.Popen[bytes], address: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_program_gets_a_doubled_picture_from_the_model_that_was_staged(space: str, tmp_path: Path) -> None:
-    model = json.loads((push.ROOT / "upscaler/bundled/config.json").read_text())["sha256"]["model.safetensors"]
+    model = json.loads((push.ROOT / "upscaler/bundled/fast/config.json").read_text())["sha256"]["model.safetensors"]
     health = requests.get(f"{space}/health", timeout=10).json()
-    assert (health["model"], health["status"]) == ("bundled", "ok")
+    assert (health["model"], health["status"]) == ("fast", "ok")
     assert model.startswith(health["revision"])
     Image.fromarray(photo_like(31, 47)).save(tmp_path / "photo.png")
     doubled = Client(space, verbose=False).predict(handle_file(tmp_path / "photo.png"), api_name="/double")

@@ -189,6 +189,6 @@ def test_from_one_command_line_to_another(ready: tuple[Hub, str], tmp_path: Path
         hub.down = down
         doubled = run(*double)
         assert doubled.returncode == 0, doubled.stderr
-        assert "bundled" not in doubled.stderr
+        assert "serves instead" not in doubled.stderr
     with Image.open(tmp_path / "photo_2x.png") as picture:
         assert picture.size == (60, 40)

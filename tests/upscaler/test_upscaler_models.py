@@ -92,12 +92,13 @@ def lose(hub: Hub, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("lost", ["down", "refused", "offline"])
-def test_the_bundled_model_serves_when_nothing_is_cached(
-    hub: Hub, lost: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_fast_model_serves_when_nothing_is_cached(
+    hub: Hub, lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    write_tiny_model(tmp_path / "fast")
     lose(hub, lost, monkeypatch)
-    monkeypatch.setattr(models, "_BUNDLED_FOLDER", tiny_model)
-    assert Upscaler.load(NAME).model.name == "bundled"
+    monkeypatch.setattr(models, "_FOLDER", tmp_path)
+    assert Upscaler.load(NAME).model.name == "fast"
     assert f"the Hub does not answer, and {NAME} is not in the cache" in capsys.readouterr().err
     with pytest.raises(HubUnreachableError):
         models.find(NAME)
