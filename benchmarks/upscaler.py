@@ -23,7 +23,6 @@ from skimage import data
 
 from ensemble_pipeline.cost import peak_memory
 from upscaler import Upscaler, bicubic, metrics, models
-from upscaler.artifact import Artifact
 from upscaler.engine import CORE, Precision
 from upscaler.metrics import Score
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
@@ -62,7 +61,7 @@ def main() -> None:
     pictures = list(test_pictures())
     source = "Set5" if "SET5" in os.environ else "scikit-image"
     print(f"PSNR: {len(pictures)} pictures of {source}; {THREADS} threads\n", flush=True)
-    found = measure([name for name in METHODS if name != "ours, bf16" or has_bf16()], pictures)
+    found = measure([name for name in METHODS if "bf16" not in OURS.get(name, ()) or has_bf16()], pictures)
     print("| method | PSNR, dB | output megapixels a second | peak memory, GB | of the convolution limit |")
     print("|---|---|---|---|---|")
     for measured in found:
@@ -78,7 +77,7 @@ def measure(names: list[str], pictures: list[Pixels]) -> list[Measurement]:
         qualities = [p.submit(prepare, name, pictures).result() for p, name in zip(processes, names, strict=True)]
         rounds = [[process.submit(take_turn).result() for process in processes] for _ in range(ROUNDS)]
     return [
-        Measurement(name, psnr, max(turn.speed for turn in turns), memory, share_of_limit(turns))
+        Measurement(name, psnr, max(turn.speed for turn in turns), memory, share_of_limit(name, turns))
         for name, (psnr, memory), turns in zip(names, qualities, zip(*rounds, strict=True), strict=True)
     ]
 
@@ -91,8 +90,8 @@ def prepare(name: str, pictures: list[Pixels]) -> tuple[float, float]:
     double(timed)
     memory = peak_memory() / 1e9
     take_pass = partial(double, timed)
-    if name.startswith("ours"):
-        take_limit = convolution_limit("bf16" if name == "ours, bf16" else "f32")
+    if name in OURS:
+        take_limit = convolution_limit(OURS[name][1])
     return psnr, memory
 
 
@@ -135,36 +134,25 @@ def scored(double: Doubler, picture: Pixels) -> Score:
     return metrics.score(double(bicubic.halve(picture)), picture)
 
 
-def ours(precision: Precision) -> Doubler:
-    """The model in use, in a precision."""
-    return Upscaler(model(), precision).upscale
-
-
-def model() -> Artifact:
-    """The model that the environment names, or the fast one."""
-    return models.find(os.environ.get(models.VARIABLE, models.FAST))
+def ours(model: str, precision: Precision) -> Doubler:
+    """A model that ships, in a precision."""
+    return Upscaler(models.find(model), precision).upscale
 
 
 def plain_torch() -> Doubler:
-    """The same networks, undivided, in torch."""
+    """The fast model, the picture undivided, in torch."""
     import torch
 
     from training_pipeline.network import Network
 
     torch.set_num_threads(THREADS)
-    artifact = model()
-    networks = []
-    for n in range(artifact.config.networks):
-        networks.append(Network(artifact.config.architecture, branches=False).eval())
-        prefix = f"networks.{n}."
-        own = {key.removeprefix(prefix): value for key, value in artifact.weights().items() if key.startswith(prefix)}
-        networks[-1].assign({f"networks.0.{key}": value for key, value in own.items()})
+    model = models.find(models.FAST)
+    network = Network(model.config.architecture, branches=False).eval()
+    network.assign(model.weights())
 
     def double(picture: Pixels) -> Pixels:
         with torch.inference_mode():
-            planes = torch.from_numpy(to_planes(picture))
-            outputs = torch.stack([network(planes) for network in networks])
-            return to_pixels(outputs.mean(dim=0).numpy(), picture.dtype)
+            return to_pixels(network(torch.from_numpy(to_planes(picture))).numpy(), picture.dtype)
 
     return double
 
@@ -219,10 +207,15 @@ def lanczos(picture: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
+OURS: dict[str, tuple[str, Precision]] = {
+    "fast, f32": (models.FAST, "f32"),
+    "best, f32": (models.BEST, "f32"),
+    "fast, bf16": (models.FAST, "bf16"),
+    "best, bf16": (models.BEST, "bf16"),
+}
 METHODS: dict[str, Callable[[], Doubler]] = {
-    "ours, f32": partial(ours, "f32"),
-    "ours, bf16": partial(ours, "bf16"),
-    "the same network in torch, f32": plain_torch,
+    **{name: partial(ours, *which) for name, which in OURS.items()},
+    "fast in torch, f32": plain_torch,
     "SPAN x2 ch48, ncnn": partial(span, False),
     "SPAN x2 ch48, ncnn, bf16 storage": partial(span, True),
     "waifu2x upconv_7_photo, ncnn": waifu2x,
@@ -235,13 +228,12 @@ def has_bf16() -> bool:
     return "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def share_of_limit(turns: Sequence[Turn]) -> float | None:
+def share_of_limit(name: str, turns: Sequence[Turn]) -> float | None:
     """What our output needs of arithmetic, halo and padding not counted, as a share of the limit."""
     limits = [turn.limit for turn in turns if turn.limit]
     if not limits:
         return None
-    config = model().config
-    a_pixel = 2 * config.architecture.multiplications * config.networks / 4  # of the output
+    a_pixel = 2 * models.find(OURS[name][0]).config.architecture.multiplications / 4  # of the output
     return max(turn.speed for turn in turns) * 1e6 * a_pixel / max(limits)
 
 
@@ -283,9 +275,9 @@ def draw(found: list[Measurement]) -> None:
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     for measured in found:
-        ours = measured.name.startswith("ours")
+        own = measured.name in OURS
         axes.scatter(
-            measured.speed, measured.psnr, s=180 if ours else 60, marker="*" if ours else "o", label=measured.name
+            measured.speed, measured.psnr, s=180 if own else 60, marker="*" if own else "o", label=measured.name
         )
     axes.set(xscale="log", xlabel="output megapixels a second, two cores", ylabel="PSNR, dB")
     axes.xaxis.set_major_formatter("{x:g}")

@@ -102,7 +102,8 @@ def _making(config: ModelConfig, measured: dict[str, Any]) -> str:
 
 
 def _row(member: Member, remark: str = "") -> str:
-    return f"| {member.name}{remark} | {', '.join(member.parts)} | {member.pictures:,} | {member.steps:,} |"
+    parts = ", ".join(dict.fromkeys(member.parts))  # one of which clean and augmented tiles were seen is there twice
+    return f"| {member.name}{remark} | {parts} | {member.pictures:,} | {member.steps:,} |"
 
 
 def _tests(measured: dict[str, Any]) -> Iterator[str]:
