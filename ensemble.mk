@@ -16,6 +16,7 @@ TRAIN := $(PYTHON) -m training_pipeline --resume --no-branches --optimiser muon 
 ALL := $(PARTS:%=--shards shards/train_%)
 AUGMENTED := $(PARTS:%=--shards augmented/train_%)
 SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.json
+.PHONY: all
 .SECONDARY:
 
 all: ensembles/fast/config.json ensembles/best/config.json

@@ -233,7 +233,8 @@ def share_of_limit(name: str, turns: Sequence[Turn]) -> float | None:
     limits = [turn.limit for turn in turns if turn.limit]
     if not limits:
         return None
-    a_pixel = 2 * models.find(OURS[name][0]).config.architecture.multiplications / 4  # of the output
+    config = models.find(OURS[name][0]).config
+    a_pixel = 2 * config.architecture.multiplications * config.networks / 4  # of the output
     return max(turn.speed for turn in turns) * 1e6 * a_pixel / max(limits)
 
 

@@ -46,7 +46,7 @@ def deepened(weights: Weights, layers: int) -> Weights:
 
     T. Chen, I. Goodfellow, J. Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
     """
-    last = max(int(re.findall(r"\d+", name)[1]) for name in weights)
+    last = sum(name.endswith(".slope") for name in weights)  # the last layer alone has none
     deeper = {name.replace(f"layers.{last}.", f"layers.{last + layers}."): array for name, array in weights.items()}
     width = len(weights[f"networks.0.layers.{last - 1}.bias"])
     passing = nn.init.dirac_(torch.empty(width, width, 3, 3)).numpy()

@@ -44,5 +44,5 @@ def find_or_fast(model: str) -> Artifact:
     try:
         return find(model)
     except HubUnreachableError as error:
-        print(f"warning: {error}; the model that ships serves instead", file=sys.stderr)
+        print(f"warning: {error}; {FAST} serves instead", file=sys.stderr)
         return find(FAST)

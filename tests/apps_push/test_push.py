@@ -80,6 +80,14 @@ def test_the_next_version_takes_the_place_of_the_one_before(hub: Hub) -> None:
     assert "apps/monitor/app.py" in space.files()
 
 
+def test_best_is_named_to_the_space_and_needs_no_other_files(hub: Hub) -> None:
+    push.run(Config("ui", SPACE, model="best"))
+    space = hub.space(SPACE)
+    assert space.settings["variables"] == {models.VARIABLE: "best"}
+    assert "upscaler/bundled/best/model.onnx" in space.files()
+    assert not any(path.startswith("model/") for path in space.files())
+
+
 def test_a_dry_run_lists_the_files_and_asks_nobody(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
