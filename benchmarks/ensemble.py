@@ -1,6 +1,5 @@
 """Ensembles: what the mean of several networks costs beside one, and which form of its graph runs fastest."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +14,8 @@ from training_pipeline.network import SIZES, Network
 from upscaler import artifact
 from upscaler.architecture import COLOURS, Architecture, Weights
 from upscaler.artifact import Artifact, Member, ModelConfig
-from upscaler.engine import CORE
+from upscaler.cores import cores
+from upscaler.openvino_engine import CORE, has_bf16
 
 MEMBERS = 4
 SIZE = SIZES["small"]
@@ -71,9 +71,8 @@ def timed(passes: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
 
 
 def windows(model: ov.Model) -> Callable[[], None]:
-    """A pass over one window a core, as the engine runs them, in the precision that is fastest here."""
-    has_bf16 = "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    properties = {"INFERENCE_PRECISION_HINT": "bf16" if has_bf16 else "f32", "NUM_STREAMS": cores()}
+    """A pass over one window a core, as OpenVINO runs them, in the precision that is fastest in it here."""
+    properties = {"INFERENCE_PRECISION_HINT": "bf16" if has_bf16() else "f32", "NUM_STREAMS": cores()}
     compiled = CORE.compile_model(model, "CPU", properties)
     requests = [compiled.create_infer_request() for _ in range(cores())]
     picture = np.random.default_rng(0).random((1, COLOURS, SIDE, SIDE), np.float32)
@@ -85,11 +84,6 @@ def windows(model: ov.Model) -> Callable[[], None]:
             request.wait()
 
     return run
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def side_by_side(members: list[Weights]) -> ov.Model:

@@ -23,7 +23,7 @@ from upscaler import artifact
 from upscaler.architecture import Architecture
 from upscaler.artifact import Member, ModelConfig
 from upscaler.bicubic import halve
-from upscaler.engine import Engine
+from upscaler.openvino_engine import OpenVinoEngine
 from upscaler.pixels import Pixels
 
 TILES = 64
@@ -76,12 +76,12 @@ def seconds_a_step(run: Run, *sources: Iterator[Batch]) -> list[float]:
 
 
 def convolution_limit(folder: Path) -> float:
-    """GFLOP/s of the widest network in the engine, on all cores, in the precision that training uses too."""
+    """GFLOP/s of the widest network in OpenVINO, on all cores, in the precision that training uses too."""
     architecture = SIZES["base"]
     member = Member(name="base", parts=(), pictures=0, steps=0)
     config = ModelConfig(architecture=architecture, combination="single", members=(member,))
     model = artifact.write(folder, config, Network(architecture, branches=False).collapsed(), {}, "")
-    engine = Engine(model.graph, SIDE)
+    engine = OpenVinoEngine(model, SIDE)
     planes = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
     seconds: list[float] = []
     for _ in range(LIMIT_TRIALS):  # the first warms up, and the best is the limit

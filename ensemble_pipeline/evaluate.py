@@ -19,9 +19,9 @@ from ensemble_pipeline.testset import Kind, Pair, TestSet
 from upscaler import Upscaler, artifact, bicubic, metrics, models
 from upscaler.artifact import Artifact
 from upscaler.atomic import atomic_path, write_text
+from upscaler.engine import ENGINES, fastest_precision
 from upscaler.metrics import Score
 from upscaler.pixels import Pixels
-from upscaler.upscaler import WINDOW
 
 CARD_SAMPLES, SHEET_SAMPLES = 4, 12  # rows of the picture in the card, and of the one that is written to `out`
 SAMPLE_SIDE = 192  # pixels a side of each crop in them
@@ -106,7 +106,7 @@ def _candidates(found: Sequence[Artifact], window: int, folder: Path) -> Iterato
 def window_for(tests: TestSet) -> int:
     """The side of the engine's windows that suits the pictures: tiles need no larger ones than they are."""
     largest: int = max(max(pair.small.shape) for pair in tests.spread(CARD_SAMPLES))
-    return min(WINDOW, largest)
+    return min(ENGINES[fastest_precision()].window, largest)
 
 
 def row(way: Candidate, tests: TestSet) -> Row:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from upscaler.architecture import COLOURS, SCALE, Architecture, Weights
 from upscaler.errors import TrainingError
-from upscaler.graph import INTERPOLATION_RADIUS, bicubic_kernel
+from upscaler.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 
 FIRST_SLOPE = 0.25  # of each PReLU
 EXPANSION = 2  # channels between the 1x1 and the 3x3 of the expanding branch, for each channel that goes in

@@ -1,115 +1,41 @@
-"""Runs a model's ONNX graph with OpenVINO on windows of one fixed shape, several side by side.
+"""What runs a model on windows of one fixed shape, several side by side: the program that is fastest on this processor.
 
-The graph is run in two pieces. Its networks, nearly all of the arithmetic, take the precision that is fastest; what
-ends the graph (the interpolation, to which the networks add, and the pixel shuffle) stays in float32, because half of
-bf16's digits would round the picture itself to less than 8 bits.
+With bf16 that is OpenVINO. Without, it is ncnn: its Winograd convolutions take a quarter of the multiplications.
 """
 
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
-import numpy as np
-import openvino as ov
-from openvino import opset13 as operations
-
-from upscaler.architecture import COLOURS
-from upscaler.errors import ModelError
+from upscaler.artifact import Artifact
+from upscaler.ncnn_engine import NcnnEngine
+from upscaler.openvino_engine import OpenVinoEngine, has_bf16
 from upscaler.pixels import Planes
 
 Key = TypeVar("Key")
 Precision = Literal["bf16", "f32"]
 
-# One for the whole process, never closed: each gives the thread that opens it a signal stack, and closing two out of
-# order leaves a stack that is unmapped, so that the next signal would end the process.
-CORE = ov.Core()
-_PATIENCE = 50  # milliseconds of waiting, after which Ctrl-C is heard
 
+class Engine(Protocol):
+    """A compiled model. Threads may share it: each call of `run` has its own outputs.
 
-class Engine:
-    """A compiled network. Threads may share it: each call of `run` has its own requests.
-
-    precision: what the networks are computed in. streams: windows computed side by side, each on one core, which
-    beats all cores on one window because no core waits for another between layers.
+    window: pixels a side, without the halo, that are doubled fastest in one go.
     """
 
-    def __init__(self, graph: Path, side: int, precision: Precision | None = None) -> None:
-        """Compile `graph` for inputs of 13(side)(side), in bf16 where the processor has it (unless told otherwise).
+    window: ClassVar[int]
 
-        Raises ModelError if OpenVINO cannot read it.
-        """
-        has_bf16 = "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.precision: Precision = precision or ("bf16" if has_bf16 else "f32")
-        self.processor: str = CORE.get_property("CPU", "FULL_DEVICE_NAME")
-        try:
-            model = CORE.read_model(graph)
-            model.reshape([1, COLOURS, side, side])
-            networks, ending = split(model)
-            self._networks = CORE.compile_model(networks, "CPU", _properties(self.precision, _cores()))
-            self._ending = CORE.compile_model(ending, "CPU", _properties("f32", 1))
-        except RuntimeError as error:
-            raise ModelError(f"{graph} is not a graph that can be run; fetch or write the model again") from error
-        self.streams: int = self._networks.get_property("NUM_STREAMS")
+    def __init__(self, model: Artifact, side: int) -> None:
+        """Compile a model for inputs of 13(side)(side). Raises ModelError if it cannot be run."""
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Compute each input, 13HW, and yield its output, 13(2(H - 2r))(2(W - 2r)), in the order given.
 
         An output is valid until the next one is asked for. Closing the iterator waits for what is under way.
         """
-        ending = self._ending.create_infer_request()
-        idle = [self._networks.create_infer_request() for _ in range(2 * self.streams)]
-        busy: deque[tuple[Key, ov.InferRequest]] = deque()
-        try:
-            for key, planes in inputs:
-                if not idle:
-                    yield _finish(busy, idle, ending)
-                request = idle.pop()
-                request.start_async({0: planes}, share_inputs=False)
-                busy.append((key, request))
-            while busy:
-                yield _finish(busy, idle, ending)
-        finally:
-            for _, request in busy:
-                request.cancel()
-                with suppress(RuntimeError):  # what was cancelled says so by raising
-                    request.wait()
 
 
-def split(model: ov.Model) -> tuple[ov.Model, ov.Model]:
-    """Cut a graph before its last addition: picture -> residual, and (picture, residual) -> doubled picture.
-
-    The doubled picture comes as NHWC, so that its pixels lie as those of the result do.
-    """
-    shuffle = model.output(0).get_node().input_value(0).get_node()
-    addition = shuffle.input_value(0).get_node()
-    residual = addition.input_value(0)
-    (picture,) = model.get_parameters()
-    networks = ov.Model([residual], [picture]).clone()
-    stand_in = operations.parameter(residual.get_shape(), residual.get_element_type())
-    addition.input(0).replace_source_output(stand_in.output(0))
-    pixels = operations.transpose(shuffle.output(0), np.array([0, 2, 3, 1]))
-    return networks, ov.Model([pixels], [picture, stand_in])
+ENGINES: dict[Precision, type[Engine]] = {"bf16": OpenVinoEngine, "f32": NcnnEngine}
 
 
-def _finish(
-    busy: deque[tuple[Key, ov.InferRequest]], idle: list[ov.InferRequest], ending: ov.InferRequest
-) -> tuple[Key, Planes]:
-    key, request = busy.popleft()
-    while not request.wait_for(_PATIENCE):
-        pass
-    picture, residual = request.get_input_tensor().data, request.get_output_tensor().data
-    ending.infer({0: picture, 1: residual}, share_inputs=True)
-    idle.append(request)
-    planes: Planes = ending.get_output_tensor().data.transpose(0, 3, 1, 2)
-    return key, planes
-
-
-def _properties(precision: Precision, cores: int) -> dict[str, object]:
-    return {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": cores, "NUM_STREAMS": cores}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def fastest_precision() -> Precision:
+    """What this processor computes networks in fastest."""
+    return "bf16" if has_bf16() else "f32"

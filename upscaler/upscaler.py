@@ -9,13 +9,11 @@ import numpy as np
 from upscaler import models, tiling
 from upscaler.architecture import COLOURS, SCALE
 from upscaler.artifact import Artifact
-from upscaler.engine import Engine, Precision
+from upscaler.engine import ENGINES, Precision, fastest_precision
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.orientations import Orientation
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
 from upscaler.transparency import with_hidden_filled
-
-WINDOW = 256  # pixels a side; between 192 and 384 the speed is the same, below it the halo costs more
 
 
 @dataclass(frozen=True)
@@ -38,17 +36,22 @@ class Progress:
 
 
 class Upscaler:
-    """Doubles pictures with one loaded model. Threads may share it."""
+    """Doubles pictures with one loaded model. Threads may share it.
 
-    def __init__(self, model: Artifact, precision: Precision | None = None, window: int = WINDOW) -> None:
-        """Compile the model for windows of a fixed shape, in the fastest precision unless told otherwise.
+    precision: what the networks are computed in, "bf16" where the processor has it, else "f32".
+    """
+
+    def __init__(self, model: Artifact, precision: Precision | None = None, window: int | None = None) -> None:
+        """Compile the model for windows of a fixed shape: what is fastest on this processor, unless told otherwise.
 
         Raises ModelError if it cannot be run.
         """
         self.model = model
-        self._window = window
+        self.precision: Precision = precision or fastest_precision()
+        engine = ENGINES[self.precision]
+        self._window = window or engine.window
         self._halo = model.config.architecture.radius
-        self._engine = Engine(model.graph, window + 2 * self._halo, precision)
+        self._engine = engine(model, self._window + 2 * self._halo)
 
     @classmethod
     def load(cls, model: str = models.FAST) -> "Upscaler":
@@ -58,11 +61,6 @@ class Upscaler:
         Raises ModelError if there is no such model or it is broken.
         """
         return cls(models.find_or_fast(model))
-
-    @property
-    def precision(self) -> Precision:
-        """What the network is computed in: "bf16" where the processor has it, else "f32"."""
-        return self._engine.precision
 
     def upscale(self, picture: Pixels, *, flips: bool = False) -> Pixels:
         """Double a picture: HWC uint8 or uint16 in, (2H)(2W)C of the same type out.

@@ -14,7 +14,7 @@ from upscaler import Upscaler, artifact
 from upscaler.architecture import Architecture
 from upscaler.artifact import Artifact, Member, ModelConfig
 from upscaler.errors import EnsembleError
-from upscaler.graph import bicubic_kernel
+from upscaler.interpolation import bicubic_kernel
 from upscaler.pixels import Pixels
 
 

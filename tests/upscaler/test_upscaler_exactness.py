@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from upscaler import Upscaler, bicubic, metrics, models, tiling
-from upscaler.engine import CORE, Engine, split
+from upscaler.engine import ENGINES, Engine
 from upscaler.flat import flat_places
+from upscaler.openvino_engine import CORE, has_bf16, split
 from upscaler.pixels import Pixels, to_pixels, to_planes
 from upscaler.transparency import with_hidden_filled
 from upscaler.upscaler import empty_double
@@ -70,17 +71,38 @@ def test_the_extension_mirrors_then_repeats() -> None:
     assert (np.arange(9)[tiling.extended(np.arange(-5, 14), 9)] == np.pad(np.arange(9), 5, mode="reflect")).all()
 
 
-def test_the_graph_in_two_pieces_computes_what_it_did_in_one(upscaler: Upscaler) -> None:
+@pytest.mark.parametrize("networks", [1, 3])
+@pytest.mark.parametrize("side", [30, 31])
+@pytest.mark.parametrize("engine", ENGINES.values())
+def test_each_engine_computes_the_graph(
+    tmp_path_factory: pytest.TempPathFactory, engine: type[Engine], side: int, networks: int
+) -> None:
+    model = models.find(str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", networks)))
+    inputs = [to_planes(photo_like(side, side, seed)) for seed in range(9)]
+    graph = CORE.read_model(model.graph)
+    compiled = CORE.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    outputs = engine(model, side).run((n, planes) for n, planes in enumerate(inputs))
+    rounding = 0.02 if engine is ENGINES["bf16"] and has_bf16() else 1e-5
+    for due, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
+        assert n == due
+        assert np.abs(got - compiled(planes)[0]).max() < rounding
+
+
+@pytest.mark.parametrize("engine", ENGINES.values())
+def test_an_engine_lets_inputs_that_lie_turned_in_memory_pass(upscaler: Upscaler, engine: type[Engine]) -> None:
     planes = to_planes(photo_like(30, 30))
+    turned = np.ascontiguousarray(planes.transpose(0, 1, 3, 2)).transpose(0, 1, 3, 2)
+    pair = engine(upscaler.model, 30).run(enumerate([planes, turned]))
+    first, second = (planes.copy() for _, planes in pair)
+    assert (first == second).all()
+
+
+def test_what_openvino_runs_in_bf16_ends_before_the_interpolation_is_added(upscaler: Upscaler) -> None:
     model = CORE.read_model(upscaler.model.graph)
-    model.reshape(planes.shape)
-    expected = CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(planes)[0]
+    model.reshape([1, 3, 30, 30])
     networks, ending = split(model)
     assert [op.get_type_name() for op in networks.get_ops()].count("DepthToSpace") == 0
     assert len(ending.inputs) == 2
-    ((key, got),) = Engine(upscaler.model.graph, 30).run([("only", planes)])
-    assert key == "only"
-    assert np.abs(got - expected).max() < 1e-6
 
 
 def test_the_result_resembles_the_bicubic_one(upscaler: Upscaler) -> None:

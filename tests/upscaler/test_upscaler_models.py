@@ -19,6 +19,7 @@ from PIL import Image
 
 from upscaler import Upscaler, models
 from upscaler.__main__ import main
+from upscaler.engine import Precision
 from upscaler.errors import HubUnreachableError, ModelError
 
 NAME = "ada/double"
@@ -182,15 +183,15 @@ def test_a_malicious_checkpoint_is_refused_and_does_nothing(hub: Hub, files: Fil
     pickle.load(io.BytesIO(payload))
     assert trap.exists()
     trap.rmdir()
-    for name in ("model.safetensors", "model.onnx"):
+    reads: dict[str, Precision] = {"model.safetensors": "f32", "model.onnx": "bf16"}
+    for name, precision in reads.items():
         hashes = json.loads(files["config.json"])["sha256"] | {name: hashlib.sha256(payload).hexdigest()}
         bad = changed_config(files | {name: payload, "pytorch_model.bin": payload}, sha256=hashes)
         hub.create(f"ada/{name.replace('.', '-')}", files=bad)
         with pytest.raises(ModelError):
             model = models.find(f"ada/{name.replace('.', '-')}")
             assert not (model.folder / "pytorch_model.bin").exists()
-            model.weights()
-            Upscaler(model)
+            Upscaler(model, precision)
         assert not trap.exists()
 
 
