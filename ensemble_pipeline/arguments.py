@@ -31,6 +31,7 @@ def _add_combine(command: argparse.ArgumentParser) -> None:
     add("runs", nargs="+", type=Path, metavar="RUN", help="folders of 1 to 16 training runs")
     add("--out", type=Path, required=True, help="folder for the model")
     add("--how", choices=["outputs", "weights", "distill"], default="outputs", help="(default: %(default)s)")
+    add("--mirrored", action="store_true", help="the mean over the picture and its mirror image, at twice the cost")
     add("--select", action="store_true", help="take only the runs that help on --validation")
     add("--validation", type=Path, action="append", default=[], help="tile shards that no run learned from")
     add("--into", metavar="SIZE", help="distill: tiny, small, base or WIDTHxDEPTH")
@@ -59,7 +60,7 @@ def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> com
             given.threads,
         )
     select = given.validation[0] if given.select else None
-    return combine.Config(tuple(given.runs), given.out, given.how, select, distillation)
+    return combine.Config(tuple(given.runs), given.out, given.how, select, distillation, given.mirrored)
 
 
 def _add_evaluate(command: argparse.ArgumentParser) -> None:

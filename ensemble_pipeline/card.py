@@ -63,7 +63,7 @@ def metadata(name: str, config: ModelConfig, measured: dict[str, Any]) -> ModelC
         license="apache-2.0",
         library_name="double-resolution",
         pipeline_tag="image-to-image",
-        tags=["super-resolution", "onnx", "openvino", "cpu", f"combination:{config.combination}"],
+        tags=["super-resolution", "onnx", "openvino", "ncnn", "cpu", f"combination:{config.combination}"],
         datasets=["open-images"],
         metrics=["psnr", "ssim"],
         model_name=name,
@@ -87,7 +87,8 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
 
 def _what(config: ModelConfig) -> str:
     how, size = _HOW[config.combination].format(n=len(config.members)), config.architecture
-    return f"{how}, {size.width} channels wide and {size.depth} layers deep, between a first and a last one"
+    mirrored = ", over the picture and its mirror image" if config.mirrored else ""
+    return f"{how}{mirrored}, {size.width} channels wide and {size.depth} layers deep, between a first and a last one"
 
 
 def _making(config: ModelConfig, measured: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ensemble_pipeline.card import model_card
+from ensemble_pipeline.mirror import with_mirror_images
 from upscaler import artifact, models
 from upscaler.architecture import Architecture, Weights
 from upscaler.artifact import Artifact, Member, ModelConfig
@@ -39,7 +40,8 @@ class Distillation:
 class Config:
     """Which runs become one model, and how: the mean of their outputs or weights, or a network that learns the first.
 
-    select: tile shards, on which only those of the runs are chosen that help.
+    select: tile shards, on which only those of the runs are chosen that help. mirrored: the mean over the picture and
+    its mirror image, at twice the cost.
     """
 
     runs: tuple[Path, ...]
@@ -47,6 +49,7 @@ class Config:
     how: How
     select: Path | None = None
     distillation: Distillation | None = None
+    mirrored: bool = False
 
 
 def run(config: Config) -> Artifact:
@@ -63,6 +66,8 @@ def run(config: Config) -> Artifact:
         metrics |= learned
     else:
         model, weights = averaged(members, config.how)
+    if config.mirrored:
+        model, weights = with_mirror_images(model, weights)
     ensemble = artifact.write(config.out, model, weights, metrics, model_card(config.out.name, model, metrics))
     write_text(config.out / RECORD, json.dumps(asdict(config), indent=2, default=str) + "\n")
     return ensemble
@@ -155,7 +160,9 @@ def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:
     weights = {
         key.replace(prefix, "networks.0.", 1): array for key, array in model.weights().items() if key.startswith(prefix)
     }
-    config = model.config.model_copy(update={"combination": "single", "members": (model.config.members[n],)})
+    config = model.config.model_copy(
+        update={"combination": "single", "mirrored": False, "members": (model.config.members[n],)}
+    )
     return config, weights
 
 

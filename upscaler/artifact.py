@@ -43,7 +43,10 @@ class Member(BaseModel):
 
 
 class ModelConfig(BaseModel):
-    """What config.json holds. `combination` says how the members became the output."""
+    """What config.json holds. `combination` says how the members became the output.
+
+    mirrored: each network stands beside its mirror image, and the output is the mean over all.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,12 +54,14 @@ class ModelConfig(BaseModel):
     architecture: Architecture
     combination: Combination
     members: tuple[Member, ...]
+    mirrored: bool = False
     sha256: dict[str, str] = {}
 
     @property
     def networks(self) -> int:
         """How many networks run side by side for one output."""
-        return len(self.members) if self.combination == "outputs" else 1
+        networks = len(self.members) if self.combination == "outputs" else 1
+        return 2 * networks if self.mirrored else networks
 
 
 @dataclass(frozen=True)

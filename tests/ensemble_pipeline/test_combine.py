@@ -64,6 +64,22 @@ def convolved(planes: NDArray[np.float64], kernel: NDArray[np.float32]) -> NDArr
     return np.einsum("ihwyx,oiyx->ohw", views, kernel.astype(np.float64))
 
 
+@pytest.mark.parametrize("how", ["outputs", "weights"])
+def test_a_mirrored_model_gives_the_mean_over_the_picture_and_its_mirror_image(
+    runs: tuple[Path, ...], how: combine.How, tmp_path: Path
+) -> None:
+    picture = photo_like(20, 30)
+    plain = combine.run(combine.Config(runs, tmp_path / "plain", how))
+    mirrored = combine.run(combine.Config(runs, tmp_path / "mirrored", how, mirrored=True))
+    deep = picture.astype(np.uint16) * np.uint16(257)  # at 8 bits the rounding of both halves would show
+    alone, image = Upscaler(plain).upscale(deep), Upscaler(plain).upscale(deep[:, ::-1])[:, ::-1]
+    inside = (alone % 65535 > 0) & (image % 65535 > 0)
+    difference = Upscaler(mirrored).upscale(deep) - (alone.astype(float) + image) / 2
+    assert mirrored.config.networks == 2 * plain.config.networks
+    assert (alone != image).any()
+    assert np.abs(difference[inside]).max() < (3 if Upscaler(plain).precision == "f32" else 300)
+
+
 def test_weights_are_averaged(runs: tuple[Path, ...], tmp_path: Path) -> None:
     ensemble = combine.run(combine.Config(runs, tmp_path / "v1", "weights"))
     key = "networks.0.layers.1.weight"
