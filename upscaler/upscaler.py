@@ -101,31 +101,32 @@ class Upscaler:
         total = tiling.count(height, width, self._window)
         orientations = list(Orientation) if flips else [Orientation.UPRIGHT]
         neutral = is_neutral(picture)
-        for done, (window, planes) in enumerate(self._doubled_windows(picture, orientations), start=1):
+        for done, (window, seen, planes) in enumerate(self._doubled_windows(picture, orientations), start=1):
             if neutral:
                 planes = np.broadcast_to(planes.mean(axis=1, keepdims=True), planes.shape)
             pixels = to_pixels(planes[:, : picture.shape[2]], picture.dtype)
-            self._keep_flat(pixels, tiling.read_window(picture, window, self._halo))
+            self._keep_flat(pixels, seen)
             tiling.write_window(doubled, window, pixels)
             yield done / total
 
     def _doubled_windows(
         self, picture: Pixels, orientations: list[Orientation]
-    ) -> Iterator[tuple[tiling.Window, Planes]]:
-        """The network's output for each window, 13(2 size)(2 size), averaged over `orientations`."""
+    ) -> Iterator[tuple[tiling.Window, Pixels, Planes]]:
+        """Each window, what the network sees of it, and its output, 13(2 size)(2 size), averaged over `orientations`."""
         height, width = picture.shape[:2]
         jobs = (
-            ((window, orientation), orientation.apply(planes))
+            ((window, seen, orientation), orientation.apply(planes))
             for window in tiling.windows(height, width, self._window)
-            for planes in [to_planes(with_colours(tiling.read_window(picture, window, self._halo)))]
+            for seen in [tiling.read_window(picture, window, self._halo)]
+            for planes in [to_planes(with_colours(seen))]
             for orientation in orientations
         )
         total: Planes | None = None
-        for (window, orientation), planes in self._engine.run(jobs):
+        for (window, seen, orientation), planes in self._engine.run(jobs):
             share = orientation.undo(planes) / np.float32(len(orientations))
             total = share if total is None else total + share
             if orientation is orientations[-1]:
-                yield window, total
+                yield window, seen, total
                 total = None
 
     def _keep_flat(self, pixels: Pixels, seen: Pixels) -> None:
