@@ -93,8 +93,9 @@ def _what(config: ModelConfig) -> str:
 
 def _making(config: ModelConfig, measured: dict[str, Any]) -> str:
     lines = ["## How it was made", "| network | parts of Open Images | pictures | steps |", "|---|---|---|---|"]
-    if "beginning" in measured:
-        lines.append(_row(Member(**measured["beginning"]), " (all began with it)"))
+    beginning = [Member(**member) for member in measured.get("beginning", [])]
+    it = "it" if len(beginning) == 1 else f"the mean of these {len(beginning)}"
+    lines += [_row(member, f" (all began with {it})") for member in beginning]
     lines += [_row(member) for member in config.members]
     if selection := measured.get("selection"):
         lines += ["", "The networks were chosen one by one, each the one that helps most on the validation tiles:", ""]

@@ -56,7 +56,7 @@ def run(config: Config) -> Artifact:
     """Write the ensemble. Raises EnsembleError if the runs do not fit together, before anything is written."""
     members = _checked_members(config)
     beginning = common_beginning(members)
-    metrics: dict[str, Any] = {"beginning": beginning.model_dump()} if beginning else {}
+    metrics: dict[str, Any] = {"beginning": [member.model_dump() for member in beginning]} if beginning else {}
     if config.select:
         from ensemble_pipeline import selection
 
@@ -112,15 +112,18 @@ def check_common_ancestor(members: Sequence[Artifact]) -> None:
         )
 
 
-def common_beginning(members: Sequence[Artifact]) -> Member | None:
-    """The network that all members started from, where it is still at hand: most of what they learned is from there."""
+def common_beginning(members: Sequence[Artifact]) -> tuple[Member, ...]:
+    """What the network that all members started from was made of, where it is still at hand; else nothing.
+
+    Most of what the members learned is from there.
+    """
     record = members[0].folder / _RUN
     start = json.loads(record.read_text(encoding="utf-8")).get("init_from") if record.exists() else None
     if start is None or not Path(start).is_dir():
-        return None
+        return ()
     found = models.find(start).config
     same = {member.config.members[0].ancestor for member in members} == {found.sha256[artifact.WEIGHTS]}
-    return found.members[0] if same else None
+    return found.members if same else ()
 
 
 def averaged(members: Sequence[Artifact], how: Literal["outputs", "weights"]) -> tuple[ModelConfig, Weights]:

@@ -112,7 +112,7 @@ class Upscaler:
     def _doubled_windows(
         self, picture: Pixels, orientations: list[Orientation]
     ) -> Iterator[tuple[tiling.Window, Pixels, Planes]]:
-        """Each window, what the network sees of it, and its output, 13(2 size)(2 size), averaged over `orientations`."""
+        """Each window, what the network sees, and the mean of what it makes of it, 13(2 size)(2 size)."""
         height, width = picture.shape[:2]
         jobs = (
             ((window, seen, orientation), orientation.apply(planes))

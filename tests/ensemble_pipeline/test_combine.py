@@ -157,7 +157,7 @@ def test_the_card_tells_of_the_common_beginning(tmp_path: Path) -> None:
     runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n in range(2))
     (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
     ensemble = combine.run(combine.Config(runs, tmp_path / "v1", "weights"))
-    assert ensemble.metrics["beginning"]["name"] == "beginning"
+    assert [member["name"] for member in ensemble.metrics["beginning"]] == ["beginning"]
     assert "| beginning (all began with it) | train_9 | 10 | 20 |" in (tmp_path / "v1/README.md").read_text()
 
 
