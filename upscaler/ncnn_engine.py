@@ -33,14 +33,15 @@ class NcnnEngine:
         options.use_bf16_storage = options.use_fp16_storage = options.use_fp16_arithmetic = False
         self._network.load_param_mem(description)
         self._network.load_model_mem(self._weights)  # which it goes on reading
-        self._threads = ThreadPoolExecutor(cores(), "window")
+        self._cores = cores()
+        self._threads = ThreadPoolExecutor(self._cores, "window")
         self._memory = _Memory()
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         waiting: deque[tuple[Key, Future[Planes]]] = deque()
         try:
             for key, planes in inputs:
-                if len(waiting) == 2 * cores():
+                if len(waiting) == 2 * self._cores:
                     yield _finish(waiting)
                 waiting.append((key, self._threads.submit(self._double, planes)))
             while waiting:

@@ -15,6 +15,7 @@ from apps.ui import keeping, loupe
 from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, zip_of
 from apps.ui.settings import Settings
 from upscaler import PictureError, Upscaler
+from upscaler.cores import cores
 
 HERE = Path(__file__).parent
 SAMPLES = sorted((HERE / "samples").glob("*.jpg"))
@@ -300,7 +301,7 @@ def line(doubled: Doubled, upscaler: Upscaler) -> str:
     return (
         f"{doubled.file.name}: {width}x{height} to {wide}x{high}, {doubled.seconds:.1f} s, "
         f"{doubled.megapixels_per_second:.1f} megapixels a second, model {model.name} ({model.revision}), "
-        f"{upscaler.precision} on {os.cpu_count()} cores"
+        f"{upscaler.precision} on {cores()} cores"
     )
 
 
