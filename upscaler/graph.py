@@ -1,4 +1,4 @@
-"""The networks of an artifact as one ONNX graph, which the engine runs. Needs the package `onnx` (extra: training)."""
+"""The networks of an artifact as one ONNX graph, which OpenVINO runs. Needs the package `onnx` (extra: training)."""
 
 import numpy as np
 import onnx

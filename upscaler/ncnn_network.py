@@ -11,6 +11,7 @@ PICTURE, DOUBLED = "picture", "doubled"  # names of the input and the output
 _MAGIC = 7767517  # says that the text is of ncnn's present format
 _FLOAT32 = bytes(4)  # before a kernel: it is neither compressed nor quantised
 _SUM = 1  # of the operations of an Eltwise
+_LIST = -23300  # less n is the key of a value n that is a list, written with its length before it
 
 
 def describe(architecture: Architecture, weights: Weights, networks: int) -> tuple[str, bytes]:
@@ -69,8 +70,8 @@ class _Description:
         return self._layer("ConvolutionDepthWise", [inner], ["interpolated"], values)[0]
 
     def sum(self, weighted: dict[str, float]) -> str:
-        factors = ",".join(map(str, weighted.values()))
-        return self._layer("Eltwise", list(weighted), ["total"], f"0={_SUM} -23301={len(weighted)},{factors}")[0]
+        factors = ",".join(map(str, [len(weighted), *weighted.values()]))
+        return self._layer("Eltwise", list(weighted), ["total"], f"0={_SUM} {_LIST - 1}={factors}")[0]
 
     def shuffle(self, x: str) -> str:
         return self._layer("PixelShuffle", [x], [DOUBLED], f"0={SCALE}")[0]
