@@ -91,7 +91,7 @@ def candidates(found: Sequence[Artifact], window: int) -> Iterator[Iterator[Cand
 def _candidates(found: Sequence[Artifact], window: int, folder: Path) -> Iterator[Candidate]:
     yield Candidate("bicubic", bicubic.double, None)
     first, *others = found
-    if first.config.networks > 1:
+    if first.config.combination == "outputs":
         for n, member in enumerate(first.config.members):
             config, weights = combine.single(first, n)
             alone = artifact.write(folder / str(n), config, weights, {}, "")

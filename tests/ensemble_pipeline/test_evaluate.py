@@ -16,6 +16,7 @@ from PIL import Image
 from ensemble_pipeline import card, cost, evaluate, testset
 from ensemble_pipeline.__main__ import main
 from ensemble_pipeline.cost import Cost
+from ensemble_pipeline.mirror import with_mirror_images
 from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
@@ -65,6 +66,14 @@ def test_each_way_of_doubling_gets_its_own_mean(quick: None, pictures: Path, tmp
     for row, double in [(rows[0], bicubic.double), (rows[3], Upscaler(model).upscale)]:
         assert row.score == metrics.mean([metrics.score(double(pair.small), pair.large) for pair in pairs])
     assert len({row.score.psnr_y for row in rows}) == 5
+
+
+def test_a_mirror_image_is_no_member(quick: None, pictures: Path, tiny_model: Path, tmp_path: Path) -> None:
+    plain = artifact.read(tiny_model)
+    both = artifact.write(tmp_path / "both", *with_mirror_images(plain.config, plain.weights()), {}, "")
+    rows = evaluate.run(evaluate.Config((str(both.folder),), pictures, "pictures", None))
+    assert [row.name for row in rows] == ["bicubic", "both", "both, eight flips and turns"]
+    assert "over the picture and its mirror image" in (both.folder / "README.md").read_text()
 
 
 def test_an_odd_row_or_column_is_left_out(pictures: Path) -> None:
