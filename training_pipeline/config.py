@@ -13,6 +13,7 @@ from training_pipeline.network import architecture
 from upscaler.errors import TrainingError
 
 TILE = 128  # pixels a side of the small tile
+LONG_STEPS, LONG_MINUTES = 1000, 5
 
 LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "steps": (lambda value: value >= 1, "1 or more"),
@@ -72,6 +73,11 @@ class Config:
             if value is not None and not holds(value):
                 raise TrainingError(f"{_option(name)} cannot be {value}; give {limit}")
         architecture(self.size)
+
+    @property
+    def long(self) -> bool:
+        """Whether the run is long enough for half a minute of preparation to pay."""
+        return (self.steps or 0) >= LONG_STEPS or (self.minutes or 0) >= LONG_MINUTES
 
     def as_json(self) -> dict[str, Any]:
         """The fields with paths as text; `out` is left out, because a run may be moved."""

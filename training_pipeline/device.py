@@ -1,6 +1,8 @@
 """Where and in which precision to train: what the machine has is used, and nothing is assumed."""
 
 import contextlib
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -27,5 +29,7 @@ def autocast(device: torch.device, bfloat16: bool) -> AbstractContextManager[obj
 
 
 def compiled(network: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The network, compiled where that pays: on CUDA."""
-    return torch.compile(network) if device.type == "cuda" else network
+    """The network, compiled where that pays in a long run: PReLU and its gradient take half of the time in bfloat16."""
+    if device.type == "cuda" or (has_bfloat16(device) and shutil.which(os.environ.get("CXX", "g++"))):
+        return torch.compile(network, dynamic=False)
+    return network

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from feature_pipeline.shards import Entry
-from training_pipeline import data
+from training_pipeline import data, device
 from training_pipeline.network import Network
 from upscaler import metrics
 from upscaler.architecture import SCALE
@@ -21,7 +21,7 @@ MOST_TILES = 200  # evenly over the set: enough to tell runs apart, and a few se
 
 
 def scores(network: Network, tiles: Sequence[Entry]) -> Iterator[Score]:
-    """The score of each of at most 200 of the tiles, as 8-bit pictures; what the upscaler makes of them, in float32."""
+    """The score of each of at most 200 of the tiles, as 8-bit pictures; what the upscaler makes of them, in the precision it takes."""
     for tile in spread(tiles, MOST_TILES):
         sample = data.load(tile)
         yield metrics.score(double(network, sample.small), sample.large)
@@ -42,12 +42,13 @@ def spread(tiles: Sequence[Entry], most: int) -> list[Entry]:
 @torch.no_grad()
 def double(network: Network, small: Pixels) -> Pixels:
     """What the network makes of an HWC uint8 picture, the border mirrored as the upscaler does: (2H)(2W)C uint8."""
-    device = next(network.parameters()).device
-    planes = torch.tensor(small, device=device).permute(2, 0, 1)[None] / 255
+    where = next(network.parameters()).device
+    planes = torch.tensor(small, device=where).permute(2, 0, 1)[None] / 255
     extended = F.pad(planes, (network.radius,) * 4, mode="reflect")
     was_training = network.training
     network.eval()
-    doubled = _inner(network(extended), SCALE * network.radius)
+    with device.autocast(where, device.has_bfloat16(where)):
+        doubled = _inner(network(extended), SCALE * network.radius)
     network.train(was_training)
     pixels: Pixels = (doubled[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     return pixels

@@ -166,4 +166,5 @@ class Network(nn.Module):
 
     def _interpolated(self, x: Tensor) -> Tensor:
         extended = F.pad(x, (INTERPOLATION_RADIUS,) * 4, mode="replicate")
-        return F.conv2d(extended, cast(Tensor, self.interpolation), groups=COLOURS)
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round the picture itself
+            return F.conv2d(extended, cast(Tensor, self.interpolation), groups=COLOURS)

@@ -75,7 +75,7 @@ class Run:
         self.bfloat16 = device.has_bfloat16(self.device)
         self.layout = torch.channels_last if self.bfloat16 else torch.contiguous_format  # what is faster, measured
         self.network = first_network(config).to(memory_format=self.layout).to(self.device)
-        self.forward = device.compiled(self.network, self.device)
+        self.forward = device.compiled(self.network, self.device) if self.config.long else self.network
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
         self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
         self.step, self.loss, self.earlier_seconds, self.began = 0, math.nan, 0.0, time.monotonic()
