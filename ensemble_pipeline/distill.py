@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ensemble_pipeline import combine
-from training_pipeline import train
+from training_pipeline import device, train
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import Config
 from training_pipeline.data import Tiles
@@ -35,15 +35,24 @@ class Teacher(nn.Module):
 
 
 class DistillationRun(train.Run):
-    """A run whose truth is what the teacher makes of the small crops; it is scored against the large tiles."""
+    """A run whose truth is what the teacher makes of the small crops; it is scored against the large tiles.
+
+    At every step the teacher sees the crops in another of their eight flips and turns. What it gets wrong because of
+    where it looks from is then noise to the student, who comes to the mean over all eight at the price of one.
+    """
 
     def __init__(self, teacher: Teacher, config: Config, tiles: Tiles, start: Checkpoint | None) -> None:
         super().__init__(config, tiles, start)
-        self.teacher = teacher.to(self.device)
+        teacher.to(memory_format=self.layout).to(self.device)
+        self.teacher = device.compiled(teacher, self.device) if config.long else teacher
 
     def advance(self, small: Tensor, large: Tensor) -> None:
         """Take one step on the small crops (uint8, N3cc); the large ones go unused."""
-        super().advance(small, 255 * self.teacher(small.to(self.device) / 255))
+        turns, flipped = self.step % 4, self.step // 4 % 2 == 1
+        seen = _turned(small.to(self.device) / 255, turns, flipped).contiguous(memory_format=self.layout)
+        with device.autocast(self.device, self.bfloat16):
+            taught = self.teacher(seen)
+        super().advance(small, 255 * _turned_back(taught, turns, flipped))
 
 
 def run(
@@ -63,6 +72,8 @@ def run(
         steps=wanted.steps,
         init_from=wanted.init_from,
         learning_rate=wanted.learning_rate,
+        branches=False,
+        optimiser="muon",
         threads=wanted.threads,
     )
     student = train.run(config, resume=True, begin=partial(DistillationRun, Teacher(members)))
@@ -73,6 +84,15 @@ def fingerprint(members: Sequence[Artifact]) -> str:
     """Digits that differ for other members, so that no run goes on with another teacher."""
     weights = "".join(member.config.sha256[artifact.WEIGHTS] for member in members)
     return hashlib.sha256(weights.encode()).hexdigest()[:8]
+
+
+def _turned(planes: Tensor, turns: int, flipped: bool) -> Tensor:
+    turned = planes.rot90(turns, (2, 3))
+    return turned.flip(3) if flipped else turned
+
+
+def _turned_back(planes: Tensor, turns: int, flipped: bool) -> Tensor:
+    return (planes.flip(3) if flipped else planes).rot90(-turns, (2, 3))
 
 
 def _network(member: Artifact) -> Network:

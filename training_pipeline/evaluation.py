@@ -21,7 +21,7 @@ MOST_TILES = 200  # evenly over the set: enough to tell runs apart, and a few se
 
 
 def scores(network: Network, tiles: Sequence[Entry]) -> Iterator[Score]:
-    """The score of each of at most 200 of the tiles, as 8-bit pictures; what the upscaler makes of them, in the precision it takes."""
+    """The score of each of at most 200 of the tiles as 8-bit pictures, in the precision that the upscaler takes."""
     for tile in spread(tiles, MOST_TILES):
         sample = data.load(tile)
         yield metrics.score(double(network, sample.small), sample.large)

@@ -8,9 +8,11 @@ import pytest
 import torch
 from generated import photo_like, random_weights
 from made_tiles import write_tiles
+from torch import Tensor
 from torch.nn import functional as F
 
 from ensemble_pipeline import combine, distill
+from training_pipeline import data, train
 from upscaler import Upscaler, artifact, bicubic
 from upscaler.architecture import Architecture
 from upscaler.artifact import Artifact, Member, ModelConfig
@@ -64,6 +66,33 @@ def test_the_teacher_gives_the_mean_of_its_members(members: list[Artifact]) -> N
     learned = distill.Teacher(members)(planes)[0, :, 2 * radius : -2 * radius, 2 * radius : -2 * radius]
     alone = [Upscaler(member, precision="f32").upscale(picture).astype(float) for member in members]
     assert np.abs(255 * learned.permute(1, 2, 0).numpy() - np.mean(alone, axis=0)).max() < 1
+
+
+class Enlarging(distill.Teacher):
+    """Repeats every pixel, and keeps what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.shown: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shown.append(x)
+        return F.interpolate(x, scale_factor=2)
+
+
+def test_the_teacher_sees_the_crops_from_all_eight_sides_and_the_student_from_one(
+    wanted: combine.Distillation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = train.Config(wanted.shards, wanted.validation, tmp_path / "run", size="4x1", steps=8, threads=1)
+    teacher, small = Enlarging(), torch.from_numpy(photo_like(24, 24)).permute(2, 0, 1)[None]
+    taught: list[tuple[Tensor, Tensor]] = []
+    monkeypatch.setattr(train.Run, "advance", lambda _, small, large: taught.append((small, large)))
+    run = distill.DistillationRun(teacher, config, data.read(config), None)
+    for run.step in range(8):
+        run.advance(small, small)
+    assert all(torch.allclose(large, F.interpolate(seen.float(), scale_factor=2)) for seen, large in taught)
+    assert all(torch.equal(seen, small) for seen, _ in taught)
+    assert len({shown.numpy().tobytes() for shown in teacher.shown}) == 8
 
 
 @pytest.mark.slow
