@@ -6,7 +6,9 @@ BEGINNING_STEPS ?= 5000
 SECOND_STEPS ?= 8000
 THIRD_STEPS ?= 6500
 TWIN_STEPS ?= 4800
+DEEP_STEPS ?= 12000
 MEMBER_STEPS ?= 100
+STUDENT_STEPS ?= 10000
 TILES_PER_IMAGE ?= 12
 THREADS ?= 2
 
@@ -15,18 +17,14 @@ TRAIN := $(PYTHON) -m training_pipeline --resume --no-branches --optimiser muon 
 	--validation shards/validation
 COMBINE := $(PYTHON) -m ensemble_pipeline combine
 ALL := $(PARTS:%=--shards shards/train_%)
+AUGMENTED := $(filter-out $(CLEAN),$(PARTS))
 SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.json
 .PHONY: all
 .SECONDARY:
 
 all: ensembles/fast/config.json ensembles/best/config.json
 
-ensembles/fast/config.json: $(PARTS:%=runs/%/config.json)
-	$(COMBINE) $(^D) --how weights --out $(@D)
-
-ensembles/best/config.json: $(PARTS:%=runs/%/config.json)
-	$(COMBINE) $(^D) --how weights --mirrored --out $(@D)
-
+# Networks of 8 layers train quickly: one is the beginning of the deep network, and of the one that learns from it.
 runs/beginning/config.json: $(SHARDS)
 	$(TRAIN) $(ALL) --seed 0 --steps $(BEGINNING_STEPS) --learning-rate 2e-3 --out $(@D)
 
@@ -43,17 +41,28 @@ runs/third/config.json: runs/second/config.json
 runs/twin/config.json: runs/second/config.json
 	$(TRAIN) $(TWIN) $(ALL) --seed 6 --init-from $(<D) --steps $(TWIN_STEPS) --out $(@D)
 
-ensembles/trunk/config.json: runs/third/config.json runs/twin/config.json
+ensembles/shallow/config.json: runs/third/config.json runs/twin/config.json
 	$(COMBINE) $(^D) --how weights --out $(@D)
 
-# Half way from networks of clean tiles to those of augmented tiles lies what is good for clean photos and for JPEGs.
-MEMBER := --threads 1 --seed 3 --learning-rate 5e-4 --steps $(MEMBER_STEPS)
+runs/deep/config.json: ensembles/shallow/config.json
+	$(TRAIN) $(ALL) --size 48x20 --seed 0 --init-from $(<D) --steps $(DEEP_STEPS) --learning-rate 2e-3 --out $(@D)
 
-$(CLEAN:%=runs/%/config.json): runs/%/config.json: ensembles/trunk/config.json shards/train_%/manifest.json
+# Half way from networks of clean tiles to those of augmented tiles lies what is good for clean photos and for JPEGs.
+MEMBER := --threads 1 --size 48x20 --seed 3 --learning-rate 5e-4 --steps $(MEMBER_STEPS)
+
+$(CLEAN:%=runs/%/config.json): runs/%/config.json: runs/deep/config.json shards/train_%/manifest.json
 	$(TRAIN) $(MEMBER) --shards shards/train_$* --init-from $(<D) --out $(@D)
 
-runs/%/config.json: ensembles/trunk/config.json shards/train_%/manifest.json augmented/train_%/manifest.json
+runs/%/config.json: runs/deep/config.json shards/train_%/manifest.json augmented/train_%/manifest.json
 	$(TRAIN) $(MEMBER) --shards shards/train_$* --shards augmented/train_$* --init-from $(<D) --out $(@D)
+
+ensembles/best/config.json: $(PARTS:%=runs/%/config.json)
+	$(COMBINE) $(^D) --how weights --out $(@D)
+
+ensembles/fast/config.json: ensembles/best/config.json ensembles/shallow/config.json
+	$(COMBINE) $(<D) --how distill --into 48x8 --init-from ensembles/shallow --steps $(STUDENT_STEPS) \
+		--learning-rate 1.5e-3 --threads $(THREADS) --validation shards/validation \
+		$(ALL) $(AUGMENTED:%=--shards augmented/train_%) --out $(@D)
 
 shards/train_%/manifest.json:
 	$(PYTHON) -m feature_pipeline --part $* --tiles-per-image $(TILES_PER_IMAGE) --out shards

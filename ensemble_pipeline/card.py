@@ -13,7 +13,7 @@ _HOW = {
     "single": "one network",
     "outputs": "the mean of the outputs of {n} networks",
     "weights": "one network whose weights are the mean of those of {n} networks with a common beginning",
-    "distilled": "one network trained to give the mean output of {n} networks",
+    "distilled": "one network trained to give what {n} networks give together",
 }
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
 

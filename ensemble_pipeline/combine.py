@@ -76,14 +76,17 @@ def run(config: Config) -> Artifact:
 def _checked_members(config: Config) -> list[Artifact]:
     if config.out.resolve() in {run.resolve() for run in config.runs}:
         raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
-    members = read_members(config.runs)
+    members = read_members(config.runs, teachers=config.how == "distill")
     if config.how == "weights":
         check_common_ancestor(members)
     return members
 
 
-def read_members(runs: Sequence[Path]) -> list[Artifact]:
-    """Read the runs' artifacts. Raises EnsembleError unless they are 1 to 16 single networks of one shape."""
+def read_members(runs: Sequence[Path], teachers: bool) -> list[Artifact]:
+    """Read the runs' artifacts. Raises EnsembleError unless they are 1 to 16 single networks of one shape.
+
+    teachers: the mean of several networks' weights will do too.
+    """
     if not 1 <= len(runs) <= MOST_MEMBERS:
         raise EnsembleError(f"{len(runs)} runs cannot be combined; give 1 to {MOST_MEMBERS}")
     if len({run.resolve() for run in runs}) < len(runs):
@@ -91,7 +94,7 @@ def read_members(runs: Sequence[Path]) -> list[Artifact]:
     members = [artifact.read(run) for run in runs]
     first = members[0]
     for run, member in zip(runs, members, strict=True):
-        if member.config.combination != "single":
+        if member.config.combination != "single" and not (teachers and member.config.networks == 1):
             raise EnsembleError(f"{run} is an ensemble itself; give the runs that it was made of")
         if member.config.architecture != first.config.architecture:
             sizes = [f"{m.config.architecture.width}x{m.config.architecture.depth}" for m in (first, member)]
@@ -136,7 +139,7 @@ def config_for(
     members: Sequence[Artifact], combination: artifact.Combination, architecture: Architecture
 ) -> ModelConfig:
     """What config.json says of a model made of `members`."""
-    made_of = tuple(member.config.members[0] for member in members)
+    made_of = tuple(network for member in members for network in member.config.members)
     return ModelConfig(architecture=architecture, combination=combination, members=made_of)
 
 

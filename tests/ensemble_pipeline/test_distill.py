@@ -120,6 +120,15 @@ def test_a_finished_distillation_is_not_done_again_but_for_other_members(
     assert other.graph.read_bytes() != first
 
 
+@pytest.mark.slow
+def test_the_mean_of_several_networks_weights_may_be_the_teacher(
+    members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
+) -> None:
+    mean = artifact.write(tmp_path / "mean", *combine.averaged(members, "weights"), {}, "")
+    student = distilled([mean], replace(wanted, steps=2), tmp_path / "v1")
+    assert [member.name for member in student.config.members] == ["run_0", "run_1"]
+
+
 def test_pictures_of_the_validation_set_are_not_learned_from(
     members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
 ) -> None:
