@@ -13,7 +13,7 @@ from training_pipeline.network import architecture
 from upscaler.errors import TrainingError
 
 TILE = 128  # pixels a side of the small tile
-LONG_STEPS, LONG_MINUTES = 1000, 5
+LONG_STEPS, LONG_MINUTES = 100, 5
 
 LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "steps": (lambda value: value >= 1, "1 or more"),
