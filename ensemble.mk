@@ -8,7 +8,7 @@ THIRD_STEPS ?= 6500
 TWIN_STEPS ?= 4800
 DEEP_STEPS ?= 12000
 MEMBER_STEPS ?= 100
-STUDENT_STEPS ?= 10000
+STUDENT_STEPS ?= 6500
 TILES_PER_IMAGE ?= 12
 THREADS ?= 2
 
@@ -56,13 +56,16 @@ $(CLEAN:%=runs/%/config.json): runs/%/config.json: runs/deep/config.json shards/
 runs/%/config.json: runs/deep/config.json shards/train_%/manifest.json augmented/train_%/manifest.json
 	$(TRAIN) $(MEMBER) --shards shards/train_$* --shards augmented/train_$* --init-from $(<D) --out $(@D)
 
-ensembles/best/config.json: $(PARTS:%=runs/%/config.json)
+ensembles/deep/config.json: $(PARTS:%=runs/%/config.json)
 	$(COMBINE) $(^D) --how weights --out $(@D)
 
-ensembles/fast/config.json: ensembles/best/config.json ensembles/shallow/config.json
+ensembles/fast/config.json: ensembles/deep/config.json ensembles/shallow/config.json
 	$(COMBINE) $(<D) --how distill --into 48x8 --init-from ensembles/shallow --steps $(STUDENT_STEPS) \
-		--learning-rate 1.5e-3 --threads $(THREADS) --validation shards/validation \
+		--threads $(THREADS) --validation shards/validation \
 		$(ALL) $(AUGMENTED:%=--shards augmented/train_%) --out $(@D)
+
+ensembles/best/config.json: ensembles/fast/config.json
+	$(COMBINE) $(<D) --mirrored --out $(@D)
 
 shards/train_%/manifest.json:
 	$(PYTHON) -m feature_pipeline --part $* --tiles-per-image $(TILES_PER_IMAGE) --out shards

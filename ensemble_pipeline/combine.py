@@ -64,6 +64,8 @@ def run(config: Config) -> Artifact:
     if config.how == "distill":
         model, weights, learned = _distilled(config, members)
         metrics |= learned
+    elif members[0].config.combination != "single":
+        model, weights = members[0].config, members[0].weights()
     else:
         model, weights = averaged(members, config.how)
     if config.mirrored:
@@ -76,16 +78,16 @@ def run(config: Config) -> Artifact:
 def _checked_members(config: Config) -> list[Artifact]:
     if config.out.resolve() in {run.resolve() for run in config.runs}:
         raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
-    members = read_members(config.runs, teachers=config.how == "distill")
+    members = read_members(config.runs)
     if config.how == "weights":
         check_common_ancestor(members)
     return members
 
 
-def read_members(runs: Sequence[Path], teachers: bool) -> list[Artifact]:
+def read_members(runs: Sequence[Path]) -> list[Artifact]:
     """Read the runs' artifacts. Raises EnsembleError unless they are 1 to 16 single networks of one shape.
 
-    teachers: the mean of several networks' weights will do too.
+    What several networks became one by will do too, if it is alone: as a teacher, or to be mirrored.
     """
     if not 1 <= len(runs) <= MOST_MEMBERS:
         raise EnsembleError(f"{len(runs)} runs cannot be combined; give 1 to {MOST_MEMBERS}")
@@ -94,7 +96,7 @@ def read_members(runs: Sequence[Path], teachers: bool) -> list[Artifact]:
     members = [artifact.read(run) for run in runs]
     first = members[0]
     for run, member in zip(runs, members, strict=True):
-        if member.config.combination != "single" and not (teachers and member.config.networks == 1):
+        if member.config.combination != "single" and (len(runs) > 1 or member.config.networks > 1):
             raise EnsembleError(f"{run} is an ensemble itself; give the runs that it was made of")
         if member.config.architecture != first.config.architecture:
             sizes = [f"{m.config.architecture.width}x{m.config.architecture.depth}" for m in (first, member)]
@@ -120,6 +122,8 @@ def common_beginning(members: Sequence[Artifact]) -> tuple[Member, ...]:
 
     Most of what the members learned is from there.
     """
+    if known := members[0].metrics.get("beginning"):  # of the networks that a lone member was made of
+        return tuple(Member(**member) for member in known)
     record = members[0].folder / _RUN
     start = json.loads(record.read_text(encoding="utf-8")).get("init_from") if record.exists() else None
     if start is None or not Path(start).is_dir():

@@ -109,6 +109,18 @@ def test_networks_of_different_sizes_are_refused(tmp_path: Path) -> None:
         combine.run(combine.Config(runs, tmp_path / "v1", "outputs"))
 
 
+def test_the_mean_of_weights_may_be_mirrored_later_and_is_told_of_as_before(tmp_path: Path) -> None:
+    start = write_run(tmp_path / "beginning", 9)
+    ancestor = artifact.read(start).config.sha256[artifact.WEIGHTS]
+    runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n in range(2))
+    (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
+    at_once = combine.run(combine.Config(runs, tmp_path / "at_once", "weights", mirrored=True))
+    combine.run(combine.Config(runs, tmp_path / "first", "weights"))
+    later = combine.run(combine.Config((tmp_path / "first",), tmp_path / "later", "outputs", mirrored=True))
+    assert later.config == at_once.config
+    assert later.metrics == at_once.metrics
+
+
 def test_an_ensemble_of_ensembles_is_refused(tmp_path: Path) -> None:
     ensemble = write_tiny_model(tmp_path / "e", networks=2)
     with pytest.raises(EnsembleError, match="is an ensemble itself"):
