@@ -44,6 +44,7 @@ runs/twin/config.json: runs/second/config.json
 ensembles/shallow/config.json: runs/third/config.json runs/twin/config.json
 	$(COMBINE) $(^D) --how weights --out $(@D)
 
+# checkpoints/deep is this run as it was for the models that ship, to begin with: --init-from checkpoints/deep
 runs/deep/config.json: ensembles/shallow/config.json
 	$(TRAIN) $(ALL) --size 48x20 --seed 0 --init-from $(<D) --steps $(DEEP_STEPS) --learning-rate 2e-3 --out $(@D)
 

@@ -308,7 +308,8 @@ def test_workers_told_to_stop_leave_checkpoints(tmp_path: Path) -> None:
     small_config(tmp_path)
     command = ["-m", "training_pipeline", "tune", "--shards", "train_0", "--validation", "validation", "--size", "4x1"]
     command += ["--threads", "1", "--steps", "1000000", "--trials", "9", "--workers", "2", "--out", "search"]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin"}
+    not_compiled = {"CXX": "none"}  # so long a run would be, which takes longer than the test
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin", **not_compiled}
     process = subprocess.Popen(
         [sys.executable, *command], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, bufsize=1
     )
