@@ -54,12 +54,12 @@ def test_sizes_that_fit_no_window(upscaler: Upscaler, size: tuple[int, int]) -> 
 
 def test_windows_of_the_size_that_is_used(upscaler: Upscaler) -> None:
     picture = photo_like(523, 277)
-    assert_equal(Upscaler(upscaler.model).upscale(picture), whole(upscaler, picture))
+    assert_equal(Upscaler(upscaler.model, "f32").upscale(picture), whole(upscaler, picture))
 
 
 def test_an_ensemble_of_outputs_is_exact_as_well(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = write_tiny_model(tmp_path_factory.mktemp("models") / "three", networks=3)
-    upscaler = Upscaler(models.find(str(folder)), window=16)
+    upscaler = Upscaler(models.find(str(folder)), "f32", window=16)
     picture = photo_like(37, 53)
     assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
 
