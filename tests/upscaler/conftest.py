@@ -10,6 +10,6 @@ WINDOW = 24
 
 @pytest.fixture(scope="session")
 def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
-    """A model with random weights, in windows of 24x24, in float32: what bf16 rounds differs from window to window."""
+    """A model with random weights, in windows of 24x24."""
     folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
-    return Upscaler(models.find(str(folder)), "f32", window=WINDOW)
+    return Upscaler(models.find(str(folder)), window=WINDOW)

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from upscaler import Upscaler, bicubic, metrics, models, tiling
-from upscaler.engine import ENGINES, Engine
+from upscaler.engine import ENGINES, Engine, Precision
 from upscaler.flat import flat_places
 from upscaler.openvino_engine import CORE, has_bf16, split
 from upscaler.pixels import Pixels, to_pixels, to_planes
@@ -19,6 +19,12 @@ from upscaler.upscaler import empty_double
 
 few = settings(max_examples=25, deadline=None)
 side = st.integers(1, 80)
+
+
+@pytest.fixture(scope="module")
+def exact(upscaler: Upscaler) -> Upscaler:
+    """The same model in float32, in which `whole` runs it."""
+    return Upscaler(upscaler.model, "f32", window=24)
 
 
 def whole(upscaler: Upscaler, picture: Pixels) -> Pixels:
@@ -40,16 +46,27 @@ def assert_equal(a: Pixels, b: Pixels) -> None:
 
 @few
 @given(height=side, width=side, seed=st.integers(0, 99))
-def test_windows_give_the_whole_picture(upscaler: Upscaler, height: int, width: int, seed: int) -> None:
+def test_windows_give_the_whole_picture(exact: Upscaler, height: int, width: int, seed: int) -> None:
     assume(height * width > 1)  # one pixel is flat
     picture = photo_like(height, width, seed)
-    assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
+    assert_equal(exact.upscale(picture), whole(exact, picture))
 
 
 @pytest.mark.parametrize("size", [(1, 2), (1, 500), (500, 1), (2, 3), (211, 307), (24, 24), (25, 49)])
-def test_sizes_that_fit_no_window(upscaler: Upscaler, size: tuple[int, int]) -> None:
+def test_sizes_that_fit_no_window(exact: Upscaler, size: tuple[int, int]) -> None:
     picture = photo_like(*size)
-    assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
+    assert_equal(exact.upscale(picture), whole(exact, picture))
+
+
+@pytest.mark.parametrize("size", [(1, 500), (25, 49), (211, 307)])
+@pytest.mark.parametrize("precision", ENGINES)
+def test_windows_of_any_size_give_the_same_picture(
+    upscaler: Upscaler, precision: Precision, size: tuple[int, int]
+) -> None:
+    picture = photo_like(*size)
+    small, large, one = (Upscaler(upscaler.model, precision, side).upscale(picture) for side in (24, 100, max(size)))
+    assert_equal(small, one)
+    assert_equal(large, one)
 
 
 def test_windows_of_the_size_that_is_used(upscaler: Upscaler) -> None:
