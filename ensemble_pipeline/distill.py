@@ -1,11 +1,12 @@
 """One network trained to give what an ensemble gives: a training run with the ensemble in place of the truth."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +19,10 @@ from training_pipeline.network import Network
 from upscaler import artifact
 from upscaler.architecture import Weights
 from upscaler.artifact import Artifact, ModelConfig
+from upscaler.orientations import Orientation
+from upscaler.pixels import Planes
 
+ORIENTATIONS = tuple(Orientation)
 RUN = "distillation"  # the run's folder, inside that of the model, and what it learns from
 
 
@@ -43,16 +47,15 @@ class DistillationRun(train.Run):
 
     def __init__(self, teacher: Teacher, config: Config, tiles: Tiles, start: Checkpoint | None) -> None:
         super().__init__(config, tiles, start)
-        teacher.to(memory_format=self.layout).to(self.device)
-        self.teacher = device.compiled(teacher, self.device) if config.long else teacher
+        self.teacher = self.compiled(teacher.to(memory_format=self.layout).to(self.device))
 
     def advance(self, small: Tensor, large: Tensor) -> None:
         """Take one step on the small crops (uint8, N3cc); the large ones go unused."""
-        turns, flipped = self.step % 4, self.step // 4 % 2 == 1
-        seen = _turned(small.to(self.device) / 255, turns, flipped).contiguous(memory_format=self.layout)
+        orientation = ORIENTATIONS[self.step % len(ORIENTATIONS)]
+        seen = _turned(orientation.apply, small).to(self.device) / 255
         with device.autocast(self.device, self.bfloat16):
-            taught = self.teacher(seen)
-        super().advance(small, 255 * _turned_back(taught, turns, flipped))
+            taught = self.teacher(seen.contiguous(memory_format=self.layout))
+        super().advance(small, 255 * _turned(orientation.undo, taught))
 
 
 def run(
@@ -86,13 +89,8 @@ def fingerprint(members: Sequence[Artifact]) -> str:
     return hashlib.sha256(weights.encode()).hexdigest()[:8]
 
 
-def _turned(planes: Tensor, turns: int, flipped: bool) -> Tensor:
-    turned = planes.rot90(turns, (2, 3))
-    return turned.flip(3) if flipped else turned
-
-
-def _turned_back(planes: Tensor, turns: int, flipped: bool) -> Tensor:
-    return (planes.flip(3) if flipped else planes).rot90(-turns, (2, 3))
+def _turned(turn: Callable[[Planes], Planes], planes: Tensor) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(turn(planes.numpy(force=True))))
 
 
 def _network(member: Artifact) -> Network:

@@ -75,7 +75,7 @@ class Run:
         self.bfloat16 = device.has_bfloat16(self.device)
         self.layout = torch.channels_last if self.bfloat16 else torch.contiguous_format  # what is faster, measured
         self.network = first_network(config).to(memory_format=self.layout).to(self.device)
-        self.forward = device.compiled(self.network, self.device) if self.config.long else self.network
+        self.forward = self.compiled(self.network)
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
         self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
         self.step, self.loss, self.earlier_seconds, self.began = 0, math.nan, 0.0, time.monotonic()
@@ -96,6 +96,10 @@ class Run:
                 if self.step % SHOW_EVERY == 0:
                     self.journal.show(self.step, loss=self.loss, learning_rate=self._rate)
                 done = self._settle(stopped)
+
+    def compiled(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
+        """The network, compiled if the run is long enough for that to pay."""
+        return device.compiled(network, self.device) if self.config.long else network
 
     @property
     def progress(self) -> float:
