@@ -14,11 +14,12 @@ from ensemble_pipeline import combine
 from training_pipeline import device, train
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import Config
-from training_pipeline.data import Tiles
+from training_pipeline.data import EDGE, Tiles
 from training_pipeline.network import Network
 from upscaler import artifact
 from upscaler.architecture import Weights
 from upscaler.artifact import Artifact, ModelConfig
+from upscaler.bicubic import halve
 from upscaler.orientations import Orientation
 from upscaler.pixels import Planes
 
@@ -39,10 +40,13 @@ class Teacher(nn.Module):
 
 
 class DistillationRun(train.Run):
-    """A run whose truth is what the teacher makes of the small crops; it is scored against the large tiles.
+    """A run whose truth is what the teacher makes of the crops; it is scored against the large tiles.
 
-    At every step the teacher sees the crops in another of their eight flips and turns. What it gets wrong because of
-    where it looks from is then noise to the student, who comes to the mean over all eight at the price of one.
+    The teacher sees the crops as they were before noise and compression were added, and at every step in another of
+    their eight flips and turns. What it gets wrong because of where it looks from is then noise to the student, who
+    comes to the mean over all eight at the price of one.
+
+    D. Lopez-Paz et al., "Unifying distillation and privileged information", ICLR 2016.
     """
 
     def __init__(self, teacher: Teacher, config: Config, tiles: Tiles, start: Checkpoint | None) -> None:
@@ -50,9 +54,9 @@ class DistillationRun(train.Run):
         self.teacher = self.compiled(teacher.to(memory_format=self.layout).to(self.device))
 
     def advance(self, small: Tensor, large: Tensor) -> None:
-        """Take one step on the small crops (uint8, N3cc); the large ones go unused."""
+        """Take one step on the small crops (uint8, N3cc), the teacher on the large ones halved."""
         orientation = ORIENTATIONS[self.step % len(ORIENTATIONS)]
-        seen = _turned(orientation.apply, small).to(self.device) / 255
+        seen = _turned(orientation.apply, undamaged(small, large)).to(self.device) / 255
         with device.autocast(self.device, self.bfloat16):
             taught = self.teacher(seen.contiguous(memory_format=self.layout))
         super().advance(small, 255 * _turned(orientation.undo, taught))
@@ -77,6 +81,7 @@ def run(
         learning_rate=wanted.learning_rate,
         branches=False,
         optimiser="muon",
+        loss="luma",
         threads=wanted.threads,
     )
     student = train.run(config, resume=True, begin=partial(DistillationRun, Teacher(members)))
@@ -87,6 +92,17 @@ def fingerprint(members: Sequence[Artifact]) -> str:
     """Digits that differ for other members, so that no run goes on with another teacher."""
     weights = "".join(member.config.sha256[artifact.WEIGHTS] for member in members)
     return hashlib.sha256(weights.encode()).hexdigest()[:8]
+
+
+def undamaged(small: Tensor, large: Tensor) -> Tensor:
+    """The small crops as the large ones halved, uint8, N3cc and N3(2c)(2c): without what augmentation added to them.
+
+    Near its edges a crop knows too little of what was around it, so there they stay as they are.
+    """
+    halved = np.stack([halve(crop) for crop in large.permute(0, 2, 3, 1).numpy()])
+    clean, inner = small.clone(), slice(EDGE, -EDGE)
+    clean[..., inner, inner] = torch.from_numpy(halved).permute(0, 3, 1, 2)[..., inner, inner]
+    return clean
 
 
 def _turned(turn: Callable[[Planes], Planes], planes: Tensor) -> Tensor:

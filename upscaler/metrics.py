@@ -10,6 +10,7 @@ from upscaler.errors import MetricError
 from upscaler.pixels import Pixels
 
 SHAVE = 2  # pixels left out at each border, as the literature does for x2
+LUMA = (65.481, 128.553, 24.966)  # what red, green and blue in [0, 1] add to Y in [16, 235], ITU-R BT.601
 
 Values = NDArray[np.float64]
 
@@ -54,7 +55,7 @@ def mean(scores: list[Score]) -> Score:
 
 def luma(rgb: Pixels) -> Values:
     """Y of ITU-R BT.601 in [16, 235], as MATLAB's rgb2ycbcr gives it: HWC uint8 -> HW."""
-    weighted: Values = rgb.astype(np.float64) @ np.array([65.481, 128.553, 24.966])
+    weighted: Values = rgb.astype(np.float64) @ np.array(LUMA)
     return 16.0 + weighted / 255.0
 
 
