@@ -1,14 +1,16 @@
 # The two models that ship, from the bucket to the artifacts: make ensemble. Whatever is finished is not made again, and
 # a run that was stopped goes on from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
-CLEAN ?= 0 1 2 3 4 5 6 7 # the parts whose members see no augmented tiles
+AUGMENTED ?= 8 9 a b c d e f # the parts of which there are augmented tiles too
 BEGINNING_STEPS ?= 5000
 SECOND_STEPS ?= 8000
 THIRD_STEPS ?= 6500
 TWIN_STEPS ?= 4800
-DEEP_STEPS ?= 12000
+DEEPENED_STEPS ?= 12000
+DEEP_STEPS ?= 11000
 MEMBER_STEPS ?= 100
-STUDENT_STEPS ?= 6500
+FAST_STEPS ?= 6000
+BEST_STEPS ?= 1500
 TILES_PER_IMAGE ?= 12
 THREADS ?= 2
 
@@ -17,7 +19,6 @@ TRAIN := $(PYTHON) -m training_pipeline --resume --no-branches --optimiser muon 
 	--validation shards/validation
 COMBINE := $(PYTHON) -m ensemble_pipeline combine
 ALL := $(PARTS:%=--shards shards/train_%)
-AUGMENTED := $(filter-out $(CLEAN),$(PARTS))
 SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.json
 .PHONY: all
 .SECONDARY:
@@ -44,29 +45,31 @@ runs/twin/config.json: runs/second/config.json
 ensembles/shallow/config.json: runs/third/config.json runs/twin/config.json
 	$(COMBINE) $(^D) --how weights --out $(@D)
 
+runs/deepened/config.json: ensembles/shallow/config.json
+	$(TRAIN) $(ALL) --size 48x20 --seed 0 --init-from $(<D) --steps $(DEEPENED_STEPS) --learning-rate 2e-3 --out $(@D)
+
 # checkpoints/deep is this run as it was for the models that ship, to begin with: --init-from checkpoints/deep
-runs/deep/config.json: ensembles/shallow/config.json
-	$(TRAIN) $(ALL) --size 48x20 --seed 0 --init-from $(<D) --steps $(DEEP_STEPS) --learning-rate 2e-3 --out $(@D)
+runs/deep/config.json: runs/deepened/config.json
+	$(TRAIN) $(ALL) --size 48x20 --seed 5 --loss luma --init-from $(<D) --steps $(DEEP_STEPS) \
+		--learning-rate 1.5e-3 --out $(@D)
 
-# Half way from networks of clean tiles to those of augmented tiles lies what is good for clean photos and for JPEGs.
-MEMBER := --threads 1 --size 48x20 --seed 3 --learning-rate 5e-4 --steps $(MEMBER_STEPS)
-
-$(CLEAN:%=runs/%/config.json): runs/%/config.json: runs/deep/config.json shards/train_%/manifest.json
-	$(TRAIN) $(MEMBER) --shards shards/train_$* --init-from $(<D) --out $(@D)
-
-runs/%/config.json: runs/deep/config.json shards/train_%/manifest.json augmented/train_%/manifest.json
-	$(TRAIN) $(MEMBER) --shards shards/train_$* --shards augmented/train_$* --init-from $(<D) --out $(@D)
+runs/%/config.json: runs/deep/config.json shards/train_%/manifest.json
+	$(TRAIN) --threads 1 --size 48x20 --seed 3 --loss luma --shards shards/train_$* --init-from $(<D) \
+		--steps $(MEMBER_STEPS) --learning-rate 5e-4 --out $(@D)
 
 ensembles/deep/config.json: $(PARTS:%=runs/%/config.json)
 	$(COMBINE) $(^D) --how weights --out $(@D)
 
-ensembles/fast/config.json: ensembles/deep/config.json ensembles/shallow/config.json
-	$(COMBINE) $(<D) --how distill --into 48x8 --init-from ensembles/shallow --steps $(STUDENT_STEPS) \
-		--threads $(THREADS) --validation shards/validation \
-		$(ALL) $(AUGMENTED:%=--shards augmented/train_%) --out $(@D)
+# The teacher sees clean crops alone; what noise and JPEG do to them is for the students to learn.
+DISTILL = $(COMBINE) $(<D) --how distill --threads $(THREADS) --validation shards/validation \
+	$(ALL) $(AUGMENTED:%=--shards augmented/train_%) --out $(@D)
 
-ensembles/best/config.json: ensembles/fast/config.json
-	$(COMBINE) $(<D) --mirrored --out $(@D)
+ensembles/fast/config.json: ensembles/deep/config.json ensembles/shallow/config.json \
+		$(AUGMENTED:%=augmented/train_%/manifest.json)
+	$(DISTILL) --into 48x8 --init-from ensembles/shallow --steps $(FAST_STEPS)
+
+ensembles/best/config.json: ensembles/deep/config.json $(AUGMENTED:%=augmented/train_%/manifest.json)
+	$(DISTILL) --into 48x20 --init-from $(<D) --steps $(BEST_STEPS)
 
 shards/train_%/manifest.json:
 	$(PYTHON) -m feature_pipeline --part $* --tiles-per-image $(TILES_PER_IMAGE) --out shards
