@@ -1,11 +1,12 @@
 """The model card: what the model is, how it was made and how good it is, in Markdown under the Hub's metadata."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from upscaler.artifact import Member, ModelConfig
+from upscaler.artifact import DATA, Member, ModelConfig
 
 PICTURE = "before_after.png"
 
@@ -32,14 +33,14 @@ _LIMITS = """## Limits
 - It is made to be near the truth in the mean (PSNR), so it would rather be soft than invent texture. Do not read from a
   doubled picture what the small one does not show: no number plate, no face.
 """
-_DATA = """## Data and attribution
+_OPEN_IMAGES = """## Data and attribution
 The photos are of [Open Images](https://storage.googleapis.com/openimages/web/index.html), listed there as CC BY 2.0.
 `ATTRIBUTION.csv`, which the feature pipeline writes beside the tiles of each part, names every photographer.
 """
 
 
-def model_card(name: str, config: ModelConfig, measured: dict[str, Any]) -> str:
-    """Write the card of a model. name: as `--model` takes it.
+def model_card(name: str, config: ModelConfig, measured: dict[str, Any], folder: Path) -> str:
+    """Write the card of a model. name: as `--model` takes it. folder: its own, whose DATA.md is put in.
 
     measured: what its metrics.json holds; "tests" and "picture" are of `evaluate`.
     """
@@ -51,7 +52,7 @@ def model_card(name: str, config: ModelConfig, measured: dict[str, Any]) -> str:
         *_tests(measured),
         *_samples(measured),
         _LIMITS,
-        _DATA,
+        _data(folder / DATA),
         "## Licence\nApache-2.0, the weights too.\n",
     ]
     return "\n".join(parts)
@@ -122,6 +123,10 @@ def _samples(measured: dict[str, Any]) -> Iterator[str]:
     if credits := measured.get("picture"):
         listed = "; ".join(credits)
         yield f"![bicubic, this model, truth]({PICTURE})\n\nBicubic, this model, truth. From the top: {listed}.\n"
+
+
+def _data(own: Path) -> str:
+    return own.read_text("utf-8") if own.exists() else _OPEN_IMAGES
 
 
 def _results(name: str, measured: dict[str, Any]) -> Iterator[EvalResult]:

@@ -70,7 +70,8 @@ def run(config: Config) -> Artifact:
         model, weights = averaged(members, config.how)
     if config.mirrored:
         model, weights = with_mirror_images(model, weights)
-    ensemble = artifact.write(config.out, model, weights, metrics, model_card(config.out.name, model, metrics))
+    card = model_card(config.out.name, model, metrics, config.out)
+    ensemble = artifact.write(config.out, model, weights, metrics, card)
     write_text(config.out / RECORD, json.dumps(asdict(config), indent=2, default=str) + "\n")
     return ensemble
 

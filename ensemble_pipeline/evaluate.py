@@ -136,7 +136,7 @@ def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> 
     if kind == "shards" and not tests.jpeg:
         recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / card.PICTURE)
     write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
-    write_text(model.folder / artifact.CARD, card.model_card(model.name, model.config, recorded))
+    write_text(model.folder / artifact.CARD, card.model_card(model.name, model.config, recorded, model.folder))
 
 
 def entry(rows: Sequence[Row], tests: TestSet, model: Artifact) -> dict[str, Any]:

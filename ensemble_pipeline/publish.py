@@ -12,7 +12,7 @@ from upscaler import artifact, hub, models
 from upscaler.artifact import Artifact
 from upscaler.errors import EnsembleError, HubUnreachableError, ModelError
 
-_FILES = (artifact.WEIGHTS, artifact.GRAPH, artifact.CONFIG, artifact.METRICS, card.PICTURE)
+_FILES = (artifact.WEIGHTS, artifact.GRAPH, artifact.CONFIG, artifact.METRICS, artifact.DATA, card.PICTURE)
 
 Files = Mapping[str, Path | bytes]
 
@@ -41,7 +41,7 @@ def run(config: Config) -> None:
 def contents(model: Artifact, repo: str) -> Files:
     """What goes to the Hub, by its name there; the card is written anew for the model's new name."""
     paths = {file: model.folder / file for file in _FILES if (model.folder / file).exists()}
-    return paths | {artifact.CARD: card.model_card(repo, model.config, model.metrics).encode()}
+    return paths | {artifact.CARD: card.model_card(repo, model.config, model.metrics, model.folder).encode()}
 
 
 def listing(files: Files) -> str:

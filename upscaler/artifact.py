@@ -1,5 +1,6 @@
 """The model artifact, written and read: a folder with config.json, model.safetensors, model.onnx, metrics.json
-and README.md (the model card). One trained network is an artifact with one member, an ensemble has several."""
+and README.md (the model card, which takes in DATA.md if there is one). One trained network is an artifact with one
+member, an ensemble has several."""
 
 import hashlib
 import json
@@ -15,12 +16,13 @@ from upscaler.architecture import Architecture, Weights
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import ModelError
 
-CONFIG, WEIGHTS, GRAPH, METRICS, CARD = (
+CONFIG, WEIGHTS, GRAPH, METRICS, CARD, DATA = (
     "config.json",
     "model.safetensors",
     "model.onnx",
     "metrics.json",
     "README.md",
+    "DATA.md",  # what the model was trained on, for its card, if that is not Open Images
 )
 
 Combination = Literal["single", "outputs", "weights", "distilled"]

@@ -10,7 +10,7 @@ from upscaler.errors import HubError, HubUnreachableError, ModelError
 
 TOKENS = "huggingface.co/settings/tokens"
 
-_FILES = [artifact.CONFIG, artifact.WEIGHTS, artifact.GRAPH, artifact.METRICS, artifact.CARD]
+_FILES = [artifact.CONFIG, artifact.WEIGHTS, artifact.GRAPH, artifact.METRICS, artifact.CARD, artifact.DATA]
 
 
 def pull(repo: str, revision: str | None) -> Artifact:

@@ -12,7 +12,7 @@ from hub_server import READ_TOKEN, TOKEN, Hub
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from ensemble_pipeline import publish
+from ensemble_pipeline import card, publish
 from upscaler import artifact, models
 from upscaler.errors import DoubleResolutionError, EnsembleError, ModelError
 
@@ -56,6 +56,25 @@ def test_a_second_version_is_one_more_commit(ready: tuple[Hub, str], tiny_model:
     assert b"36.0" in hub.model(REPO).files()["metrics.json"]
 
 
+def test_what_the_model_says_of_its_data_goes_with_it(ready: tuple[Hub, str], tiny_model: Path) -> None:
+    hub, model = ready
+    (tiny_model / "DATA.md").write_text("## Data\nPhotos by Ada, CC0.\n")
+    publish.run(publish.Config(model, REPO))
+    publish.run(publish.Config(REPO, "ada/copy"))
+    for repo in (REPO, "ada/copy"):
+        text = hub.model(repo).files()["README.md"].decode()
+        assert "Photos by Ada, CC0." in text
+        assert "Open Images" not in text.partition("## Limits")[2]
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_the_cards_of_the_models_that_ship_are_as_they_would_be_written(name: str) -> None:
+    model = models.find(name)
+    written = card.model_card(name, model.config, model.metrics, model.folder)
+    assert written == (model.folder / "README.md").read_text()
+    assert "CQ100 | CC BY-SA 4.0" in written
+
+
 def test_private_and_on_a_branch(ready: tuple[Hub, str]) -> None:
     hub, model = ready
     publish.run(publish.Config(model, REPO, private=True, revision="v2"))
@@ -81,10 +100,10 @@ def test_a_dry_run_shows_the_files_and_the_card_and_asks_nobody(
 def test_the_hub_can_read_the_card(ready: tuple[Hub, str]) -> None:
     hub, model = ready
     publish.run(publish.Config(model, REPO))
-    card = ModelCard(hub.model(REPO).files()["README.md"].decode())
-    card.validate()
-    assert card.data.license == "apache-2.0"
-    assert card.data.pipeline_tag == "image-to-image"
+    written = ModelCard(hub.model(REPO).files()["README.md"].decode())
+    written.validate()
+    assert written.data.license == "apache-2.0"
+    assert written.data.pipeline_tag == "image-to-image"
 
 
 @pytest.mark.parametrize(
