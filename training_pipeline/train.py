@@ -89,6 +89,8 @@ class Run:
         crops = data.Batches(self.tiles.training, self.config.batch, self.config.crop, self.config.seed)
         batches = crops.ahead(self.step)
         with closing(self.journal), closing(batches), stop_signals() as stopped, self._bar() as bar:
+            if self.forward is not self.network:
+                bar.set_postfix_str("compiling, half a minute or so")
             done = self._settle(stopped)  # the run may have been stopped when an evaluation was due
             while not done:
                 self.advance(*next(batches))

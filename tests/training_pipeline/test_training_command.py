@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,17 @@ def refusal(command: Command, **changes: str | None) -> str:
     assert message.startswith("error: ")
     assert "\n" not in message
     return message
+
+
+def test_a_run_that_is_compiled_says_why_its_first_step_takes_long(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training_pipeline.config.LONG_STEPS", 2)
+    monkeypatch.setattr("training_pipeline.device.compiled", lambda network, device: partial(network))
+    command(steps="1")
+    assert "compiling" not in capsys.readouterr().err
+    command(steps="2", out="runs/1")
+    assert "compiling" in capsys.readouterr().err
 
 
 def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
