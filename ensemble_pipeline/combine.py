@@ -55,7 +55,7 @@ class Config:
 def run(config: Config) -> Artifact:
     """Write the ensemble. Raises EnsembleError if the runs do not fit together, before anything is written."""
     members = _checked_members(config)
-    beginning = common_beginning(members)
+    beginning = common_beginning(without_beginning(members))
     metrics: dict[str, Any] = {"beginning": [member.model_dump() for member in beginning]} if beginning else {}
     if config.select:
         from ensemble_pipeline import selection
@@ -64,7 +64,7 @@ def run(config: Config) -> Artifact:
     if config.how == "distill":
         model, weights, learned = _distilled(config, members)
         metrics |= learned
-    elif members[0].config.combination != "single":
+    elif len(members) == 1 and members[0].config.combination != "single":
         model, weights = members[0].config, members[0].weights()
     else:
         model, weights = averaged(members, config.how)
@@ -79,25 +79,27 @@ def run(config: Config) -> Artifact:
 def _checked_members(config: Config) -> list[Artifact]:
     if config.out.resolve() in {run.resolve() for run in config.runs}:
         raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
-    members = read_members(config.runs)
+    members = read_members(config.runs, config.how)
     if config.how == "weights":
         check_common_ancestor(members)
     return members
 
 
-def read_members(runs: Sequence[Path]) -> list[Artifact]:
+def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:
     """Read the runs' artifacts. Raises EnsembleError unless they are 1 to 16 single networks of one shape.
 
-    What several networks became one by will do too, if it is alone: as a teacher, or to be mirrored.
+    What several networks became one by will do too, if it is alone, as a teacher or to be mirrored, or if the others
+    began as it and the mean is of weights.
     """
     if not 1 <= len(runs) <= MOST_MEMBERS:
         raise EnsembleError(f"{len(runs)} runs cannot be combined; give 1 to {MOST_MEMBERS}")
     if len({run.resolve() for run in runs}) < len(runs):
         raise EnsembleError("a run is given twice; give each once")
     members = [artifact.read(run) for run in runs]
-    first = members[0]
+    first, apart = members[0], without_beginning(members) if how == "weights" else members
     for run, member in zip(runs, members, strict=True):
-        if member.config.combination != "single" and (len(runs) > 1 or member.config.networks > 1):
+        alone = len(runs) == 1 or member not in apart
+        if member.config.combination != "single" and not (alone and member.config.networks == 1):
             raise EnsembleError(f"{run} is an ensemble itself; give the runs that it was made of")
         if member.config.architecture != first.config.architecture:
             sizes = [f"{m.config.architecture.width}x{m.config.architecture.depth}" for m in (first, member)]
@@ -110,12 +112,22 @@ def check_common_ancestor(members: Sequence[Artifact]) -> None:
 
     Networks that started apart give the same function from different channels: the mean of their weights is noise.
     """
-    ancestors = {member.config.members[0].ancestor for member in members}
+    ancestors = {_ancestor(member) for member in without_beginning(members)}
     if None in ancestors or len(ancestors) > 1:
         raise EnsembleError(
             "the mean of weights needs runs that started from one network, and these have no common ancestor on "
             "record; train them with --init-from one artifact, or combine them with --how outputs"
         )
+
+
+def without_beginning(members: Sequence[Artifact]) -> list[Artifact]:
+    """The members but for the one, if it is among them, that others began as.
+
+    Between a network and what it became on other pictures lies one that is good on both: M. Wortsman et al., "Robust
+    fine-tuning of zero-shot models", CVPR 2022.
+    """
+    ancestors = {_ancestor(member) for member in members}
+    return [member for member in members if member.config.sha256[artifact.WEIGHTS] not in ancestors]
 
 
 def common_beginning(members: Sequence[Artifact]) -> tuple[Member, ...]:
@@ -130,14 +142,16 @@ def common_beginning(members: Sequence[Artifact]) -> tuple[Member, ...]:
     if start is None or not Path(start).is_dir():
         return ()
     found = models.find(start).config
-    same = {member.config.members[0].ancestor for member in members} == {found.sha256[artifact.WEIGHTS]}
+    same = {_ancestor(member) for member in members} == {found.sha256[artifact.WEIGHTS]}
     return found.members if same else ()
 
 
 def averaged(members: Sequence[Artifact], how: Literal["outputs", "weights"]) -> tuple[ModelConfig, Weights]:
     """The model whose output is the mean of the members' outputs, or whose weights are the mean of theirs."""
-    combine = {"outputs": side_by_side, "weights": mean_weights}[how]
-    return config_for(members, how, members[0].config.architecture), combine([member.weights() for member in members])
+    weights = [member.weights() for member in members]
+    if how == "outputs":
+        return config_for(members, how, members[0].config.architecture), side_by_side(weights)
+    return config_for(without_beginning(members), how, members[0].config.architecture), mean_weights(weights)
 
 
 def config_for(
@@ -163,6 +177,10 @@ def mean_weights(members: Sequence[Weights]) -> Weights:
         key: np.stack([weights[key] for weights in members]).mean(axis=0, dtype=np.float64).astype(np.float32)
         for key in members[0]
     }
+
+
+def _ancestor(member: Artifact) -> str | None:
+    return member.config.members[0].ancestor
 
 
 def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:

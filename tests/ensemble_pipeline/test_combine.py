@@ -95,6 +95,17 @@ def test_the_mean_of_equal_networks_is_the_network(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, weights[key])
 
 
+def test_what_the_runs_began_as_may_have_a_share_in_the_mean_of_weights(runs: tuple[Path, ...], tmp_path: Path) -> None:
+    mean = combine.run(combine.Config(runs, tmp_path / "mean", "weights"))
+    tuned = write_run(tmp_path / "tuned", 7, ancestor=mean.config.sha256[artifact.WEIGHTS])
+    both = combine.run(combine.Config((mean.folder, tuned), tmp_path / "both", "weights"))
+    assert [member.name for member in both.config.members] == ["tuned"]
+    for key, array in both.weights().items():
+        np.testing.assert_allclose(array, (mean.weights()[key] + artifact.read(tuned).weights()[key]) / 2, atol=1e-6)
+    with pytest.raises(EnsembleError, match="is an ensemble itself"):
+        combine.run(combine.Config((mean.folder, tuned), tmp_path / "outputs", "outputs"))
+
+
 def test_weights_without_a_common_ancestor_are_not_averaged(tmp_path: Path) -> None:
     for ancestors in ((None, None), ("a" * 64, "b" * 64), ("a" * 64, None)):
         runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n, ancestor in enumerate(ancestors))
