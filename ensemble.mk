@@ -11,6 +11,8 @@ DEEP_STEPS ?= 11000
 MEMBER_STEPS ?= 100
 FAST_STEPS ?= 12000
 BEST_STEPS ?= 1500
+FAST_TUNING_STEPS ?= 400
+BEST_TUNING_STEPS ?= 250
 TILES_PER_IMAGE ?= 12
 THREADS ?= 2
 
@@ -61,15 +63,27 @@ ensembles/deep/config.json: $(PARTS:%=runs/%/config.json)
 	$(COMBINE) $(^D) --how weights --out $(@D)
 
 # The teacher sees clean crops alone; what noise and JPEG do to them is for the students to learn.
-DISTILL = $(COMBINE) $(<D) --how distill --threads $(THREADS) --validation shards/validation \
-	$(ALL) $(AUGMENTED:%=--shards augmented/train_%) --out $(@D)
+TILES := $(AUGMENTED:%=--shards augmented/train_%)
+DISTILL = $(COMBINE) $(<D) --how distill --threads $(THREADS) --validation shards/validation $(ALL) $(TILES) --out $(@D)
 
-ensembles/fast/config.json: ensembles/deep/config.json ensembles/shallow/config.json \
+ensembles/fast_student/config.json: ensembles/deep/config.json ensembles/shallow/config.json \
 		$(AUGMENTED:%=augmented/train_%/manifest.json)
 	$(DISTILL) --into 48x8 --init-from ensembles/shallow --steps $(FAST_STEPS)
 
-ensembles/best/config.json: ensembles/deep/config.json $(AUGMENTED:%=augmented/train_%/manifest.json)
+ensembles/best_student/config.json: ensembles/deep/config.json $(AUGMENTED:%=augmented/train_%/manifest.json)
 	$(DISTILL) --into 48x20 --init-from $(<D) --steps $(BEST_STEPS)
+
+# A third of the way from what was tuned to augmented tiles to the student lies what is good for JPEGs and clean photos.
+TUNE = $(TRAIN) --threads 1 --loss luma --learning-rate 5e-4 --seed $* --init-from $(<D) $(TILES) --out $(@D)
+
+runs/fast_augmented_%/config.json: ensembles/fast_student/config.json
+	$(TUNE) --steps $(FAST_TUNING_STEPS)
+
+runs/best_augmented_%/config.json: ensembles/best_student/config.json
+	$(TUNE) --size 48x20 --steps $(BEST_TUNING_STEPS)
+
+ensembles/%/config.json: ensembles/%_student/config.json runs/%_augmented_7/config.json runs/%_augmented_8/config.json
+	$(COMBINE) $(^D) --how weights --out $(@D)
 
 shards/train_%/manifest.json:
 	$(PYTHON) -m feature_pipeline --part $* --tiles-per-image $(TILES_PER_IMAGE) --out shards
