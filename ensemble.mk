@@ -1,7 +1,7 @@
 # The two models that ship, from the bucket to the artifacts: make ensemble. Whatever is finished is not made again, and
 # a run that was stopped goes on from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
-AUGMENTED ?= 8 9 a b c d e f # the parts of which there are augmented tiles too
+CLEAN ?= 0 1 2 3 4 5 6 7 # the parts of which there are no augmented tiles
 BEGINNING_STEPS ?= 5000
 SECOND_STEPS ?= 8000
 THIRD_STEPS ?= 6500
@@ -21,6 +21,7 @@ TRAIN := $(PYTHON) -m training_pipeline --resume --no-branches --optimiser muon 
 	--validation shards/validation
 COMBINE := $(PYTHON) -m ensemble_pipeline combine
 ALL := $(PARTS:%=--shards shards/train_%)
+AUGMENTED := $(filter-out $(CLEAN),$(PARTS))
 SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.json
 .PHONY: all
 .SECONDARY:

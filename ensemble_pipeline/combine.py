@@ -121,13 +121,17 @@ def check_common_ancestor(members: Sequence[Artifact]) -> None:
 
 
 def without_beginning(members: Sequence[Artifact]) -> list[Artifact]:
-    """The members but for the one, if it is among them, that others began as.
+    """The members but for the one, if it is among them, that all others began as.
 
     Between a network and what it became on other pictures lies one that is good on both: M. Wortsman et al., "Robust
     fine-tuning of zero-shot models", CVPR 2022.
     """
-    ancestors = {_ancestor(member) for member in members}
-    return [member for member in members if member.config.sha256[artifact.WEIGHTS] not in ancestors]
+
+    def is_beginning(start: Artifact) -> bool:
+        others = [member for member in members if member is not start]
+        return bool(others) and {_ancestor(member) for member in others} == {start.config.sha256[artifact.WEIGHTS]}
+
+    return [member for member in members if not is_beginning(member)]
 
 
 def common_beginning(members: Sequence[Artifact]) -> tuple[Member, ...]:
@@ -179,10 +183,6 @@ def mean_weights(members: Sequence[Weights]) -> Weights:
     }
 
 
-def _ancestor(member: Artifact) -> str | None:
-    return member.config.members[0].ancestor
-
-
 def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:
     """Network `n` of an ensemble, as a model of its own."""
     prefix = f"networks.{n}."
@@ -201,3 +201,7 @@ def _distilled(config: Config, members: Sequence[Artifact]) -> tuple[ModelConfig
     if config.distillation is None:
         raise EnsembleError("a network to distill into needs --into, --shards, --validation and --steps; give them")
     return distill.run(members, config.distillation, config.out)
+
+
+def _ancestor(member: Artifact) -> str | None:
+    return member.config.members[0].ancestor

@@ -106,6 +106,15 @@ def test_what_the_runs_began_as_may_have_a_share_in_the_mean_of_weights(runs: tu
         combine.run(combine.Config((mean.folder, tuned), tmp_path / "outputs", "outputs"))
 
 
+def test_a_chain_of_runs_is_not_averaged(tmp_path: Path) -> None:
+    chain: list[Path] = []
+    for n in range(3):
+        ancestor = artifact.read(chain[-1]).config.sha256[artifact.WEIGHTS] if chain else None
+        chain.append(write_run(tmp_path / f"run_{n}", n, ancestor))
+    with pytest.raises(EnsembleError, match="no common ancestor"):
+        combine.run(combine.Config(tuple(chain), tmp_path / "v1", "weights"))
+
+
 def test_weights_without_a_common_ancestor_are_not_averaged(tmp_path: Path) -> None:
     for ancestors in ((None, None), ("a" * 64, "b" * 64), ("a" * 64, None)):
         runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n, ancestor in enumerate(ancestors))
