@@ -148,9 +148,10 @@ class Batches:
 def augmented(sample: Sample, crop: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
     """A random `crop` of the small tile and the same place of the large one, in one of eight flips and turns.
 
-    Half of the crops that fit are taken an octave lower, where photos are sharper and less noisy.
+    Half of the crops that fit are taken an octave lower, where photos are sharper and less noisy, unless the small tile
+    was damaged: it is no truth then.
     """
-    lower = rng.random() < LOWER and crop <= TILE // SCALE - 2 * EDGE
+    lower = rng.random() < LOWER and crop <= TILE // SCALE - 2 * EDGE and not _damaged(sample)
     small, large = (halve(sample.small), sample.small) if lower else (sample.small, sample.large)
     edge = EDGE if lower else 0
     top, left = rng.integers(edge, len(small) - crop - edge + 1, size=2)
@@ -160,6 +161,12 @@ def augmented(sample: Sample, crop: int, rng: np.random.Generator) -> tuple[Pixe
         for tile, s in ((small, 1), (large, SCALE))
     )
     return (small[:, ::-1], large[:, ::-1]) if flip else (small, large)
+
+
+def _damaged(sample: Sample) -> bool:
+    """Whether augmentation added noise or compression to the small tile."""
+    drawn = sample.info.augmented
+    return drawn is not None and (drawn.noise is not None or drawn.quality is not None)
 
 
 @lru_cache(maxsize=2)  # a batch may end one epoch and begin the next

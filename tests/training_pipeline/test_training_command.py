@@ -19,6 +19,7 @@ import torch
 from generated import write_tiny_model
 from tile_sets import small_config, write_shards
 
+from feature_pipeline.manifest import Draw, SampleInfo
 from feature_pipeline.shards import Sample
 from training_pipeline import checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
@@ -259,10 +260,23 @@ def test_small_and_large_crops_are_of_one_place(tmp_path: Path) -> None:
     assert error.max() < 6  # of 255: two ways of halving; another place or turn would differ by tens
 
 
-@pytest.mark.parametrize(("crop", "share"), [(48, 0.5), (61, 0.0)])
-def test_half_of_the_crops_that_fit_are_an_octave_lower(crop: int, share: float) -> None:
+@pytest.mark.parametrize(
+    ("crop", "drawn", "share"),
+    [
+        (48, None, 0.5),
+        (61, None, 0.0),
+        (48, Draw(scale=0.5, shift=0.1), 0.5),
+        (48, Draw(noise=0.05), 0.0),
+        (48, Draw(quality=75), 0.0),
+    ],
+    ids=["clean", "too large to fit", "scaled and shifted", "noisy", "compressed"],
+)
+def test_half_of_the_crops_that_fit_are_an_octave_lower_unless_the_small_tile_is_no_truth(
+    crop: int, drawn: Draw | None, share: float
+) -> None:
     rng = np.random.default_rng(0)
-    tile = Sample("picture-0", np.full((128, 128, 3), 100, np.uint8), np.full((256, 256, 3), 200, np.uint8), {})
+    info = SampleInfo(image_id="picture", part="train_0", box=(0, 0, 256, 256), augmented=drawn)
+    tile = Sample("picture-0", np.full((128, 128, 3), 100, np.uint8), np.full((256, 256, 3), 200, np.uint8), info)
     crops = [data.augmented(tile, crop, rng) for _ in range(200)]
     assert {small.shape + large.shape for small, large in crops} == {(crop, crop, 3, 2 * crop, 2 * crop, 3)}
     assert np.mean([large.max() == 100 for _, large in crops]) == pytest.approx(share, abs=0.1)
