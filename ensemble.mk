@@ -51,7 +51,7 @@ ensembles/shallow/config.json: runs/third/config.json runs/twin/config.json
 runs/deepened/config.json: ensembles/shallow/config.json
 	$(TRAIN) $(ALL) --size 48x20 --seed 0 --init-from $(<D) --steps $(DEEPENED_STEPS) --learning-rate 2e-3 --out $(@D)
 
-# checkpoints/deep is what this run became in 12,500 steps more, to begin with: --init-from checkpoints/deep
+# checkpoints/deep is what this run became in 32,500 steps more, to begin with: --init-from checkpoints/deep
 runs/deep/config.json: runs/deepened/config.json
 	$(TRAIN) $(ALL) --size 48x20 --seed 5 --loss luma --init-from $(<D) --steps $(DEEP_STEPS) \
 		--learning-rate 1.5e-3 --out $(@D)
