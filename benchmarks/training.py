@@ -48,7 +48,7 @@ def row(config: Config, limit: float) -> str:
     """Measure one size."""
     torch.set_num_threads(config.threads)
     run = Run(config, data.read(config), None)
-    crops = data.Batches(run.tiles.training, config.batch, config.crop, config.seed)
+    crops = data.batches(run.tiles, config)
     ahead = crops.ahead(0)
     held, loaded = seconds_a_step(run, repeat(crops[0]), ahead)
     ahead.close()

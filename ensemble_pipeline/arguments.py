@@ -37,6 +37,7 @@ def _add_combine(command: argparse.ArgumentParser) -> None:
     add("--into", metavar="SIZE", help="distill: tiny, small, base or WIDTHxDEPTH")
     add("--shards", type=Path, action="append", default=[], help="distill: tile shards; may be given several times")
     add("--steps", type=int, help="distill: of training")
+    add("--jpegs", action="store_true", help="distill: learn from JPEGs; compress what is small, at qualities 50 to 97")
     add("--init-from", metavar="MODEL", help="distill: start from the weights of this model")
     add("--learning-rate", type=float, default=1e-3, help="distill: at its peak (default: %(default)s)")
     add("--threads", type=int, default=2, help="distill: of training (default: %(default)s)")
@@ -55,6 +56,7 @@ def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> com
             tuple(given.shards),
             tuple(given.validation),
             given.steps,
+            given.jpegs,
             given.init_from,
             given.learning_rate,
             given.threads,

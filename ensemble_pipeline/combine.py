@@ -31,6 +31,7 @@ class Distillation:
     shards: tuple[Path, ...]
     validation: tuple[Path, ...]
     steps: int
+    jpegs: bool = False
     init_from: str | None = None
     learning_rate: float = 1e-3
     threads: int = 2

@@ -78,6 +78,7 @@ def run(
         size=wanted.into,
         steps=wanted.steps,
         init_from=wanted.init_from,
+        jpegs=wanted.jpegs,
         learning_rate=wanted.learning_rate,
         branches=False,
         optimiser="muon",

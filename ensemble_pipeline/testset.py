@@ -1,6 +1,5 @@
 """Pictures to test on: small ones to be doubled, and what should come out."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from feature_pipeline import shards
+from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry
 from upscaler import bicubic
 from upscaler.errors import EnsembleError
@@ -50,7 +50,7 @@ class TestSet:
     def __iter__(self) -> Iterator[Pair]:
         for source in self.sources:
             pair = _tile(source) if isinstance(source, Entry) else _halved(source)
-            yield replace(pair, small=_compressed(pair.small, self.jpeg)) if self.jpeg else pair
+            yield replace(pair, small=compressed(pair.small, self.jpeg)) if self.jpeg else pair
 
     def spread(self, most: int) -> "TestSet":
         """At most `most` of the pairs, at equal distances."""
@@ -83,14 +83,6 @@ def _halved(path: Path) -> Pair:
     if min(large.shape[:2]) < SMALLEST:
         raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; take it out of the test set")
     return Pair(path.stem, bicubic.halve(large), large)
-
-
-def _compressed(picture: Pixels, quality: int) -> Pixels:
-    """A picture as it comes out of a JPEG file."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality)
-    with Image.open(file) as image:
-        return np.asarray(image)
 
 
 def _tile(entry: Entry) -> Pair:

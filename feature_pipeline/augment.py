@@ -1,7 +1,6 @@
 """The augmented pipeline: each technique is applied to half of the samples, with a strength drawn for each sample."""
 
 import hashlib
-import io
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms  # type: ignore[import-untyped]
 
+from feature_pipeline.compression import compressed
 from feature_pipeline.manifest import Box, Draw
 from feature_pipeline.tiles import SIZE, TilePair, cut_pair
 from upscaler.bicubic import halve
@@ -49,7 +49,7 @@ def apply(drawn: Draw, picture: Pixels, pair: TilePair, noise_seed: int) -> Tile
     if drawn.noise is not None:
         small = _noisy(small, drawn.noise, noise_seed)
     if drawn.quality is not None:
-        small = _recompressed(small, drawn.quality)
+        small = _to_tensor(compressed(_to_pixels(small), drawn.quality))
     return TilePair(pair.box, _to_pixels(small), _to_pixels(large))
 
 
@@ -77,12 +77,6 @@ def _noisy(image: Tensor, sigma: float, seed: int) -> Tensor:
         noisy = transforms.gaussian_noise(transforms.to_dtype(image, torch.float32, scale=True), sigma=sigma)
     small: Tensor = transforms.to_dtype(noisy, torch.uint8, scale=True)
     return small
-
-
-def _recompressed(image: Tensor, quality: int) -> Tensor:
-    content = io.BytesIO()  # by Pillow, as torchvision's own JPEG is deprecated since 0.29
-    Image.fromarray(_to_pixels(image)).save(content, "JPEG", quality=quality)
-    return _to_tensor(np.asarray(Image.open(content)))
 
 
 def _to_tensor(pixels: Pixels) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from feature_pipeline import shards
+from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry, Sample
 from training_pipeline.config import TILE, Config
 from upscaler.architecture import SCALE
@@ -28,6 +29,8 @@ CROPS = 4  # of a tile each time that it is met
 AHEAD = 8  # batches
 LOWER = 0.5  # share of the crops whose truth is the small tile, and whose small side is that tile halved
 EDGE = 2  # pixels of a halved tile that know too little of what was around it
+QUALITY = (50, 97)  # of the JPEGs that small crops are taken from, where they are to be of JPEGs
+WHOLE_COLOURS = 0.25  # share of these JPEGs whose chroma has as many pixels as their luma
 
 
 @dataclass(frozen=True)
@@ -104,24 +107,30 @@ def load(entry: Entry) -> Sample:
     return sample
 
 
+def batches(tiles: Tiles, config: Config) -> "Batches":
+    """What a run learns from, batch by batch."""
+    return Batches(tiles.training, config.batch, config.crop, config.seed, config.jpegs)
+
+
 @dataclass(frozen=True)
 class Batches:
     """Batch n: a crop, flipped and turned, of each of `size` tiles that lie side by side on a walk through all tiles.
 
     The walk meets each tile once an epoch. From batch to batch the window moves by a quarter of its length, so that
     four crops are taken of a tile that was decoded once; decoding is most of the cost. A batch is a pair of uint8
-    tensors, small N3cc and large N3(2c)(2c), c being `crop`.
+    tensors, small N3cc and large N3(2c)(2c), c being `crop`. jpegs: the small crops are as JPEG leaves them.
     """
 
     tiles: list[Entry]
     size: int
     crop: int
     seed: int
+    jpegs: bool = False
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         first = step * max(1, self.size // CROPS)
-        pairs = [augmented(self._load(self._tile(first + i)), self.crop, rng) for i in range(self.size)]
+        pairs = [augmented(self._load(self._tile(first + i)), self.crop, rng, self.jpegs) for i in range(self.size)]
         small, large = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
         return torch.from_numpy(np.ascontiguousarray(small)), torch.from_numpy(np.ascontiguousarray(large))
 
@@ -145,14 +154,17 @@ class Batches:
         return self.tiles[_order(self.seed, epoch, len(self.tiles))[i]]
 
 
-def augmented(sample: Sample, crop: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+def augmented(sample: Sample, crop: int, rng: np.random.Generator, jpegs: bool = False) -> tuple[Pixels, Pixels]:
     """A random `crop` of the small tile and the same place of the large one, in one of eight flips and turns.
 
     Half of the crops that fit are taken an octave lower, where photos are sharper and less noisy, unless the small tile
-    was damaged: it is no truth then.
+    was damaged: it is no truth then. jpegs: what is small is compressed before it is cropped, so that the blocks lie
+    anywhere in a crop.
     """
     lower = rng.random() < LOWER and crop <= TILE // SCALE - 2 * EDGE and not _damaged(sample)
     small, large = (halve(sample.small), sample.small) if lower else (sample.small, sample.large)
+    if jpegs:
+        small = compressed(small, int(rng.integers(*QUALITY, endpoint=True)), bool(rng.random() < WHOLE_COLOURS))
     edge = EDGE if lower else 0
     top, left = rng.integers(edge, len(small) - crop - edge + 1, size=2)
     turns, flip = int(rng.integers(4)), rng.integers(2)

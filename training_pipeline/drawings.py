@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from feature_pipeline.shards import Entry, Sample
-from training_pipeline import data, evaluation
+from training_pipeline import evaluation
 from training_pipeline.config import TILE
 from training_pipeline.network import Network
 from upscaler import bicubic
@@ -51,9 +51,9 @@ def draw_curves(curves: Mapping[str, Curve], target: Path) -> None:
     _save(figure, target)
 
 
-def draw_strip(network: Network, tiles: Sequence[Entry], target: Path) -> None:
+def draw_strip(network: Network, tiles: Sequence[Entry], target: Path, jpegs: bool = False) -> None:
     """Draw small | bicubic | network | truth for a few tiles, all at the size of the truth."""
-    rows = [_strip_row(network, data.load(tile)) for tile in evaluation.spread(tiles, ROWS)]
+    rows = [_strip_row(network, evaluation.seen(tile, jpegs)) for tile in evaluation.spread(tiles, ROWS)]
     with atomic_path(target) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from feature_pipeline.shards import Entry
+from feature_pipeline.compression import compressed
+from feature_pipeline.shards import Entry, Sample
 from training_pipeline import data, device
 from training_pipeline.network import Network
 from upscaler import metrics
@@ -18,18 +20,25 @@ from upscaler.metrics import Score
 from upscaler.pixels import Pixels
 
 MOST_TILES = 200  # evenly over the set: enough to tell runs apart, and a few seconds
+QUALITY = 80  # of the JPEGs that a run that learns from them is scored on
 
 
-def scores(network: Network, tiles: Sequence[Entry]) -> Iterator[Score]:
+def scores(network: Network, tiles: Sequence[Entry], jpegs: bool = False) -> Iterator[Score]:
     """The score of each of at most 200 of the tiles as 8-bit pictures, in the precision that the upscaler takes."""
     for tile in spread(tiles, MOST_TILES):
-        sample = data.load(tile)
+        sample = seen(tile, jpegs)
         yield metrics.score(double(network, sample.small), sample.large)
 
 
-def seconds(network: Network, tiles: Sequence[Entry]) -> float:
+def seen(tile: Entry, jpegs: bool) -> Sample:
+    """A tile as a network is scored on it, its small picture as JPEG leaves it if the network is for those."""
+    sample = data.load(tile)
+    return replace(sample, small=compressed(sample.small, QUALITY)) if jpegs else sample
+
+
+def seconds(network: Network, tiles: Sequence[Entry], jpegs: bool = False) -> float:
     """How long `scores` will take, from its first two tiles; the first is slower than the rest."""
-    started = [time.monotonic() for _ in islice(chain([None], scores(network, tiles)), 3)]
+    started = [time.monotonic() for _ in islice(chain([None], scores(network, tiles, jpegs)), 3)]
     return (started[-1] - started[-2]) * min(MOST_TILES, len(tiles))
 
 

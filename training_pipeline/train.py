@@ -81,13 +81,12 @@ class Run:
         self.step, self.loss, self.earlier_seconds, self.began = 0, math.nan, 0.0, time.monotonic()
         if start:
             self._go_on_from(start)
-        self.reserve = evaluation.seconds(self._averaged, tiles.validation) if config.minutes else 0.0
+        self.reserve = evaluation.seconds(self._averaged, tiles.validation, config.jpegs) if config.minutes else 0.0
         self.journal = Journal(config.out, list(start.log) if start else [])
 
     def train(self) -> None:
         """Go on to the end of the budget. Told to stop, it writes a checkpoint and raises KeyboardInterrupt."""
-        crops = data.Batches(self.tiles.training, self.config.batch, self.config.crop, self.config.seed)
-        batches = crops.ahead(self.step)
+        batches = data.batches(self.tiles, self.config).ahead(self.step)
         with closing(self.journal), closing(batches), stop_signals() as stopped, self._bar() as bar:
             if self.forward is not self.network:
                 bar.set_postfix_str("compiling, half a minute or so")
@@ -155,7 +154,7 @@ class Run:
 
     def _evaluate(self, stopped: list[int]) -> None:
         scores: list[Score] = []
-        for score in evaluation.scores(self._averaged, self.tiles.validation):
+        for score in evaluation.scores(self._averaged, self.tiles.validation, self.config.jpegs):
             if stopped:
                 return  # it is done again when the run goes on
             scores.append(score)

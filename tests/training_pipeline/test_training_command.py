@@ -26,7 +26,7 @@ from training_pipeline.__main__ import main
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.data import Batches
 from training_pipeline.train import DivergedError
-from upscaler import Upscaler, artifact
+from upscaler import Upscaler, artifact, metrics
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--size", "4x1", "--batch", "2", "--crop", "8", "--threads", "1"]
@@ -280,6 +280,28 @@ def test_half_of_the_crops_that_fit_are_an_octave_lower_unless_the_small_tile_is
     crops = [data.augmented(tile, crop, rng) for _ in range(200)]
     assert {small.shape + large.shape for small, large in crops} == {(crop, crop, 3, 2 * crop, 2 * crop, 3)}
     assert np.mean([large.max() == 100 for _, large in crops]) == pytest.approx(share, abs=0.1)
+
+
+def test_small_crops_come_as_jpeg_leaves_them_and_large_ones_as_they_are(tmp_path: Path) -> None:
+    config = small_config(tmp_path, crop=128, jpegs=True)  # whole tiles
+    (tile,) = (data.load(entry) for entry in data.read(config).training[:1])
+    small, large = data.augmented(tile, 128, np.random.default_rng(0), jpegs=True)
+    sides = [np.rot90(side, turns) for side in (small, small[:, ::-1]) for turns in range(4)]
+    assert 1 < min(np.abs(side.astype(float) - tile.small).mean() for side in sides) < 10
+    assert np.sort(large, axis=None).tolist() == np.sort(tile.large, axis=None).tolist()
+    for one, same in zip(
+        data.batches(data.read(config), config)[3], data.batches(data.read(config), config)[3], strict=True
+    ):
+        assert torch.equal(one, same)
+
+
+def test_a_run_on_jpegs_is_scored_on_jpegs(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    tiles, network = data.read(config).validation, train.first_network(config)
+    clean, jpegs = (metrics.mean(list(evaluation.scores(network, tiles, jpegs))) for jpegs in (False, True))
+    assert jpegs.psnr_y < clean.psnr_y - 0.5
+    logged = train.run(small_config(tmp_path, jpegs=True, steps=1)).metrics["validation"]["psnr_y"]
+    assert logged == pytest.approx(jpegs.psnr_y, abs=0.3)
 
 
 def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
