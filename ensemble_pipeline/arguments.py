@@ -32,6 +32,7 @@ def _add_combine(command: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, help="folder for the model")
     add("--how", choices=["outputs", "weights", "distill"], default="outputs", help="(default: %(default)s)")
     add("--mirrored", action="store_true", help="the mean over the picture and its mirror image, at twice the cost")
+    add("--for-jpegs", type=Path, metavar="MODEL", help="put this model inside, to double what JPEG damaged")
     add("--select", action="store_true", help="take only the runs that help on --validation")
     add("--validation", type=Path, action="append", default=[], help="tile shards that no run learned from")
     add("--into", metavar="SIZE", help="distill: tiny, small, base or WIDTHxDEPTH")
@@ -62,7 +63,9 @@ def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> com
             given.threads,
         )
     select = given.validation[0] if given.select else None
-    return combine.Config(tuple(given.runs), given.out, given.how, select, distillation, given.mirrored)
+    return combine.Config(
+        tuple(given.runs), given.out, given.how, select, distillation, given.mirrored, given.for_jpegs
+    )
 
 
 def _add_evaluate(command: argparse.ArgumentParser) -> None:

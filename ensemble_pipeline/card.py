@@ -6,7 +6,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from upscaler.artifact import DATA, Member, ModelConfig
+from upscaler import jpeg
+from upscaler.artifact import DATA, Artifact, Member, ModelConfig
 
 PICTURE = "before_after.png"
 
@@ -16,6 +17,7 @@ _HOW = {
     "weights": "one network whose weights are the mean of those of {n} networks with a common beginning",
     "distilled": "one network trained to give what {n} networks give together",
 }
+_HEAD = ("| network | parts of Open Images | pictures | steps |", "|---|---|---|---|")
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
 
 _USE = """## Use
@@ -28,34 +30,46 @@ python -m upscaler photo.jpg -o photo_2x.png --model {name}
 """
 _LIMITS = """## Limits
 - It doubles, once; more is doubling again, and each time invents a little less of what a larger photo would show.
-- It was trained on photos that were halved by bicubic interpolation. Noise and the blocks of strong JPEG compression
-  are details to it, and are doubled with the rest; drawings and text were few.
+- It was trained on photos that were halved by bicubic interpolation. {damage}; drawings and text were few.
 - It is made to be near the truth in the mean (PSNR), so it would rather be soft than invent texture. Do not read from a
   doubled picture what the small one does not show: no number plate, no face.
 """
+_DAMAGE = """Noise and the blocks of strong JPEG compression
+  are details to it, and are doubled with the rest"""
+_DAMAGE_BUT_JPEGS = """Noise is detail to it, and is doubled with the
+  rest, and so are the traces of JPEG in a picture that is not a JPEG any more"""
 _OPEN_IMAGES = """## Data and attribution
 The photos are of [Open Images](https://storage.googleapis.com/openimages/web/index.html), listed there as CC BY 2.0.
 `ATTRIBUTION.csv`, which the feature pipeline writes beside the tiles of each part, names every photographer.
 """
 
 
-def model_card(name: str, config: ModelConfig, measured: dict[str, Any], folder: Path) -> str:
+def model_card(
+    name: str, config: ModelConfig, measured: dict[str, Any], folder: Path, for_jpegs: Artifact | None
+) -> str:
     """Write the card of a model. name: as `--model` takes it. folder: its own, whose DATA.md is put in.
 
-    measured: what its metrics.json holds; "tests" and "picture" are of `evaluate`.
+    measured: what its metrics.json holds; "tests" and "picture" are of `evaluate`. for_jpegs: the model
+    inside of it for those, if there is one.
     """
     title = name.rpartition("/")[2]
     parts = [
         f"---\n{metadata(title, config, measured).to_yaml()}\n---",
         f"# {title}\n\nDoubles the width and height of photos: {_what(config)}.\n\n{_USE.format(name=name)}",
         _making(config, measured),
+        *_making_for_jpegs(config, for_jpegs),
         *_tests(measured),
         *_samples(measured),
-        _LIMITS,
+        _LIMITS.format(damage=_DAMAGE_BUT_JPEGS if for_jpegs else _DAMAGE),
         _data(folder / DATA),
         "## Licence\nApache-2.0, the weights too.\n",
     ]
     return "\n".join(parts)
+
+
+def of(model: Artifact, name: str) -> str:
+    """The card of a model that is written already, under another name or its own."""
+    return model_card(name, model.config, model.metrics, model.folder, model.for_jpegs)
 
 
 def metadata(name: str, config: ModelConfig, measured: dict[str, Any]) -> ModelCardData:
@@ -87,13 +101,17 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _what(config: ModelConfig) -> str:
-    how, size = _HOW[config.combination].format(n=len(config.members)), config.architecture
+    size = config.architecture
+    return f"{_how(config)}, {size.width} channels wide and {size.depth} layers deep, between a first and a last one"
+
+
+def _how(config: ModelConfig) -> str:
     mirrored = ", over the picture and its mirror image" if config.mirrored else ""
-    return f"{how}{mirrored}, {size.width} channels wide and {size.depth} layers deep, between a first and a last one"
+    return _HOW[config.combination].format(n=len(config.members)) + mirrored
 
 
 def _making(config: ModelConfig, measured: dict[str, Any]) -> str:
-    lines = ["## How it was made", "| network | parts of Open Images | pictures | steps |", "|---|---|---|---|"]
+    lines = ["## How it was made", *_HEAD]
     beginning = [Member(**member) for member in measured.get("beginning", [])]
     it = "it" if len(beginning) == 1 else f"the mean of these {len(beginning)}"
     lines += [_row(member, f" (all began with {it})") for member in beginning]
@@ -102,6 +120,16 @@ def _making(config: ModelConfig, measured: dict[str, Any]) -> str:
         lines += ["", "The networks were chosen one by one, each the one that helps most on the validation tiles:", ""]
         lines += [f"- {step['member']}: {step['psnr_y']:.3f} dB PSNR (Y) with it" for step in selection]
     return "\n".join(lines) + "\n"
+
+
+def _making_for_jpegs(config: ModelConfig, for_jpegs: Artifact | None) -> Iterator[str]:
+    if for_jpegs:
+        members = for_jpegs.config.members
+        what = f"JPEGs of quality {jpeg.DAMAGED} or less are doubled by another of its size: {_how(for_jpegs.config)}"
+        if members == config.members:
+            yield f"{what}, the same ones.\n"
+        else:
+            yield "\n".join([f"{what}:\n", *_HEAD, *map(_row, members), ""])
 
 
 def _row(member: Member, remark: str = "") -> str:

@@ -42,7 +42,7 @@ class Config:
     """Which runs become one model, and how: the mean of their outputs or weights, or a network that learns the first.
 
     select: tile shards, on which only those of the runs are chosen that help. mirrored: the mean over the picture and
-    its mirror image, at twice the cost.
+    its mirror image, at twice the cost. for_jpegs: the model that doubles pictures that JPEG damaged.
     """
 
     runs: tuple[Path, ...]
@@ -51,11 +51,13 @@ class Config:
     select: Path | None = None
     distillation: Distillation | None = None
     mirrored: bool = False
+    for_jpegs: Path | None = None
 
 
 def run(config: Config) -> Artifact:
     """Write the ensemble. Raises EnsembleError if the runs do not fit together, before anything is written."""
     members = _checked_members(config)
+    for_jpegs = artifact.read(config.for_jpegs) if config.for_jpegs else None
     beginning = common_beginning(without_beginning(members))
     metrics: dict[str, Any] = {"beginning": [member.model_dump() for member in beginning]} if beginning else {}
     if config.select:
@@ -71,8 +73,8 @@ def run(config: Config) -> Artifact:
         model, weights = averaged(members, config.how)
     if config.mirrored:
         model, weights = with_mirror_images(model, weights)
-    card = model_card(config.out.name, model, metrics, config.out)
-    ensemble = artifact.write(config.out, model, weights, metrics, card)
+    card = model_card(config.out.name, model, metrics, config.out, for_jpegs)
+    ensemble = artifact.write(config.out, model, weights, metrics, card, for_jpegs)
     write_text(config.out / RECORD, json.dumps(asdict(config), indent=2, default=str) + "\n")
     return ensemble
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,7 +70,7 @@ def run(config: Config) -> list[Row]:
     """
     found = [models.find(model) for model in config.models]
     tests = testset.read(config.test_set, config.kind, config.jpeg)
-    with candidates(found, window_for(tests)) as ways:
+    with candidates(found, window_for(tests), config.jpeg) as ways:
         rows = [row(way, tests) for way in ways]
     print(card.test_table([asdict(row) for row in rows]))
     if config.out:
@@ -82,25 +82,32 @@ def run(config: Config) -> list[Row]:
 
 
 @contextmanager
-def candidates(found: Sequence[Artifact], window: int) -> Iterator[Iterator[Candidate]]:
-    """What is compared: interpolation, each network that runs in the first model, that model, it with flips, others."""
+def candidates(found: Sequence[Artifact], window: int, jpeg: int | None = None) -> Iterator[Iterator[Candidate]]:
+    """What is compared: interpolation, each network that runs in the first model, that model, it with flips, others.
+
+    jpeg: the quality at which the pictures are compressed, None if they are not.
+    """
     with TemporaryDirectory() as folder:
-        yield _candidates(found, window, Path(folder))
+        yield _candidates(found, window, jpeg, Path(folder))
 
 
-def _candidates(found: Sequence[Artifact], window: int, folder: Path) -> Iterator[Candidate]:
+def _candidates(found: Sequence[Artifact], window: int, jpeg: int | None, folder: Path) -> Iterator[Candidate]:
     yield Candidate("bicubic", bicubic.double, None)
     first, *others = found
     if first.config.combination == "outputs":
         for n, member in enumerate(first.config.members):
             config, weights = combine.single(first, n)
             alone = artifact.write(folder / str(n), config, weights, {}, "")
-            yield Candidate(f"member {member.name}", Upscaler(alone, window=window).upscale, alone.folder)
-    upscaler = Upscaler(first, window=window)
-    yield Candidate(first.name, upscaler.upscale, first.folder)
-    yield Candidate(f"{first.name}, eight flips and turns", partial(upscaler.upscale, flips=True), first.folder, True)
+            yield Candidate(f"member {member.name}", _double(alone, window, jpeg), alone.folder)
+    double = _double(first, window, jpeg)
+    yield Candidate(first.name, double, first.folder)
+    yield Candidate(f"{first.name}, eight flips and turns", partial(double, flips=True), first.folder, True)
     for other in others:
-        yield Candidate(other.name, Upscaler(other, window=window).upscale, other.folder)
+        yield Candidate(other.name, _double(other, window, jpeg), other.folder)
+
+
+def _double(model: Artifact, window: int, jpeg: int | None) -> "partial[Pixels]":
+    return partial(Upscaler(model, window=window).upscale, jpeg_quality=jpeg)
 
 
 def window_for(tests: TestSet) -> int:
@@ -136,7 +143,7 @@ def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> 
     if kind == "shards" and not tests.jpeg:
         recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / card.PICTURE)
     write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
-    write_text(model.folder / artifact.CARD, card.model_card(model.name, model.config, recorded, model.folder))
+    write_text(model.folder / artifact.CARD, card.of(replace(model, metrics=recorded), model.name))
 
 
 def entry(rows: Sequence[Row], tests: TestSet, model: Artifact) -> dict[str, Any]:
@@ -147,7 +154,7 @@ def entry(rows: Sequence[Row], tests: TestSet, model: Artifact) -> dict[str, Any
 def draw(found: Sequence[Artifact], shown: TestSet, target: Path) -> list[str]:
     """Draw bicubic | each model | truth, a row for each picture; returns whose they are, from the top down."""
     window = window_for(shown)
-    ways = [bicubic.double, *(Upscaler(model, window=window).upscale for model in found)]
+    ways: list[Double] = [bicubic.double, *(_double(model, window, shown.jpeg) for model in found)]
     side = min(SAMPLE_SIDE, min(min(pair.large.shape[:2]) for pair in shown))
     strips = [_strip(ways, pair, side) for pair in shown]
     with atomic_path(target) as temporary:

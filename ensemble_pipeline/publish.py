@@ -40,8 +40,9 @@ def run(config: Config) -> None:
 
 def contents(model: Artifact, repo: str) -> Files:
     """What goes to the Hub, by its name there; the card is written anew for the model's new name."""
-    paths = {file: model.folder / file for file in _FILES if (model.folder / file).exists()}
-    return paths | {artifact.CARD: card.model_card(repo, model.config, model.metrics, model.folder).encode()}
+    files = (*_FILES, *(artifact.FILES_FOR_JPEGS if model.for_jpegs else ()))
+    paths = {file: model.folder / file for file in files if (model.folder / file).exists()}
+    return paths | {artifact.CARD: card.of(model, repo).encode()}
 
 
 def listing(files: Files) -> str:

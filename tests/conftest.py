@@ -15,6 +15,13 @@ def tiny_model(tmp_path: Path) -> Path:
     return write_tiny_model(tmp_path / "tiny_model")
 
 
+@pytest.fixture
+def two_models(tmp_path: Path) -> Path:
+    """The folder of a model of 4 channels with another one, for JPEGs, in it."""
+    for_jpegs = write_tiny_model(tmp_path / "for_jpegs", seed=1)
+    return write_tiny_model(tmp_path / "two_models", for_jpegs=for_jpegs)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A headless browser for all tests of pages: playwright permits one at a time in a process."""

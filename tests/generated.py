@@ -10,14 +10,17 @@ from upscaler.artifact import Member, ModelConfig
 from upscaler.pixels import Pixels
 
 
-def write_tiny_model(folder: Path, networks: int = 1, seed: int = 0) -> Path:
-    """Write an artifact whose output is the mean of `networks` small random networks."""
-    architecture = Architecture(width=4, depth=1)
+def write_tiny_model(
+    folder: Path, networks: int = 1, seed: int = 0, width: int = 4, for_jpegs: Path | None = None
+) -> Path:
+    """Write an artifact whose output is the mean of `networks` small random networks, and a model for JPEGs in it."""
+    architecture = Architecture(width=width, depth=1)
     members = tuple(Member(name=str(n), parts=(f"train_{n:x}",), pictures=1, steps=1) for n in range(networks))
     config = ModelConfig(
         architecture=architecture, combination="outputs" if networks > 1 else "single", members=members
     )
-    artifact.write(folder, config, random_weights(architecture, networks, seed), {}, "# A model for tests\n")
+    inside = artifact.read(for_jpegs) if for_jpegs else None
+    artifact.write(folder, config, random_weights(architecture, networks, seed), {}, "# A model for tests\n", inside)
     return folder
 
 

@@ -1,6 +1,6 @@
 """The model artifact, written and read: a folder with config.json, model.safetensors, model.onnx, metrics.json
 and README.md (the model card, which takes in DATA.md if there is one). One trained network is an artifact with one
-member, an ensemble has several."""
+member, an ensemble has several. In the folder `jpegs` may lie a second artifact, for pictures that JPEG damaged."""
 
 import hashlib
 import json
@@ -24,6 +24,10 @@ CONFIG, WEIGHTS, GRAPH, METRICS, CARD, DATA = (
     "README.md",
     "DATA.md",  # what the model was trained on, for its card, if that is not Open Images
 )
+
+_FOR_JPEGS = "jpegs"
+_CONFIG_FOR_JPEGS = f"{_FOR_JPEGS}/{CONFIG}"
+FILES_FOR_JPEGS = tuple(f"{_FOR_JPEGS}/{file}" for file in (WEIGHTS, GRAPH, METRICS, CONFIG))  # the order of writing
 
 Combination = Literal["single", "outputs", "weights", "distilled"]
 
@@ -68,13 +72,17 @@ class ModelConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model on the disk. `revision` is the Hub's commit, or the first digits of the weights' SHA-256."""
+    """A model on the disk. `revision` is the Hub's commit, or the first digits of the weights' SHA-256.
+
+    for_jpegs: what doubles pictures that JPEG damaged in its place, of the same architecture.
+    """
 
     folder: Path
     name: str
     revision: str
     config: ModelConfig
     metrics: dict[str, Any]
+    for_jpegs: "Artifact | None" = None
 
     @property
     def graph(self) -> Path:
@@ -86,14 +94,23 @@ class Artifact:
         return load_weights(self.folder / WEIGHTS)
 
 
-def write(folder: Path, config: ModelConfig, weights: Weights, metrics: dict[str, Any], card: str) -> Artifact:
+def write(
+    folder: Path,
+    config: ModelConfig,
+    weights: Weights,
+    metrics: dict[str, Any],
+    card: str,
+    for_jpegs: Artifact | None = None,
+) -> Artifact:
     """Write an artifact; config.json comes last, with the other files' hashes, so a part-written one is not read.
 
-    `weights` are float32 arrays named as in `Artifact.weights`. Raises ModelError if one is missing or misshaped.
+    `weights` are float32 arrays named as in `Artifact.weights`. `for_jpegs` is copied into the folder. Raises
+    ModelError if an array is missing or misshaped, or `for_jpegs` is of another size.
     """
     from upscaler.graph import onnx_graph  # needs `onnx`, which serving does not install
 
     check_weights(config, weights)
+    _check_of_one_size(config, for_jpegs)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
@@ -103,7 +120,11 @@ def write(folder: Path, config: ModelConfig, weights: Weights, metrics: dict[str
         temporary.write_bytes(graph.SerializeToString(deterministic=True))
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     write_text(folder / CARD, card)
-    hashes = {name: sha256(folder / name) for name in (WEIGHTS, GRAPH)}
+    hashed = [WEIGHTS, GRAPH]
+    if for_jpegs:
+        _copy_for_jpegs(for_jpegs, folder)
+        hashed.append(_CONFIG_FOR_JPEGS)
+    hashes = {name: sha256(folder / name) for name in hashed}
     config = config.model_copy(update={"sha256": hashes})
     write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
     return read(folder)
@@ -118,17 +139,19 @@ def read(folder: Path, name: str | None = None, revision: str | None = None) -> 
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a model: it has no {CONFIG}; give the folder of an artifact")
     config = read_config(folder / CONFIG)
-    for file in (WEIGHTS, GRAPH):
+    for file in (WEIGHTS, GRAPH, *(config.sha256.keys() & {_CONFIG_FOR_JPEGS})):
         if not (folder / file).is_file():
             raise ModelError(f"the model in {folder} lacks {file}; fetch or write it again")
         if sha256(folder / file) != config.sha256.get(file):
             raise ModelError(f"{file} in {folder} is not what {CONFIG} says (SHA-256); fetch or write it again")
+    for_jpegs = _read_for_jpegs(folder, config)
     return Artifact(
         folder=folder,
         name=name or folder.resolve().name,
-        revision=revision or config.sha256[WEIGHTS][:12],
+        revision=revision or _revision(config, for_jpegs),
         config=config,
         metrics=_read_metrics(folder / METRICS),
+        for_jpegs=for_jpegs,
     )
 
 
@@ -166,6 +189,34 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy_for_jpegs(model: Artifact, folder: Path) -> None:
+    (folder / _FOR_JPEGS).mkdir(exist_ok=True)
+    for file in map(Path, FILES_FOR_JPEGS):
+        with atomic_path(folder / file) as temporary:
+            temporary.write_bytes((model.folder / file.name).read_bytes())
+
+
+def _read_for_jpegs(folder: Path, config: ModelConfig) -> Artifact | None:
+    if _CONFIG_FOR_JPEGS not in config.sha256:
+        return None
+    model = read(folder / _FOR_JPEGS)
+    _check_of_one_size(config, model)
+    return model
+
+
+def _check_of_one_size(config: ModelConfig, for_jpegs: Artifact | None) -> None:
+    if for_jpegs and for_jpegs.config.architecture != config.architecture:
+        sizes = [f"{size.width}x{size.depth}" for size in (for_jpegs.config.architecture, config.architecture)]
+        raise ModelError(
+            f"{for_jpegs.folder}, for JPEGs, is {sizes[0]} beside {sizes[1]}; combine networks of one size"
+        )
+
+
+def _revision(config: ModelConfig, for_jpegs: Artifact | None) -> str:
+    hashes = [model.sha256[WEIGHTS] for model in (config, for_jpegs and for_jpegs.config) if model]
+    return (hashlib.sha256("".join(hashes).encode()).hexdigest() if for_jpegs else hashes[0])[:12]
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

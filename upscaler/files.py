@@ -50,11 +50,12 @@ def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options
     with atomic_path(target) as temporary:
         frames = []
         for frame in read_frames(header):
-            pixels = _fitted(frame.pixels, target)
+            pixels, jpeg_quality = _fitted(frame.pixels, target), header.jpeg_quality
             for _ in range(options.times):
                 doubled = empty_double(pixels)
-                yield from work.counted(doubled, upscaler.upscale_into(doubled, pixels, flips=options.flips))
-                pixels = doubled
+                doubling = upscaler.upscale_into(doubled, pixels, flips=options.flips, jpeg_quality=jpeg_quality)
+                yield from work.counted(doubled, doubling)
+                pixels, jpeg_quality = doubled, None  # what is doubled has lost JPEG's traces
             frames.append(replace(frame, pixels=pixels))
         with temporary.open("w+b") as file:
             metadata = _metadata(header, options)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upscaler import models, tiling
+from upscaler import jpeg, models, tiling
 from upscaler.architecture import COLOURS, SCALE
 from upscaler.artifact import Artifact
-from upscaler.engine import ENGINES, Precision, fastest_precision
+from upscaler.engine import ENGINES, Engine, Precision, fastest_precision
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.orientations import Orientation
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
@@ -51,7 +51,9 @@ class Upscaler:
         engine = ENGINES[self.precision]
         self._window = window or engine.window
         self._halo = model.config.architecture.radius
-        self._engine = engine(model, self._window + 2 * self._halo)
+        side = self._window + 2 * self._halo
+        self._engine = engine(model, side)
+        self._engine_for_jpegs = engine(model.for_jpegs, side) if model.for_jpegs else self._engine
 
     @classmethod
     def load(cls, model: str = models.FAST) -> "Upscaler":
@@ -62,23 +64,27 @@ class Upscaler:
         """
         return cls(models.find_or_fast(model))
 
-    def upscale(self, picture: Pixels, *, flips: bool = False) -> Pixels:
+    def upscale(self, picture: Pixels, *, flips: bool = False, jpeg_quality: int | None = None) -> Pixels:
         """Double a picture: HWC uint8 or uint16 in, (2H)(2W)C of the same type out.
 
-        Channels: 1 (gray), 3 (colour), and 2 or 4 with alpha as the last.
+        Channels: 1 (gray), 3 (colour), and 2 or 4 with alpha as the last. jpeg_quality: see `upscale_into`.
         """
         doubled = empty_double(picture)
-        for _ in self.upscale_into(doubled, picture, flips=flips):
+        for _ in self.upscale_into(doubled, picture, flips=flips, jpeg_quality=jpeg_quality):
             pass
         return doubled
 
-    def upscale_into(self, doubled: Pixels, picture: Pixels, *, flips: bool = False) -> Iterator[Progress]:
+    def upscale_into(
+        self, doubled: Pixels, picture: Pixels, *, flips: bool = False, jpeg_quality: int | None = None
+    ) -> Iterator[Progress]:
         """Double a picture into `doubled`, window by window; may be closed at any time.
 
         picture: HWC uint8 or uint16 with 1 to 4 channels; doubled: (2H)(2W)C of the same type. flips: average the
-        network over the eight flips and turns, at eight times the cost. A picture of equal channels stays so, and
-        what is flat as far as the network sees stays just as it is.
+        network over the eight flips and turns, at eight times the cost. jpeg_quality: 1 to 100, at which the picture
+        was last compressed, None if it was not; where that was strong, the model's network for JPEGs doubles it. A
+        picture of equal channels stays so, and what is flat as far as the network sees stays just as it is.
         """
+        engine = self._engine_for_jpegs if jpeg.is_damaged(jpeg_quality) else self._engine
         started = time.monotonic()
         megapixels = doubled.shape[0] * doubled.shape[1] / 1e6
         parts = [slice(0, None)]
@@ -87,11 +93,11 @@ class Upscaler:
             picture = with_hidden_filled(picture, 2 * self._halo)
             parts = [slice(0, -1), slice(-1, None)]
         for n, part in enumerate(parts):
-            for share in self._upscale_opaque(doubled[:, :, part], picture[:, :, part], flips):
+            for share in self._upscale_opaque(engine, doubled[:, :, part], picture[:, :, part], flips):
                 share = (n + share) / len(parts)
                 yield Progress(share, share * megapixels, time.monotonic() - started)
 
-    def _upscale_opaque(self, doubled: Pixels, picture: Pixels, flips: bool) -> Iterator[float]:
+    def _upscale_opaque(self, engine: Engine, doubled: Pixels, picture: Pixels, flips: bool) -> Iterator[float]:
         """Double a picture of 1 or 3 channels, yielding the share that is done."""
         if is_flat(picture):
             doubled[:] = picture[:1, :1]
@@ -101,7 +107,7 @@ class Upscaler:
         total = tiling.count(height, width, self._window)
         orientations = list(Orientation) if flips else [Orientation.UPRIGHT]
         neutral = is_neutral(picture)
-        for done, (window, seen, planes) in enumerate(self._doubled_windows(picture, orientations), start=1):
+        for done, (window, seen, planes) in enumerate(self._doubled_windows(engine, picture, orientations), start=1):
             if neutral:
                 planes = np.broadcast_to(planes.mean(axis=1, keepdims=True), planes.shape)
             pixels = to_pixels(planes[:, : picture.shape[2]], picture.dtype)
@@ -110,7 +116,7 @@ class Upscaler:
             yield done / total
 
     def _doubled_windows(
-        self, picture: Pixels, orientations: list[Orientation]
+        self, engine: Engine, picture: Pixels, orientations: list[Orientation]
     ) -> Iterator[tuple[tiling.Window, Pixels, Planes]]:
         """Each window, what the network sees, and the mean of what it makes of it, 13(2 size)(2 size)."""
         height, width = picture.shape[:2]
@@ -122,7 +128,7 @@ class Upscaler:
             for orientation in orientations
         )
         total: Planes | None = None
-        for (window, seen, orientation), planes in self._engine.run(jobs):
+        for (window, seen, orientation), planes in engine.run(jobs):
             share = orientation.undo(planes) / np.float32(len(orientations))
             total = share if total is None else total + share
             if orientation is orientations[-1]:

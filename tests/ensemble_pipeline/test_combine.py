@@ -13,7 +13,7 @@ from ensemble_pipeline import combine
 from upscaler import Upscaler, artifact
 from upscaler.architecture import Architecture
 from upscaler.artifact import Artifact, Member, ModelConfig
-from upscaler.errors import EnsembleError
+from upscaler.errors import EnsembleError, ModelError
 from upscaler.interpolation import bicubic_kernel
 from upscaler.pixels import Pixels
 
@@ -181,6 +181,23 @@ def test_a_run_given_twice_or_as_the_target_is_refused(runs: tuple[Path, ...], t
     with pytest.raises(EnsembleError, match="is one of the runs"):
         combine.run(combine.Config(runs, runs[1], "outputs"))
     assert (runs[1] / "config.json").read_bytes() == before
+
+
+def test_a_model_for_jpegs_is_put_inside_and_the_card_tells_of_it(runs: tuple[Path, ...], tmp_path: Path) -> None:
+    *clean, for_jpegs = runs
+    ensemble = combine.run(combine.Config(tuple(clean), tmp_path / "v1", "weights", for_jpegs=for_jpegs))
+    assert ensemble.for_jpegs
+    assert ensemble.for_jpegs.graph.read_bytes() == (for_jpegs / "model.onnx").read_bytes()
+    told = (tmp_path / "v1/README.md").read_text().partition("JPEGs of quality 96 or less are doubled by another")[2]
+    assert "| run_2 | train_2 | 10 | 20 |" in told
+    assert "| run_1 |" not in told
+
+
+def test_a_model_for_jpegs_of_another_size_is_refused(runs: tuple[Path, ...], tmp_path: Path) -> None:
+    wider = write_run(tmp_path / "wider", 3, width=6)
+    with pytest.raises(ModelError, match="is 6x1 beside 4x1; combine networks of one size"):
+        combine.run(combine.Config(runs, tmp_path / "v1", "outputs", for_jpegs=wider))
+    assert not (tmp_path / "v1").exists()
 
 
 def test_the_card_tells_of_the_common_beginning(tmp_path: Path) -> None:

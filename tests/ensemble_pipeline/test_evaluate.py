@@ -129,6 +129,15 @@ def test_small_pictures_are_compressed_first_if_asked(quick: None, pictures: Pat
     assert artifact.read(tiny_model).metrics["tests"].keys() == {"photos, JPEG 75"}
 
 
+def test_what_was_compressed_is_doubled_by_the_model_for_jpegs(
+    quick: None, pictures: Path, two_models: Path, tmp_path: Path
+) -> None:
+    models = (str(two_models), str(two_models / "jpegs"))
+    for quality, same in ((None, False), (75, True), (99, False)):
+        rows = evaluate.run(evaluate.Config(models, pictures, "pictures", tmp_path / "out", jpeg=quality))
+        assert (rows[1].score == rows[3].score) is same
+
+
 def test_a_cost_is_measured_in_a_process_of_its_own(tiny_model: Path) -> None:
     measured = cost.measure(tiny_model)
     assert measured.megapixels_per_second > 0

@@ -67,10 +67,19 @@ def test_what_the_model_says_of_its_data_goes_with_it(ready: tuple[Hub, str], ti
         assert "Open Images" not in text.partition("## Limits")[2]
 
 
+def test_a_model_for_jpegs_goes_with_it(ready: tuple[Hub, str], two_models: Path) -> None:
+    hub, _ = ready
+    publish.run(publish.Config(str(two_models), REPO))
+    assert hub.model(REPO).files().keys() - {".gitattributes"} == FILES | set(artifact.FILES_FOR_JPEGS)
+    pulled, original = models.find(REPO).for_jpegs, artifact.read(two_models).for_jpegs
+    assert pulled and original
+    assert pulled.config == original.config
+
+
 @pytest.mark.parametrize("name", ["fast", "best"])
 def test_the_cards_of_the_models_that_ship_are_as_they_would_be_written(name: str) -> None:
     model = models.find(name)
-    written = card.model_card(name, model.config, model.metrics, model.folder)
+    written = card.of(model, name)
     assert written == (model.folder / "README.md").read_text()
     assert "CQ100 | CC BY-SA 4.0" in written
 

@@ -27,7 +27,7 @@ Files = dict[str, bytes]
 
 
 def files_of(folder: Path) -> Files:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -51,6 +51,13 @@ def test_a_pulled_model_is_the_commit_that_the_branch_stands_at(hub: Hub, files:
     model = models.find(NAME)
     assert (model.name, model.revision) == (NAME, repository.branches["main"][:12])
     assert {name: (model.folder / name).read_bytes() for name in files} == files
+
+
+def test_a_model_for_jpegs_comes_with_it(hub: Hub, two_models: Path) -> None:
+    hub.create(NAME, files=files_of(two_models))
+    pulled = models.find(NAME).for_jpegs
+    assert pulled
+    assert pulled.graph.read_bytes() == (two_models / "jpegs" / "model.onnx").read_bytes()
 
 
 def test_a_branch_is_followed_and_an_older_commit_is_kept(hub: Hub, files: Files, other_files: Files) -> None:

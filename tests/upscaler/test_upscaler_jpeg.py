@@ -1,0 +1,90 @@
+"""JPEGs: how strongly they were compressed, and which of a model's networks doubles them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from generated import photo_like, write_tiny_model
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from upscaler import ModelError, Options, Upscaler, artifact, double_file, jpeg
+from upscaler.pixels import Pixels
+
+PHOTO = photo_like(30, 40)
+
+
+def saved(path: Path, picture: Pixels = PHOTO, **options: int) -> Path:
+    Image.fromarray(picture).save(path, **options)
+    return path
+
+
+def read(path: Path) -> Pixels:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@given(quality=st.integers(25, 100), gray=st.booleans())
+def test_the_quality_is_read_off_the_file(quality: int, gray: bool) -> None:
+    file = io.BytesIO()
+    Image.fromarray(PHOTO).convert("L" if gray else "RGB").save(file, "JPEG", quality=quality)
+    assert jpeg.quality(Image.open(file)) == pytest.approx(quality, abs=1)
+
+
+def test_other_formats_have_none(tmp_path: Path) -> None:
+    for suffix in (".png", ".webp", ".tif", ".gif"):
+        with Image.open(saved(tmp_path / f"photo{suffix}")) as image:
+            assert jpeg.quality(image) is None
+
+
+@pytest.mark.parametrize(
+    ("suffix", "quality", "damaged"),
+    [(".jpg", 75, True), (".jpg", 100, False), (".png", 0, False), (".webp", 75, False)],
+)
+def test_what_jpeg_damaged_is_doubled_by_the_model_for_that(
+    two_models: Path, tmp_path: Path, suffix: str, quality: int, damaged: bool
+) -> None:
+    source = saved(tmp_path / f"photo{suffix}", **({"quality": quality} if quality else {}))
+    target = tmp_path / "photo_2x.png"
+    model = artifact.read(two_models)
+    list(double_file(Upscaler(model), source, target))
+    own, for_jpegs = (Upscaler(artifact.read(folder)) for folder in (two_models, two_models / "jpegs"))
+    expected, other = (for_jpegs, own) if damaged else (own, for_jpegs)
+    assert (read(target) == expected.upscale(read(source))).all()
+    if damaged:
+        assert (read(target) != other.upscale(read(source))).any()
+
+
+def test_what_is_doubled_twice_has_lost_the_traces_of_jpeg(two_models: Path, tmp_path: Path) -> None:
+    source, target = saved(tmp_path / "photo.jpg", quality=75), tmp_path / "photo_4x.png"
+    upscaler = Upscaler(artifact.read(two_models))
+    list(double_file(upscaler, source, target, Options(times=2)))
+    assert (read(target) == upscaler.upscale(upscaler.upscale(read(source), jpeg_quality=75))).all()
+
+
+def test_a_model_without_one_for_jpegs_doubles_them_itself(tiny_model: Path) -> None:
+    upscaler = Upscaler(artifact.read(tiny_model))
+    assert (upscaler.upscale(PHOTO, jpeg_quality=50) == upscaler.upscale(PHOTO)).all()
+
+
+def test_the_revision_tells_of_both(two_models: Path, tiny_model: Path) -> None:
+    assert artifact.read(two_models).revision != artifact.read(tiny_model).revision
+
+
+def test_a_model_for_jpegs_that_is_broken_or_missing_is_refused(two_models: Path) -> None:
+    graph = two_models / "jpegs" / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"model.onnx in .*jpegs is not what config.json says"):
+        artifact.read(two_models)
+    (two_models / "jpegs" / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"lacks jpegs/config.json"):
+        artifact.read(two_models)
+
+
+def test_a_model_for_jpegs_of_another_size_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    wider = write_tiny_model(tmp_path / "wider", width=5)
+    with pytest.raises(ModelError, match="is 5x1 beside 4x1"):
+        write_tiny_model(tmp_path / "model", for_jpegs=wider)
+    assert not (tmp_path / "model").exists()
