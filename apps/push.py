@@ -26,7 +26,6 @@ VARIABLES = {
     "ui": (models.VARIABLE, "MAX_FILE_MB", "QUEUE_SIZE", "DELETE_AFTER_SECONDS"),
     "monitor": (models.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO"),
 }
-MODEL_FILES = (artifact.CONFIG, artifact.WEIGHTS, artifact.GRAPH, artifact.METRICS, artifact.CARD)
 SECRETS = ("HF_TOKEN",)  # for a private model, and for the monitor to write HISTORY_REPO
 
 
@@ -124,9 +123,9 @@ def _stage_model(model: str, folder: Path) -> dict[str, str]:
     if model == models.BEST or _is_reference(model):
         return {models.VARIABLE: model}
     found = artifact.read(Path(model))
-    folder.mkdir()
-    for name in MODEL_FILES:
-        shutil.copy(found.folder / name, folder)
+    for file in found.files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(found.folder / file, folder / file)
     return {models.VARIABLE: MODEL}
 
 

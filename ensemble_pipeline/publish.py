@@ -12,8 +12,6 @@ from upscaler import artifact, hub, models
 from upscaler.artifact import Artifact
 from upscaler.errors import EnsembleError, HubUnreachableError, ModelError
 
-_FILES = (artifact.WEIGHTS, artifact.GRAPH, artifact.CONFIG, artifact.METRICS, artifact.DATA, card.PICTURE)
-
 Files = Mapping[str, Path | bytes]
 
 
@@ -40,8 +38,7 @@ def run(config: Config) -> None:
 
 def contents(model: Artifact, repo: str) -> Files:
     """What goes to the Hub, by its name there; the card is written anew for the model's new name."""
-    files = (*_FILES, *(artifact.FILES_FOR_JPEGS if model.for_jpegs else ()))
-    paths = {file: model.folder / file for file in files if (model.folder / file).exists()}
+    paths = {file: model.folder / file for file in (*model.files, card.PICTURE) if (model.folder / file).exists()}
     return paths | {artifact.CARD: card.of(model, repo).encode()}
 
 

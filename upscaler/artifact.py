@@ -25,6 +25,7 @@ CONFIG, WEIGHTS, GRAPH, METRICS, CARD, DATA = (
     "DATA.md",  # what the model was trained on, for its card, if that is not Open Images
 )
 
+FILES = (WEIGHTS, GRAPH, METRICS, CARD, DATA, CONFIG)
 _FOR_JPEGS = "jpegs"
 _CONFIG_FOR_JPEGS = f"{_FOR_JPEGS}/{CONFIG}"
 FILES_FOR_JPEGS = tuple(f"{_FOR_JPEGS}/{file}" for file in (WEIGHTS, GRAPH, METRICS, CONFIG))  # the order of writing
@@ -83,6 +84,12 @@ class Artifact:
     config: ModelConfig
     metrics: dict[str, Any]
     for_jpegs: "Artifact | None" = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files in its folder that it consists of."""
+        for_jpegs = FILES_FOR_JPEGS if self.for_jpegs else ()
+        return (*(file for file in FILES if (self.folder / file).exists()), *for_jpegs)
 
     @property
     def graph(self) -> Path:

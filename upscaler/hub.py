@@ -10,8 +10,7 @@ from upscaler.errors import HubError, HubUnreachableError, ModelError
 
 TOKENS = "huggingface.co/settings/tokens"
 
-_OWN = (artifact.CONFIG, artifact.WEIGHTS, artifact.GRAPH, artifact.METRICS, artifact.CARD, artifact.DATA)
-_FILES = [*_OWN, *artifact.FILES_FOR_JPEGS]
+_FILES = [*artifact.FILES, *artifact.FILES_FOR_JPEGS]
 
 
 def pull(repo: str, revision: str | None) -> Artifact:

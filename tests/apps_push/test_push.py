@@ -12,7 +12,7 @@ from huggingface_hub import SpaceCard
 from apps import push
 from apps.push import Config, PushError
 from ensemble_pipeline import publish
-from upscaler import models
+from upscaler import artifact, models
 from upscaler.errors import DoubleResolutionError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
@@ -110,11 +110,12 @@ def test_secrets_and_variables_are_set_before_the_app_starts(hub: Hub, capfd: py
     assert b"hf_hidden" not in b"".join(hub.space(SPACE).files().values())
 
 
-def test_a_folder_of_a_model_goes_along(hub: Hub, tiny_model: Path) -> None:
-    push.run(Config("ui", SPACE, str(tiny_model)))
+def test_a_folder_of_a_model_goes_along(hub: Hub, two_models: Path) -> None:
+    push.run(Config("ui", SPACE, str(two_models)))
     space = hub.space(SPACE)
     assert space.settings["variables"] == {models.VARIABLE: "model"}
-    assert space.files()["model/model.onnx"] == (tiny_model / "model.onnx").read_bytes()
+    for name in artifact.read(two_models).files:
+        assert space.files()[f"model/{name}"] == (two_models / name).read_bytes()
 
 
 def test_a_model_of_the_hub_is_named(hub: Hub, tiny_model: Path) -> None:
