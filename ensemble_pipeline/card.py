@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from upscaler import jpeg
+from upscaler import lossy
 from upscaler.artifact import DATA, Artifact, Member, ModelConfig
 
 PICTURE = "before_after.png"
@@ -125,7 +125,8 @@ def _making(config: ModelConfig, measured: dict[str, Any]) -> str:
 def _making_for_jpegs(config: ModelConfig, for_jpegs: Artifact | None) -> Iterator[str]:
     if for_jpegs:
         members = for_jpegs.config.members
-        what = f"JPEGs of quality {jpeg.DAMAGED} or less are doubled by another of its size: {_how(for_jpegs.config)}"
+        kinds = f"JPEGs of quality {lossy.MOST_QUALITY} or less, and lossy WebPs,"
+        what = f"{kinds} are doubled by another of its size: {_how(for_jpegs.config)}"
         if members == config.members:
             yield f"{what}, the same ones.\n"
         else:

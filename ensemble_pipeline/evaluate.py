@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ensemble_pipeline import card, combine, cost, testset
 from ensemble_pipeline.cost import Cost
 from ensemble_pipeline.testset import Kind, Pair, TestSet
-from upscaler import Upscaler, artifact, bicubic, metrics, models
+from upscaler import Upscaler, artifact, bicubic, lossy, metrics, models
 from upscaler.artifact import Artifact
 from upscaler.atomic import atomic_path, write_text
 from upscaler.engine import ENGINES, fastest_precision
@@ -107,7 +107,8 @@ def _candidates(found: Sequence[Artifact], window: int, jpeg: int | None, folder
 
 
 def _double(model: Artifact, window: int, jpeg: int | None) -> "partial[Pixels]":
-    return partial(Upscaler(model, window=window).upscale, jpeg_quality=jpeg)
+    damaged = jpeg is not None and jpeg <= lossy.MOST_QUALITY
+    return partial(Upscaler(model, window=window).upscale, damaged=damaged)
 
 
 def window_for(tests: TestSet) -> int:

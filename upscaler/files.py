@@ -50,12 +50,12 @@ def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options
     with atomic_path(target) as temporary:
         frames = []
         for frame in read_frames(header):
-            pixels, jpeg_quality = _fitted(frame.pixels, target), header.jpeg_quality
+            pixels, damaged = _fitted(frame.pixels, target), header.damaged
             for _ in range(options.times):
                 doubled = empty_double(pixels)
-                doubling = upscaler.upscale_into(doubled, pixels, flips=options.flips, jpeg_quality=jpeg_quality)
+                doubling = upscaler.upscale_into(doubled, pixels, flips=options.flips, damaged=damaged)
                 yield from work.counted(doubled, doubling)
-                pixels, jpeg_quality = doubled, None  # what is doubled has lost JPEG's traces
+                pixels, damaged = doubled, False  # what is doubled has lost the traces
             frames.append(replace(frame, pixels=pixels))
         with temporary.open("w+b") as file:
             metadata = _metadata(header, options)

@@ -14,7 +14,7 @@ import numpy as np
 import pyvips
 from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
 
-from upscaler import jpeg
+from upscaler import lossy
 from upscaler.errors import PictureError
 from upscaler.formats import BY_SUFFIX, Sequence
 from upscaler.metadata import Metadata, orientation, read_metadata
@@ -53,7 +53,7 @@ class Header:
 
     width, height: of the first frame, upright. pixels: of all frames. channels, depth: of one pixel, depth in bits.
     loops: how often an animation is shown (0: for ever, None: not said). still_first: an APNG's first picture is not
-    part of its animation. jpeg_quality: 1 to 100, None of other formats.
+    part of its animation. damaged: lossy compression left traces.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class Header:
     orientation: int
     loops: int | None
     still_first: bool
-    jpeg_quality: int | None
+    damaged: bool
     metadata: Metadata
 
     @property
@@ -108,7 +108,7 @@ def read_header(path: Path) -> Header:
             orientation=lies,
             loops=image.info.get("loop"),
             still_first=bool(image.info.get("default_image")),
-            jpeg_quality=jpeg.quality(image),
+            damaged=lossy.is_damaged(image, path),
             metadata=_metadata(image),
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upscaler import jpeg, models, tiling
+from upscaler import models, tiling
 from upscaler.architecture import COLOURS, SCALE
 from upscaler.artifact import Artifact
 from upscaler.engine import ENGINES, Engine, Precision, fastest_precision
@@ -64,27 +64,27 @@ class Upscaler:
         """
         return cls(models.find_or_fast(model))
 
-    def upscale(self, picture: Pixels, *, flips: bool = False, jpeg_quality: int | None = None) -> Pixels:
+    def upscale(self, picture: Pixels, *, flips: bool = False, damaged: bool = False) -> Pixels:
         """Double a picture: HWC uint8 or uint16 in, (2H)(2W)C of the same type out.
 
-        Channels: 1 (gray), 3 (colour), and 2 or 4 with alpha as the last. jpeg_quality: see `upscale_into`.
+        Channels: 1 (gray), 3 (colour), and 2 or 4 with alpha as the last. damaged: see `upscale_into`.
         """
         doubled = empty_double(picture)
-        for _ in self.upscale_into(doubled, picture, flips=flips, jpeg_quality=jpeg_quality):
+        for _ in self.upscale_into(doubled, picture, flips=flips, damaged=damaged):
             pass
         return doubled
 
     def upscale_into(
-        self, doubled: Pixels, picture: Pixels, *, flips: bool = False, jpeg_quality: int | None = None
+        self, doubled: Pixels, picture: Pixels, *, flips: bool = False, damaged: bool = False
     ) -> Iterator[Progress]:
         """Double a picture into `doubled`, window by window; may be closed at any time.
 
         picture: HWC uint8 or uint16 with 1 to 4 channels; doubled: (2H)(2W)C of the same type. flips: average the
-        network over the eight flips and turns, at eight times the cost. jpeg_quality: 1 to 100, at which the picture
-        was last compressed, None if it was not; where that was strong, the model's network for JPEGs doubles it. A
-        picture of equal channels stays so, and what is flat as far as the network sees stays just as it is.
+        network over the eight flips and turns, at eight times the cost. damaged: the picture bears the traces of JPEG
+        or the like, so what the model holds for JPEGs doubles it. A picture of equal channels stays so, and what is
+        flat as far as the network sees stays just as it is.
         """
-        engine = self._engine_for_jpegs if jpeg.is_damaged(jpeg_quality) else self._engine
+        engine = self._engine_for_jpegs if damaged else self._engine
         started = time.monotonic()
         megapixels = doubled.shape[0] * doubled.shape[1] / 1e6
         parts = [slice(0, None)]

@@ -188,7 +188,7 @@ def test_a_model_for_jpegs_is_put_inside_and_the_card_tells_of_it(runs: tuple[Pa
     ensemble = combine.run(combine.Config(tuple(clean), tmp_path / "v1", "weights", for_jpegs=for_jpegs))
     assert ensemble.for_jpegs
     assert ensemble.for_jpegs.graph.read_bytes() == (for_jpegs / "model.onnx").read_bytes()
-    told = (tmp_path / "v1/README.md").read_text().partition("JPEGs of quality 96 or less are doubled by another")[2]
+    told = (tmp_path / "v1/README.md").read_text().partition("lossy WebPs, are doubled by another")[2]
     assert "| run_2 | train_2 | 10 | 20 |" in told
     assert "| run_1 |" not in told
 

@@ -1,7 +1,8 @@
-"""JPEGs: how strongly they were compressed, and which of a model's networks doubles them."""
+"""Lossy files: how strongly they were compressed, and which of a model's networks doubles them."""
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from upscaler import ModelError, Options, Upscaler, artifact, double_file, jpeg
+from upscaler import ModelError, Options, Upscaler, artifact, double_file, lossy
 from upscaler.pixels import Pixels
 
 PHOTO = photo_like(30, 40)
 
 
-def saved(path: Path, picture: Pixels = PHOTO, **options: int) -> Path:
+def saved(path: Path, picture: Pixels = PHOTO, **options: Any) -> Path:
     Image.fromarray(picture).save(path, **options)
     return path
 
@@ -30,43 +31,51 @@ def read(path: Path) -> Pixels:
 def test_the_quality_is_read_off_the_file(quality: int, gray: bool) -> None:
     file = io.BytesIO()
     Image.fromarray(PHOTO).convert("L" if gray else "RGB").save(file, "JPEG", quality=quality)
-    assert jpeg.quality(Image.open(file)) == pytest.approx(quality, abs=1)
+    assert lossy.jpeg_quality(Image.open(file)) == pytest.approx(quality, abs=1)
 
 
 def test_other_formats_have_none(tmp_path: Path) -> None:
     for suffix in (".png", ".webp", ".tif", ".gif"):
         with Image.open(saved(tmp_path / f"photo{suffix}")) as image:
-            assert jpeg.quality(image) is None
+            assert lossy.jpeg_quality(image) is None
 
 
 @pytest.mark.parametrize(
-    ("suffix", "quality", "damaged"),
-    [(".jpg", 75, True), (".jpg", 100, False), (".png", 0, False), (".webp", 75, False)],
+    ("suffix", "options", "damaged"),
+    [
+        (".jpg", {"quality": 75}, True),
+        (".jpg", {"quality": 99}, False),
+        (".png", {}, False),
+        (".webp", {"quality": 75}, True),
+        (".webp", {"quality": 75, "exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}, True),  # in its longer form
+        (".webp", {"lossless": True}, False),
+        (".webp", {"save_all": True, "append_images": [Image.new("RGB", (40, 30))]}, True),
+        (".webp", {"save_all": True, "append_images": [Image.new("RGB", (40, 30))], "lossless": True}, False),
+    ],
 )
-def test_what_jpeg_damaged_is_doubled_by_the_model_for_that(
-    two_models: Path, tmp_path: Path, suffix: str, quality: int, damaged: bool
+def test_what_lossy_compression_damaged_is_doubled_by_the_model_for_jpegs(
+    two_models: Path, tmp_path: Path, suffix: str, options: dict[str, Any], damaged: bool
 ) -> None:
-    source = saved(tmp_path / f"photo{suffix}", **({"quality": quality} if quality else {}))
-    target = tmp_path / "photo_2x.png"
-    model = artifact.read(two_models)
-    list(double_file(Upscaler(model), source, target))
-    own, for_jpegs = (Upscaler(artifact.read(folder)) for folder in (two_models, two_models / "jpegs"))
+    source, target = saved(tmp_path / f"photo{suffix}", **options), tmp_path / "photo_2x.png"
+    list(double_file(Upscaler(artifact.read(two_models)), source, target))
+    own, for_jpegs = (
+        Upscaler(artifact.read(folder)).upscale(read(source)) for folder in (two_models, two_models / "jpegs")
+    )
     expected, other = (for_jpegs, own) if damaged else (own, for_jpegs)
-    assert (read(target) == expected.upscale(read(source))).all()
-    if damaged:
-        assert (read(target) != other.upscale(read(source))).any()
+    assert (read(target) == expected).all()
+    assert (read(target) != other).any()
 
 
 def test_what_is_doubled_twice_has_lost_the_traces_of_jpeg(two_models: Path, tmp_path: Path) -> None:
     source, target = saved(tmp_path / "photo.jpg", quality=75), tmp_path / "photo_4x.png"
     upscaler = Upscaler(artifact.read(two_models))
     list(double_file(upscaler, source, target, Options(times=2)))
-    assert (read(target) == upscaler.upscale(upscaler.upscale(read(source), jpeg_quality=75))).all()
+    assert (read(target) == upscaler.upscale(upscaler.upscale(read(source), damaged=True))).all()
 
 
 def test_a_model_without_one_for_jpegs_doubles_them_itself(tiny_model: Path) -> None:
     upscaler = Upscaler(artifact.read(tiny_model))
-    assert (upscaler.upscale(PHOTO, jpeg_quality=50) == upscaler.upscale(PHOTO)).all()
+    assert (upscaler.upscale(PHOTO, damaged=True) == upscaler.upscale(PHOTO)).all()
 
 
 def test_the_revision_tells_of_both(two_models: Path, tiny_model: Path) -> None:
