@@ -82,6 +82,8 @@ def run(config: Config) -> Artifact:
 def _checked_members(config: Config) -> list[Artifact]:
     if config.out.resolve() in {run.resolve() for run in config.runs}:
         raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
+    if config.for_jpegs and config.out.resolve() == config.for_jpegs.resolve():
+        raise EnsembleError(f"{config.out} is the model for JPEGs, which would be overwritten; give another --out")
     members = read_members(config.runs, config.how)
     if config.how == "weights":
         check_common_ancestor(members)

@@ -82,7 +82,7 @@ def run(config: Config) -> list[Row]:
 
 
 @contextmanager
-def candidates(found: Sequence[Artifact], window: int, jpeg: int | None = None) -> Iterator[Iterator[Candidate]]:
+def candidates(found: Sequence[Artifact], window: int, jpeg: int | None) -> Iterator[Iterator[Candidate]]:
     """What is compared: interpolation, each network that runs in the first model, that model, it with flips, others.
 
     jpeg: the quality at which the pictures are compressed, None if they are not.

@@ -73,7 +73,7 @@ class ModelConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model on the disk. `revision` is the Hub's commit, or the first digits of the weights' SHA-256.
+    """A model on the disk. `revision` is the Hub's commit, or the first digits of the SHA-256 of all weights.
 
     for_jpegs: what doubles pictures that JPEG damaged in its place, of the same architecture.
     """
@@ -112,12 +112,13 @@ def write(
     """Write an artifact; config.json comes last, with the other files' hashes, so a part-written one is not read.
 
     `weights` are float32 arrays named as in `Artifact.weights`. `for_jpegs` is copied into the folder. Raises
-    ModelError if an array is missing or misshaped, or `for_jpegs` is of another size.
+    ModelError if an array is missing or misshaped, or `for_jpegs` is of another size, or holds one itself.
     """
     from upscaler.graph import onnx_graph  # needs `onnx`, which serving does not install
 
     check_weights(config, weights)
-    _check_of_one_size(config, for_jpegs)
+    if for_jpegs:
+        _check_fits(config, for_jpegs)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
@@ -209,12 +210,14 @@ def _read_for_jpegs(folder: Path, config: ModelConfig) -> Artifact | None:
     if _CONFIG_FOR_JPEGS not in config.sha256:
         return None
     model = read(folder / _FOR_JPEGS)
-    _check_of_one_size(config, model)
+    _check_fits(config, model)
     return model
 
 
-def _check_of_one_size(config: ModelConfig, for_jpegs: Artifact | None) -> None:
-    if for_jpegs and for_jpegs.config.architecture != config.architecture:
+def _check_fits(config: ModelConfig, for_jpegs: Artifact) -> None:
+    if for_jpegs.for_jpegs:
+        raise ModelError(f"{for_jpegs.folder} holds a model for JPEGs itself; give {for_jpegs.for_jpegs.folder}")
+    if for_jpegs.config.architecture != config.architecture:
         sizes = [f"{size.width}x{size.depth}" for size in (for_jpegs.config.architecture, config.architecture)]
         raise ModelError(
             f"{for_jpegs.folder}, for JPEGs, is {sizes[0]} beside {sizes[1]}; combine networks of one size"
@@ -222,8 +225,10 @@ def _check_of_one_size(config: ModelConfig, for_jpegs: Artifact | None) -> None:
 
 
 def _revision(config: ModelConfig, for_jpegs: Artifact | None) -> str:
-    hashes = [model.sha256[WEIGHTS] for model in (config, for_jpegs and for_jpegs.config) if model]
-    return (hashlib.sha256("".join(hashes).encode()).hexdigest() if for_jpegs else hashes[0])[:12]
+    own = config.sha256[WEIGHTS]
+    if for_jpegs:
+        own = hashlib.sha256((own + for_jpegs.config.sha256[WEIGHTS]).encode()).hexdigest()
+    return own[:12]
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

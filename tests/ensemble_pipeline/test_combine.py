@@ -200,6 +200,13 @@ def test_a_model_for_jpegs_of_another_size_is_refused(runs: tuple[Path, ...], tm
     assert not (tmp_path / "v1").exists()
 
 
+def test_a_model_for_jpegs_as_the_target_is_refused_and_kept(runs: tuple[Path, ...], tmp_path: Path) -> None:
+    before = (runs[2] / "config.json").read_bytes()
+    with pytest.raises(EnsembleError, match="is the model for JPEGs, which would be overwritten"):
+        combine.run(combine.Config(runs[:2], runs[2], "outputs", for_jpegs=runs[2]))
+    assert (runs[2] / "config.json").read_bytes() == before
+
+
 def test_the_card_tells_of_the_common_beginning(tmp_path: Path) -> None:
     start = write_run(tmp_path / "beginning", 9)
     ancestor = artifact.read(start).config.sha256[artifact.WEIGHTS]

@@ -97,3 +97,11 @@ def test_a_model_for_jpegs_of_another_size_is_refused_and_nothing_is_written(tmp
     with pytest.raises(ModelError, match="is 5x1 beside 4x1"):
         write_tiny_model(tmp_path / "model", for_jpegs=wider)
     assert not (tmp_path / "model").exists()
+
+
+def test_a_model_for_jpegs_that_holds_one_itself_is_refused_and_nothing_is_written(
+    two_models: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"holds a model for JPEGs itself; give .*jpegs"):
+        write_tiny_model(tmp_path / "model", for_jpegs=two_models)
+    assert not (tmp_path / "model").exists()
