@@ -47,8 +47,8 @@ told, nothing is counted.
 **What is kept?** The format, the colour profile, the EXIF data (where it was taken among it, unless you tick
 *remove the location*), transparency, 16 bits a channel. A photo that lies on its side by EXIF comes out upright.
 
-**What does it not do?** It does not make up faces, text or texture that cannot be seen, take noise away, or repair the
-blocks of a strongly compressed JPEG: those are doubled too.
+**What does it not do?** It does not make up faces, text or texture that cannot be seen, or take noise away. It leaves
+the blocks of a JPEG out; in another format made of a JPEG they are doubled too.
 
 **Limits.** Files of {megabytes} MB and 100 megapixels; one picture is in work at a time.
 
