@@ -1,18 +1,12 @@
 """Serve the monitor, or fill its history for the days that are past: python -m apps.monitor [backfill --days 90]"""
 
 import argparse
-import logging
-from asyncio import CancelledError
 from dataclasses import replace
 
-import uvicorn
-
 from apps.monitor import backfill, settings
-from apps.monitor.app import App
+from apps.serving.temporary import temporary_folder
 from upscaler import models
 from upscaler.command import one_sentence_errors
-
-SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
 
 
 def main() -> None:
@@ -34,22 +28,13 @@ def main() -> None:
 
 def serve(given: settings.Settings) -> None:
     """Serve the page. Raises ModelError or HistoryError if the app cannot start."""
-    server = App(given).server()
-    print(f"The monitor is ready on http://{given.host}:{given.port}", flush=True)
-    logging.getLogger("uvicorn.error").addFilter(is_no_cut_connection)
-    uvicorn.run(
-        server,
-        host=given.host,
-        port=given.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=SECONDS_TO_STOP,
-    )
+    with temporary_folder(given.serving.delete_after_seconds) as folder:
+        from apps.monitor.app import App  # Gradio takes the place of temporary files when it is imported
+        from apps.serving.serve import run
 
-
-def is_no_cut_connection(record: logging.LogRecord) -> bool:
-    """False for the traceback of a connection that was cut because the server was stopped: that is no error."""
-    return not record.exc_info or record.exc_info[0] is not CancelledError
+        server = App(given, folder).server()
+        print(f"The monitor is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
+        run(server, given.serving)
 
 
 def _positive(text: str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from apps.monitor import cleaning, page
 from apps.monitor.apod import FIRST_DAY, Client
@@ -19,6 +19,8 @@ from apps.monitor.mirror import Mirror
 from apps.monitor.monitor import Monitor, News, View
 from apps.monitor.recording import Recorder
 from apps.monitor.settings import Settings
+from apps.serving.serve import guarded
+from apps.serving.temporary import is_inside
 from upscaler import Upscaler
 from upscaler.atomic import write_text
 from upscaler.errors import DoubleResolutionError
@@ -28,6 +30,8 @@ STRIP = 12  # days done lately, as thumbnails
 SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK = 60.0
 PICTURE = 4  # outputs that show a day's picture: slider, download, about, loupe
 LATELY = 4  # outputs that show the days so far: strip, plot, table, and what the page has seen of them
+
+AT_ONCE: dict[str, Any] = {"concurrency_limit": 20}  # threads that may wait for NASA or the cores
 
 ASKING = "Asking NASA..."
 
@@ -40,8 +44,12 @@ bicubic interpolation, and both are compared with it. The dashed line is the gai
 class App:
     """One loaded model, one monitor, and the page that shows what it found."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Load the model and open cache and history. Raises ModelError or HistoryError if one of them cannot be had."""
+    def __init__(self, settings: Settings, temporary: Path) -> None:
+        """Load the model and open cache and history. Raises ModelError or HistoryError if one of them cannot be had.
+
+        `temporary`: the folder of everything temporary.
+        """
+        self.settings, self.temporary = settings, temporary
         self.started = time.monotonic()
         self.upscaler = Upscaler.load(settings.model)
         self.history = History(settings.history)
@@ -50,23 +58,27 @@ class App:
         recorder = Recorder(self.upscaler, self.history, mirror)
         self.monitor = Monitor(Client(settings.apod_url), self.upscaler, cache, recorder)
         self.folder = settings.cache
+        self.table = self.folder / "history.csv"
 
-    def server(self) -> FastAPI:
+    def server(self) -> ASGIApp:
         """The page at /, its interface for programs below, and /health; it looks for new pictures from now on."""
-        server = FastAPI(title="The monitor", docs_url=None, redoc_url=None, openapi_url=None)
-        server.get("/health")(self.health)
         gr.set_static_paths([self.folder])  # or Gradio would copy each file that it shows, beyond CACHE_GB
         threading.Thread(target=self.monitor.keep_looking, args=(threading.Event(),), daemon=True).start()
-        mounted: FastAPI = gr.mount_gradio_app(
-            server,
-            self.page().queue(default_concurrency_limit=20),
-            path="/",
-            footer_links=["api"],
+        server, _ = guarded(
+            self.page(),
+            self.settings.serving,
+            self.temporary,
+            self.serves,
+            self.health,
             theme=page.THEME,
             css_paths=HERE / "page.css",
             head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
         )
-        return mounted
+        return server
+
+    def serves(self, path: Path) -> bool:
+        """Return True for what may be downloaded: the days' pictures and the table, not the history itself."""
+        return path == self.table or any(is_inside(path, day) for day in self.monitor.cache.folders)
 
     def health(self) -> dict[str, str | int]:
         """What a host asks to see whether the app is well."""
@@ -107,13 +119,14 @@ class App:
             seen = gr.State("")
             outputs = [status, slider, download, about, loupe, strip, plot, table, seen]
             quiet: dict[str, Any] = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
+            quiet |= AT_ONCE
             blocks.load(self.visit, **quiet)
             refresh.click(self.refresh, **quiet)
             show.click(self.show, [day], **quiet)
             strip.select(self.chosen, **quiet)
             gr.Timer(SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK).tick(self.passing_time, [seen], **quiet)
             result = gr.JSON(visible=False)
-            gr.Button(visible=False).click(self.today, None, result, api_name="today")
+            gr.Button(visible=False).click(self.today, None, result, api_name="today", **AT_ONCE)
         return blocks
 
     def visit(self) -> Iterator[list[Any]]:
@@ -203,10 +216,9 @@ class App:
     def _lately(self) -> list[Any]:
         """Values of strip, plot, table and seen."""
         rows = self.history.rows(self.upscaler.model.revision)
-        csv = self.folder / "history.csv"
-        write_text(csv, to_csv(self.history.rows()))
+        write_text(self.table, to_csv(self.history.rows()))
         plot = page.plot(rows, page.test_gain(self.upscaler.model.metrics))
-        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(csv), self._found()]
+        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(self.table), self._found()]
 
     def _found(self) -> str:
         """What has been found so far, in a word: the newest day, and how many days are measured."""

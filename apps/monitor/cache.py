@@ -63,6 +63,11 @@ class Cache:
         folders = sorted(self.folder.glob(f"????-??-??-{self._revision}"), reverse=True)
         return [finished for folder in folders[:count] if (finished := _read(folder))]
 
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of all days, those of other models among them."""
+        return list(self.folder.glob("????-??-??-*"))
+
     @contextmanager
     def adding(self, day: dt.date) -> Iterator[Path]:
         """Give an empty folder that becomes the day's when the block ends without an error."""
@@ -77,7 +82,7 @@ class Cache:
     def trim(self) -> None:
         """Remove the oldest until the rest fits, other models' first; the newest stays, however large it is."""
         self._remove_abandoned()
-        folders = sorted(self.folder.glob("????-??-??-*"), key=self._age)
+        folders = sorted(self.folders, key=self._age)
         sizes = [_size(folder) for folder in folders]
         while len(folders) > 1 and sum(sizes) > self._most_bytes:
             shutil.rmtree(folders.pop(0), ignore_errors=True)

@@ -1,17 +1,18 @@
 """The page, its endpoint for programs, and the server around them."""
 
 import html
-import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from apps.ui import keeping, loupe
+from apps.serving import admission
+from apps.serving.serve import guarded
+from apps.serving.temporary import is_inside
+from apps.ui import loupe
 from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, zip_of
 from apps.ui.settings import Settings
 from upscaler import PictureError, Upscaler
@@ -20,7 +21,7 @@ from upscaler.cores import cores
 HERE = Path(__file__).parent
 SAMPLES = sorted((HERE / "samples").glob("*.jpg"))
 ACCEPTED = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"]
-ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "cores"}  # the cores are the limit
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": admission.JOBS}  # the cores are the limit
 
 # System fonts: the default theme asks another host for its own.
 THEME = gr.themes.Default(
@@ -59,34 +60,32 @@ Model: {models}. Apache-2.0. Sample pictures: CQ100 dataset, CC BY-SA 4.0.
 class App:
     """The loaded models, by name, and the page that offers them."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Load the models. Raises ModelError if one is missing or broken."""
-        self.settings = settings
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        """Load the models. Raises ModelError if one is missing or broken. `folder`: of everything temporary."""
+        self.settings, self.folder = settings, folder
         self.started = time.monotonic()
         loaded = [Upscaler.load(model) for model in settings.models]
         self.upscalers = {upscaler.model.name: upscaler for upscaler in loaded}
         self.default = loaded[0].model.name
-        self.folder = Path(tempfile.mkdtemp(prefix="double_resolution_"))
-        os.environ["GRADIO_TEMP_DIR"] = str(self.folder)  # Gradio keeps uploads and results there
         self._cancelled: set[str | None] = set()  # sessions whose work was stopped, which Gradio then reports as failed
-        keeping.keep_deleting(self.folder, settings.delete_after_seconds)
 
-    def server(self) -> FastAPI:
-        """The page at /, its interface for programs below, and /health."""
-        server = FastAPI(title="Double Resolution", docs_url=None, redoc_url=None, openapi_url=None)
-        server.get("/health")(self.health)
-        page = self.page().queue(max_size=self.settings.queue_size)
-        mounted: FastAPI = gr.mount_gradio_app(
-            server,
-            page,
-            path="/",
-            max_file_size=self.settings.max_file_mb * 1024**2,
-            footer_links=["api"],
+    def server(self) -> ASGIApp:
+        """The page at /, its interface for programs below, and /health, behind the guard."""
+        server, self._admission = guarded(
+            self.page(),
+            self.settings.serving,
+            self.folder,
+            self.serves,
+            self.health,
             theme=THEME,
             css_paths=HERE / "page.css",
             head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
         )
-        return mounted
+        return server
+
+    def serves(self, path: Path) -> bool:
+        """Return True for what may be downloaded: uploads, results and samples."""
+        return path in SAMPLES or is_inside(path, self.folder)
 
     def health(self) -> dict[str, str | int]:
         """What a host asks to see whether the app is well."""
@@ -134,7 +133,11 @@ class App:
             outputs = [status, slider, gallery, download, cancel, compared]
             work: dict[str, Any] = {"inputs": [files, *choices], "outputs": outputs, "show_progress_on": [status]}
             work |= ONE_AT_A_TIME
-            at_once: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+            at_once: dict[str, Any] = {
+                "concurrency_limit": None,
+                "show_progress": "hidden",
+                "api_visibility": "private",
+            }
             begun = start.click(self.begin, None, cancel, **at_once)  # who waits may cancel, too
             chosen = samples.click(self.sample, samples, [files, cancel], **at_once)
             first, second = (asked.then(self.serve, **work, api_visibility="private") for asked in (begun, chosen))
@@ -259,7 +262,7 @@ class App:
         return gr.Radio(names, value=self.default, label="Model", visible=len(names) > 1, elem_id="model")
 
     def _explanation(self) -> str:
-        settings = self.settings
+        settings = self.settings.serving
         minutes = settings.delete_after_seconds / 60
         return EXPLANATION.format(
             kept=f"{minutes:g} minutes" if minutes != 60 else "an hour",
@@ -284,14 +287,25 @@ class App:
         gr.Button(visible=False).click(self.double, inputs, result, api_name="double", **ONE_AT_A_TIME)
 
     def double(
-        self, file: str, flips: bool, four_times: bool, format: str, quality: float, remove_location: bool, model: str
+        self,
+        file: str,
+        flips: bool,
+        four_times: bool,
+        format: str,
+        quality: float,
+        remove_location: bool,
+        model: str,
+        request: gr.Request,
     ) -> str:
         """Doubles the picture in a file. format: as the original, JPEG, PNG, WebP or TIFF; quality: 1 to 100."""
         choices = Choices(flips, four_times, format, int(quality), remove_location)
-        *_, work = double_all(self.upscalers[model], [Path(file)], choices, self.folder)
-        if work.failed:
-            raise gr.Error(work.failed[0], print_exception=False)
-        return str(work.done[0].file)
+        last = Work()
+        for last in double_all(self.upscalers[model], [Path(file)], choices, self.folder):  # noqa: B007
+            if not self._admission.is_waited_for(request.session_hash):
+                raise gr.Error("Nobody waits for this any more.", print_exception=False)
+        if last.failed:
+            raise gr.Error(last.failed[0], print_exception=False)
+        return str(last.done[0].file)
 
 
 def line(doubled: Doubled, upscaler: Upscaler) -> str:

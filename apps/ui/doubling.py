@@ -1,7 +1,7 @@
 """What the page's button does, without the page: files in, doubled files out, with progress."""
 
 import logging
-import tempfile
+import secrets
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from apps.serving.temporary import keep
 from apps.ui import preview
-from apps.ui.keeping import keep
 from upscaler import DoubleResolutionError, Options, Upscaler, double_file
 from upscaler.command import sentence_for
 from upscaler.formats import BY_SUFFIX
@@ -64,7 +64,8 @@ class Work:
 
 def double_all(upscaler: Upscaler, files: Sequence[Path], choices: Choices, folder: Path) -> Iterator[Work]:
     """Double each file into a new folder in `folder`; what fails is named, and the rest goes on. May be closed."""
-    out = Path(tempfile.mkdtemp(dir=folder))
+    out = folder / secrets.token_hex(16)  # who does not know the name cannot ask for what lies there
+    out.mkdir()
     uploads = [file for file in files if file.is_relative_to(folder)]  # a sample lies elsewhere, for good
     work = Work()
     for n, file in enumerate(files):

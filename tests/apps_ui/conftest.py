@@ -32,7 +32,7 @@ def ui(ui_folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def crowded_ui(ui_folder: Path) -> Iterator[str]:
     """The address of a running web UI that offers two models and where one may wait."""
-    with served(ui_folder, ("fast", "best"), QUEUE_SIZE="1") as address:
+    with served(ui_folder, ("fast", "best"), QUEUE_SIZE="1", JOBS_EACH="5") as address:
         yield address
 
 

@@ -9,7 +9,7 @@ import pytest
 from generated import photo_like
 from PIL import Image
 
-from apps.ui import keeping
+from apps.serving import temporary
 from apps.ui.__main__ import quieten_logs
 from apps.ui.doubling import Choices, double_all
 from upscaler import Upscaler
@@ -28,7 +28,7 @@ def test_what_is_in_work_is_not_deleted(upscaler: Upscaler, tmp_path: Path) -> N
     long_ago = time.time() - 7200
     for work in double_all(upscaler, files, Choices(), tmp_path):
         assert work.failed == []
-        keeping.delete_old(tmp_path, 3600)
+        temporary.delete_old(tmp_path, 3600)
         for path in tmp_path.rglob("*.*"):  # as if an hour went by from one report to the next
             os.utime(path, (long_ago, long_ago))
     assert [doubled.doubled_size for doubled in work.done] == [(80, 60)] * 2

@@ -11,7 +11,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from apps.ui import keeping
+from apps.serving import temporary
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_only_what_is_old_is_deleted(tmp_path: Path) -> None:
     an_hour_ago = time.time() - 3601
     os.utime(old, (an_hour_ago, an_hour_ago))
     os.utime(old.parent, (an_hour_ago, an_hour_ago))
-    keeping.delete_old(tmp_path, 3600)
+    temporary.delete_old(tmp_path, 3600)
     assert not old.exists()
     assert new.exists()
 
@@ -82,5 +82,5 @@ def test_only_what_is_old_is_deleted(tmp_path: Path) -> None:
 def test_a_photo_uploaded_again_while_the_old_one_is_deleted_stays(tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"new")
-    keeping.delete(photo, 3600)
+    temporary.delete(photo, 3600)
     assert photo.read_bytes() == b"new"

@@ -1,0 +1,80 @@
+"""The routes that are served: those that the pages and the documented endpoints need. All others answer 404."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from starlette.routing import compile_path
+
+GRADIO = "/gradio_api"
+
+
+class Body(Enum):
+    """The kind of body that a route takes."""
+
+    NONE = "none"
+    JSON = "JSON"
+    FILES = "files"
+
+
+@dataclass(frozen=True)
+class Route:
+    """A path template in Starlette's notation with its methods; `changes`: whether asking for it changes something."""
+
+    template: str
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    body: Body = Body.NONE
+    changes: bool = False
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The compiled template."""
+        return compile_path(self.template)[0]
+
+
+JOIN = Route(f"{GRADIO}/queue/join", ("POST",), Body.JSON, changes=True)
+CALL = Route(f"{GRADIO}/call/{{name}}", ("POST",), Body.JSON, changes=True)
+CALL_BY_NAME = Route(f"{GRADIO}/call/v2/{{name}}", ("POST",), Body.JSON, changes=True)
+UPLOAD = Route(f"{GRADIO}/upload", ("POST",), Body.FILES, changes=True)
+FILE = Route(f"{GRADIO}/file={{path:path}}")
+JOBS = (JOIN, CALL, CALL_BY_NAME)  # what starts work
+MESSAGES = Route(f"{GRADIO}/queue/data", changes=True)
+CALL_MESSAGES = Route(f"{GRADIO}/call/{{name}}/{{event_id}}", changes=True)
+PAGES = (Route("/"), Route("/config"), Route("/config/"))
+
+ALLOWED = (
+    *PAGES,
+    Route("/health"),
+    Route("/static/{path:path}"),
+    Route("/assets/{path:path}"),
+    Route("/svelte/{path:path}"),
+    Route("/favicon.ico"),
+    Route("/theme.css"),
+    Route("/robots.txt"),
+    Route("/manifest.json"),
+    Route(f"{GRADIO}/theme.css"),
+    Route(f"{GRADIO}/info"),
+    Route(f"{GRADIO}/info/"),
+    Route(f"{GRADIO}/startup-events", changes=True),
+    Route(f"{GRADIO}/heartbeat/{{session_hash}}", changes=True),
+    Route(f"{GRADIO}/upload_progress"),
+    Route(f"{GRADIO}/cancel", ("POST",), Body.JSON, changes=True),
+    Route(f"{GRADIO}/reset", ("POST",), Body.JSON, changes=True),
+    Route(f"{GRADIO}/reset/", ("POST",), Body.JSON, changes=True),
+    JOIN,
+    MESSAGES,
+    CALL,
+    CALL_BY_NAME,
+    CALL_MESSAGES,
+    UPLOAD,
+    FILE,
+)
+_PATTERNS = tuple((route, route.pattern) for route in ALLOWED)
+
+
+def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """Find the allowed route of a decoded path, with the path's parameters."""
+    for route, pattern in _PATTERNS:
+        if method in route.methods and (match := pattern.fullmatch(path)):
+            return route, match.groupdict()
+    return None

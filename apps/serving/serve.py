@@ -1,0 +1,80 @@
+"""The server of both apps: Gradio's page behind the guard, on one port, until it is stopped."""
+
+import logging
+from asyncio import CancelledError
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from apps.serving.admission import Admission
+from apps.serving.bodies import MOST_FILES
+from apps.serving.connections import BoundedProtocol, ProxiedProtocol
+from apps.serving.guard import Guard, Rules
+from apps.serving.settings import ServingSettings
+
+_SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
+_MOST_SESSIONS = 500  # whose state is kept, about 118 kB each
+_OVERHEAD = 1_000_000  # bytes of an upload besides its files
+
+
+def guarded(
+    page: Any,  # gr.Blocks, which comes without types
+    settings: ServingSettings,
+    folder: Path,
+    serves: Callable[[Path], bool],
+    health: Callable[[], dict[str, str | int]],
+    **look: Any,
+) -> tuple[ASGIApp, Admission]:
+    """Mount a page at /, its interface for programs below and /health, behind the guard.
+
+    folder: of everything temporary. serves: whether a file may be downloaded. look: what Gradio takes for themes.
+    """
+    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    server.get("/health")(health)
+    page.state_session_capacity = _MOST_SESSIONS
+    page.queue(max_size=None, api_open=False)  # admission counts, because clicks would count, too
+    page._queue.ANALYTICS_MAX_EVENTS = 1  # nothing is counted
+    megabytes = settings.max_file_mb * 1024**2
+    mounted = gr.mount_gradio_app(
+        server, page, path="/", max_file_size=megabytes, footer_links=["api"], run_history=False, **look
+    )
+    page.has_launched = True  # else Gradio takes any file of the server for an input
+    admission = Admission(page, settings.queue_size, settings.jobs_each)
+    rules = Rules(
+        hosts=settings.hosts,
+        behind_proxy=settings.behind_proxy,
+        most_upload=MOST_FILES * megabytes + _OVERHEAD,
+        folder=folder,
+        most_temporary=settings.temporary_bytes,
+        serves=serves,
+    )
+    return Guard(mounted, rules, admission), admission
+
+
+def run(app: ASGIApp, settings: ServingSettings) -> None:
+    """Serve an app until it is stopped."""
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_a_line)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=ProxiedProtocol if settings.behind_proxy else BoundedProtocol,
+        ws="none",
+        proxy_headers=False,  # the guard reads them
+        server_header=False,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_SECONDS_TO_STOP,
+    )
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Return False for what clients cause at will, and for a connection that is cut when the server is stopped."""
+    if record.exc_info and record.exc_info[0] is CancelledError:
+        return False
+    return record.levelno > logging.WARNING

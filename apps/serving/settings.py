@@ -1,0 +1,86 @@
+"""The settings that both apps share, from the environment."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from apps.serving import origins
+from upscaler.errors import DoubleResolutionError
+
+_GB = 1e9
+_DISK_SHARE = 0.5  # of what is free when the app starts, at most, for everything temporary
+
+
+class SettingError(DoubleResolutionError):
+    """A variable of the environment holds what it cannot hold."""
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """Where an app listens, and what it lets visitors do.
+
+    hosts: names that it is served by, besides IP addresses and localhost ("*": any). behind_proxy: whether a proxy's
+    X-Forwarded-For says who a visitor is. max_file_mb: of one upload. jobs_each: jobs of one visitor that run or wait.
+    queue_size: jobs of all visitors that wait. temporary_bytes: of all uploads and results. delete_after_seconds: how
+    long they are kept.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    hosts: frozenset[str] = field(default_factory=frozenset)
+    behind_proxy: bool = False
+    max_file_mb: int = 50
+    jobs_each: int = 2
+    queue_size: int = 20
+    temporary_bytes: int = 20_000_000_000
+    delete_after_seconds: int = 3600
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSettings:
+    """Read the settings. Raises SettingError if a variable holds what it cannot hold."""
+    defaults = ServingSettings()
+    host = environment.get("GRADIO_SERVER_NAME") or defaults.host
+    space = environment.get("SPACE_HOST", "")  # set by Hugging Face
+    names = (*environment.get("ALLOWED_HOSTS", "").split(","), *space.split(","), host)
+    gigabytes = number(environment, "TEMPORARY_GB", defaults.temporary_bytes / _GB, 0.001, 1e6)
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    return ServingSettings(
+        host=host,
+        port=whole(environment, "GRADIO_SERVER_PORT", defaults.port, most=65_535),
+        hosts=frozenset(name for text in names if (name := text.strip().lower()) and not origins.is_local(name)),
+        behind_proxy=_yes(environment, "BEHIND_PROXY", bool(space)),
+        max_file_mb=whole(environment, "MAX_FILE_MB", defaults.max_file_mb),
+        jobs_each=whole(environment, "JOBS_EACH", defaults.jobs_each),
+        queue_size=whole(environment, "QUEUE_SIZE", defaults.queue_size),
+        temporary_bytes=min(round(gigabytes * _GB), round(_DISK_SHARE * free)),
+        delete_after_seconds=whole(environment, "DELETE_AFTER_SECONDS", defaults.delete_after_seconds),
+    )
+
+
+def whole(environment: Mapping[str, str], variable: str, default: int, most: int = 10**9) -> int:
+    """Read a whole number of 1 or more. Raises SettingError if the variable holds none."""
+    given = environment.get(variable) or str(default)
+    if not (given.isdecimal() and len(given) < 12 and 1 <= int(given) <= most):
+        raise SettingError(f"{variable} is {given!r}; give a whole number from 1 to {most}")
+    return int(given)
+
+
+def number(environment: Mapping[str, str], variable: str, default: float, least: float, most: float) -> float:
+    """Read a number. Raises SettingError if the variable holds none from `least` to `most`."""
+    given = environment.get(variable) or str(default)
+    try:
+        found = float(given)
+    except ValueError:
+        found = float("nan")
+    if not least <= found <= most:
+        raise SettingError(f"{variable} is {given!r}; give a number from {least:g} to {most:g}")
+    return found
+
+
+def _yes(environment: Mapping[str, str], variable: str, default: bool) -> bool:
+    given = environment.get(variable) or ("1" if default else "0")
+    if given not in ("0", "1"):
+        raise SettingError(f"{variable} is {given!r}; give 1 for yes or 0 for no")
+    return given == "1"

@@ -1,0 +1,55 @@
+"""Both apps, running with their defaults, to be attacked."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from generated import write_tiny_model
+from nasa_server import Nasa, serving
+from running_app import running_app
+
+
+@pytest.fixture(scope="session")
+def ui_temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the web UI keeps its files."""
+    return tmp_path_factory.mktemp("ui")
+
+
+@pytest.fixture(scope="session")
+def ui(ui_temporary: Path) -> Iterator[str]:
+    """The address of a web UI that takes files of 2 MB."""
+    model = str(write_tiny_model(ui_temporary / "model"))
+    settings = {"DOUBLE_RESOLUTION_MODEL": model, "TMPDIR": str(ui_temporary), "MAX_FILE_MB": "2"}
+    with running_app("apps.ui", settings) as (_, address):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def monitor_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of the monitor, with its history."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def monitor(tmp_path_factory: pytest.TempPathFactory, monitor_cache: Path) -> Iterator[str]:
+    """The address of a monitor of a local NASA that has a picture today."""
+    folder = tmp_path_factory.mktemp("monitor")
+    nasa = Nasa()
+    with serving(nasa) as interface:
+        nasa.add(str(dt.datetime.now(dt.UTC).date()))
+        settings = {
+            "DOUBLE_RESOLUTION_MODEL": str(write_tiny_model(folder / "model")),
+            "APOD_URL": interface,
+            "CACHE": str(monitor_cache),
+            "TMPDIR": str(folder),
+        }
+        with running_app("apps.monitor", settings) as (_, address):
+            yield address
+
+
+@pytest.fixture(params=["ui", "monitor"])
+def app(request: pytest.FixtureRequest) -> str:
+    """The address of each app in turn."""
+    address: str = request.getfixturevalue(request.param)
+    return address
