@@ -1,1 +1,1 @@
-"""TODO"""
+"""The two apps: the web UI and the monitor of the picture of the day; and what puts them on a Space."""

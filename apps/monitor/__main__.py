@@ -34,17 +34,20 @@ def main() -> None:
 
 def serve(given: settings.Settings) -> None:
     """Serve the page. Raises ModelError or HistoryError if the app cannot start."""
-    server = App(given).server()
+    app = App(given)
     print(f"The monitor is ready on http://{given.host}:{given.port}", flush=True)
     logging.getLogger("uvicorn.error").addFilter(is_no_cut_connection)
-    uvicorn.run(
-        server,
-        host=given.host,
-        port=given.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=SECONDS_TO_STOP,
-    )
+    try:
+        uvicorn.run(
+            app.server(),
+            host=given.host,
+            port=given.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=SECONDS_TO_STOP,
+        )
+    finally:
+        app.close()
 
 
 def is_no_cut_connection(record: logging.LogRecord) -> bool:

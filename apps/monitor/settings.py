@@ -3,10 +3,11 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from apps.serving.job_limits import JobLimits
 from upscaler import models
 from upscaler.errors import DoubleResolutionError
 
@@ -32,6 +33,7 @@ class Settings:
     history_repo: str | None
     host: str = "127.0.0.1"
     port: int = 7860
+    job_limits: JobLimits = field(default_factory=JobLimits)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -23,17 +23,20 @@ def main() -> None:
     if model := parser.parse_args().model:
         given = replace(given, models=settings.named(model))
     with one_sentence_errors():
-        server = App(given).server()
+        app = App(given)
     quieten_logs()
     print(f"Double Resolution is ready on http://{given.host}:{given.port}", flush=True)
-    uvicorn.run(
-        server,
-        host=given.host,
-        port=given.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=SECONDS_TO_STOP,
-    )
+    try:
+        uvicorn.run(
+            app.server(),
+            host=given.host,
+            port=given.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=SECONDS_TO_STOP,
+        )
+    finally:
+        app.close()
 
 
 def quieten_logs() -> None:

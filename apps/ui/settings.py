@@ -1,8 +1,9 @@
 """What the host may set, by environment variables."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from apps.serving.job_limits import JobLimits
 from upscaler import models
 
 
@@ -18,6 +19,7 @@ class Settings:
     max_file_mb: int = 50
     queue_size: int = 20
     delete_after_seconds: int = 3600
+    job_limits: JobLimits = field(default_factory=JobLimits)
     host: str = "127.0.0.1"
     port: int = 7860
 

@@ -15,9 +15,10 @@ MAY_IMPORT = {
     "feature_pipeline": {"upscaler", "cluster"},
     "training_pipeline": {"upscaler", "cluster", "feature_pipeline"},
     "ensemble_pipeline": {"upscaler", "cluster", "feature_pipeline", "training_pipeline"},
-    "apps": {"upscaler", "apps/ui", "apps/monitor"},
-    "apps/ui": {"upscaler"},
-    "apps/monitor": {"upscaler"},
+    "apps": {"upscaler", "apps/ui", "apps/monitor", "apps/serving"},
+    "apps/ui": {"upscaler", "apps/serving"},
+    "apps/monitor": {"upscaler", "apps/serving"},
+    "apps/serving": {"upscaler"},
 }
 PACKAGES = {Path(folder).parts[0] for folder in MAY_IMPORT}
 
