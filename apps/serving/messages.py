@@ -55,6 +55,10 @@ class Done(BaseModel):
     result: dict[str, Any]
 
 
+class Nothing(BaseModel):
+    """The result of a job that is done for what it writes."""
+
+
 class Refused(BaseModel):
     """The end of a job that failed for a reason that is meant for the person."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from apps.serving.messages import Update
+from apps.serving.messages import Nothing, Update
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from apps.ui.keeping import keep
 from upscaler import Options
@@ -124,7 +124,7 @@ def look_at(worker: Worker, doubled: Doubled, across: float, down: float) -> tup
     before, after = (doubled.file.with_name(f"{doubled.file.stem}_{name}_{place}.png") for name in ("before", "after"))
     arguments: dict[str, str | float] = {"source": str(doubled.source), "doubled": str(doubled.file)}
     arguments |= {"across": across / 100, "down": down / 100, "before": str(before), "after": str(after)}
-    for _ in worker.run("look", arguments, BaseModel):
+    for _ in worker.run("look", arguments, Nothing):
         pass
     return before, after
 
