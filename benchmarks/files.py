@@ -12,6 +12,7 @@ from PIL import Image
 
 from benchmarks.upscaler import laid_with_copies
 from upscaler import Upscaler, double_file
+from upscaler.pixels import Pixels
 
 PHOTO = Path(__file__).parents[1] / "apps/ui/samples/butterfly.jpg"
 SIZE = (3000, 4000)  # height and width
@@ -32,8 +33,7 @@ def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "photo.jpg"
-        picture = laid_with_copies(np.asarray(Image.open(PHOTO).convert("RGB")), SIZE)
-        Image.fromarray(picture).save(source, quality=95)
+        picture = write_photo(source)
         upscaler = Upscaler.load()
         work: dict[str, Callable[[], object]] = {
             "the network alone": lambda: upscaler.upscale(picture),
@@ -48,6 +48,13 @@ def main() -> None:
         command = [sys.executable, "-c", FIRST_MEGAPIXEL, source, Path(folder) / "first.jpg"]
         first = min(seconds(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS))
         print(f"\nfrom the start of the program to the first megapixel: {first:.1f} s")
+
+
+def write_photo(path: Path) -> Pixels:
+    """Write a photo of 12 megapixels, and return its pixels."""
+    picture = laid_with_copies(np.asarray(Image.open(PHOTO).convert("RGB")), SIZE)
+    Image.fromarray(picture).save(path, quality=95)
+    return picture
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PART = ".part-"  # begins temporary names
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -14,7 +16,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The temporary name keeps the suffix of `target`, because libraries choose a format by it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".part-", suffix=target.suffix, dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=_PART, suffix=target.suffix, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -24,6 +26,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the temporary files that a process which was ended left in `folder`."""
+    for part in folder.glob(f"{_PART}*"):
+        part.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:

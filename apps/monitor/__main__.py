@@ -1,6 +1,7 @@
 """Serve the monitor, or fill its history for the days that are past: python -m apps.monitor [backfill --days 90]"""
 
 import argparse
+from contextlib import closing
 from dataclasses import replace
 
 from apps.monitor import backfill, settings
@@ -32,9 +33,9 @@ def serve(given: settings.Settings) -> None:
         from apps.monitor.app import App  # Gradio takes the place of temporary files when it is imported
         from apps.serving.serve import run
 
-        server = App(given, folder).server()
-        print(f"The monitor is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
-        run(server, given.serving)
+        with closing(App(given, folder)) as app:
+            print(f"The monitor is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
+            run(app.server(), given.serving)
 
 
 def _positive(text: str) -> int:

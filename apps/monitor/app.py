@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from apps.monitor import cleaning, page
 from apps.monitor.apod import FIRST_DAY, Client
 from apps.monitor.cache import Cache, Finished
+from apps.monitor.doubling import worker_of
 from apps.monitor.history import History, to_csv
 from apps.monitor.mirror import Mirror
 from apps.monitor.monitor import Monitor, News, View
@@ -21,7 +22,7 @@ from apps.monitor.recording import Recorder
 from apps.monitor.settings import Settings
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
-from upscaler import Upscaler
+from upscaler import models
 from upscaler.atomic import write_text
 from upscaler.errors import DoubleResolutionError
 
@@ -42,23 +43,29 @@ bicubic interpolation, and both are compared with it. The dashed line is the gai
 
 
 class App:
-    """One loaded model, one monitor, and the page that shows what it found."""
+    """The page, and the monitor whose findings it shows."""
 
     def __init__(self, settings: Settings, temporary: Path) -> None:
-        """Load the model and open cache and history. Raises ModelError or HistoryError if one of them cannot be had.
+        """Find the model, open cache and history, start the worker. `temporary`: the folder of everything temporary.
 
-        `temporary`: the folder of everything temporary.
+        Raises ModelError, HistoryError or WorkerError if that fails.
         """
         self.settings, self.temporary = settings, temporary
         self.started = time.monotonic()
-        self.upscaler = Upscaler.load(settings.model)
+        self.model = models.find_or_fast(settings.model)
         self.history = History(settings.history)
         mirror = Mirror(settings.history_repo) if settings.history_repo else None
-        cache = Cache(settings.cache, settings.cache_bytes, self.upscaler.model.revision)
-        recorder = Recorder(self.upscaler, self.history, mirror)
-        self.monitor = Monitor(Client(settings.apod_url), self.upscaler, cache, recorder)
+        cache = Cache(settings.cache, settings.cache_bytes, self.model.revision)
+        self.worker = worker_of(self.model, settings.serving.job_limits)
+        self.worker.start()
+        recorder = Recorder(self.worker, self.model, self.history, mirror)
+        self.monitor = Monitor(Client(settings.apod_url), self.worker, self.model, cache, recorder)
         self.folder = settings.cache
         self.table = self.folder / "history.csv"
+
+    def close(self) -> None:
+        """End the worker."""
+        self.worker.close()
 
     def server(self) -> ASGIApp:
         """The page at /, its interface for programs below, and /health; it looks for new pictures from now on."""
@@ -82,9 +89,8 @@ class App:
 
     def health(self) -> dict[str, str | int]:
         """What a host asks to see whether the app is well."""
-        model = self.upscaler.model
         seconds = int(time.monotonic() - self.started)
-        return {"status": "ok", "model": model.name, "revision": model.revision, "uptime_seconds": seconds}
+        return {"status": "ok", "model": self.model.name, "revision": self.model.revision, "uptime_seconds": seconds}
 
     def page(self) -> Any:  # gr.Blocks, which comes without types
         """The page. Nothing of it but /today is offered to programs."""
@@ -215,15 +221,15 @@ class App:
 
     def _lately(self) -> list[Any]:
         """Values of strip, plot, table and seen."""
-        rows = self.history.rows(self.upscaler.model.revision)
+        rows = self.history.rows(self.model.revision)
         write_text(self.table, to_csv(self.history.rows()))
-        plot = page.plot(rows, page.test_gain(self.upscaler.model.metrics))
+        plot = page.plot(rows, page.test_gain(self.model.metrics))
         return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(self.table), self._found()]
 
     def _found(self) -> str:
         """What has been found so far, in a word: the newest day, and how many days are measured."""
         newest = self.monitor.latest.finished
-        measured = len(self.history.done(self.upscaler.model.revision))
+        measured = len(self.history.done(self.model.revision))
         return f"{newest.entry.date if newest else dt.date.min} {measured}"
 
 

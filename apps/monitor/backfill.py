@@ -5,17 +5,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from apps.monitor import pictures
 from apps.monitor.apod import FIRST_DAY, LIST_LENGTH, Client, Entry
+from apps.monitor.doubling import worker_of
 from apps.monitor.fetch import NotThereError, RefusedError
-from apps.monitor.history import History
+from apps.monitor.history import History, Row
 from apps.monitor.mirror import Mirror
-from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
 from apps.monitor.settings import Settings
-from upscaler import PictureError, Upscaler
-from upscaler.errors import MetricError
-from upscaler.pixels import Pixels
+from apps.serving.worker import JobRefusedError, WorkerError
+from upscaler import models
 
 
 def run(settings: Settings, days: int) -> None:
@@ -24,9 +22,11 @@ def run(settings: Settings, days: int) -> None:
     Raises ModelError, HistoryError, or UnavailableError where NASA does not answer; what was measured stays.
     """
     mirror = Mirror(settings.history_repo) if settings.history_repo else None
-    recorder = Recorder(Upscaler.load(settings.model), History(settings.history), mirror)
-    for line in backfill(Client(settings.apod_url), recorder, days, dt.datetime.now(dt.UTC).date()):
-        print(line, flush=True)
+    model = models.find_or_fast(settings.model)
+    with worker_of(model, settings.serving.job_limits) as worker:
+        recorder = Recorder(worker, model, History(settings.history), mirror)
+        for line in backfill(Client(settings.apod_url), recorder, days, dt.datetime.now(dt.UTC).date()):
+            print(line, flush=True)
 
 
 def backfill(client: Client, recorder: Recorder, days: int, today: dt.date) -> Iterator[str]:
@@ -56,16 +56,15 @@ def _measured(client: Client, recorder: Recorder, entry: Entry) -> str:
     if entry.lack:
         return f"left out, it {entry.lack}"
     try:
-        row = recorder.add(entry, _picture(client, entry))
-    except (BrokenPictureError, NotThereError, RefusedError, PictureError, MetricError) as error:
-        return f"left out: {error}"
+        row = _added(client, recorder, entry)
+    except (JobRefusedError, WorkerError, NotThereError, RefusedError) as error:
+        return f"left out: it {error}" if isinstance(error, WorkerError) else f"left out: {error}"
     return f"{row.gain:+.2f} dB over bicubic"
 
 
-def _picture(client: Client, entry: Entry) -> Pixels:
-    """A day's picture, HW3 uint8; its file is gone when this returns."""
-    file = client.picture(entry)
+def _added(client: Client, recorder: Recorder, entry: Entry) -> Row:
+    """Measure a day's picture and write it down; its file is gone when this returns."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{entry.date}{pictures.checked_suffix(file)}"
-        path.write_bytes(file)
-        return pictures.read(path)
+        path = Path(folder) / str(entry.date)
+        path.write_bytes(client.picture(entry))
+        return recorder.add(entry, path)

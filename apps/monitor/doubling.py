@@ -1,49 +1,68 @@
-"""A day's picture fetched, doubled and laid out for the page, into one folder."""
+"""A day's picture fetched, and upscaled and laid out for the page by the worker, into one folder."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-from PIL import Image
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from apps.monitor import cache, pictures
+from apps.monitor import cache
 from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Finished
 from apps.monitor.pictures import BrokenPictureError
-from upscaler import Options, PictureError, Progress, Upscaler, double_file
+from apps.serving import loading
+from apps.serving.job_limits import JobLimits
+from apps.serving.messages import Update
+from apps.serving.worker import JobRefusedError, Worker, WorkerError
+from upscaler.artifact import Artifact
 
-WRITTEN_AS = {".gif": ".png"}  # a doubled picture has more colours than a GIF
+Suffix = Literal[".jpg", ".png", ".webp", ".tif", ".gif"]
 
 
-def double_day(client: Client, upscaler: Upscaler, entry: Entry, folder: Path) -> Iterator[Progress]:
+class _Result(BaseModel):
+    """The worker's result: the suffixes of the two files, their sizes as width, height; seconds of upscaling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suffix: Suffix
+    doubled_suffix: Suffix
+    size: tuple[PositiveInt, PositiveInt]
+    doubled_size: tuple[PositiveInt, PositiveInt]
+    seconds: float
+
+
+def worker_of(model: Artifact, limits: JobLimits) -> Worker:
+    """Return the monitor's worker, which loads `model` when it starts."""
+    return Worker("apps.monitor.worker", {"model": loading.place_of(model)}, limits)
+
+
+def double_day(client: Client, worker: Worker, model: Artifact, entry: Entry, folder: Path) -> Iterator[Update]:
     """Fill an empty folder with all that belongs to a finished day; the record comes last.
 
-    Raises BrokenPictureError if the day's file is no still picture, or what `Client.picture` raises.
+    Raises BrokenPictureError if the day's file is no still picture or costs too much, what `Client.picture` raises,
+    or an OSError that the worker met.
     """
-    file = client.picture(entry)
-    suffix = pictures.checked_suffix(file)
-    source = folder / f"apod_{entry.date}{suffix}"
-    doubled = folder / f"apod_{entry.date}_2x{WRITTEN_AS.get(suffix, suffix)}"
-    source.write_bytes(file)
-    started = time.monotonic()
+    name = f"apod_{entry.date}"
+    file = folder / name
+    file.write_bytes(client.picture(entry))
     try:
-        yield from double_file(upscaler, source, doubled, Options(max_pixels=pictures.MOST_PIXELS))
-        seconds = time.monotonic() - started
-        pictures.write_copies(folder, source, doubled)
-    except PictureError as error:
-        raise BrokenPictureError("has a picture that cannot be doubled") from error
-    cache.write_record(folder, _finished(entry, source, doubled, seconds, upscaler))
+        for message in worker.run("double", {"file": str(file), "name": name}, _Result):
+            if isinstance(message, Update):
+                yield message
+            else:
+                cache.write_record(folder, _finished(entry, name, message, model))
+    except (JobRefusedError, WorkerError) as error:
+        raise BrokenPictureError(str(error)) from error
 
 
-def _finished(entry: Entry, source: Path, doubled: Path, seconds: float, upscaler: Upscaler) -> Finished:
-    with Image.open(source) as before, Image.open(doubled) as after:
-        return Finished(
-            entry=entry,
-            source=source.name,
-            doubled=doubled.name,
-            source_size=before.size,
-            doubled_size=after.size,
-            seconds=seconds,
-            model=upscaler.model.name,
-            revision=upscaler.model.revision,
-        )
+def _finished(entry: Entry, name: str, result: _Result, model: Artifact) -> Finished:
+    return Finished(
+        entry=entry,
+        source=f"{name}{result.suffix}",
+        doubled=f"{name}_2x{result.doubled_suffix}",
+        source_size=result.size,
+        doubled_size=result.doubled_size,
+        seconds=result.seconds,
+        model=model.name,
+        revision=model.revision,
+    )

@@ -16,7 +16,9 @@ from apps.monitor.fetch import NotThereError, RefusedError, UnavailableError
 from apps.monitor.flights import Flights
 from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
-from upscaler import Progress, Upscaler
+from apps.serving.messages import Update
+from apps.serving.worker import Worker
+from upscaler.artifact import Artifact
 from upscaler.command import sentence_for
 from upscaler.errors import ApodError, DoubleResolutionError
 
@@ -35,7 +37,7 @@ class View:
     video: str | None = None
 
 
-News = Progress | View
+News = Update | View
 
 
 class Monitor:
@@ -44,13 +46,14 @@ class Monitor:
     def __init__(
         self,
         client: Client,
-        upscaler: Upscaler,
+        worker: Worker,
+        model: Artifact,
         cache: Cache,
         recorder: Recorder,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`now`: seconds since 1970; tests replace it."""
-        self._client, self._upscaler = client, upscaler
+        self._client, self._worker, self._model = client, worker, model
         self.cache, self.recorder = cache, recorder
         self._now = now
         self._flights: Flights[News] = Flights()
@@ -155,7 +158,7 @@ class Monitor:
             if finished := self.cache.find(entry.date):
                 return finished
             with self.cache.adding(entry.date) as folder:
-                yield from doubling.double_day(self._client, self._upscaler, entry, folder)
+                yield from doubling.double_day(self._client, self._worker, self._model, entry, folder)
             finished = self.cache.find(entry.date)
         if finished is None:
             raise BrokenPictureError("has a picture that does not fit into the cache; set CACHE_GB higher")

@@ -1,6 +1,5 @@
 """What is made of a day: the downloaded picture, the doubled one, and the small copies that the page shows."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -21,25 +20,25 @@ class BrokenPictureError(ApodError):
     """What stands behind a day's picture link is no picture that can be doubled."""
 
 
-def checked_suffix(file: bytes) -> str:
-    """The suffix of a picture file, found in its content. Raises BrokenPictureError unless it is a still picture."""
+def checked_suffix(file: Path) -> str:
+    """Return the suffix of a picture file, found in its content.
+
+    Raises BrokenPictureError unless it is a still picture that can be upscaled.
+    """
     try:
-        with Image.open(io.BytesIO(file)) as image:
+        with Image.open(file, formats=sorted(SUFFIXES)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise BrokenPictureError(f"has a picture of {image.width}x{image.height} pixels, which is too large")
-            if getattr(image, "n_frames", 1) > 1:
+            if getattr(image, "is_animated", False):
                 raise BrokenPictureError("is an animation")
-            suffix = SUFFIXES.get(image.format or "")
             image.load()
+            return SUFFIXES[image.format or ""]
     except BrokenPictureError:
         raise
     except Image.DecompressionBombError as error:
         raise BrokenPictureError("has a picture that is too large") from error
     except Exception as error:  # Pillow's readers raise all sorts, and no day may stop the look at the others
         raise BrokenPictureError("has a file that is no picture, or a broken one") from error
-    if suffix is None:
-        raise BrokenPictureError("has a picture of a format that cannot be doubled")
-    return suffix
 
 
 def read(path: Path) -> Pixels:

@@ -2,24 +2,39 @@
 
 import datetime as dt
 import logging
+from pathlib import Path
+from typing import cast
 
-from apps.monitor import cleaning, pictures
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from apps.monitor import cleaning
 from apps.monitor.apod import Entry
 from apps.monitor.cache import Finished
 from apps.monitor.history import History, Row
-from apps.monitor.measure import measure
+from apps.monitor.measure import Measurement
 from apps.monitor.mirror import Mirror, MirrorError
-from upscaler import Upscaler
-from upscaler.pixels import Pixels
+from apps.serving.worker import Worker
+from upscaler.artifact import Artifact
 
 log = logging.getLogger(__name__)
+
+
+class _Result(BaseModel):
+    """The worker's result: the size of the whole picture, and the measurement."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width: PositiveInt
+    height: PositiveInt
+    measured: Measurement
 
 
 class Recorder:
     """Adds days to the history, each once for a model."""
 
-    def __init__(self, upscaler: Upscaler, history: History, mirror: Mirror | None) -> None:
-        self._upscaler = upscaler
+    def __init__(self, worker: Worker, model: Artifact, history: History, mirror: Mirror | None) -> None:
+        self._worker = worker
+        self._model = model
         self.history = history
         self._mirror = mirror
         self._is_mirrored = mirror is None
@@ -27,16 +42,20 @@ class Recorder:
     @property
     def revision(self) -> str:
         """The model's revision, by which rows are told apart."""
-        return self._upscaler.model.revision
+        return self._model.revision
 
     def record(self, finished: Finished) -> None:
-        """Measure a finished day unless that was done before. Raises MetricError if it cannot be measured."""
+        """Measure a finished day unless that was done before. Raises what `add` raises."""
         if finished.entry.date not in self.history.done(self.revision):
-            self.add(finished.entry, pictures.read(finished.source_path))
+            self.add(finished.entry, finished.source_path)
 
-    def add(self, entry: Entry, picture: Pixels) -> Row:
-        """Measure the model on a day's picture, HW3 uint8, and write it down here."""
-        row = self._row(entry, picture)
+    def add(self, entry: Entry, picture: Path) -> Row:
+        """Measure the model on a day's picture file and write it down here.
+
+        Raises JobRefusedError or WorkerError if it cannot be measured, HistoryError if it cannot be written down.
+        """
+        *_, result = self._worker.run("measure", {"file": str(picture)}, _Result)
+        row = self._row(entry, cast(_Result, result))
         self.history.add([row])
         self._is_mirrored = self._mirror is None
         return row
@@ -53,15 +72,15 @@ class Recorder:
             except MirrorError as error:
                 log.warning("%s", error)
 
-    def _row(self, entry: Entry, picture: Pixels) -> Row:
-        measured = measure(self._upscaler, picture)
+    def _row(self, entry: Entry, result: _Result) -> Row:
+        measured = result.measured
         return Row(
             day=str(entry.date),
             revision=self.revision,
-            model=self._upscaler.model.name,
+            model=self._model.name,
             title=cleaning.text(entry.title),
-            width=picture.shape[1],
-            height=picture.shape[0],
+            width=result.width,
+            height=result.height,
             measured_width=measured.width,
             measured_height=measured.height,
             psnr=measured.psnr,

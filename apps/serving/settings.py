@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from apps.serving import origins
+from apps.serving.job_limits import JobLimits
+from upscaler.cores import cores
 from upscaler.errors import DoubleResolutionError
 
 _GB = 1e9
@@ -24,7 +26,7 @@ class ServingSettings:
     hosts: names that it is served by, besides IP addresses and localhost ("*": any). behind_proxy: whether a proxy's
     X-Forwarded-For says who a visitor is. max_file_mb: of one upload. jobs_each: jobs of one visitor that run or wait.
     queue_size: jobs of all visitors that wait. temporary_bytes: of all uploads and results. delete_after_seconds: how
-    long they are kept.
+    long they are kept. job_limits: the most that one job may take.
     """
 
     host: str = "127.0.0.1"
@@ -36,6 +38,7 @@ class ServingSettings:
     queue_size: int = 20
     temporary_bytes: int = 20_000_000_000
     delete_after_seconds: int = 3600
+    job_limits: JobLimits = field(default_factory=JobLimits)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSettings:
@@ -56,6 +59,16 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
         queue_size=whole(environment, "QUEUE_SIZE", defaults.queue_size),
         temporary_bytes=min(round(gigabytes * _GB), round(_DISK_SHARE * free)),
         delete_after_seconds=whole(environment, "DELETE_AFTER_SECONDS", defaults.delete_after_seconds),
+        job_limits=_job_limits(environment, defaults.job_limits),
+    )
+
+
+def _job_limits(environment: Mapping[str, str], defaults: JobLimits) -> JobLimits:
+    minutes = number(environment, "MAX_MINUTES", defaults.seconds / 60, 0.01, 1e5)
+    return JobLimits(
+        memory=round(_GB * number(environment, "MAX_MEMORY_GB", defaults.memory / _GB, 0.5, 1e6)),
+        cpu_seconds=60 * number(environment, "MAX_CPU_MINUTES", minutes * cores(), 0.01, 1e6),
+        seconds=60 * minutes,
     )
 
 
@@ -69,7 +82,8 @@ def whole(environment: Mapping[str, str], variable: str, default: int, most: int
 
 def number(environment: Mapping[str, str], variable: str, default: float, least: float, most: float) -> float:
     """Read a number. Raises SettingError if the variable holds none from `least` to `most`."""
-    given = environment.get(variable) or str(default)
+    if not (given := environment.get(variable)):
+        return default
     try:
         found = float(given)
     except ValueError:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from contextlib import closing
 from dataclasses import replace
 
 from apps.serving.temporary import temporary_folder
@@ -22,10 +23,10 @@ def main() -> None:
             from apps.serving.serve import run  # Gradio takes the place of temporary files when it is imported
             from apps.ui.app import App
 
-            server = App(given, folder).server()
-            quieten_logs()
-            print(f"Double Resolution is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
-            run(server, given.serving)
+            with closing(App(given, folder)) as app:
+                quieten_logs()
+                print(f"Double Resolution is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
+                run(app.server(), given.serving)
 
 
 def quieten_logs() -> None:

@@ -9,18 +9,22 @@ from typing import Any
 import gradio as gr
 from starlette.types import ASGIApp
 
-from apps.serving import admission
+from apps.serving import admission, loading
+from apps.serving.job_limits import JobLimits
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
-from apps.ui import loupe
-from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, zip_of
+from apps.serving.worker import JobRefusedError, Worker, WorkerError
+from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, look_at, zip_of
 from apps.ui.settings import Settings
-from upscaler import PictureError, Upscaler
+from upscaler import models
+from upscaler.artifact import Artifact
 from upscaler.cores import cores
 
 HERE = Path(__file__).parent
 SAMPLES = sorted((HERE / "samples").glob("*.jpg"))
 ACCEPTED = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"]
+WORKER = "apps.ui.worker"
+LOOKING = JobLimits(memory=2_000_000_000, cpu_seconds=60, seconds=60)
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": admission.JOBS}  # the cores are the limit
 
 # System fonts: the default theme asks another host for its own.
@@ -58,16 +62,28 @@ Model: {models}. Apache-2.0. Sample pictures: CQ100 dataset, CC BY-SA 4.0.
 
 
 class App:
-    """The loaded models, by name, and the page that offers them."""
+    """The page, the models that it offers by name, and the worker that runs them."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        """Load the models. Raises ModelError if one is missing or broken. `folder`: of everything temporary."""
+        """Find the models and start the worker. `folder`: of everything temporary.
+
+        Raises ModelError or WorkerError if that fails.
+        """
         self.settings, self.folder = settings, folder
         self.started = time.monotonic()
-        loaded = [Upscaler.load(model) for model in settings.models]
-        self.upscalers = {upscaler.model.name: upscaler for upscaler in loaded}
-        self.default = loaded[0].model.name
+        found = [models.find_or_fast(model) for model in settings.models]
+        self.models = {model.name: model for model in found}
+        self.default = found[0].name
         self._cancelled: set[str | None] = set()  # sessions whose work was stopped, which Gradio then reports as failed
+        configuration = {"models": [loading.place_of(model) for model in found]}
+        self.worker = Worker(WORKER, configuration, settings.serving.job_limits)
+        self.worker.start()
+        self.looker = Worker(WORKER, {"models": []}, LOOKING)  # so that a look need not wait for a picture in work
+
+    def close(self) -> None:
+        """End the workers."""
+        self.worker.close()
+        self.looker.close()
 
     def server(self) -> ASGIApp:
         """The page at /, its interface for programs below, and /health, behind the guard."""
@@ -89,7 +105,7 @@ class App:
 
     def health(self) -> dict[str, str | int]:
         """What a host asks to see whether the app is well."""
-        model = self.upscalers[self.default].model
+        model = self.models[self.default]
         seconds = int(time.monotonic() - self.started)
         return {"status": "ok", "model": model.name, "revision": model.revision, "uptime_seconds": seconds}
 
@@ -171,10 +187,10 @@ class App:
             yield shown(failure(["Choose a photo first, or click one of the samples."]))
             return
         choices = Choices(flips, four_times, format, int(quality), remove_location)
-        upscaler, last = self.upscalers[model], Work()
-        for last in double_all(upscaler, [Path(file) for file in files], choices, self.folder):
+        last = Work()
+        for last in double_all(self.worker, model, [Path(file) for file in files], choices, self.folder):
             yield shown(bar(last), busy=True)
-        yield self.result(last, upscaler)
+        yield self.result(last, self.models[model])
 
     def cancelled(self, request: gr.Request) -> list[Any]:
         """What is shown when the work was stopped; Gradio closes the generator that did it."""
@@ -189,12 +205,12 @@ class App:
         sentence = "This did not work: too many people are waiting, or the connection broke. Try again in a minute."
         return shown(failure([sentence]))
 
-    def result(self, work: Work, upscaler: Upscaler) -> list[Any]:
-        """The finished work, done by `upscaler`."""
+    def result(self, work: Work, model: Artifact) -> list[Any]:
+        """Show the finished work, done by `model`."""
         messages = failure(work.failed) if work.failed else ""
         if not work.done:
             return shown(messages)
-        lines = "".join(note(line(doubled, upscaler)) for doubled in work.done)
+        lines = "".join(note(line(doubled, model, self.worker.facts[model.name])) for doubled in work.done)
         if len(work.done) == 1:
             doubled = work.done[0]
             pair = (str(doubled.before), str(doubled.after))
@@ -208,11 +224,11 @@ class App:
         if compared is None:
             return [gr.update(visible=False), None]
         try:
-            pair = loupe.write_place(compared.source, compared.file, across / 100, down / 100)
+            pair = look_at(self.looker, compared, across, down)
         except FileNotFoundError:
             raise gr.Error("The pictures are deleted by now; double the photo again.", print_exception=False) from None
-        except PictureError as error:
-            raise gr.Error(f"{error}.", print_exception=False) from None
+        except (JobRefusedError, WorkerError) as error:
+            raise gr.Error(f"{compared.file.name}: {error}.", print_exception=False) from None
         return [gr.update(visible=True), tuple(map(str, pair))]
 
     def _loupe(self) -> Any:  # gr.State, which comes without types
@@ -258,7 +274,7 @@ class App:
 
     def _model(self) -> gr.components.Component:
         """The choice of a model, which shows where there are several."""
-        names = list(self.upscalers)
+        names = list(self.models)
         return gr.Radio(names, value=self.default, label="Model", visible=len(names) > 1, elem_id="model")
 
     def _explanation(self) -> str:
@@ -268,8 +284,7 @@ class App:
             kept=f"{minutes:g} minutes" if minutes != 60 else "an hour",
             megabytes=settings.max_file_mb,
             models="; ".join(
-                f"{name}, revision {upscaler.model.revision}, {upscaler.precision}"
-                for name, upscaler in self.upscalers.items()
+                f"{name}, revision {model.revision}, {self.worker.facts[name]}" for name, model in self.models.items()
             ),
         )
 
@@ -281,7 +296,7 @@ class App:
         format = gr.Dropdown([AS_ORIGINAL, *FORMATS], value=AS_ORIGINAL, label="format", visible=False)
         quality = gr.Number(95, label="quality", minimum=1, maximum=100, visible=False)
         remove_location = gr.Checkbox(False, label="remove_location", visible=False)
-        model = gr.Dropdown(list(self.upscalers), value=self.default, label="model", visible=False)
+        model = gr.Dropdown(list(self.models), value=self.default, label="model", visible=False)
         inputs = [file, flips, four_times, format, quality, remove_location, model]
         result = gr.File(label="doubled", visible=False)
         gr.Button(visible=False).click(self.double, inputs, result, api_name="double", **ONE_AT_A_TIME)
@@ -300,7 +315,7 @@ class App:
         """Doubles the picture in a file. format: as the original, JPEG, PNG, WebP or TIFF; quality: 1 to 100."""
         choices = Choices(flips, four_times, format, int(quality), remove_location)
         last = Work()
-        for last in double_all(self.upscalers[model], [Path(file)], choices, self.folder):  # noqa: B007
+        for last in double_all(self.worker, model, [Path(file)], choices, self.folder):  # noqa: B007
             if not self._admission.is_waited_for(request.session_hash):
                 raise gr.Error("Nobody waits for this any more.", print_exception=False)
         if last.failed:
@@ -308,14 +323,13 @@ class App:
         return str(last.done[0].file)
 
 
-def line(doubled: Doubled, upscaler: Upscaler) -> str:
-    """What happened, in one line."""
+def line(doubled: Doubled, model: Artifact, precision: str) -> str:
+    """Say in one line what was done."""
     (width, height), (wide, high) = doubled.size, doubled.doubled_size
-    model = upscaler.model
     return (
         f"{doubled.file.name}: {width}x{height} to {wide}x{high}, {doubled.seconds:.1f} s, "
         f"{doubled.megapixels_per_second:.1f} megapixels a second, model {model.name} ({model.revision}), "
-        f"{upscaler.precision} on {cores()} cores"
+        f"{precision} on {cores()} cores"
     )
 
 

@@ -1,24 +1,25 @@
-"""What the page's button does, without the page: files in, doubled files out, with progress."""
+"""Files in, doubled files out, with progress: a job of the worker for each."""
 
 import logging
 import secrets
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from PIL import Image
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
+from apps.serving.messages import Nothing, Update
 from apps.serving.temporary import keep
-from apps.ui import preview
-from upscaler import DoubleResolutionError, Options, Upscaler, double_file
+from apps.serving.worker import JobRefusedError, Worker, WorkerError
+from upscaler import Options
+from upscaler.atomic import remove_parts
 from upscaler.command import sentence_for
 from upscaler.formats import BY_SUFFIX
 
 AS_ORIGINAL = "as the original"
 FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif"}
-SECONDS_BETWEEN = 0.2  # reports of progress
 
 _log = logging.getLogger(__name__)
 
@@ -62,43 +63,77 @@ class Work:
     failed: list[str] = field(default_factory=list)
 
 
-def double_all(upscaler: Upscaler, files: Sequence[Path], choices: Choices, folder: Path) -> Iterator[Work]:
-    """Double each file into a new folder in `folder`; what fails is named, and the rest goes on. May be closed."""
+class _Result(BaseModel):
+    """The worker's result: sizes as width, height, upright; the seconds that reading, upscaling and writing took."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: tuple[PositiveInt, PositiveInt]
+    doubled_size: tuple[PositiveInt, PositiveInt]
+    seconds: float
+
+
+def double_all(worker: Worker, model: str, files: Sequence[Path], choices: Choices, folder: Path) -> Iterator[Work]:
+    """Double each file into a new folder in `folder`; what fails is named, and the rest goes on. May be closed.
+
+    All files together may take as long as the worker's limit for one job.
+    """
     out = folder / secrets.token_hex(16)  # who does not know the name cannot ask for what lies there
     out.mkdir()
     uploads = [file for file in files if file.is_relative_to(folder)]  # a sample lies elsewhere, for good
+    ends = time.monotonic() + worker.limits.seconds
     work = Work()
     for n, file in enumerate(files):
         place = f"{n + 1} of {len(files)}: " if len(files) > 1 else ""
         target = free_name(out, target_name(file, choices))
         try:
-            for share, sentence in double_one(upscaler, file, target, choices, work):
+            for share, sentence in double_one(worker, model, file, target, choices, work, ends):
                 work.share, work.sentence = (n + share) / len(files), place + sentence
                 keep([*uploads, *out.iterdir()])
                 yield work
-        except (DoubleResolutionError, OSError, MemoryError) as error:
+        except (JobRefusedError, WorkerError, OSError) as error:
             work.failed.append(said_to_the_person(error, file))
             _log.warning("a picture was refused: %s", type(error).__name__)
+        finally:
+            remove_parts(out)
     work.share = 1.0
     keep(out.iterdir())
     yield work
 
 
 def double_one(
-    upscaler: Upscaler, file: Path, target: Path, choices: Choices, work: Work
+    worker: Worker, model: str, file: Path, target: Path, choices: Choices, work: Work, ends: float
 ) -> Iterator[tuple[float, str]]:
-    """Double one file, yielding the share done and a sentence; appends to `work.done`."""
-    began = reported = time.monotonic()
-    yield 0.0, "Reading the picture"
-    for progress in double_file(upscaler, file, target, options(choices)):
-        if time.monotonic() - reported > SECONDS_BETWEEN:
-            reported = time.monotonic()
-            left, speed = progress.seconds_left, progress.megapixels_per_second
-            yield progress.share, f"{progress.share:.0%} · {speed:.1f} megapixels a second · {left:.0f} s left"
-    seconds = time.monotonic() - began
-    yield 1.0, "Preparing the comparison"
-    before, after = preview.write_pair(file, target, target.parent)
-    work.done.append(Doubled(file, target, before, after, picture_size(file), picture_size(target), seconds))
+    """Double one file before the moment `ends`, yielding the share done and a sentence; appends to `work.done`."""
+    before, after = (target.with_name(f"{target.stem}_{name}.webp") for name in ("before", "after"))
+    arguments = {"model": model, "options": asdict(options(choices))}
+    arguments |= {"source": str(file), "target": str(target), "before": str(before), "after": str(after)}
+    for message in worker.run("double", arguments, _Result, ends - time.monotonic()):
+        if isinstance(message, Update):
+            yield message.share, message.stage or speed(message)
+        else:
+            sizes = message.size, message.doubled_size
+            work.done.append(Doubled(file, target, before, after, *sizes, message.seconds))
+
+
+def look_at(worker: Worker, doubled: Doubled, across: float, down: float) -> tuple[Path, Path]:
+    """Write the place at `across` and `down`, in percent, before and after upscaling, at full resolution.
+
+    Raises FileNotFoundError if the pictures are deleted, or what else `Worker.run` raises.
+    """
+    place = f"{across:.0f}_{down:.0f}"  # part of the name, or the browser would show the last place from its cache
+    before, after = (doubled.file.with_name(f"{doubled.file.stem}_{name}_{place}.png") for name in ("before", "after"))
+    arguments: dict[str, str | float] = {"source": str(doubled.source), "doubled": str(doubled.file)}
+    arguments |= {"across": across / 100, "down": down / 100, "before": str(before), "after": str(after)}
+    for _ in worker.run("look", arguments, Nothing):
+        pass
+    return before, after
+
+
+def speed(update: Update) -> str:
+    """Describe the share done, the speed and the seconds left."""
+    megapixels, seconds = update.megapixels_per_second, update.seconds_left
+    return f"{update.share:.0%} · {megapixels:.1f} megapixels a second · {seconds:.0f} s left"
 
 
 def options(choices: Choices) -> Options:
@@ -135,19 +170,11 @@ def zip_of(done: Sequence[Doubled]) -> Path:
     return path
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height, upright."""
-    with Image.open(path) as image:
-        width, height = image.size
-        lies_on_its_side = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
-        return (height, width) if lies_on_its_side else (width, height)
-
-
 def said_to_the_person(error: Exception, file: Path) -> str:
     """The failure in one sentence that names the file as its owner knows it."""
-    if isinstance(error, MemoryError):
-        return f"{file.name} does not fit into this machine's memory; make it smaller."
     if isinstance(error, FileNotFoundError):
         return f"{file.name} is deleted by now; choose it again."
+    if isinstance(error, WorkerError):
+        return f"{file.name} {error}."
     sentence = sentence_for(error) if isinstance(error, OSError) else str(error)
     return sentence.replace(str(file), file.name).replace(" or raise --max-pixels", "") + "."

@@ -12,15 +12,15 @@ REACH = 2  # pixels around a place that bicubic interpolation looks at
 Box = tuple[int, int, int, int]
 
 
-def write_place(source: Path, doubled: Path, across: float, down: float) -> tuple[Path, Path]:
+def write_place(source: Path, doubled: Path, across: float, down: float, before: Path, after: Path) -> None:
     """Write the place at `across` and `down`, shares in [0, 1], of the bicubic doubling of `source` and of `doubled`.
 
-    One pixel of the files is one pixel of the doubled picture; they stand beside it. Raises OSError if it is gone,
-    PictureError if memory does not allow a look.
+    One pixel of the files is one pixel of the doubled picture. Raises OSError if a picture is gone, PictureError if
+    memory does not allow a look.
     """
     large, small = opened(doubled), opened(source)
     box = box_around((large.width, large.height), across, down)
-    after = in_pillow(large.crop(*corner_and_size(box)))
+    seen_after = in_pillow(large.crop(*corner_and_size(box)))
     x, y = small.width / large.width, small.height / large.height
     left, top, right, bottom = box[0] * x, box[1] * y, box[2] * x, box[3] * y
     seen = (
@@ -30,10 +30,10 @@ def write_place(source: Path, doubled: Path, across: float, down: float) -> tupl
         min(ceil(bottom) + REACH, small.height),
     )
     same_place = (left - seen[0], top - seen[1], right - seen[0], bottom - seen[1])
-    before = in_pillow(small.crop(*corner_and_size(seen)))
-    before = before.resize(after.size, Image.Resampling.BICUBIC, box=same_place)
-    place = f"{box[0]}_{box[1]}"  # a name of its own, or the browser would show the last place from its cache
-    return _write(before, doubled, f"before_{place}"), _write(after, doubled, f"after_{place}")
+    seen_before = in_pillow(small.crop(*corner_and_size(seen)))
+    seen_before = seen_before.resize(seen_after.size, Image.Resampling.BICUBIC, box=same_place)
+    for image, path in ((seen_before, before), (seen_after, after)):
+        image.save(path, compress_level=1, icc_profile=image.info.get("icc_profile"))
 
 
 def box_around(size: tuple[int, int], across: float, down: float) -> Box:
@@ -50,9 +50,3 @@ def corner_and_size(box: Box) -> Box:
     """Left, top, width, height of a box: libvips' way to say it."""
     left, top, right, bottom = box
     return left, top, right - left, bottom - top
-
-
-def _write(image: Image.Image, beside: Path, name: str) -> Path:
-    path = beside.with_name(f"{beside.stem}_{name}.png")
-    image.save(path, compress_level=1, icc_profile=image.info.get("icc_profile"))
-    return path

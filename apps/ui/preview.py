@@ -10,13 +10,9 @@ MOST_SIDE = 2048  # pixels
 QUALITY = 90
 
 
-def write_pair(source: Path, doubled: Path, folder: Path) -> tuple[Path, Path]:
-    """Write the bicubic doubling of `source` and the picture in `doubled`, at one size of at most 2048 a side."""
-    after = in_pillow(shrunk(doubled, MOST_SIDE))
-    before = in_pillow(shrunk(source, MOST_SIDE)).resize(after.size, Image.Resampling.BICUBIC)
-    return _write(before, folder / f"{doubled.stem}_before.webp"), _write(after, folder / f"{doubled.stem}_after.webp")
-
-
-def _write(image: Image.Image, path: Path) -> Path:
-    image.save(path, quality=QUALITY, method=1, icc_profile=image.info.get("icc_profile"))
-    return path
+def write_pair(source: Path, doubled: Path, before: Path, after: Path) -> None:
+    """Write the bicubic doubling of `source`, and the picture in `doubled`, at one size of at most 2048 a side."""
+    large = in_pillow(shrunk(doubled, MOST_SIDE))
+    small = in_pillow(shrunk(source, MOST_SIDE)).resize(large.size, Image.Resampling.BICUBIC)
+    for image, path in ((small, before), (large, after)):
+        image.save(path, quality=QUALITY, method=1, icc_profile=image.info.get("icc_profile"))

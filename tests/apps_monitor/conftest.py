@@ -10,19 +10,30 @@ from nasa_server import Nasa, serving
 
 from apps.monitor.apod import Client
 from apps.monitor.cache import Cache
+from apps.monitor.doubling import worker_of
 from apps.monitor.fetch import Fetcher
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
-from upscaler import Upscaler
+from apps.serving.job_limits import JobLimits
+from apps.serving.worker import Worker
+from upscaler import artifact
+from upscaler.artifact import Artifact
 
 MOST_BYTES = 100_000_000
 
 
 @pytest.fixture(scope="session")
-def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
-    """A tiny model, loaded once."""
-    return Upscaler.load(str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")))
+def model(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A tiny model."""
+    return artifact.read(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def worker(model: Artifact) -> Iterator[Worker]:
+    """The monitor's worker with the tiny model, started once."""
+    with worker_of(model, JobLimits()) as started:
+        yield started
 
 
 @pytest.fixture
@@ -51,8 +62,8 @@ def history(tmp_path: Path) -> History:
 
 
 @pytest.fixture
-def monitor(interface: str, upscaler: Upscaler, history: History, clock: Clock, tmp_path: Path) -> Monitor:
+def monitor(interface: str, worker: Worker, model: Artifact, history: History, clock: Clock, tmp_path: Path) -> Monitor:
     """A monitor of the local server, at noon of 2026-11-23."""
     client = Client(interface, Fetcher(interface, sleep=clock.sleep, now=clock.now))
-    cache = Cache(tmp_path / "cache", MOST_BYTES, upscaler.model.revision)
-    return Monitor(client, upscaler, cache, Recorder(upscaler, history, None), now=clock.now)
+    cache = Cache(tmp_path / "cache", MOST_BYTES, model.revision)
+    return Monitor(client, worker, model, cache, Recorder(worker, model, history, None), now=clock.now)

@@ -12,7 +12,8 @@ from apps.monitor.backfill import backfill
 from apps.monitor.fetch import Fetcher, UnavailableError
 from apps.monitor.history import History
 from apps.monitor.recording import Recorder
-from upscaler import Upscaler
+from apps.serving.worker import Worker
+from upscaler.artifact import Artifact
 
 TODAY = dt.date(2026, 11, 23)
 
@@ -27,8 +28,8 @@ def client(interface: str, clock: Clock) -> Client:
 
 
 @pytest.fixture
-def recorder(upscaler: Upscaler, history: History) -> Recorder:
-    return Recorder(upscaler, history, None)
+def recorder(worker: Worker, model: Artifact, history: History) -> Recorder:
+    return Recorder(worker, model, history, None)
 
 
 def test_it_measures_the_days_asked_for_over_several_lists(client: Client, recorder: Recorder, nasa: Nasa) -> None:

@@ -186,7 +186,7 @@ def test_the_hourly_look_goes_on_after_a_failure_that_nobody_foresaw(
 ) -> None:
     nasa.add(TODAY)
     stop = threading.Event()
-    monkeypatch.setattr("apps.monitor.doubling.double_file", lambda *_: 1 / 0)
+    monkeypatch.setattr("apps.monitor.doubling.cache.write_record", lambda *_: 1 / 0)
     looking = threading.Thread(target=monitor.keep_looking, args=(stop,))
     pauses: list[float] = []
 

@@ -11,7 +11,8 @@ from apps.monitor.history import COLUMNS, History, Row, from_csv
 from apps.monitor.mirror import Mirror, MirrorError
 from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
-from upscaler import Upscaler
+from apps.serving.worker import Worker
+from upscaler.artifact import Artifact
 
 __all__ = ["hub"]  # a fixture
 REPO = "ada/monitor-history"
@@ -101,9 +102,15 @@ def test_a_hub_that_fails_costs_no_row_and_gets_one_sentence(hub: Hub, tmp_path:
 
 
 def test_what_could_not_be_copied_is_copied_at_the_next_look(
-    hub: Hub, monitor: Monitor, upscaler: Upscaler, history: History, nasa: Nasa, caplog: pytest.LogCaptureFixture
+    hub: Hub,
+    monitor: Monitor,
+    worker: Worker,
+    model: Artifact,
+    history: History,
+    nasa: Nasa,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monitor.recorder = Recorder(upscaler, history, Mirror(REPO))
+    monitor.recorder = Recorder(worker, model, history, Mirror(REPO))
     nasa.add("2026-11-23")
     hub.down = True
     with caplog.at_level(logging.WARNING):

@@ -3,30 +3,36 @@
 import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from generated import photo_like
 from PIL import Image
 
-from apps.serving import temporary
+from apps.serving import loading, temporary
+from apps.serving.job_limits import JobLimits
+from apps.serving.worker import Worker
 from apps.ui.__main__ import quieten_logs
 from apps.ui.doubling import Choices, double_all
-from upscaler import Upscaler
+from upscaler import artifact
 
 
 @pytest.fixture
-def upscaler(tiny_model: Path) -> Upscaler:
-    return Upscaler.load(str(tiny_model))
+def worker(tiny_model: Path) -> Iterator[Worker]:
+    place = loading.place_of(artifact.read(tiny_model))
+    started = Worker("apps.ui.worker", {"models": [place]}, JobLimits())
+    yield started
+    started.close()
 
 
-def test_what_is_in_work_is_not_deleted(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_what_is_in_work_is_not_deleted(worker: Worker, tmp_path: Path) -> None:
     files = [tmp_path / "uploads" / name for name in ("a.png", "b.png")]
     files[0].parent.mkdir()
     for file in files:
         Image.fromarray(photo_like(30, 40)).save(file)
     long_ago = time.time() - 7200
-    for work in double_all(upscaler, files, Choices(), tmp_path):
+    for work in double_all(worker, "tiny_model", files, Choices(), tmp_path):
         assert work.failed == []
         temporary.delete_old(tmp_path, 3600)
         for path in tmp_path.rglob("*.*"):  # as if an hour went by from one report to the next
@@ -35,20 +41,20 @@ def test_what_is_in_work_is_not_deleted(upscaler: Upscaler, tmp_path: Path) -> N
     assert all(doubled.file.exists() for doubled in work.done)
 
 
-def test_a_photo_that_is_deleted_already_is_asked_for_again(upscaler: Upscaler, tmp_path: Path) -> None:
-    *_, work = double_all(upscaler, [tmp_path / "gone.jpg"], Choices(), tmp_path)
+def test_a_photo_that_is_deleted_already_is_asked_for_again(worker: Worker, tmp_path: Path) -> None:
+    *_, work = double_all(worker, "tiny_model", [tmp_path / "gone.jpg"], Choices(), tmp_path)
     assert work.failed == ["gone.jpg is deleted by now; choose it again."]
 
 
 def test_logs_name_no_file(
-    upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+    worker: Worker, tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
     request.addfinalizer(lambda: logging.getLogger("upscaler").setLevel(logging.NOTSET))
     quieten_logs()
     printed, broken = tmp_path / "private.jpg", tmp_path / "private.png"
     Image.fromarray(photo_like(30, 40)).convert("CMYK").save(printed)
     broken.write_bytes(b"no picture")
-    *_, work = double_all(upscaler, [printed, broken], Choices(), tmp_path)
+    *_, work = double_all(worker, "tiny_model", [printed, broken], Choices(), tmp_path)
     assert [doubled.doubled_size for doubled in work.done] == [(80, 60)]
     assert "a picture was refused" in caplog.text
     assert "private" not in caplog.text

@@ -6,6 +6,7 @@ import numpy as np
 from generated import photo_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from apps.ui import loupe
@@ -24,14 +25,21 @@ def test_the_box_lies_within_the_picture(size: tuple[int, int], across: float, d
     assert (right - left, bottom - top) == (min(size[0], 480), min(size[1], 320))
 
 
+def place(source: Path, doubled: Path, across: float, down: float) -> list[NDArray[np.int_]]:
+    """The place before and after, HWC."""
+    paths = [doubled.with_name("before.png"), doubled.with_name("after.png")]
+    loupe.write_place(source, doubled, across, down, *paths)
+    return [np.asarray(Image.open(path)).astype(int) for path in paths]
+
+
 def test_both_pictures_show_the_clicked_place_pixel_by_pixel(tmp_path: Path) -> None:
     source, doubled = tmp_path / "a.png", tmp_path / "a_2x.png"
     small, large = photo_like(300, 400), photo_like(600, 800, seed=1)
     Image.fromarray(small).save(source)
     Image.fromarray(large).save(doubled)
-    before, after = (np.asarray(Image.open(path)) for path in loupe.write_place(source, doubled, 0.5, 0.5))
+    before, after = place(source, doubled, 0.5, 0.5)
     assert np.array_equal(after, large[140:460, 160:640])
-    difference = before.astype(int) - bicubic.double(small)[140:460, 160:640]
+    difference = before - bicubic.double(small)[140:460, 160:640]
     assert np.abs(difference[4:-4, 4:-4]).max() <= 1  # at its edges the box does not see what lies beyond
 
 
@@ -42,6 +50,6 @@ def test_a_photo_lying_on_its_side_is_compared_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(np.rot90(upright).copy()).save(source, exif=exif, quality=100, subsampling=0)
     Image.fromarray(bicubic.double(upright)).save(doubled)
-    before, after = (np.asarray(Image.open(path)).astype(int) for path in loupe.write_place(source, doubled, 1, 1))
+    before, after = place(source, doubled, 1, 1)
     assert before.shape == after.shape == (320, 400, 3)
     assert np.abs(before - after)[4:-4, 4:-4].mean() < 3

@@ -58,7 +58,9 @@ def test_both_previews_have_one_size_of_at_most_2048_a_side(tmp_path: Path) -> N
     exif[0x0112] = 6  # lies on its side
     Image.fromarray(photo_like(300, 400)).resize((1600, 1200)).save(source, exif=exif)
     Image.fromarray(photo_like(400, 300)).resize((2400, 3200)).save(doubled)
-    for path in preview.write_pair(source, doubled, tmp_path):
+    pair = tmp_path / "before.webp", tmp_path / "after.webp"
+    preview.write_pair(source, doubled, *pair)
+    for path in pair:
         with Image.open(path) as image:
             assert image.size == (1536, 2048)
 
@@ -85,8 +87,9 @@ from pathlib import Path
 from apps.ui import loupe, preview
 from ensemble_pipeline.cost import peak_memory
 source, doubled = map(Path, sys.argv[1:])
-preview.write_pair(source, doubled, doubled.parent)
-loupe.write_place(source, doubled, 1, 1)
+pair = doubled.with_name("before.webp"), doubled.with_name("after.webp")
+preview.write_pair(source, doubled, *pair)
+loupe.write_place(source, doubled, 1, 1, *pair)
 print(peak_memory())
 """
 

@@ -129,10 +129,10 @@ def test_the_better_of_two_models_can_be_chosen(page: Page) -> None:
 def test_a_click_in_the_comparison_moves_the_loupe(page: Page) -> None:
     double_a_sample(page)
     place = page.locator("#place img").last
-    expect(place).to_have_attribute("src", re.compile("after_528_352.png"), timeout=PATIENCE)
+    expect(place).to_have_attribute("src", re.compile("after_50_50.png"), timeout=PATIENCE)
     picture = page.locator("#slider img").first.bounding_box()
     assert picture
     at = {"x": picture["width"] * 0.2, "y": picture["height"] * 0.9}
     page.locator("#slider img").first.click(position=at, force=True)  # type: ignore[arg-type]
-    expect(place).to_have_attribute("src", re.compile("after_67_704.png"), timeout=PATIENCE)
+    expect(place).to_have_attribute("src", re.compile("after_20_90.png"), timeout=PATIENCE)
     expect(page.get_by_label("range slider for Across, %")).to_have_value("20")

@@ -1,0 +1,18 @@
+"""The most that one job of a worker may take, and the price that it may have."""
+
+from dataclasses import dataclass, field
+
+from upscaler import budget
+from upscaler.cores import cores
+
+_MEMORY_SHARE = 0.75  # of what the machine has left when the app starts
+_SECONDS = 30 * 60.0
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """`memory` of the job's process in bytes, CPU and wall-clock time in seconds."""
+
+    memory: int = field(default_factory=lambda: int(_MEMORY_SHARE * budget.left()))
+    cpu_seconds: float = field(default_factory=lambda: _SECONDS * cores())
+    seconds: float = _SECONDS

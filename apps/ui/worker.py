@@ -1,0 +1,68 @@
+"""The web UI's worker process: upscale a picture and prepare its comparison; show one place of both at full size."""
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from apps.serving import loading
+from apps.serving.jobs import Job, serve
+from apps.serving.messages import Update
+from apps.ui import loupe, preview
+from upscaler import Options, Progress, Upscaler, double_file
+from upscaler.reading import read_header
+
+_BETWEEN_UPDATES = 0.2  # seconds
+
+
+def prepare(models: list[dict[str, Any]]) -> tuple[Mapping[str, Job], dict[str, Any]]:
+    """Load the models; the facts are each one's precision."""
+    upscalers = {upscaler.model.name: upscaler for upscaler in (loading.load(**model) for model in models)}
+
+    def double(
+        model: str, source: Path, target: Path, before: Path, after: Path, options: Options
+    ) -> Generator[Update, None, dict[str, Any]]:
+        return (yield from _double(upscalers[model], source, target, (before, after), options))
+
+    facts = {name: upscaler.precision for name, upscaler in upscalers.items()}
+    return {"double": double, "look": look}, facts
+
+
+def _double(
+    upscaler: Upscaler, source: Path, target: Path, pair: tuple[Path, Path], options: Options
+) -> Generator[Update, None, dict[str, Any]]:
+    """Upscale a file and write a pair of previews; the result holds both sizes and the seconds that upscaling took."""
+    began = time.monotonic()
+    yield Update(stage="Reading the picture")
+    header = read_header(source)
+    yield from _reported(double_file(upscaler, source, target, options))
+    seconds = time.monotonic() - began
+    yield Update(stage="Preparing the comparison", share=1.0)
+    preview.write_pair(source, target, *pair)
+    factor = 2**options.times
+    return {
+        "size": (header.width, header.height),
+        "doubled_size": (factor * header.width, factor * header.height),
+        "seconds": seconds,
+    }
+
+
+def _reported(progress: Iterator[Progress]) -> Iterator[Update]:
+    reported = time.monotonic()
+    for now in progress:
+        if time.monotonic() - reported > _BETWEEN_UPDATES:
+            reported = time.monotonic()
+            yield Update(share=now.share, megapixels=now.megapixels, seconds=now.seconds)
+
+
+def look(
+    source: Path, doubled: Path, across: float, down: float, before: Path, after: Path
+) -> Generator[Update, None, dict[str, Any]]:
+    """Write one place of a picture and of its doubling, as `loupe.write_place` does."""
+    yield Update()
+    loupe.write_place(source, doubled, across, down, before, after)
+    return {}
+
+
+if __name__ == "__main__":
+    serve(prepare)

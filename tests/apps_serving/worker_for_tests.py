@@ -1,0 +1,100 @@
+"""A worker whose jobs misbehave in all the ways that a decoder may."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+from apps.serving.jobs import Job, serve
+from apps.serving.messages import LONGEST_LINE, Update
+from upscaler.errors import PictureError
+
+
+def prepare(greeting: str) -> tuple[dict[str, Job], dict[str, Any]]:
+    jobs: dict[str, Job] = {name: _job(work) for name, work in WORKS.items()}
+    return jobs | {"count": count, "environment": environment}, {"greeting": greeting}
+
+
+def count(to: int) -> Generator[Update, None, dict[str, Any]]:
+    for n in range(to):
+        yield Update(stage=f"step {n}", share=n / to)
+    return {"counted": to, "process": os.getpid()}
+
+
+def environment() -> Generator[Update, None, dict[str, Any]]:
+    yield Update()
+    return dict(os.environ)
+
+
+def _job(work: Callable[[], object]) -> Job:
+    def job() -> Generator[Update, None, dict[str, Any]]:
+        yield Update(stage="begun")
+        work()
+        return {}
+
+    return job
+
+
+def _compute_for_ever() -> None:
+    while True:
+        pass
+
+
+def _refuse() -> None:
+    raise PictureError("photo.jpg is too large")
+
+
+def _fail() -> None:
+    raise RuntimeError("unforeseen")
+
+
+def _take_memory() -> None:
+    held = []
+    while True:
+        held.append(bytearray(50_000_000))
+
+
+def _crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _end_as_out_of_memory() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _print() -> None:
+    print("a library's words", flush=True)
+    os.write(1, b"more of them\n")
+    os.write(2, b"and of its errors\n")
+
+
+def _answer(line: bytes) -> None:
+    """Write past the protocol, as a process that was taken over could."""
+    for descriptor in range(3, 20):
+        try:
+            os.write(descriptor, line)
+        except OSError:
+            continue
+
+
+WORKS: dict[str, Callable[[], object]] = {
+    "compute for ever": _compute_for_ever,
+    "sleep for ever": lambda: time.sleep(1000),
+    "refuse": _refuse,
+    "fail": _fail,
+    "take memory": _take_memory,
+    "crash": _crash,
+    "end as out of memory": _end_as_out_of_memory,
+    "open what is gone": lambda: Path("/gone.jpg").read_bytes(),
+    "exit": lambda: sys.exit(3),
+    "print": _print,
+    "answer nonsense": lambda: _answer(b"no JSON\n"),
+    "answer at length": lambda: _answer(b"x" * (LONGEST_LINE + 10)),
+    "answer a lie": lambda: _answer(b'{"kind": "update", "share": 1e999}\n'),
+}
+
+if __name__ == "__main__":
+    serve(prepare)
