@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
-from feature_pipeline.manifest import CONFIG, MANIFEST, Manifest, PictureRecord, SampleInfo, Settings
+from feature_pipeline.manifest import CONFIG, MANIFEST, FileName, Manifest, PictureRecord, SampleInfo, Settings
 from upscaler import json_files
 from upscaler.artifact import sha256
 from upscaler.atomic import atomic_path, write_text
@@ -73,7 +73,7 @@ class ShardRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: str
+    file: FileName
     bytes: NonNegativeInt
     sha256: str
     samples: tuple[SampleSpans, ...]
