@@ -41,8 +41,9 @@ def _fetch(repo: str, revision: str | None, again: bool = False) -> Path:
     try:
         return _within(DEADLINE, lambda: _download(repo, revision, again), repo)
     except HubError:
-        with suppress(HubError):
-            return _cached(repo, revision)
+        if not again:  # what is in the cache may be whole
+            with suppress(HubError):
+                return _cached(repo, revision)
         raise
 
 
@@ -132,6 +133,10 @@ def asking(repo: str, revision: str | None = None) -> Iterator[None]:
         raise HubError(f"{repo!r} is not a name that the Hub allows; give user/name") from error
     except (httpx2.HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise _refusal(error, repo, revision) from error
+    except (OSError, ValueError) as error:  # so the client says that other bytes came than were due
+        if isinstance(error, OSError) and error.errno is not None:  # of this machine, such as a full disk
+            raise
+        raise HubUnreachableError(f"{repo} cannot be fetched ({_first_line(error)}); try again later") from error
 
 
 def _refusal(error: Exception, repo: str, revision: str | None) -> HubError:

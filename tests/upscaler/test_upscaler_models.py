@@ -270,6 +270,17 @@ def test_a_damaged_file_does_not_serve_when_the_hub_does_not_answer(hub: Hub, fi
         models.find(NAME)
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("lost", [{"down": True}, {"breaks_at": "/resolve/"}])
+def test_for_a_damaged_model_that_cannot_be_fetched_again_the_fast_one_serves(
+    hub: Hub, files: Files, lost: dict[str, object]
+) -> None:
+    hub.create(NAME, files=files)
+    damage(models.find(NAME).graph)
+    vars(hub).update(lost)
+    assert models.find_or_fast(NAME).name == "fast"
+
+
 def damage(graph: Path) -> None:
     graph.resolve().write_bytes(graph.read_bytes()[:-1] + b"x")
 
