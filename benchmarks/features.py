@@ -13,7 +13,7 @@ import psutil
 
 from feature_pipeline import pictures, workers
 from feature_pipeline.manifest import Settings
-from feature_pipeline.source import File
+from feature_pipeline.tar import File
 
 SAMPLES = Path(__file__).parents[1] / "apps/ui/samples"
 SETTINGS = Settings(part="train_0", images=None, tiles_per_image=4, pictures_per_shard=100)

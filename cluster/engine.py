@@ -1,15 +1,20 @@
 """Engines: where tasks run. One after another in this process, or side by side on the nodes of a Ray cluster."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Literal, get_args
 
 from upscaler.command import sentence_for
 from upscaler.errors import DoubleResolutionError, StorageError
 
 Name = Literal["local", "ray"]
+
+# Ray listens on the loopback where it takes no part in clusters of several machines, and lets in who has its token
+_OURS_ALONE = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,7 @@ class Engine:
     def run(self, tasks: Sequence[Task]) -> dict[str, str]:
         """Do all tasks; those that failed by name, each with a sentence. The others are done all the same."""
         if self.name == "ray":
-            from cluster import on_ray
-
-            failed = on_ray.run(tasks, self.address)
+            failed: dict[str, str] = _on_ray(self.address).run(tasks, self.address)
         else:
             failed = {task.name: sentence for task in tasks if (sentence := attempt(task.work))}
         for name, sentence in failed.items():
@@ -57,9 +60,7 @@ class Engine:
         Threads may call it side by side.
         """
         if self.name == "ray":
-            from cluster import on_ray
-
-            return on_ray.do(task, self.address)
+            return _on_ray(self.address).do(task, self.address)
         return task.work()
 
 
@@ -76,6 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def from_arguments(given: dict[str, Any]) -> Engine:
     """Take the options of `add_arguments` out of what was given."""
     return Engine(given.pop("engine"), given.pop("address"), given.pop("storage"))
+
+
+def _on_ray(address: str | None) -> ModuleType:
+    """Import Ray, which reads its environment then; a cluster that starts here is to be this machine's alone."""
+    if address is None:
+        os.environ |= _OURS_ALONE
+    from cluster import on_ray
+
+    return on_ray
 
 
 def attempt(work: Callable[[], object]) -> str:

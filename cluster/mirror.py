@@ -61,7 +61,10 @@ class Mirror:
             del self._known[name]
 
     def _files(self) -> list[Path]:
-        return [path for path in self._folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        found = [path for path in self._folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        if links := [path for path in found if path.is_symlink()]:
+            raise StorageError(f"{links[0]} is a link, whose file may lie anywhere; write the file itself there")
+        return found
 
     def _copy_until_ended(self) -> None:
         while not self._ended.wait(EVERY):

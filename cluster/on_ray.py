@@ -64,7 +64,8 @@ def _connect(address: str | None) -> None:
     if ray.is_initialized():
         return
     try:
-        ray.init(address=address, log_to_driver=False, include_dashboard=None if address else False)
+        # "local" starts one, whatever RAY_ADDRESS says
+        ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
     except (ConnectionError, RayError) as error:
         raise StorageError(
             f"there is no Ray cluster at {address} ({error}); start one with ray start --head"

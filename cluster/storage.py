@@ -1,4 +1,7 @@
-"""Shared storage: a folder that all nodes see, or a prefix in an S3 bucket. A file is there whole or not at all."""
+"""Shared storage: a folder that all nodes see, or a prefix in an S3 bucket. A file is there whole or not at all.
+
+Whoever may write to it chooses names, so each is checked on its way in and out: see `checked`.
+"""
 
 import shutil
 from functools import cached_property
@@ -10,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from upscaler.atomic import atomic_path
 from upscaler.errors import StorageError
+from upscaler.relative_names import is_inside, meets_link
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -18,7 +22,7 @@ SCHEME = "s3://"
 
 
 class Storage(Protocol):
-    """Files by name; a name is a path with slashes."""
+    """Files by name; a name is a relative path with slashes. All methods raise StorageError for any other."""
 
     def sizes(self, folder: str) -> dict[str, int]:
         """The files under a folder: name within it -> bytes."""
@@ -38,6 +42,15 @@ def at(place: str) -> Storage:
     return Bucket(place) if place.startswith(SCHEME) else Folder(Path(place))
 
 
+def checked(name: str) -> str:
+    """Return a name in the storage, or raise StorageError if it may lie outside of a folder it is put in."""
+    if not is_inside(name):
+        raise StorageError(
+            f"{name[:100]!a} is no name in the storage; use relative paths without .., backslashes and empty parts"
+        )
+    return name
+
+
 class Folder:
     """A folder that all nodes see under the same path."""
 
@@ -46,21 +59,27 @@ class Folder:
 
     def sizes(self, folder: str) -> dict[str, int]:
         """The files under a folder, but for those with temporary names."""
-        root = self._root / folder
-        found = (path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith("."))
-        return {path.relative_to(root).as_posix(): path.stat().st_size for path in found}
+        root = self._path(folder)
+        found = [path for path in sorted(root.rglob("*")) if not path.name.startswith(".")]
+        files = [path.relative_to(root).as_posix() for path in found if path.is_symlink() or path.is_file()]
+        return {name: self._path(f"{folder}/{checked(name)}").stat().st_size for name in files}
 
     def get(self, name: str, path: Path) -> None:
         """Copy a file from the folder."""
-        _copy(self._root / name, path)
+        _copy(self._path(name), path)
 
     def put(self, path: Path, name: str) -> None:
         """Copy a file into the folder."""
-        _copy(path, self._root / name)
+        _copy(path, self._path(name))
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        (self._root / name).unlink(missing_ok=True)
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        if meets_link(self._root, checked(name)):
+            raise StorageError(f"{self._root / name} is or passes a link; put the file itself there")
+        return self._root / name
 
 
 class Bucket:
@@ -80,9 +99,10 @@ class Bucket:
         root = self._key(folder).rstrip("/") + "/"
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=root)
-            return {
-                entry["Key"].removeprefix(root): entry["Size"] for page in pages for entry in page.get("Contents", [])
-            }
+            found = (entry for page in pages for entry in page.get("Contents", []))
+            # A console marks a folder by an empty object whose name ends in a slash
+            files = {entry["Key"].removeprefix(root): entry["Size"] for entry in found if entry["Key"][-1] != "/"}
+            return {checked(name): size for name, size in files.items()}
         except (BotoCoreError, ClientError) as error:
             raise self._refused(folder, error) from error
 
@@ -110,7 +130,7 @@ class Bucket:
             raise self._refused(name, error) from error
 
     def _key(self, name: str) -> str:
-        return f"{self._prefix}/{name}" if self._prefix else name
+        return f"{self._prefix}/{checked(name)}" if self._prefix else checked(name)
 
     def _refused(self, name: str, error: Exception) -> StorageError:
         return StorageError(

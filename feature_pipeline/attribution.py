@@ -5,11 +5,13 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import requests
 
 from feature_pipeline.manifest import Attribution, PictureRecord
 from upscaler.atomic import atomic_path
+from upscaler.csv_cells import harmless
 from upscaler.errors import FeatureError
 
 TIMEOUT = 60.0  # seconds without a byte
@@ -23,6 +25,10 @@ COLUMNS = {
     "OriginalLandingURL": "landing_page",
 }
 NEEDED = {"ImageID", "Subset", *COLUMNS}
+
+MAX_LIST_BYTES = 8 << 30  # of all images of Open Images it is 3 GB
+MAX_ROW = 1 << 16  # characters
+MAX_KEPT = 1 << 29  # characters of one part's rows; those of the largest part are 50 million
 
 Listed = dict[str, tuple[str, ...]]  # image id -> the values of COLUMNS
 
@@ -43,10 +49,14 @@ def read(lists: Iterable[Path], part: str) -> Listed:
     """What the lists say of one part's pictures; of the others nothing is kept, so that memory is bounded."""
     subset, _, digit = part.partition("_")
     listed: Listed = {}
+    kept = 0
     for path in lists:
         for row in _rows(path):
-            if row["Subset"] == subset and row["ImageID"].startswith(digit):
-                listed[row["ImageID"]] = tuple(row[column] or "" for column in COLUMNS)
+            if row["Subset"] == subset and (image_id := row["ImageID"] or "").startswith(digit):
+                listed[image_id] = tuple(row[column] or "" for column in COLUMNS)
+                kept += len(image_id) + sum(map(len, listed[image_id]))
+                if kept > MAX_KEPT:
+                    raise FeatureError(f"{path} says too much of {part} to be kept; give the Open Images list")
     return listed
 
 
@@ -64,18 +74,40 @@ def write_csv(path: Path, pictures: Iterable[PictureRecord]) -> None:
         for picture in pictures:
             if picture.skipped is None:
                 credit = picture.attribution or Attribution()
-                writer.writerow([picture.name.partition(".")[0], picture.tiles, *credit.model_dump().values()])
+                image_id, credited = (
+                    harmless(picture.name.partition(".")[0]),
+                    map(harmless, credit.model_dump().values()),
+                )
+                writer.writerow([image_id, picture.tiles, *credited])
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
+def _rows(path: Path) -> Iterator[dict[str, str | None]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
+            lines = _Lines(file)
+            reader = csv.DictReader(lines)
             if missing := NEEDED - set(reader.fieldnames or ()):
                 raise FeatureError(f"{path} has no column {sorted(missing)[0]}; give the Open Images list of pictures")
-            yield from reader
+            for row in reader:
+                lines.row = 0
+                yield row
     except (csv.Error, UnicodeDecodeError) as error:
         raise FeatureError(f"{path} is no CSV file ({error}); give the Open Images list of pictures") from error
+
+
+class _Lines:
+    """The lines of a file. Raises csv.Error if those of one row are too long: the module bounds only a field."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.row = 0  # characters since it was last set to 0
+        self._file = file
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(MAX_ROW):
+            self.row += len(line)
+            if self.row >= MAX_ROW:
+                raise csv.Error(f"a row is longer than {MAX_ROW:,} characters")
+            yield line
 
 
 def _download(address: str, target: Path) -> None:
@@ -90,4 +122,6 @@ def _download(address: str, target: Path) -> None:
 
 def _copy(answer: requests.Response, file: io.BufferedWriter) -> None:
     for chunk in answer.iter_content(CHUNK):
+        if file.tell() + len(chunk) > MAX_LIST_BYTES:
+            raise FeatureError(f"the list {answer.url} is longer than {MAX_LIST_BYTES:,} bytes; give another address")
         file.write(chunk)

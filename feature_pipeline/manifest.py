@@ -1,13 +1,23 @@
 """The JSON formats of the feature pipeline: what is said of a sample, of a picture, of a shard and of a part."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
+
+from upscaler.relative_names import is_inside
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
 ATTRIBUTION = "ATTRIBUTION.csv"
 
+
+def _checked(name: str) -> str:
+    if not is_inside(name) or "/" in name:
+        raise ValueError("this is no name of a file in the same folder")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_checked)]  # of a file beside the one that names it
 Box = tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt]
 
 
@@ -81,7 +91,7 @@ class Settings(Record):
 class ShardSummary(Record):
     """A shard as the manifest lists it."""
 
-    file: str
+    file: FileName
     samples: NonNegativeInt
     sha256: str
 

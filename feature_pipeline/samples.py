@@ -10,7 +10,7 @@ from PIL import Image
 from feature_pipeline import pictures, tiles
 from feature_pipeline.manifest import Attribution, Draw, PictureRecord, SampleInfo, Settings
 from feature_pipeline.shards import EncodedSample
-from feature_pipeline.source import File
+from feature_pipeline.tar import File
 from feature_pipeline.tiles import TilePair
 from upscaler.pixels import Pixels
 

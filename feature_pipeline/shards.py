@@ -14,15 +14,22 @@ from typing import TypeVar
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
-from feature_pipeline.manifest import CONFIG, MANIFEST, Manifest, PictureRecord, SampleInfo, Settings
+from feature_pipeline.manifest import CONFIG, MANIFEST, FileName, Manifest, PictureRecord, SampleInfo, Settings
+from upscaler import json_files
 from upscaler.artifact import sha256
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import FeatureError
+from upscaler.json_files import JsonError
 from upscaler.pixels import Pixels
 
 __all__ = ["Entry", "Sample", "index", "load", "read", "read_manifest"]
+
+# Of what others made; ours are far smaller
+MAX_FILE_BYTES = 16 << 20  # of a sample's file
+MAX_TILE_PIXELS = 1 << 20
+MAX_JSON_BYTES = 256 << 20  # of a record or a manifest; a picture takes 1 kB
 
 LARGE, INFO, SMALL = "hr.png", "json", "lr.png"  # in the order in which they stand in the tar
 
@@ -66,7 +73,7 @@ class ShardRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: str
+    file: FileName
     bytes: NonNegativeInt
     sha256: str
     samples: tuple[SampleSpans, ...]
@@ -187,7 +194,7 @@ def load(entry: Entry) -> Sample:
         with entry.tar.open("rb") as file:
             large, info, small = (_read_span(file, span) for span in _spans(entry))
         return Sample(entry.key, decode_png(small), decode_png(large), SampleInfo.model_validate_json(info))
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FeatureError(
             f"sample {entry.key} in {entry.tar} cannot be read; remove the shard and make it again"
         ) from error
@@ -209,8 +216,11 @@ def read_settings(folder: Path) -> Settings:
 
 
 def decode_png(content: bytes) -> Pixels:
-    """A PNG's pixels, HWC uint8."""
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    """A PNG's pixels, HWC uint8. Raises OSError, SyntaxError or ValueError if it is none, or too large for a tile."""
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        if image.width * image.height > MAX_TILE_PIXELS:
+            raise ValueError(f"{image.width}x{image.height} pixels are none of a tile")
+        return np.asarray(image.convert("RGB"))
 
 
 def _spans(entry: Entry) -> tuple[Span, Span, Span]:
@@ -218,16 +228,16 @@ def _spans(entry: Entry) -> tuple[Span, Span, Span]:
 
 
 def _read_span(file: io.BufferedReader, span: Span) -> bytes:
+    if span[1] > MAX_FILE_BYTES:
+        raise ValueError(f"a file of {span[1]:,} bytes is none of a tile")
     file.seek(span[0])
     return file.read(span[1])
 
 
 def _read_json(path: Path, model: type[Model]) -> Model:
     try:
-        return model.model_validate_json(path.read_bytes())
+        return json_files.load(path, model, MAX_JSON_BYTES)
     except FileNotFoundError as error:
         raise FeatureError(f"{path} is missing; make the shards with python -m feature_pipeline") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise FeatureError(f"{path}: {field}: {first['msg'].lower()}; make the shards again") from error
+    except JsonError as error:
+        raise FeatureError(f"{path}: {error}; make the shards again") from error

@@ -6,7 +6,7 @@ import tarfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import boto3
@@ -15,6 +15,8 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
 from botocore.response import StreamingBody
 
+from feature_pipeline import tar
+from feature_pipeline.tar import File
 from upscaler.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -28,18 +30,11 @@ TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 6  # in a row, without a byte in between
 BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
 CHUNK = 1 << 20
+MAX_RATIO = 10  # of what a part unpacks to; photos are compressed already
+SPARE_BYTES = 64 << 20  # that a part may unpack to whatever its length
 MAX_FILE_BYTES = 64 << 20  # no photo of Open Images is nearly as long; such a file is not read into memory
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class File:
-    """A file of the tar: its base name, its length in bytes, and its content, or None if it is longer than allowed."""
-
-    name: str
-    size: int
-    content: bytes | None
 
 
 class PartStream(io.RawIOBase):
@@ -109,7 +104,12 @@ class PartStream(io.RawIOBase):
 
     def _begin(self) -> StreamingBody:
         answer = self._client.get_object(Bucket=BUCKET, Key=self._key)
-        self._etag, self._size = answer["ETag"], answer["ContentLength"]
+        self._etag, self._size = answer.get("ETag", ""), answer.get("ContentLength", 0)
+        if not self._etag or self._size <= 0:
+            raise FeatureError(
+                f"the server states no length or no ETag of {self._key}, so a dropped connection could not be "
+                "taken up again; check --endpoint-url"
+            )
         return answer["Body"]
 
     def _go_on(self) -> StreamingBody:
@@ -166,8 +166,8 @@ def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":
 def files(stream: PartStream, passed_over: int = 0) -> Iterator[File]:
     """The files of the part's tar in order, without the first `passed_over`. Raises FeatureError if it is broken."""
     try:
-        with gzip.GzipFile(fileobj=io.BufferedReader(stream, CHUNK)) as unzipped:
-            yield from _tar_files(unzipped, passed_over)
+        with _Unzipped(stream) as unzipped:
+            yield from islice(tar.files(unzipped, MAX_FILE_BYTES), passed_over, None)
             while unzipped.read(CHUNK):
                 pass  # to the end, where the checksum stands
     except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
@@ -176,27 +176,18 @@ def files(stream: PartStream, passed_over: int = 0) -> Iterator[File]:
         ) from error
 
 
-def _tar_files(unzipped: gzip.GzipFile, passed_over: int) -> Iterator[File]:
-    number = 0
-    with tarfile.open(fileobj=unzipped, mode="r|") as tar:
-        while member := tar.next():
-            tar.members.clear()  # type: ignore[attr-defined]  # or the list of all members grows with the part
-            if not member.isfile():
-                continue
-            number += 1
-            if number > passed_over:
-                yield _file(tar, member)
+class _Unzipped(gzip.GzipFile):
+    """A part without its gzip, which may not hold far more than its length, as a bomb does."""
 
+    def __init__(self, stream: PartStream) -> None:
+        super().__init__(fileobj=io.BufferedReader(stream, CHUNK))
+        self._part = stream
 
-def _file(tar: tarfile.TarFile, member: tarfile.TarInfo) -> File:
-    name = member.name.rpartition("/")[2].encode(errors="replace").decode()
-    if member.size > MAX_FILE_BYTES:
-        return File(name, member.size, None)
-    reader = tar.extractfile(member)
-    content = reader.read() if reader else b""
-    if len(content) < member.size:
-        raise tarfile.ReadError(f"{name} ends too early")
-    return File(name, member.size, content)
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if self.tell() > MAX_RATIO * self._part.position + SPARE_BYTES:
+            raise tarfile.ReadError(f"it unpacks to more than {MAX_RATIO} times its length")
+        return content
 
 
 def _status(error: Exception) -> int | None:

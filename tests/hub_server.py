@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from huggingface_hub import constants
@@ -52,7 +53,9 @@ class Repository:
 
 class Hub(ThreadingHTTPServer):
     """The server and all it knows. `down`: it answers 503 to everything. `breaks_at`: paths that match lose the line
-    before an answer, `cuts_at`: in the middle of it. `requests`: method and path of each request so far."""
+    before an answer, `cuts_at`: in the middle of it; at `trickles_at` a byte comes every tenth of a second, and at
+    `floods_at` more and more, without end. `said`: sizes of files that it tells in place of the true ones.
+    `requests`: method and path of each request so far."""
 
     daemon_threads = True
 
@@ -65,6 +68,9 @@ class Hub(ThreadingHTTPServer):
         self.down = False
         self.breaks_at: str | None = None
         self.cuts_at: str | None = None
+        self.trickles_at: str | None = None
+        self.floods_at: str | None = None
+        self.said: dict[str, int] = {}
         self.requests: list[str] = []
 
     def create(self, name: str, kind: str = "model", files: Files | None = None) -> Repository:
@@ -141,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.server.breaks_at and re.search(self.server.breaks_at, self.path):
+        if self._is_at(self.server.breaks_at):
             self.close_connection = True
             return
         try:
@@ -154,15 +160,29 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = _answer  # noqa: N815
 
     def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        floods = self.command == "GET" and self._is_at(self.server.floods_at)
+        if floods:  # no length, so that the end of the connection is the end
+            headers, self.close_connection = headers | {"Content-Length": ""}, True
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(content))} | headers).items():
             if value:
                 self.send_header(name, value)
         self.end_headers()
-        if self.server.cuts_at and re.search(self.server.cuts_at, self.path):
+        if self._is_at(self.server.cuts_at):
             content, self.close_connection = content[: len(content) // 2], True
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        if self._is_at(self.server.trickles_at):
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.1)
+        else:
             self.wfile.write(content)
+        while floods:
+            self.wfile.write(bytes(1 << 20))
+
+    def _is_at(self, pattern: str | None) -> bool:
+        return pattern is not None and re.search(pattern, self.path) is not None
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep the tests' output clean."""
@@ -236,6 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self._repository(kind, name)
         oid, files = self._commit(repository, revision or "main")
         siblings = [{"rfilename": path} for path in files]
+        if "blobs" in parse_qs(urlsplit(self.path).query):
+            siblings = [{"rfilename": path, "size": self.server.said.get(path, len(files[path]))} for path in files]
         return _json({"id": name, "sha": oid, "private": repository.private, "tags": [], "siblings": siblings})
 
     def tree(self, body: bytes, kind: str, name: str, revision: str) -> tuple[int, dict[str, str], bytes]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from upscaler.architecture import COLOURS, SCALE, Architecture, Weights
+from upscaler.architecture import COLOURS, MAX_DEPTH, MAX_WIDTH, SCALE, Architecture, Weights
 from upscaler.errors import TrainingError
 from upscaler.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 
@@ -36,9 +36,13 @@ def architecture(size: str) -> Architecture:
     """The architecture of a size: one of `SIZES`, or WIDTHxDEPTH. Raises TrainingError if it is neither."""
     if size in SIZES:
         return SIZES[size]
-    if match := re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", size):
-        return Architecture(width=int(match[1]), depth=int(match[2]))
-    raise TrainingError(f"there is no size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10")
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", size)
+    if match and (width := int(match[1])) <= MAX_WIDTH and (depth := int(match[2])) <= MAX_DEPTH:
+        return Architecture(width=width, depth=depth)
+    raise TrainingError(
+        f"there is no size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10, "
+        f"at most {MAX_WIDTH}x{MAX_DEPTH}"
+    )
 
 
 def deepened(weights: Weights, layers: int) -> Weights:

@@ -1,15 +1,18 @@
 """The one kind of network there is: plain 3x3 convolutions at low resolution and one pixel shuffle."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 
 Weights = dict[str, NDArray[np.float32]]
 
 SCALE = 2
 COLOURS = 3
+# Far above what a CPU runs in reason; a description from elsewhere may ask for any number
+MAX_WIDTH, MAX_DEPTH = 256, 128
 
 
 class Architecture(BaseModel):
@@ -21,8 +24,8 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    width: PositiveInt
-    depth: PositiveInt
+    width: Annotated[int, Field(ge=1, le=MAX_WIDTH)]
+    depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)]
 
     @property
     def layers(self) -> Iterator[tuple[int, int]]:

@@ -6,15 +6,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from safetensors.numpy import save
 
+from upscaler import json_files, weights_file
 from upscaler.architecture import Architecture, Weights
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import ModelError
+from upscaler.json_files import JsonError
 
 CONFIG, WEIGHTS, GRAPH, METRICS, CARD, DATA = (
     "config.json",
@@ -30,7 +31,17 @@ _FOR_JPEGS = "jpegs"
 _CONFIG_FOR_JPEGS = f"{_FOR_JPEGS}/{CONFIG}"
 FILES_FOR_JPEGS = tuple(f"{_FOR_JPEGS}/{file}" for file in (WEIGHTS, GRAPH, METRICS, CONFIG))  # the order of writing
 
+# Bounds on what a model from elsewhere may say of itself; those on the network are in `architecture`
+MAX_MEMBERS = 256
+MAX_PARTS = 64  # of a member; Open Images has 18
+MAX_WEIGHT_BYTES = 128 << 20  # seventy times those of `best`
+MAX_BYTES = {WEIGHTS: 2 * MAX_WEIGHT_BYTES, GRAPH: 2 * MAX_WEIGHT_BYTES}  # of a file, its header included
+MAX_TEXT_BYTES = 1 << 20  # of any other file
+
 Combination = Literal["single", "outputs", "weights", "distilled"]
+Name = Annotated[str, Field(max_length=255)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Member(BaseModel):
@@ -42,11 +53,11 @@ class Member(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
-    parts: tuple[str, ...]
-    pictures: NonNegativeInt
-    steps: NonNegativeInt
-    ancestor: str | None = None
+    name: Name
+    parts: Annotated[tuple[Name, ...], Field(max_length=MAX_PARTS)]
+    pictures: Count
+    steps: Count
+    ancestor: Sha256 | None = None
 
 
 class ModelConfig(BaseModel):
@@ -60,9 +71,15 @@ class ModelConfig(BaseModel):
     format_version: Literal[1] = 1
     architecture: Architecture
     combination: Combination
-    members: tuple[Member, ...]
+    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MAX_MEMBERS)]
     mirrored: bool = False
-    sha256: dict[str, str] = {}
+    sha256: Annotated[dict[Name, Sha256], Field(max_length=len(FILES))] = {}
+
+    @model_validator(mode="after")
+    def _check_size(self) -> "ModelConfig":
+        if (size := weights_file.size(self.architecture, self.networks)) > MAX_WEIGHT_BYTES:
+            raise ValueError(f"its networks hold {size:,} bytes of weights, where {MAX_WEIGHT_BYTES:,} are the limit")
+        return self
 
     @property
     def networks(self) -> int:
@@ -93,12 +110,15 @@ class Artifact:
 
     @property
     def graph(self) -> Path:
-        """The ONNX file that the engine runs."""
+        """The ONNX export for other programs; nothing here reads it."""
         return self.folder / GRAPH
 
     def weights(self) -> Weights:
-        """Arrays named networks.N.layers.I.weight (OI33), .bias (O) and .slope (O; not on the last layer)."""
-        return load_weights(self.folder / WEIGHTS)
+        """Read the arrays networks.N.layers.I.weight (OI33), .bias (O) and .slope (O; not on the last layer).
+
+        All are finite float32. Raises ModelError if the file holds anything else.
+        """
+        return weights_file.load(self.folder / WEIGHTS, self.config.architecture, self.config.networks)
 
 
 def write(
@@ -116,7 +136,7 @@ def write(
     """
     from upscaler.graph import onnx_graph  # needs `onnx`, which serving does not install
 
-    check_weights(config, weights)
+    weights_file.check(weights, config.architecture, config.networks)
     if for_jpegs:
         _check_fits(config, for_jpegs)
     folder.mkdir(parents=True, exist_ok=True)
@@ -141,17 +161,14 @@ def write(
 def read(folder: Path, name: str | None = None, revision: str | None = None) -> Artifact:
     """Read and check an artifact; `name` and `revision` default to the folder's name and its weights' hash.
 
-    Raises ModelError, with one sentence, if the folder, a file or a field is missing, unknown or not what its hash
-    says.
+    Raises ModelError, with one sentence, if the folder, a file or a field is missing, unknown, out of bounds, a link
+    out of the folder, or not what its hash says.
     """
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a model: it has no {CONFIG}; give the folder of an artifact")
-    config = read_config(folder / CONFIG)
-    for file in (WEIGHTS, GRAPH, *(config.sha256.keys() & {_CONFIG_FOR_JPEGS})):
-        if not (folder / file).is_file():
-            raise ModelError(f"the model in {folder} lacks {file}; fetch or write it again")
-        if sha256(folder / file) != config.sha256.get(file):
-            raise ModelError(f"{file} in {folder} is not what {CONFIG} says (SHA-256); fetch or write it again")
+    for file in (*FILES, *FILES_FOR_JPEGS):
+        _check_file(folder, file)
+    config = _read_network(folder)
     for_jpegs = _read_for_jpegs(folder, config)
     return Artifact(
         folder=folder,
@@ -166,31 +183,14 @@ def read(folder: Path, name: str | None = None, revision: str | None = None) -> 
 def read_config(path: Path) -> ModelConfig:
     """Read and check a config.json. Raises ModelError if a field is unknown or wrong, or the format is newer."""
     try:
-        return ModelConfig.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise ModelError(f"{path}: {field}: {first['msg'].lower()}; this version reads format 1") from error
+        return json_files.load(path, ModelConfig, limit(CONFIG))
+    except JsonError as error:
+        raise ModelError(f"{path}: {error}; this version reads format 1") from error
 
 
-def check_weights(config: ModelConfig, weights: Weights) -> None:
-    """Raise ModelError unless `weights` holds just the arrays that the configuration asks for."""
-    expected = _expected_shapes(config)
-    if missing := sorted(expected.keys() - weights.keys()):
-        raise ModelError(f"the weights lack {missing[0]} and {len(missing) - 1} more; the artifact is broken")
-    if unknown := sorted(weights.keys() - expected.keys()):
-        raise ModelError(f"the weights hold the unknown {unknown[0]}; the artifact is of another format")
-    for key, shape in expected.items():
-        if weights[key].shape != shape:
-            raise ModelError(f"{key} has the shape {weights[key].shape} where {shape} is due; the artifact is broken")
-
-
-def load_weights(path: Path) -> Weights:
-    """Read a safetensors file. Raises ModelError if it is none."""
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ModelError(f"{path} holds no weights that can be read ({error}); fetch or write it again") from error
+def limit(file: str) -> int:
+    """The most bytes that a file of an artifact may have."""
+    return MAX_BYTES.get(Path(file).name, MAX_TEXT_BYTES)
 
 
 def sha256(path: Path) -> str:
@@ -202,14 +202,52 @@ def sha256(path: Path) -> str:
 def _copy_for_jpegs(model: Artifact, folder: Path) -> None:
     (folder / _FOR_JPEGS).mkdir(exist_ok=True)
     for file in map(Path, FILES_FOR_JPEGS):
+        if not (model.folder / file.name).exists():  # the graph, which may be missing
+            (folder / file).unlink(missing_ok=True)
+            continue
         with atomic_path(folder / file) as temporary:
             temporary.write_bytes((model.folder / file.name).read_bytes())
+
+
+def _check_file(folder: Path, file: str) -> None:
+    """Raise ModelError if a file that is there is too long, or lies elsewhere."""
+    path = folder / file
+    if not path.is_file():
+        return
+    inside = folder.resolve()
+    # A snapshot of the Hub's client consists of links into the folder of its repository, or of its whole cache
+    owned = (inside, *(place / "blobs" for place in list(inside.parents)[1:3] if inside.parent.name == "snapshots"))
+    if not any(path.resolve().is_relative_to(place) for place in owned):
+        raise ModelError(f"{path} is a link out of the model's folder; put the file itself there")
+    if path.stat().st_size > limit(file):
+        raise ModelError(f"{path} is longer than {limit(file):,} bytes, so it is no file of a model; fetch it again")
+
+
+def _read_network(folder: Path) -> ModelConfig:
+    """Read config.json and compare its hashes with the files'. The graph, which nothing here reads, may be missing."""
+    config = read_config(folder / CONFIG)
+    _check_hash(folder, WEIGHTS, config)
+    if (folder / GRAPH).is_file():
+        _check_hash(folder, GRAPH, config)
+    return config
+
+
+def _check_hash(folder: Path, file: str, config: ModelConfig) -> None:
+    if not (folder / file).is_file():
+        raise ModelError(f"the model in {folder} lacks {file}; fetch or write it again")
+    if sha256(folder / file) != config.sha256.get(file):
+        raise ModelError(f"{file} in {folder} is not what {CONFIG} says (SHA-256); fetch or write it again")
 
 
 def _read_for_jpegs(folder: Path, config: ModelConfig) -> Artifact | None:
     if _CONFIG_FOR_JPEGS not in config.sha256:
         return None
-    model = read(folder / _FOR_JPEGS)
+    _check_hash(folder, _CONFIG_FOR_JPEGS, config)
+    inner = folder / _FOR_JPEGS
+    own = _read_network(inner)
+    if _CONFIG_FOR_JPEGS in own.sha256:
+        raise ModelError(f"{inner} holds a model for JPEGs itself; give {folder} one network for them")
+    model = Artifact(inner, inner.name, _revision(own, None), own, _read_metrics(inner / METRICS))
     _check_fits(config, model)
     return model
 
@@ -233,20 +271,6 @@ def _revision(config: ModelConfig, for_jpegs: Artifact | None) -> str:
 
 def _read_metrics(path: Path) -> dict[str, Any]:
     try:
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json_files.load(path, dict[str, Any], limit(METRICS))
+    except (OSError, JsonError) as error:
         raise ModelError(f"{path} cannot be read as JSON; fetch or write the model again") from error
-    return metrics
-
-
-def _expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    layers = list(config.architecture.layers)
-    for n in range(config.networks):
-        for i, (inputs, outputs) in enumerate(layers):
-            name = f"networks.{n}.layers.{i}"
-            shapes[f"{name}.weight"] = (outputs, inputs, 3, 3)
-            shapes[f"{name}.bias"] = (outputs,)
-            if i < len(layers) - 1:
-                shapes[f"{name}.slope"] = (outputs,)
-    return shapes

@@ -1,16 +1,24 @@
 """The Hugging Face Hub: models pulled from it, and whatever goes wrong there in one sentence."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 from upscaler import artifact
 from upscaler.artifact import Artifact
 from upscaler.errors import HubError, HubUnreachableError, ModelError
 
+TIMEOUT = 10.0  # seconds without a byte
+DEADLINE = 600.0  # seconds for a whole model, because a trickle never runs into TIMEOUT
 TOKENS = "huggingface.co/settings/tokens"
 
 _FILES = [*artifact.FILES, *artifact.FILES_FOR_JPEGS]
+_COMMIT = re.compile("[0-9a-f]{40}")
+MAX_BYTES = sum(map(artifact.limit, _FILES))
 
 
 def pull(repo: str, revision: str | None) -> Artifact:
@@ -27,10 +35,85 @@ def pull(repo: str, revision: str | None) -> Artifact:
 
 
 def _fetch(repo: str, revision: str | None, again: bool = False) -> Path:
+    if _COMMIT.fullmatch(revision or "") and not again:
+        with suppress(HubError):
+            return _cached(repo, revision)
+    try:
+        return _within(DEADLINE, lambda: _download(repo, revision, again), repo)
+    except HubError:
+        if not again:  # what is in the cache may be whole
+            with suppress(HubError):
+                return _cached(repo, revision)
+        raise
+
+
+def _cached(repo: str, revision: str | None) -> Path:
     with asking(repo, revision):
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=_FILES, force_download=again))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=_FILES, local_files_only=True))
+
+
+def _download(repo: str, revision: str | None, again: bool) -> Path:
+    """Fetch the artifact's files, and no other, after their sizes were asked."""
+    with asking(repo, revision):
+        from huggingface_hub import HfApi, snapshot_download
+
+        said = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT)
+        for file in said.siblings or []:
+            if file.rfilename in _FILES and (file.size or 0) > artifact.limit(file.rfilename):
+                raise HubError(
+                    f"{file.rfilename} of {repo} has {file.size:,} bytes, so it is no model for this program; "
+                    "give another repository"
+                )
+        return Path(
+            snapshot_download(
+                repo, revision=revision, allow_patterns=_FILES, force_download=again, tqdm_class=_bounded_bar()
+            )
+        )
+
+
+def _within(seconds: float, work: Callable[[], Path], repo: str) -> Path:
+    """Do `work` in a thread, which is left alone after `seconds`. Raises what it raises, and HubUnreachableError."""
+    from huggingface_hub import close_session
+
+    result: Future[Path] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:
+            result.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        return result.result(seconds)
+    except TimeoutError as error:
+        if result.done():
+            raise
+        raise HubUnreachableError(
+            f"the Hub has not sent {repo} within {seconds:.0f} seconds; try again later"
+        ) from error
+    finally:
+        if not result.done():
+            close_session()  # so that the thread's next read fails
+
+
+def _bounded_bar() -> Any:
+    """A class of progress bars that end the download when far more comes than was said."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
+    class BoundedBar(tqdm):
+        monitor_interval = 0  # or each class starts a thread
+        arrived = 0.0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.arrived += n or 0
+            if self.arrived > MAX_BYTES:
+                raise HubError("the Hub sends more than a model has, so it is not taken; give another repository")
+            return super().update(n)
+
+    return BoundedBar
 
 
 def _read(folder: Path, repo: str) -> Artifact:
@@ -42,14 +125,18 @@ def asking(repo: str, revision: str | None = None) -> Iterator[None]:
     """Turn the errors of the Hub's client into HubError: HubUnreachableError where the Hub does not answer."""
     # imported here, because it takes as long as all else and most programs need no Hub
     import httpx2
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
         yield
     except HFValidationError as error:
         raise HubError(f"{repo!r} is not a name that the Hub allows; give user/name") from error
-    except (httpx2.HTTPError, LocalEntryNotFoundError) as error:
+    except (httpx2.HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise _refusal(error, repo, revision) from error
+    except (OSError, ValueError) as error:  # so the client says that other bytes came than were due
+        if isinstance(error, OSError) and error.errno is not None:  # of this machine, such as a full disk
+            raise
+        raise HubUnreachableError(f"{repo} cannot be fetched ({_first_line(error)}); try again later") from error
 
 
 def _refusal(error: Exception, repo: str, revision: str | None) -> HubError:

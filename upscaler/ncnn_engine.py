@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 import ncnn
 import numpy as np
 
-from upscaler.artifact import Artifact, check_weights
+from upscaler.artifact import Artifact
 from upscaler.cores import cores
 from upscaler.ncnn_network import DOUBLED, PICTURE, describe
 from upscaler.pixels import Planes
@@ -23,9 +23,7 @@ class NcnnEngine:
     window: ClassVar[int] = 64  # below it the halo costs more, above it the caches are too small
 
     def __init__(self, model: Artifact, side: int) -> None:
-        weights = model.weights()
-        check_weights(model.config, weights)
-        description, self._weights = describe(model.config.architecture, weights, model.config.networks)
+        description, self._weights = describe(model.config.architecture, model.weights(), model.config.networks)
         self._network = ncnn.Net()
         options = self._network.opt
         options.num_threads = 1

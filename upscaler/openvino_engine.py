@@ -1,23 +1,15 @@
-"""Runs a model's ONNX graph with OpenVINO, in bf16.
-
-The graph is run in two pieces. Its networks, nearly all of the arithmetic, take bf16; what
-ends the graph (the interpolation, to which the networks add, and the pixel shuffle) stays in float32, because half of
-bf16's digits would round the picture itself to less than 8 bits.
-"""
+"""The engine that runs a model with OpenVINO, its networks in bf16."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import ClassVar, TypeVar
 
-import numpy as np
 import openvino as ov
-from openvino import opset13 as operations
 
-from upscaler.architecture import COLOURS
 from upscaler.artifact import Artifact
 from upscaler.cores import cores
-from upscaler.errors import ModelError
+from upscaler.openvino_network import ending_model, residual_model
 from upscaler.pixels import Planes
 
 Key = TypeVar("Key")
@@ -34,14 +26,10 @@ class OpenVinoEngine:
     window: ClassVar[int] = 256  # between 192 and 384 the speed is the same, below it the halo costs more
 
     def __init__(self, model: Artifact, side: int) -> None:
-        try:
-            graph = CORE.read_model(model.graph)
-            graph.reshape([1, COLOURS, side, side])
-            networks, ending = split(graph)
-            self._networks = CORE.compile_model(networks, "CPU", _properties("bf16", cores()))
-            self._ending = CORE.compile_model(ending, "CPU", _properties("f32", 1))
-        except RuntimeError as error:
-            raise ModelError(f"{model.graph} is not a graph that can be run; fetch or write the model again") from error
+        architecture = model.config.architecture
+        networks = residual_model(architecture, model.weights(), model.config.networks, side)
+        self._networks = CORE.compile_model(networks, "CPU", _properties("bf16", cores()))
+        self._ending = CORE.compile_model(ending_model(architecture, side), "CPU", _properties("f32", 1))
         self._streams: int = self._networks.get_property("NUM_STREAMS")
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
@@ -62,22 +50,6 @@ class OpenVinoEngine:
                 request.cancel()
                 with suppress(RuntimeError):  # what was cancelled says so by raising
                     request.wait()
-
-
-def split(model: ov.Model) -> tuple[ov.Model, ov.Model]:
-    """Cut a graph before its last addition: picture -> residual, and (picture, residual) -> doubled picture.
-
-    The doubled picture comes as NHWC, so that its pixels lie as those of the result do.
-    """
-    shuffle = model.output(0).get_node().input_value(0).get_node()
-    addition = shuffle.input_value(0).get_node()
-    residual = addition.input_value(0)
-    (picture,) = model.get_parameters()
-    networks = ov.Model([residual], [picture]).clone()
-    stand_in = operations.parameter(residual.get_shape(), residual.get_element_type())
-    addition.input(0).replace_source_output(stand_in.output(0))
-    pixels = operations.transpose(shuffle.output(0), np.array([0, 2, 3, 1]))
-    return networks, ov.Model([pixels], [picture, stand_in])
 
 
 def _finish(

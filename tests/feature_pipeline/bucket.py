@@ -17,7 +17,7 @@ from typing import Literal
 from generated import photo_like
 from PIL import Image
 
-Fault = Literal["reset", "stall", "503", "500", "short", "no range"]
+Fault = Literal["reset", "stall", "503", "500", "short", "no range", "no etag", "no length"]
 
 
 @lru_cache(maxsize=64)
@@ -92,8 +92,11 @@ def serve(bucket: Bucket) -> Iterator[Bucket]:
             bucket.ranges.append(asked or "")
             body = content[start:]
             self.send_response(206 if asked else 200)
-            self.send_header("ETag", etag)
-            self.send_header("Content-Length", str(len(body)))
+            if fault != "no etag":
+                self.send_header("ETag", etag)
+            if fault != "no length":
+                self.send_header("Content-Length", str(len(body)))
+            self.close_connection = fault == "no length"
             if asked:
                 self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
             self.end_headers()

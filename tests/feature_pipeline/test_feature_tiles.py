@@ -14,7 +14,7 @@ from feature_pipeline import augment, tiles
 from feature_pipeline.duplicates import Taken
 from feature_pipeline.manifest import Draw, PictureRecord, Settings
 from feature_pipeline.samples import make
-from feature_pipeline.source import File
+from feature_pipeline.tar import File
 from upscaler.bicubic import halve
 from upscaler.pixels import Pixels
 

@@ -4,15 +4,21 @@ import threading
 from itertools import pairwise
 
 import numpy as np
+import openvino as ov
 import pytest
-from generated import photo_like, write_tiny_model
+from generated import photo_like, random_weights, write_tiny_model
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ensemble_pipeline.mirror import with_mirror_images
 from upscaler import Upscaler, bicubic, metrics, models, tiling
+from upscaler.architecture import Architecture
+from upscaler.artifact import Member, ModelConfig
 from upscaler.engine import ENGINES, Engine, Precision
 from upscaler.flat import flat_places
-from upscaler.openvino_engine import CORE, has_bf16, split
+from upscaler.graph import onnx_graph
+from upscaler.openvino_engine import CORE, has_bf16
+from upscaler.openvino_network import ending_model, residual_model
 from upscaler.pixels import Pixels, to_pixels, to_planes
 from upscaler.transparency import with_hidden_filled
 from upscaler.upscaler import empty_double
@@ -114,12 +120,27 @@ def test_an_engine_lets_inputs_that_lie_turned_in_memory_pass(upscaler: Upscaler
     assert (first == second).all()
 
 
-def test_what_openvino_runs_in_bf16_ends_before_the_interpolation_is_added(upscaler: Upscaler) -> None:
-    model = CORE.read_model(upscaler.model.graph)
-    model.reshape([1, 3, 30, 30])
-    networks, ending = split(model)
-    assert [op.get_type_name() for op in networks.get_ops()].count("DepthToSpace") == 0
-    assert len(ending.inputs) == 2
+@pytest.mark.parametrize("networks", [1, 3])
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("side", [30, 31])
+def test_openvino_builds_from_the_weights_what_the_onnx_graph_says(side: int, mirrored: bool, networks: int) -> None:
+    architecture = Architecture(width=8, depth=3)
+    weights = random_weights(architecture, networks, seed=0)
+    if mirrored:
+        member = Member(name="n", parts=(), pictures=1, steps=1)
+        config = ModelConfig(architecture=architecture, combination="outputs", members=(member,) * networks)
+        config, weights = with_mirror_images(config, weights)
+        networks = config.networks
+    planes = to_planes(photo_like(side, side))
+    graph = onnx_graph(architecture, weights, networks).SerializeToString()
+    residual = in_float32(residual_model(architecture, weights, networks, side))(planes)[0]
+    doubled = in_float32(ending_model(architecture, side))([planes, residual])[0]
+    due = in_float32(CORE.read_model(graph))(planes)[0]
+    assert np.abs(doubled.transpose(0, 3, 1, 2) - due).max() < 1e-5
+
+
+def in_float32(model: ov.Model) -> ov.CompiledModel:
+    return CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def test_the_result_resembles_the_bicubic_one(upscaler: Upscaler) -> None:

@@ -8,6 +8,8 @@ import pickle
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +21,8 @@ from PIL import Image
 
 from upscaler import Upscaler, models
 from upscaler.__main__ import main
-from upscaler.engine import Precision
-from upscaler.errors import HubUnreachableError, ModelError
+from upscaler.engine import ENGINES
+from upscaler.errors import HubError, HubUnreachableError, ModelError
 
 NAME = "ada/double"
 Files = dict[str, bytes]
@@ -159,7 +161,7 @@ def changed_config(files: Files, **changes: object) -> Files:
     ("change", "sentence"),
     [
         (lambda files: files | {"model.onnx": b"another"}, "model.onnx .* is not what config.json says"),
-        (lambda files: {name: files[name] for name in files if name != "model.onnx"}, "lacks model.onnx"),
+        (lambda files: {name: files[name] for name in files if name != "model.safetensors"}, "lacks model.safetensors"),
         (lambda files: {name: files[name] for name in files if name != "config.json"}, "has no config.json"),
         (lambda files: changed_config(files, surprise=1), "surprise: extra inputs are not permitted"),
         (lambda files: changed_config(files, format_version=2), "format_version: .* this version reads format 1"),
@@ -190,16 +192,62 @@ def test_a_malicious_checkpoint_is_refused_and_does_nothing(hub: Hub, files: Fil
     pickle.load(io.BytesIO(payload))
     assert trap.exists()
     trap.rmdir()
-    reads: dict[str, Precision] = {"model.safetensors": "f32", "model.onnx": "bf16"}
-    for name, precision in reads.items():
-        hashes = json.loads(files["config.json"])["sha256"] | {name: hashlib.sha256(payload).hexdigest()}
-        bad = changed_config(files | {name: payload, "pytorch_model.bin": payload}, sha256=hashes)
-        hub.create(f"ada/{name.replace('.', '-')}", files=bad)
-        with pytest.raises(ModelError):
-            model = models.find(f"ada/{name.replace('.', '-')}")
-            assert not (model.folder / "pytorch_model.bin").exists()
+    hashes = json.loads(files["config.json"])["sha256"] | {"model.safetensors": hashlib.sha256(payload).hexdigest()}
+    bad = files | {"model.safetensors": payload, "pytorch_model.bin": payload}
+    hub.create(NAME, files=changed_config(bad, sha256=hashes))
+    model = models.find(NAME)
+    assert not (model.folder / "pytorch_model.bin").exists()
+    for precision in ENGINES:
+        with pytest.raises(ModelError, match="no weights that can be read"):
             Upscaler(model, precision)
-        assert not trap.exists()
+    assert not trap.exists()
+
+
+def test_no_model_reads_the_onnx_export(hub: Hub, files: Files) -> None:
+    hub.create(NAME, files={name: content for name, content in files.items() if name != "model.onnx"})
+    for precision in ENGINES:
+        Upscaler(models.find(NAME), precision).upscale(photo_like(8, 8))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
+def test_a_file_that_is_too_long_is_refused_before_it_is_sent(hub: Hub, files: Files, name: str) -> None:
+    hub.create(NAME, files=files)
+    hub.said[name] = 1 << 40
+    with pytest.raises(HubError, match=rf"{name} of {NAME} has 1,099,511,627,776 bytes") as refused:
+        models.find(NAME)
+    assert "\n" not in str(refused.value)
+    assert [line for line in hub.requests if "/resolve/" in line or "/cdn/" in line] == []
+
+
+def test_of_a_repository_nothing_but_the_model_is_fetched(hub: Hub, files: Files) -> None:
+    strange = {"training.bin": b"x", "sub/README.md": b"x", "config.json.bak": b"x", "jpegs/README.md": b"x"}
+    hub.create(NAME, files=files | strange)
+    hub.said["training.bin"] = 1 << 40
+    assert files_of(models.find(NAME).folder) == files
+
+
+def test_a_download_that_never_ends_is_given_up(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models.hub, "MAX_BYTES", 30_000_000)
+    hub.create(NAME, files=files)
+    hub.floods_at = "/cdn/"
+    with pytest.raises(HubError, match="the Hub sends more than a model has"):
+        models.find(NAME)
+
+
+@pytest.mark.parametrize("where", ["/api/models/", "/cdn/"])
+def test_a_trickle_is_given_up_and_the_fast_model_serves(
+    hub: Hub, files: Files, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models.hub, "DEADLINE", 1.0)
+    hub.create(NAME, files=files)
+    hub.trickles_at = where
+    before = set(threading.enumerate())
+    assert models.find_or_fast(NAME).name == "fast"
+    assert f"the Hub has not sent {NAME} within 1 seconds" in capsys.readouterr().err
+    until = time.monotonic() + 30
+    while downloading := {t for t in set(threading.enumerate()) - before if "ThreadPool" in t.name or "run" in t.name}:
+        assert time.monotonic() < until, downloading  # or the program could not end
+        time.sleep(0.05)
 
 
 def test_nothing_between_the_hub_and_the_engine_unpickles() -> None:
@@ -220,6 +268,17 @@ def test_a_damaged_file_does_not_serve_when_the_hub_does_not_answer(hub: Hub, fi
     hub.down = True
     with pytest.raises(ModelError):
         models.find(NAME)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("lost", [{"down": True}, {"breaks_at": "/resolve/"}])
+def test_for_a_damaged_model_that_cannot_be_fetched_again_the_fast_one_serves(
+    hub: Hub, files: Files, lost: dict[str, object]
+) -> None:
+    hub.create(NAME, files=files)
+    damage(models.find(NAME).graph)
+    vars(hub).update(lost)
+    assert models.find_or_fast(NAME).name == "fast"
 
 
 def damage(graph: Path) -> None:

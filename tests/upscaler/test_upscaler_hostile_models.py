@@ -1,0 +1,244 @@
+"""Models from elsewhere: what lies about itself is refused with one sentence before anything large is made of it."""
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from generated import photo_like, write_tiny_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save
+
+from upscaler import Upscaler, artifact, models
+from upscaler.architecture import MAX_WIDTH
+from upscaler.engine import ENGINES
+from upscaler.errors import ModelError
+from upscaler.pixels import to_planes
+
+Change = Callable[[dict[str, Any]], object]
+HUGE = 10**12
+
+
+def refusal(folder: Path) -> str:
+    """The sentence with which each engine refuses the model."""
+    said = []
+    for precision in ENGINES:
+        with pytest.raises(ModelError) as refused:
+            Upscaler(models.find(str(folder)), precision, window=16)
+        said.append(str(refused.value))
+    assert len(set(said)) == 1
+    assert "\n" not in said[0]
+    assert len(said[0]) < 500
+    return said[0]
+
+
+def change_config(folder: Path, change: Change) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def replace(folder: Path, file: str, content: bytes) -> None:
+    """Put another file in its place, and its hash into config.json."""
+    (folder / file).write_bytes(content)
+    change_config(folder, lambda config: config["sha256"].update({file: hashlib.sha256(content).hexdigest()}))
+
+
+def member(**changes: Any) -> dict[str, Any]:
+    return {"name": "0", "parts": ["train_0"], "pictures": 1, "steps": 1} | changes
+
+
+CONFIGS: dict[str, Change] = {
+    "depth": lambda c: c["architecture"].update(depth=HUGE),
+    "width": lambda c: c["architecture"].update(width=HUGE),
+    "width of many digits": lambda c: c["architecture"].update(width=10**4000),
+    "negative depth": lambda c: c["architecture"].update(depth=-1),
+    "both at their limits in many networks": lambda c: c.update(
+        architecture={"width": 256, "depth": 128}, combination="outputs", members=[member()] * 200
+    ),
+    "members": lambda c: c.update(members=[member()] * 200_000, combination="outputs"),
+    "no members": lambda c: c.update(members=[], combination="outputs"),
+    "name": lambda c: c.update(members=[member(name="n" * 5000)]),
+    "parts": lambda c: c.update(members=[member(parts=["p"] * 5000)]),
+    "part's name": lambda c: c.update(members=[member(parts=["p" * 5000])]),
+    "pictures": lambda c: c.update(members=[member(pictures=10**30)]),
+    "steps": lambda c: c.update(members=[member(steps=10**30)]),
+    "ancestor": lambda c: c.update(members=[member(ancestor="a" * 5000)]),
+    "hash": lambda c: c["sha256"].update({"model.safetensors": "0" * 5000}),
+    "hashes": lambda c: c["sha256"].update({str(n): "0" * 64 for n in range(5000)}),
+    "a field's name": lambda c: c.update({"x\n" * 300_000: 1}),
+    "length": lambda c: c.update(combination="x" * 3_000_000),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_description_out_of_bounds_is_refused(tiny_model: Path, name: str) -> None:
+    change_config(tiny_model, CONFIGS[name])
+    assert "config.json" in refusal(tiny_model)
+
+
+@pytest.mark.parametrize("file", ["config.json", "metrics.json"])
+@pytest.mark.parametrize(
+    "content", [b"[" * 500_000, b'{"a":' * 100_000, b"[]", b"1e999999", b"\xff", b'"\\ud800"', b""]
+)
+def test_json_that_is_none_of_ours_is_refused(tiny_model: Path, file: str, content: bytes) -> None:
+    (tiny_model / file).write_bytes(content)
+    assert file in refusal(tiny_model)
+
+
+@pytest.mark.parametrize("file", ["config.json", "metrics.json", "README.md", "model.safetensors", "model.onnx"])
+def test_a_file_that_is_too_long_is_refused_unread(tiny_model: Path, file: str) -> None:
+    os.truncate(tiny_model / file, 1 << 40)  # takes no room on the disk
+    assert "is longer than" in refusal(tiny_model)
+
+
+def test_a_weights_file_longer_than_its_network_is_refused(tiny_model: Path) -> None:
+    replace(tiny_model, "model.safetensors", (tiny_model / "model.safetensors").read_bytes() + bytes(1_000_000))
+    assert "is longer than the arrays of its config.json" in refusal(tiny_model)
+
+
+KINDS = ("float16", "float64", "uint8", "int8", "int32", "int64", "bool")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_weights_of_another_type_are_refused(tiny_model: Path, kind: str, all_of_them: bool) -> None:
+    weights = load_file(tiny_model / "model.safetensors")
+    changed = weights if all_of_them else {"networks.0.layers.0.bias": None}
+    weights |= {name: weights[name].astype(kind) for name in changed}
+    replace(tiny_model, "model.safetensors", save(weights))
+    assert "write the weights as float32" in refusal(tiny_model)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(tiny_model: Path, value: float) -> None:
+    weights = load_file(tiny_model / "model.safetensors")
+    weights["networks.0.layers.1.weight"][0, 0, 1, 1] = value
+    replace(tiny_model, "model.safetensors", save(weights))
+    assert "networks.0.layers.1.weight holds values that are not finite" in refusal(tiny_model)
+
+
+def safetensors(header: object, content: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        struct.pack("<Q", 2**63),
+        struct.pack("<Q", 100) + b"[" * 100,
+        safetensors({}),
+        safetensors(
+            {"networks.0.layers.0.bias": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 4]}}, b"1234"
+        ),
+        safetensors({"networks.0.layers.0.bias": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}),
+        safetensors({"networks.0.layers.0.bias": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}, b"1234"),
+        safetensors({"\n" * 300: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"1234"),
+    ],
+)
+def test_weights_that_are_none_are_refused(tiny_model: Path, content: bytes) -> None:
+    replace(tiny_model, "model.safetensors", content)
+    refusal(tiny_model)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_changed_bytes_never_reach_an_engine_as_other_arrays(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "changed_weights"
+    if not folder.exists():
+        write_tiny_model(folder)
+        shutil.copy(folder / "model.safetensors", folder / "whole")
+    content = bytearray((folder / "whole").read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, 700))] = data.draw(st.integers(0, 255))
+    replace(folder, "model.safetensors", bytes(content))
+    try:
+        weights = models.find(str(folder)).weights()
+    except ModelError as error:
+        assert "\n" not in str(error)
+    else:
+        whole = load_file(folder / "whole")
+        assert {name: (a.dtype, a.shape) for name, a in weights.items()} == {
+            name: (a.dtype, a.shape) for name, a in whole.items()
+        }
+        assert all(np.isfinite(array).all() for array in weights.values())
+
+
+def test_writing_refuses_what_reading_would(tiny_model: Path, tmp_path: Path) -> None:
+    model = models.find(str(tiny_model))
+    name = "networks.0.layers.0.bias"
+    for bad in (model.weights()[name].astype(np.float16), np.full(4, np.nan, np.float32)):
+        with pytest.raises(ModelError, match=name):
+            artifact.write(tmp_path / "new", model.config, model.weights() | {name: bad}, {}, "")
+    assert not (tmp_path / "new" / "config.json").exists()
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "model.safetensors", "model.onnx", "metrics.json", "README.md", "DATA.md"]
+)
+def test_a_link_out_of_the_folder_is_refused(tiny_model: Path, tmp_path: Path, file: str) -> None:
+    outside = tmp_path / "outside"
+    (tiny_model / file).touch()
+    (tiny_model / file).rename(outside)
+    (tiny_model / file).symlink_to(outside)
+    assert "is a link out of the model's folder" in refusal(tiny_model)
+
+
+def test_a_link_out_of_the_folder_in_place_of_the_model_for_jpegs_is_refused(two_models: Path, tmp_path: Path) -> None:
+    (two_models / "jpegs").rename(tmp_path / "outside")
+    (two_models / "jpegs").symlink_to(tmp_path / "outside")
+    assert "is a link out of the model's folder" in refusal(two_models)
+
+
+def test_a_folder_that_is_a_link_and_links_within_it_are_read(tiny_model: Path, tmp_path: Path) -> None:
+    (tiny_model / "README.md").rename(tiny_model / "card.md")
+    (tiny_model / "README.md").symlink_to("card.md")
+    (tmp_path / "link").symlink_to(tiny_model)
+    assert models.find(str(tmp_path / "link")).revision == models.find(str(tiny_model)).revision
+
+
+def test_models_for_jpegs_in_models_for_jpegs_end_soon(two_models: Path) -> None:
+    inner = two_models / "jpegs"
+    content = (inner / "config.json").read_bytes()
+    (inner / "jpegs").mkdir()
+    replace(inner, "jpegs/config.json", content)
+    replace(two_models, "jpegs/config.json", (inner / "config.json").read_bytes())
+    assert "holds a model for JPEGs itself" in refusal(two_models)
+
+
+@pytest.mark.parametrize("engine", ENGINES.values())
+def test_the_widest_network_that_is_allowed_runs(engine: Any, tmp_path: Path) -> None:
+    model = models.find(str(write_tiny_model(tmp_path / "wide", width=MAX_WIDTH)))
+    side = 2 * model.config.architecture.radius + 4
+    ((_, planes),) = engine(model, side).run([(0, to_planes(photo_like(side, side)))])
+    assert planes.shape == (1, 3, 8, 8)
+
+
+IN_LITTLE_MEMORY = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+from upscaler.__main__ import main
+main([sys.argv[1], "--model", sys.argv[2]])
+"""
+
+
+def test_a_network_without_end_takes_no_memory(tiny_model: Path) -> None:
+    change_config(tiny_model, CONFIGS["depth"])
+    command = [sys.executable, "-c", IN_LITTLE_MEMORY, "photo.png", str(tiny_model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "depth: input should be less than or equal to 128" in done.stderr
+    assert "Traceback" not in done.stderr
