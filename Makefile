@@ -6,7 +6,7 @@ TOOLS := .venv-release/bin
 LOCK := $(TOOLS)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--upgrade --custom-compile-command 'make lock'
 
-.PHONY: help run monitor test check format bench docs ensemble lock audit sbom clean
+.PHONY: help run monitor test check format bench docs ensemble lock audit wheel sbom clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -48,7 +48,10 @@ lock: $(TOOLS)/uv ## pin every requirement to its newest version that fits, with
 	$(LOCK) --constraint requirements/everything.txt --group release -o requirements/release.txt
 
 audit: $(TOOLS)/uv ## look up known vulnerabilities of what is locked (asks pypi.org)
-	$(TOOLS)/pip-audit --disable-pip --require-hashes -r requirements/everything.txt -r requirements/release.txt
+	$(TOOLS)/pip-audit --strict --disable-pip --require-hashes -r requirements/everything.txt -r requirements/release.txt
+
+wheel: $(TOOLS)/uv ## build the wheel into dist/
+	$(TOOLS)/python -m build --no-isolation --wheel
 
 sbom: $(TOOLS)/uv ## write dist/sbom.cdx.json: what serving is made of, as CycloneDX
 	@mkdir -p dist
@@ -72,9 +75,9 @@ endef
 	$(INSTALL)
 	@touch $@ .venv/serving
 
-$(TOOLS)/uv: requirements/release.txt
+$(TOOLS)/uv: requirements/release.txt requirements/build.txt
 	$(PYTHON) -m venv --clear .venv-release
-	$(TOOLS)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	$(TOOLS)/python -m pip --disable-pip-version-check install --quiet $(addprefix --requirement ,$^) --require-hashes
 	@touch $@
 
 $(BIN)/python:
