@@ -61,9 +61,10 @@ sbom: $(TOOLS)/uv ## write dist/sbom.cdx.json: what serving is made of, as Cyclo
 clean: ## remove the environments and what tools left behind
 	rm -rf .venv .venv-release build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# From the locks alone: every file that is downloaded has its hash there, the build backend's too.
+# From the locks alone: every file that is downloaded has its hash there, what builds the rest first.
 define INSTALL
-$(PIP) install --quiet --require-hashes -r requirements/build.txt -r $<
+$(PIP) install --quiet --require-hashes -r requirements/build.txt
+$(PIP) install --quiet --require-hashes --no-build-isolation -r $<
 $(PIP) install --quiet --no-build-isolation --no-deps --editable .
 endef
 

@@ -1,6 +1,6 @@
 """Put an app on the Hugging Face Hub as a Space: python -m apps.push ui --space user/name
 
-A Space is the app's container: the Dockerfile, the lock that it installs from, and the files that pyproject.toml
+A Space is the app's container: the Dockerfile, the locks that it installs from, and the files that pyproject.toml
 declares as the packages'. The Hub's own image for Gradio apps does not do: it installs further packages in the same
 call of pip, without hashes, and pip then refuses a lock that has them.
 """
@@ -24,7 +24,7 @@ from upscaler.command import one_sentence_errors
 from upscaler.errors import DoubleResolutionError, HubUnreachableError
 
 ROOT = Path(__file__).parents[1]
-LOCK = Path("requirements/serving.txt")
+LOCKS = (Path("requirements/build.txt"), Path("requirements/serving.txt"))
 SHARED = ("upscaler", "apps/serving")  # what both apps import
 VARIABLES = {
     "ui": (models.VARIABLE, "MAX_FILE_MB", "QUEUE_SIZE", "DELETE_AFTER_SECONDS"),
@@ -94,7 +94,7 @@ def stage(config: Config, folder: Path) -> dict[str, str]:
     app = Path("apps") / config.app
     dockerfile, front_page = Path("docker") / f"{config.app}.Dockerfile", app / "README.md"
     targets = {path: path for package in (*SHARED, app.as_posix()) for path in declared(package)}
-    targets |= {path: path for path in (Path("apps/__init__.py"), LOCK)}
+    targets |= {path: path for path in (Path("apps/__init__.py"), *LOCKS)}
     targets |= {dockerfile: Path("Dockerfile"), front_page: Path("README.md")}
     _copy(ROOT, folder, targets)
     _write_front_page(folder / "README.md", config)

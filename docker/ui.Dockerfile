@@ -7,8 +7,10 @@ ENV PYTHONUNBUFFERED=1 GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=7860
 WORKDIR /app
 
 # The requirements first: they change seldom, and then their layer stays.
+COPY requirements/build.txt requirements/build.txt
 COPY requirements/serving.txt requirements/serving.txt
-RUN pip install --no-cache-dir --require-hashes -r requirements/serving.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements/build.txt
+RUN pip install --no-cache-dir --require-hashes --no-build-isolation -r requirements/serving.txt
 
 COPY upscaler upscaler
 COPY apps/__init__.py apps/__init__.py

@@ -26,7 +26,7 @@ def hostile() -> dict[str, bytes]:
     """Return files by name, each at most a few 100 kB."""
     with Image.open(PHOTO) as image:
         small = image.resize(SIDE)
-    tiny = [Image.new("P", (4, 2), n % 256) for n in range(1000)]
+    tiny = [Image.new("L", (4, 2), n % 256) for n in range(1000)]
     return {
         "frames_that_are_not_there.png": _animated(2**31 - 1, 2**16, 2**16),
         "a_billion_pixels.png": _png(2**15, 2**15, b""),
@@ -34,7 +34,7 @@ def hostile() -> dict[str, bytes]:
         "a_thousand_frames.gif": _saved(tiny[0], "GIF", save_all=True, append_images=tiny[1:], duration=20),
         "cut.jpg": photo("jpg")[:-400],
         "blanks.webp": _saved(small, "WEBP", xmp=b"<x:xmpmeta>" + b" " * 80_000 + b"exif:GPS"),
-        "pages.tif": _saved(small, "TIFF", save_all=True, append_images=[small] * 300),
+        "pages.tif": _saved(tiny[0], "TIFF", save_all=True, append_images=tiny[1:]),
         "words.jpg": b"no picture" * 1000,
         "script.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n{} loop\n",
         "drawing.svg": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',

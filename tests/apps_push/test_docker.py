@@ -44,7 +44,8 @@ def matches(path: str, pattern: str) -> bool:
 def test_the_build_sees_what_a_space_gets_and_nothing_else(app: str, tmp_path: Path) -> None:
     folder = f"apps/{app}"
     wanted = {path.as_posix() for package in (*push.SHARED, folder) for path in push.declared(package)}
-    assert {path for path in wanted | {push.LOCK.as_posix(), "apps/__init__.py"} if not in_context(path)} == set()
+    wanted |= {"apps/__init__.py", *(lock.as_posix() for lock in push.LOCKS)}
+    assert {path for path in wanted if not in_context(path)} == set()
     others = [".env", "token", "notes.txt", "app.py~", ".hidden.py", "samples/private.heic", "samples/.DS_Store"]
     places = ["", f"{folder}/", "upscaler/", "upscaler/bundled/", "upscaler/bundled/fast/", "requirements/"]
     assert [place + other for place in places for other in others if in_context(place + other)] == []

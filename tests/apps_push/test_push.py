@@ -90,10 +90,11 @@ def test_a_link_in_the_folder_of_a_model_is_refused(two_models: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
-def test_a_space_is_built_from_the_lock(app: str, tmp_path: Path) -> None:
+def test_a_space_is_built_from_the_locks(app: str, tmp_path: Path) -> None:
     push.stage(Config(app, SPACE), tmp_path)
     assert (tmp_path / "Dockerfile").read_bytes() == (push.ROOT / f"docker/{app}.Dockerfile").read_bytes()
-    assert (tmp_path / push.LOCK).read_bytes() == (push.ROOT / push.LOCK).read_bytes()
+    for lock in push.LOCKS:
+        assert (tmp_path / lock).read_bytes() == (push.ROOT / lock).read_bytes()
 
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])

@@ -3,7 +3,6 @@
 import ast
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -48,16 +47,23 @@ def space(place: Path) -> Iterator[str]:
     staged.mkdir()
     push.stage(push.Config("ui", "ada/doubler"), staged)
     venv.create(place / "venv", with_pip=True)
-    python = place / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-compile", "--require-hashes", "-r", staged / push.LOCK]
-    done = subprocess.run(install, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with started(python, staged, place) as address:
+    bin_folder = place / "venv" / "bin"
+    for command in instructions(staged, "RUN pip"):
+        install = [bin_folder / "pip", *command.split()]
+        done = subprocess.run(install, cwd=staged, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    with started(bin_folder, staged, place) as address:
         yield address
 
 
+def instructions(staged: Path, word: str) -> list[str]:
+    """What the lines of a Space's Dockerfile say that begin with `word`."""
+    lines = (staged / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
+
+
 @contextmanager
-def started(python: Path, staged: Path, place: Path) -> Iterator[str]:
+def started(bin_folder: Path, staged: Path, place: Path) -> Iterator[str]:
     """Run the Dockerfile's command, with nothing in the environment but what the engine sets."""
     for name, mode in {"home": 0o555, "temporary": 0o755}.items():
         (place / name).mkdir()
@@ -66,13 +72,13 @@ def started(python: Path, staged: Path, place: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {
-        "PATH": f"{python.parent}:{os.environ['PATH']}",
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
         "HOME": str(place / "home"),
         "TMPDIR": str(place / "temporary"),
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
     }
-    (command,) = re.findall(r"^CMD (.+)$", (staged / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    (command,) = instructions(staged, "CMD")
     app = subprocess.Popen([*AS_ANYBODY, *json.loads(command)], cwd=staged, env=environment)
     os.sched_setaffinity(app.pid, sorted(os.sched_getaffinity(0))[:CORES])
     try:
@@ -130,7 +136,8 @@ def test_nothing_was_written_but_to_the_temporary_folder(space: str, place: Path
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_whatever_a_staged_app_imports_is_in_the_lock(app: str, tmp_path: Path) -> None:
     push.stage(push.Config(app, "ada/doubler"), tmp_path)
-    locked = {line.split("==")[0] for line in (tmp_path / push.LOCK).read_text().splitlines() if "==" in line}
+    lines = [line for lock in push.LOCKS for line in (tmp_path / lock).read_text().splitlines()]
+    locked = {line.split("==")[0] for line in lines if "==" in line}
     distributions = packages_distributions()
     imported = {name for path in tmp_path.rglob("*.py") for name in imports(path)} - {"apps", "upscaler"}
     assert "numpy" in imported
