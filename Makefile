@@ -2,8 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+TOOLS := .venv-release/bin
+LOCK := $(TOOLS)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--upgrade --custom-compile-command 'make lock'
 
-.PHONY: help run monitor test check format bench docs ensemble clean
+.PHONY: help run monitor test check format bench docs ensemble lock audit wheel sbom clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -38,16 +41,45 @@ docs: .venv/everything ## write what is generated in docs/: commands, pictures, 
 ensemble: .venv/everything ## train the ensemble that ships, from the bucket; resumable (hours; see ensemble.mk)
 	$(MAKE) -f ensemble.mk
 
-clean: ## remove the environment and what tools left behind
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+lock: $(TOOLS)/uv ## pin every requirement to its newest version that fits, with hashes
+	$(LOCK) --all-extras pyproject.toml -o requirements/everything.txt
+	$(LOCK) --constraint requirements/everything.txt pyproject.toml -o requirements/serving.txt
+	$(LOCK) --constraint requirements/everything.txt --group build -o requirements/build.txt
+	$(LOCK) --constraint requirements/everything.txt --group release -o requirements/release.txt
 
-.venv/serving: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet --editable .
+audit: $(TOOLS)/uv ## look up known vulnerabilities of what is locked (asks pypi.org)
+	$(TOOLS)/pip-audit --strict --disable-pip --require-hashes -r requirements/everything.txt -r requirements/release.txt
+
+wheel: $(TOOLS)/uv ## build the wheel into dist/
+	$(TOOLS)/python -m build --no-isolation --wheel
+
+sbom: $(TOOLS)/uv ## write dist/sbom.cdx.json: what serving is made of, as CycloneDX
+	@mkdir -p dist
+	$(TOOLS)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o dist/sbom.cdx.json \
+		requirements/serving.txt
+
+clean: ## remove the environments and what tools left behind
+	rm -rf .venv .venv-release build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# From the locks alone: every file that is downloaded has its hash there, what builds the rest first.
+define INSTALL
+$(PIP) install --quiet --require-hashes -r requirements/build.txt
+$(PIP) install --quiet --require-hashes --no-build-isolation -r $<
+$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+endef
+
+.venv/serving: requirements/serving.txt pyproject.toml | $(BIN)/python
+	$(INSTALL)
 	@touch $@
 
-.venv/everything: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet --editable '.[heic,training,ray,bench,dev]'
+.venv/everything: requirements/everything.txt pyproject.toml | $(BIN)/python
+	$(INSTALL)
 	@touch $@ .venv/serving
+
+$(TOOLS)/uv: requirements/release.txt requirements/build.txt
+	$(PYTHON) -m venv --clear .venv-release
+	$(TOOLS)/python -m pip --disable-pip-version-check install --quiet $(addprefix --requirement ,$^) --require-hashes
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null \

@@ -1,27 +1,31 @@
-"""Put an app on the Hugging Face Hub as a Space: python -m apps.push ui --space user/name"""
+"""Put an app on the Hugging Face Hub as a Space: python -m apps.push ui --space user/name
+
+A Space is the app's container: the Dockerfile, the locks that it installs from, and the files that pyproject.toml
+declares as the packages'. The Hub's own image for Gradio apps does not do: it installs further packages in the same
+call of pip, without hashes, and pip then refuses a lock that has them.
+"""
 
 import argparse
 import os
 import re
 import shutil
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from huggingface_hub import HfApi, get_token, metadata_load, metadata_save
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-from packaging.requirements import Requirement
 
 from upscaler import artifact, hub, models
 from upscaler.command import one_sentence_errors
 from upscaler.errors import DoubleResolutionError, HubUnreachableError
 
 ROOT = Path(__file__).parents[1]
-MODEL = "model"  # the folder of a staged model
+LOCKS = (Path("requirements/build.txt"), Path("requirements/serving.txt"))
+SHARED = ("upscaler", "apps/serving")  # what both apps import
 VARIABLES = {
     "ui": (models.VARIABLE, "MAX_FILE_MB", "QUEUE_SIZE", "DELETE_AFTER_SECONDS"),
     "monitor": (models.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO"),
@@ -86,47 +90,57 @@ def check(config: Config) -> None:
 
 
 def stage(config: Config, folder: Path) -> dict[str, str]:
-    """Lay out the Space's files in `folder`: the app, the upscaler, the model. Returns the variables that it needs."""
+    """Lay out the Space's files in `folder`, and return the variables that it needs. Raises PushError at a link."""
     app = Path("apps") / config.app
-    for package in (Path("upscaler"), app):
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "apps" / "__init__.py", folder / "apps")
-    requirements = (folder / app / "requirements.txt").read_text(encoding="utf-8")
-    (folder / "requirements.txt").write_text(pinned(requirements), encoding="utf-8")
-    (folder / app / "requirements.txt").unlink()
-    _write_front_page(folder / app / "README.md", folder / "README.md", config)
-    return _stage_model(config.model, folder / MODEL)
+    dockerfile, front_page = Path("docker") / f"{config.app}.Dockerfile", app / "README.md"
+    targets = {path: path for package in (*SHARED, app.as_posix()) for path in declared(package)}
+    targets |= {path: path for path in (Path("apps/__init__.py"), *LOCKS)}
+    targets |= {dockerfile: Path("Dockerfile"), front_page: Path("README.md")}
+    _copy(ROOT, folder, targets)
+    _write_front_page(folder / "README.md", config)
+    return _stage_model(config.model, folder, app / "model")  # where the Dockerfile takes it along
 
 
-def pinned(requirements: str) -> str:
-    """The requirements at the versions that are installed here, with which the app was tried."""
-    wanted = [Requirement(line) for line in requirements.splitlines() if line.strip()]
-    extras = [f"[{','.join(sorted(one.extras))}]" if one.extras else "" for one in wanted]
-    return "".join(f"{one.name}{extra}=={version(one.name)}\n" for one, extra in zip(wanted, extras, strict=True))
+def declared(package: str) -> set[Path]:
+    """Return the files of a package's folder that a wheel would hold: modules and package data, relative to the root.
+
+    Anything else that lies there stays behind: environment files, notes, what an editor keeps beside its files.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    found = set((ROOT / package).rglob("*.py"))
+    for name, patterns in project["tool"]["setuptools"]["package-data"].items():
+        place = name.replace(".", "/")
+        if f"{place}/".startswith(f"{package}/"):
+            found |= {path for pattern in patterns for path in (ROOT / place).glob(pattern)}
+    files = {path.relative_to(ROOT) for path in found}
+    return {path for path in files if not any(part.startswith(".") for part in path.parts)}
 
 
-def _write_front_page(source: Path, target: Path, config: Config) -> None:
-    """Move the app's README to the top, with links that hold there, and what the host reads in its front matter."""
-    text = source.read_text(encoding="utf-8")
-    target.write_text(re.sub(r"\]\((?!\w+:|#)", f"](apps/{config.app}/", text), encoding="utf-8")
-    source.unlink()
-    front = metadata_load(target) or {}
-    front |= {"sdk_version": version("gradio"), "python_version": f"{sys.version_info[0]}.{sys.version_info[1]}"}
+def _copy(source: Path, target: Path, files: Mapping[Path, Path]) -> None:
+    """Copy files from one folder to another. Raises PushError if one is a link: it may lead to anything."""
+    for path, new in files.items():
+        if link := next((step for step in (path, *path.parents[:-1]) if (source / step).is_symlink()), None):
+            raise PushError(f"{source / link} is a link, and what it leads to would be published; put the file there")
+        (target / new).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, target / new)
+
+
+def _write_front_page(page: Path, config: Config) -> None:
+    """Make the app's README the Space's: its links hold at the top, and its front matter names the model."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(re.sub(r"\]\((?!\w+:|#)", f"](apps/{config.app}/", text), encoding="utf-8")
     if _is_reference(config.model):
-        front |= {"models": [config.model.split("@")[0]]}
-    metadata_save(target, front)
+        metadata_save(page, {**(metadata_load(page) or {}), "models": [config.model.split("@")[0]]})
 
 
-def _stage_model(model: str, folder: Path) -> dict[str, str]:
+def _stage_model(model: str, folder: Path, place: Path) -> dict[str, str]:
     if model == models.FAST:
         return {}
     if model == models.BEST or _is_reference(model):
         return {models.VARIABLE: model}
     found = artifact.read(Path(model))
-    for file in found.files:
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(found.folder / file, folder / file)
-    return {models.VARIABLE: MODEL}
+    _copy(found.folder, folder, {Path(file): place / file for file in found.files})
+    return {models.VARIABLE: place.as_posix()}
 
 
 def _is_reference(model: str) -> bool:
@@ -159,7 +173,7 @@ def upload(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
 
 
 def _upload(api: HfApi, config: Config, folder: Path, variables: Mapping[str, str]) -> str:
-    address = api.create_repo(config.space, repo_type="space", space_sdk="gradio", exist_ok=True)
+    address = api.create_repo(config.space, repo_type="space", space_sdk="docker", exist_ok=True)
     _check_space(api, config.space)
     for name, value in config.secrets.items():
         api.add_space_secret(config.space, name, value)

@@ -1,16 +1,20 @@
 # The web UI with its model:
 #   docker build -f docker/ui.Dockerfile -t double-resolution .
-#   docker run --rm -p 7860:7860 double-resolution
-FROM python:3.11-slim-bookworm
+#   docker run --rm --memory 4g -p 127.0.0.1:7860:7860 double-resolution
+# Python 3.11.16 of September 2026; the newest: docker buildx imagetools inspect python:3.11-slim-bookworm
+FROM python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 ENV PYTHONUNBUFFERED=1 GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=7860
 WORKDIR /app
 
 # The requirements first: they change seldom, and then their layer stays.
-COPY apps/ui/requirements.txt apps/ui/requirements.txt
-RUN pip install --no-cache-dir -r apps/ui/requirements.txt
+COPY requirements/build.txt requirements/build.txt
+COPY requirements/serving.txt requirements/serving.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements/build.txt
+RUN pip install --no-cache-dir --require-hashes --no-build-isolation -r requirements/serving.txt
 
 COPY upscaler upscaler
 COPY apps/__init__.py apps/__init__.py
+COPY apps/serving apps/serving
 COPY apps/ui apps/ui
 
 # Whoever breaks in can write to nothing but his own home and /tmp.

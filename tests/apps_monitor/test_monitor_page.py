@@ -4,8 +4,6 @@ import csv
 import datetime as dt
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -206,20 +204,3 @@ def test_killed_in_the_middle_of_a_day_it_starts_again_for_twenty_at_once(
         nasa.held.set()
         assert {visitor.result()["title"] for visitor in asked} == {"A nebula"}
     assert nasa.pictures_asked_for() == 2
-
-
-def test_a_staged_space_starts_by_the_file_that_its_front_matter_names(
-    nasa: Nasa, settings: dict[str, str], tmp_path: Path
-) -> None:
-    nasa.add(day(0), "A nebula")
-    staged = tmp_path / "staged"
-    for folder in ("apps/monitor", "upscaler"):
-        shutil.copytree(ROOT / folder, staged / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "apps/__init__.py", staged / "apps")
-    page = staged / "apps/monitor/app.py"
-    page.write_text(page.read_text(encoding="utf-8").replace("Picture of the day, doubled", "A staged page"))
-    started = re.search(r"^app_file: (.+)$", (staged / "apps/monitor/README.md").read_text(), re.MULTILINE)
-    assert started is not None
-    with running(settings, [sys.executable, started[1]], staged) as address:
-        assert "A staged page" in requests.get(address, timeout=10).text
-        assert today(address)["title"] == "A nebula"

@@ -1,8 +1,7 @@
 """An app staged, and put on the Hub as a Space by the real client."""
 
 import re
-import sys
-from importlib.metadata import version
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,37 +26,83 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
+def files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what the project keeps of the web UI, in which a test may lay other files."""
+    root = tmp_path / "checkout"
+    for name in ("apps", "docker", "requirements"):
+        shutil.copytree(push.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "upscaler").mkdir()
+    shutil.copy(push.ROOT / "upscaler/__init__.py", root / "upscaler")
+    shutil.copy(push.ROOT / "pyproject.toml", root)
+    monkeypatch.setattr(push, "ROOT", root)
+    return root
+
+
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_the_staged_files_are_the_app_the_upscaler_and_the_model(app: str, tmp_path: Path) -> None:
     push.stage(Config(app, SPACE), tmp_path)
-    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files >= {"README.md", "requirements.txt", "apps/__init__.py", f"apps/{app}/app.py", "upscaler/engine.py"}
+    files = files_in(tmp_path)
+    assert files >= {"README.md", "Dockerfile", "apps/__init__.py", f"apps/{app}/app.py", "upscaler/engine.py"}
     assert files >= {f"upscaler/bundled/fast/{name}" for name in MODEL}
-    assert {path.split("/")[0] for path in files} == {"README.md", "requirements.txt", "apps", "upscaler"}
-    assert {path.split("/")[1] for path in files if path.startswith("apps/")} == {"__init__.py", app}
-    assert not [path for path in files if "__pycache__" in path]
+    assert {path.split("/")[0] for path in files} == {"README.md", "Dockerfile", "requirements", "apps", "upscaler"}
+    assert {path.split("/")[1] for path in files if path.startswith("apps/")} <= {"__init__.py", "serving", app}
+
+
+def test_what_else_lies_in_an_app_stays_here(checkout: Path, tmp_path: Path) -> None:
+    push.stage(Config("ui", SPACE), tmp_path / "clean")
+    others = [".env", ".env.local", ".netrc", "id_rsa", "token", "notes.txt", ".hidden.py", ".git/config"]
+    others += ["app.py~", "app.py.orig", "#app.py#", ".app.py.swp", "page.css~", "page.css.bak"]
+    others += ["samples/.DS_Store", "samples/private.heic", "samples/a.jpg~", "__pycache__/app.cpython-311.pyc"]
+    for other in others:
+        for folder in ("apps/ui", "upscaler", "apps"):
+            (checkout / folder / other).parent.mkdir(exist_ok=True)
+            (checkout / folder / other).write_text("hf_secret")
+    (checkout / "apps/ui/.#app.py").symlink_to("somebody@host.1234")  # Emacs, while it edits
+    push.stage(Config("ui", SPACE), tmp_path / "staged")
+    assert files_in(tmp_path / "staged") == files_in(tmp_path / "clean")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("app.py", "secret"), ("page.css", "secret"), ("samples", "folder"), ("README.md", "secret")]
+)
+def test_a_link_is_refused_whatever_it_leads_to(checkout: Path, tmp_path: Path, name: str, target: str) -> None:
+    (tmp_path / "secret").write_text("hf_secret")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/private.jpg").write_text("hf_secret")
+    place = checkout / "apps/ui" / name
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    place.symlink_to(tmp_path / target)
+    with pytest.raises(PushError, match=f"{name} is a link"):
+        push.stage(Config("ui", SPACE), tmp_path / "staged")
+
+
+def test_a_link_in_the_folder_of_a_model_is_refused(two_models: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hf_secret")
+    (two_models / "README.md").unlink()
+    (two_models / "README.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(PushError, match=r"README\.md is a link"):
+        push.stage(Config("ui", SPACE, str(two_models)), tmp_path / "staged")
 
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
-def test_the_requirements_are_pinned_to_what_is_installed(app: str, tmp_path: Path) -> None:
+def test_a_space_is_built_from_the_locks(app: str, tmp_path: Path) -> None:
     push.stage(Config(app, SPACE), tmp_path)
-    lines = (tmp_path / "requirements.txt").read_text().splitlines()
-    asked = (push.ROOT / "apps" / app / "requirements.txt").read_text().splitlines()
-    assert len(lines) == len(asked)
-    for line in lines:
-        name, pinned = re.fullmatch(r"([\w-]+)(?:\[\w+\])?==(.+)", line).groups()  # type: ignore[union-attr]
-        assert pinned == version(name)
-    assert any(line.startswith("pyvips[binary]==") for line in lines)
+    assert (tmp_path / "Dockerfile").read_bytes() == (push.ROOT / f"docker/{app}.Dockerfile").read_bytes()
+    for lock in push.LOCKS:
+        assert (tmp_path / lock).read_bytes() == (push.ROOT / lock).read_bytes()
 
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_the_front_matter_tells_the_host_what_to_run(app: str, tmp_path: Path) -> None:
     push.stage(Config(app, SPACE), tmp_path)
     card = SpaceCard.load(tmp_path / "README.md")
-    assert (tmp_path / card.data.app_file).is_file()
-    assert card.data.sdk == "gradio"
-    assert card.data.sdk_version == version("gradio")
-    assert card.data.python_version == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert card.data.sdk == "docker"
+    assert f"EXPOSE {card.data.app_port}" in (tmp_path / "Dockerfile").read_text()
     for link in re.findall(r"\]\((?!\w+:|#)([^)]+)\)", card.text):
         assert (tmp_path / link).exists()
 
@@ -65,7 +110,7 @@ def test_the_front_matter_tells_the_host_what_to_run(app: str, tmp_path: Path) -
 def test_an_app_goes_up_in_one_commit(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     push.run(Config("ui", SPACE))
     space = hub.space(SPACE)
-    assert space.sdk == "gradio"
+    assert space.sdk == "docker"
     assert len(space.commits) == 2  # the Hub's own first one, and ours
     assert space.files()["upscaler/bundled/fast/model.onnx"] == models.find("fast").graph.read_bytes()
     assert f"{hub.url}/spaces/{SPACE}" in capsys.readouterr().out
@@ -85,7 +130,7 @@ def test_best_is_named_to_the_space_and_needs_no_other_files(hub: Hub) -> None:
     space = hub.space(SPACE)
     assert space.settings["variables"] == {models.VARIABLE: "best"}
     assert "upscaler/bundled/best/model.onnx" in space.files()
-    assert not any(path.startswith("model/") for path in space.files())
+    assert not any(path.startswith("apps/ui/model/") for path in space.files())
 
 
 def test_a_dry_run_lists_the_files_and_asks_nobody(
@@ -113,9 +158,9 @@ def test_secrets_and_variables_are_set_before_the_app_starts(hub: Hub, capfd: py
 def test_a_folder_of_a_model_goes_along(hub: Hub, two_models: Path) -> None:
     push.run(Config("ui", SPACE, str(two_models)))
     space = hub.space(SPACE)
-    assert space.settings["variables"] == {models.VARIABLE: "model"}
+    assert space.settings["variables"] == {models.VARIABLE: "apps/ui/model"}
     for name in artifact.read(two_models).files:
-        assert space.files()[f"model/{name}"] == (two_models / name).read_bytes()
+        assert space.files()[f"apps/ui/model/{name}"] == (two_models / name).read_bytes()
 
 
 def test_a_model_of_the_hub_is_named(hub: Hub, tiny_model: Path) -> None:

@@ -1,6 +1,7 @@
-"""A staged Space, started as the host starts it: an environment of its own, its own files, a home that is read only."""
+"""A staged Space, started as its Dockerfile says: its own environment and files, a home that is read only."""
 
 import ast
+import json
 import os
 import shutil
 import socket
@@ -11,16 +12,13 @@ import time
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import requests
 from generated import photo_like
 from gradio_client import Client, handle_file
-from huggingface_hub import metadata_load
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
 from playwright.sync_api import Browser, expect
@@ -49,17 +47,24 @@ def space(place: Path) -> Iterator[str]:
     staged.mkdir()
     push.stage(push.Config("ui", "ada/doubler"), staged)
     venv.create(place / "venv", with_pip=True)
-    python = place / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-compile", "-r", staged / "requirements.txt"]
-    done = subprocess.run(install, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with started(python, staged, place) as address:
+    bin_folder = place / "venv" / "bin"
+    for command in instructions(staged, "RUN pip"):
+        install = [bin_folder / "pip", *command.split()]
+        done = subprocess.run(install, cwd=staged, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    with started(bin_folder, staged, place) as address:
         yield address
 
 
+def instructions(staged: Path, word: str) -> list[str]:
+    """What the lines of a Space's Dockerfile say that begin with `word`."""
+    lines = (staged / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
+
+
 @contextmanager
-def started(python: Path, staged: Path, place: Path) -> Iterator[str]:
-    """Run what the front matter names, with nothing in the environment but what a host sets."""
+def started(bin_folder: Path, staged: Path, place: Path) -> Iterator[str]:
+    """Run the Dockerfile's command, with nothing in the environment but what the engine sets."""
     for name, mode in {"home": 0o555, "temporary": 0o755}.items():
         (place / name).mkdir()
         (place / name).chmod(mode)
@@ -67,14 +72,14 @@ def started(python: Path, staged: Path, place: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {
-        "PATH": f"{python.parent}:{os.environ['PATH']}",
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
         "HOME": str(place / "home"),
         "TMPDIR": str(place / "temporary"),
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
     }
-    front = metadata_load(staged / "README.md") or {}
-    app = subprocess.Popen([*AS_ANYBODY, str(python), front["app_file"]], cwd=staged, env=environment)
+    (command,) = instructions(staged, "CMD")
+    app = subprocess.Popen([*AS_ANYBODY, *json.loads(command)], cwd=staged, env=environment)
     os.sched_setaffinity(app.pid, sorted(os.sched_getaffinity(0))[:CORES])
     try:
         wait_until_it_serves(app, f"http://127.0.0.1:{port}")
@@ -129,14 +134,14 @@ def test_nothing_was_written_but_to_the_temporary_folder(space: str, place: Path
 
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
-def test_whatever_a_staged_app_imports_is_in_its_requirements(app: str, tmp_path: Path) -> None:
+def test_whatever_a_staged_app_imports_is_in_the_lock(app: str, tmp_path: Path) -> None:
     push.stage(push.Config(app, "ada/doubler"), tmp_path)
-    wanted = (tmp_path / "requirements.txt").read_text().splitlines()
-    installed = {name for line in wanted for name in closure(Requirement(line))}
+    lines = [line for lock in push.LOCKS for line in (tmp_path / lock).read_text().splitlines()]
+    locked = {line.split("==")[0] for line in lines if "==" in line}
     distributions = packages_distributions()
     imported = {name for path in tmp_path.rglob("*.py") for name in imports(path)} - {"apps", "upscaler"}
     assert "numpy" in imported
-    missing = {name for name in imported if not installed & set(map(canonicalize_name, distributions[name]))}
+    missing = {name for name in imported if not locked & set(map(canonicalize_name, distributions[name]))}
     assert missing <= {"pillow_heif", "onnx"}  # for HEIC, where it is installed; for those who write models
 
 
@@ -146,26 +151,3 @@ def imports(path: Path) -> set[str]:
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
     return {name.split(".")[0] for name in names} - sys.stdlib_module_names
-
-
-@cache
-def requirements_of(name: str) -> tuple[Requirement, ...]:
-    """What an installed package requires, conditions and all."""
-    return tuple(Requirement(line) for line in requires(name) or [])
-
-
-def closure(wanted: Requirement) -> set[str]:
-    """The package, and all that comes with it."""
-    found, waiting = set(), [wanted]
-    while waiting:
-        one = waiting.pop()
-        if (name := canonicalize_name(one.name)) in found:
-            continue
-        found.add(name)
-        extras = one.extras or {""}
-        waiting += [
-            other
-            for other in requirements_of(one.name)
-            if other.marker is None or any(other.marker.evaluate({"extra": extra}) for extra in extras)
-        ]
-    return found

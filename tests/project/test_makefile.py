@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 def make(target: str, python: Path | str, folder: Path) -> subprocess.CompletedProcess[str]:
     shutil.copy(ROOT / "Makefile", folder)
     shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "requirements", folder / "requirements")
     # The tests may run under make themselves, whose own variables would reach the one that is tested.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", target, f"PYTHON={python}"]
@@ -47,4 +48,6 @@ def test_a_missing_python_gets_one_sentence(tmp_path: Path) -> None:
 
 def test_help_lists_the_targets(tmp_path: Path) -> None:
     listed = make("help", "python3", tmp_path).stdout
-    assert all(f"make {target}" in listed for target in ("run", "monitor", "test", "check", "bench"))
+    assert all(
+        f"make {target}" in listed for target in ("run", "monitor", "test", "check", "bench", "lock", "audit", "sbom")
+    )

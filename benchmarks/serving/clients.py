@@ -1,0 +1,122 @@
+"""One client: a process with its own loopback address that is honest or hostile until a given time."""
+
+import os
+import random
+import socket
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import httpx
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError
+
+from benchmarks.serving import hostile, pictures
+
+PAUSE = (1.0, 6.0)  # seconds that an honest visitor looks at what came
+PATIENCE = 120.0  # seconds
+SAYS_NO = {413, 429, 503}  # statuses that refuse a request, with a sentence as the body
+
+
+@dataclass
+class Tally:
+    """Outcomes: jobs of honest clients done, refused with a sentence or failed; attacks by name; what failures said."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    attacks: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.outcomes + other.outcomes, self.attacks + other.attacks, self.failures + other.failures)
+
+
+def run(number: int, is_hostile: bool, app: str, address: str, until: float) -> Tally:
+    """Be one client until a time of the clock. Never raises."""
+    os.nice(10)  # the app's cores are this machine's only ones, perhaps
+    own = (f"127.0.1.{number + 1}", 0)
+    socket.create_connection = partial(socket.create_connection, source_address=own)
+    random.seed(number)
+    tally = Tally()
+    if is_hostile:
+        _attack(app, address, until, tally)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            _visit(Visitor(app, address, Path(folder)), until, tally)
+    return tally
+
+
+def _attack(app: str, address: str, until: float, tally: Tally) -> None:
+    while time.time() < until:
+        attack = random.choice(hostile.ATTACKS)
+        tally.attacks[attack.__name__] += 1
+        try:
+            attack(hostile.Target(app, address, until))
+        except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError):
+            time.sleep(0.2)  # refused: the next one
+
+
+def _visit(visitor: "Visitor", until: float, tally: Tally) -> None:
+    while time.time() < until:
+        outcome, why = outcome_of(random.choice(visitor.habits))
+        tally.outcomes[outcome] += 1
+        if outcome == "failed":
+            tally.failures[why] += 1
+        time.sleep(random.uniform(*PAUSE))
+
+
+def outcome_of(habit: Callable[[], object]) -> tuple[str, str]:
+    """Do what an honest visitor does; return how it ended, and what was said."""
+    try:
+        habit()
+    except (AppError, QueueError) as refusal:
+        said = str(refusal)
+        return ("refused" if said else "failed"), said[:120]
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        return ("refused" if status in SAYS_NO else "failed"), f"status {status}"
+    except Exception as error:  # whatever it is, it is a result of the measurement
+        return "failed", f"{type(error).__name__}: {error}"[:120]
+    return "done", ""
+
+
+class Visitor:
+    """An honest visitor's habits: looks at the page, asks /health, has photos doubled or asks for today's picture."""
+
+    def __init__(self, app: str, address: str, folder: Path) -> None:
+        self._address, self._folder = address, folder
+        self._client: Client | None = None
+        job = self.double if app == "ui" else self.today
+        self.habits: list[Callable[[], object]] = [job, job, self.page, self.health]
+
+    def page(self) -> None:
+        """Load the page and its configuration."""
+        for path in ("/", "/config"):
+            httpx.get(self._address + path, timeout=PATIENCE).raise_for_status()
+
+    def health(self) -> None:
+        """Ask whether the app is well."""
+        httpx.get(f"{self._address}/health", timeout=PATIENCE).raise_for_status()
+
+    def double(self) -> None:
+        """Have a small photo doubled, in one of several formats."""
+        suffix = random.choice(list(pictures.FORMATS))
+        photo = self._folder / f"photo.{suffix}"
+        photo.write_bytes(pictures.photo(suffix))
+        doubled = self._connected().predict(handle_file(photo), api_name="/double")
+        Path(doubled).unlink()
+
+    def today(self) -> None:
+        """Ask for today's picture."""
+        if not self._connected().predict(api_name="/today")["file"]:
+            raise ValueError("there is no picture")
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            timeout = {"timeout": PATIENCE}
+            self._client = Client(self._address, verbose=False, download_files=self._folder, httpx_kwargs=timeout)
+        return self._client

@@ -1,0 +1,66 @@
+"""The locks: complete, with hashes, free of any one machine's addresses, and in step with pyproject.toml."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SERVING = PROJECT["project"]["dependencies"]
+EXTRAS = [line for extra in PROJECT["project"]["optional-dependencies"].values() for line in extra]
+ASKED = {
+    "serving": SERVING,
+    "everything": SERVING + EXTRAS,
+    "build": PROJECT["dependency-groups"]["build"],
+    "release": PROJECT["dependency-groups"]["release"],
+}
+
+
+def entries(lock: Path) -> list[str]:
+    """The entries of a lock, each with the lines that continue it."""
+    text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def pins(lock: Path) -> dict[str, set[str]]:
+    """The versions of each package, of which a marker of the entry chooses one."""
+    found: dict[str, set[str]] = {}
+    for entry in entries(lock):
+        wanted = Requirement(entry.split(" --hash=")[0])
+        (pin,) = wanted.specifier
+        assert pin.operator == "=="
+        found.setdefault(canonicalize_name(wanted.name), set()).add(pin.version)
+    return found
+
+
+def test_every_list_of_the_project_has_its_lock() -> None:
+    assert {lock.stem for lock in LOCKS} == set(ASKED)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_every_entry_is_a_version_with_hashes_and_nothing_else(lock: Path) -> None:
+    hashed = re.compile(r"[a-z0-9.-]+==\S+( ; [^#@]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
+    assert [entry for entry in entries(lock) if not hashed.fullmatch(entry)] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_a_lock_allows_what_the_project_asks_for(lock: Path) -> None:
+    pinned = pins(lock)
+    for wanted in map(Requirement, ASKED[lock.stem]):
+        versions = pinned.get(canonicalize_name(wanted.name), set())
+        assert versions, f"{wanted.name} is not locked: run make lock"
+        assert all(wanted.specifier.contains(version) for version in versions), f"{wanted}: run make lock"
+
+
+def test_serving_has_the_versions_that_are_tested() -> None:
+    tested = pins(ROOT / "requirements" / "everything.txt")
+    assert pins(ROOT / "requirements" / "serving.txt").items() <= tested.items()
+
+
+def test_serving_needs_no_torch() -> None:
+    assert not {"torch", "boto3", "onnx", "ray"} & pins(ROOT / "requirements" / "serving.txt").keys()
