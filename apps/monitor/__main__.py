@@ -8,10 +8,12 @@ from dataclasses import replace
 import uvicorn
 
 from apps.monitor import backfill, settings
-from apps.monitor.app import App
+from apps.monitor.copying import started_writer
+from apps.serving.launching import leave_token
 from upscaler import models
 from upscaler.command import one_sentence_errors
 
+WRITER = "apps.monitor.writer"
 SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
 
 
@@ -29,12 +31,15 @@ def main() -> None:
         if asked.command == "backfill":
             backfill.run(given, asked.days)
         else:
+            leave_token([given.model], keeper=WRITER if given.history_repo else None)
             serve(given)
 
 
 def serve(given: settings.Settings) -> None:
     """Serve the page. Raises ModelError or HistoryError if the app cannot start."""
-    app = App(given)
+    from apps.monitor.app import App  # takes seconds, which a program that is started anew spends once
+
+    app = App(given, started_writer())
     print(f"The monitor is ready on http://{given.host}:{given.port}", flush=True)
     logging.getLogger("uvicorn.error").addFilter(is_no_cut_connection)
     try:

@@ -16,9 +16,8 @@ from apps.monitor.apod import FIRST_DAY, Client
 from apps.monitor.cache import Cache, Finished
 from apps.monitor.doubling import worker_of
 from apps.monitor.history import History, to_csv
-from apps.monitor.mirror import Mirror
 from apps.monitor.monitor import Monitor, News, View
-from apps.monitor.recording import Recorder
+from apps.monitor.recording import HistoryCopy, Recorder
 from apps.monitor.settings import Settings
 from upscaler import models
 from upscaler.atomic import write_text
@@ -41,19 +40,18 @@ bicubic interpolation, and both are compared with it. The dashed line is the gai
 class App:
     """The page, and the monitor whose findings it shows."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Find the model, open cache and history, start the worker.
+    def __init__(self, settings: Settings, copy: HistoryCopy | None = None) -> None:
+        """Find the model, open cache and history, start the worker. `copy`: the history's on the Hub, if any.
 
         Raises ModelError, HistoryError or WorkerError if that fails.
         """
         self.started = time.monotonic()
         self.model = models.find_or_fast(settings.model)
         self.history = History(settings.history)
-        mirror = Mirror(settings.history_repo) if settings.history_repo else None
         cache = Cache(settings.cache, settings.cache_bytes, self.model.revision)
         self.worker = worker_of(self.model, settings.job_limits)
         self.worker.start()
-        recorder = Recorder(self.worker, self.model, self.history, mirror)
+        recorder = Recorder(self.worker, self.model, self.history, copy)
         self.monitor = Monitor(Client(settings.apod_url), self.worker, self.model, cache, recorder)
         self.folder = settings.cache
 

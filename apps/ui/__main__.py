@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import uvicorn
 
+from apps.serving.launching import leave_token
 from apps.ui import settings
-from apps.ui.app import App
 from upscaler import models
 from upscaler.command import one_sentence_errors
 
@@ -23,6 +23,9 @@ def main() -> None:
     if model := parser.parse_args().model:
         given = replace(given, models=settings.named(model))
     with one_sentence_errors():
+        leave_token(given.models)
+        from apps.ui.app import App  # takes seconds, which a program that is started anew spends once
+
         app = App(given)
     quieten_logs()
     print(f"Double Resolution is ready on http://{given.host}:{given.port}", flush=True)
