@@ -46,3 +46,11 @@ def find_or_fast(model: str) -> Artifact:
     except HubUnreachableError as error:
         print(f"warning: {error}; {FAST} serves instead", file=sys.stderr)
         return find(FAST)
+
+
+def pinned(model: str) -> str:
+    """Return a name by which `find` gives, without the Hub, what `find_or_fast` gives now. Raises what that raises."""
+    if model in BUNDLED or Path(model).is_dir():
+        return model
+    found = find_or_fast(model)
+    return found.name if found.name in BUNDLED else f"{found.name}@{found.folder.name}"

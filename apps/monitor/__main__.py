@@ -5,9 +5,13 @@ from contextlib import closing
 from dataclasses import replace
 
 from apps.monitor import backfill, settings
+from apps.monitor.copying import started_writer
+from apps.serving.launching import leave_token
 from apps.serving.temporary import temporary_folder
 from upscaler import models
 from upscaler.command import one_sentence_errors
+
+WRITER = "apps.monitor.writer"
 
 
 def main() -> None:
@@ -24,6 +28,7 @@ def main() -> None:
         if asked.command == "backfill":
             backfill.run(given, asked.days)
         else:
+            leave_token([given.model], keeper=WRITER if given.history_repo else None)
             serve(given)
 
 
@@ -33,7 +38,7 @@ def serve(given: settings.Settings) -> None:
         from apps.monitor.app import App  # Gradio takes the place of temporary files when it is imported
         from apps.serving.serve import run
 
-        with closing(App(given, folder)) as app:
+        with closing(App(given, folder, started_writer())) as app:
             print(f"The monitor is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
             run(app.server(), given.serving)
 

@@ -16,9 +16,8 @@ from apps.monitor.apod import FIRST_DAY, Client
 from apps.monitor.cache import Cache, Finished
 from apps.monitor.doubling import worker_of
 from apps.monitor.history import History, to_csv
-from apps.monitor.mirror import Mirror
 from apps.monitor.monitor import Monitor, News, View
-from apps.monitor.recording import Recorder
+from apps.monitor.recording import HistoryCopy, Recorder
 from apps.monitor.settings import Settings
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
@@ -45,8 +44,10 @@ bicubic interpolation, and both are compared with it. The dashed line is the gai
 class App:
     """The page, and the monitor whose findings it shows."""
 
-    def __init__(self, settings: Settings, temporary: Path) -> None:
-        """Find the model, open cache and history, start the worker. `temporary`: the folder of everything temporary.
+    def __init__(self, settings: Settings, temporary: Path, copy: HistoryCopy | None = None) -> None:
+        """Find the model, open cache and history, start the worker.
+
+        `temporary`: the folder of everything temporary. `copy`: the history's on the Hub, if any.
 
         Raises ModelError, HistoryError or WorkerError if that fails.
         """
@@ -54,11 +55,10 @@ class App:
         self.started = time.monotonic()
         self.model = models.find_or_fast(settings.model)
         self.history = History(settings.history)
-        mirror = Mirror(settings.history_repo) if settings.history_repo else None
         cache = Cache(settings.cache, settings.cache_bytes, self.model.revision)
         self.worker = worker_of(self.model, settings.serving.job_limits)
         self.worker.start()
-        recorder = Recorder(self.worker, self.model, self.history, mirror)
+        recorder = Recorder(self.worker, self.model, self.history, copy)
         self.monitor = Monitor(Client(settings.apod_url), self.worker, self.model, cache, recorder)
         self.folder = settings.cache
         self.table = self.folder / "history.csv"

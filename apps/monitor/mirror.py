@@ -18,6 +18,10 @@ class MirrorError(DoubleResolutionError):
     """The copy on the Hub cannot be read or written."""
 
 
+class NoMirrorError(MirrorError):
+    """The copy on the Hub cannot be read or written any more until the program is restarted."""
+
+
 class Mirror:
     """One CSV in one repository, in which the rows of all who write there meet."""
 

@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
@@ -12,7 +12,7 @@ from apps.monitor.apod import Entry
 from apps.monitor.cache import Finished
 from apps.monitor.history import History, Row
 from apps.monitor.measure import Measurement
-from apps.monitor.mirror import Mirror, MirrorError
+from apps.monitor.mirror import MirrorError, NoMirrorError
 from apps.serving.worker import Worker
 from upscaler.artifact import Artifact
 
@@ -29,15 +29,22 @@ class _Result(BaseModel):
     measured: Measurement
 
 
+class HistoryCopy(Protocol):
+    """The history's copy on the Hub: a `Mirror`, or the writer process, which has one."""
+
+    def exchange(self, here: History) -> None:
+        """Exchange rows with the history `here`. Raises MirrorError."""
+
+
 class Recorder:
     """Adds days to the history, each once for a model."""
 
-    def __init__(self, worker: Worker, model: Artifact, history: History, mirror: Mirror | None) -> None:
+    def __init__(self, worker: Worker, model: Artifact, history: History, copy: HistoryCopy | None) -> None:
         self._worker = worker
         self._model = model
         self.history = history
-        self._mirror = mirror
-        self._is_mirrored = mirror is None
+        self._copy = copy
+        self._is_copied = copy is None
 
     @property
     def revision(self) -> str:
@@ -57,20 +64,25 @@ class Recorder:
         *_, result = self._worker.run("measure", {"file": str(picture)}, _Result)
         row = self._row(entry, cast(_Result, result))
         self.history.add([row])
-        self._is_mirrored = self._mirror is None
+        self._is_copied = self._copy is None
         return row
 
     def exchange(self) -> None:
         """Exchange rows with the copy on the Hub, if there is one and it may lack some.
 
-        A failure there is told, costs nothing here, and is made good by the next exchange.
+        A failure there is told, costs nothing here, and is made good by the next exchange; after NoMirrorError there is
+        none, because only a restart brings the token back.
         """
-        if self._mirror and not self._is_mirrored:
+        if (copy := self._copy) and not self._is_copied:
+            self._is_copied = True  # unless a row is added while the others are exchanged
             try:
-                self._mirror.exchange(self.history)
-                self._is_mirrored = True
+                copy.exchange(self.history)
+            except NoMirrorError as error:
+                log.error("%s", error)
+                self._copy = None
             except MirrorError as error:
                 log.warning("%s", error)
+                self._is_copied = False
 
     def _row(self, entry: Entry, result: _Result) -> Row:
         measured = result.measured

@@ -16,7 +16,6 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import psutil
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from apps.serving.job_limits import JobLimits
 from apps.serving.jobs import PREPARE
+from apps.serving.launching import with_project
 from apps.serving.messages import (
     LONGEST_LINE,
     Crashed,
@@ -46,7 +46,6 @@ _TO_END = 1.0  # seconds from the end of its messages to the end of a process
 # What the worker's environment holds: what Python and its libraries need, and no secret.
 _VARIABLES = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV")
 _PREFIXES = ("OMP_", "OPENBLAS_", "PYTHON", "VIPS_")
-_ROOT = Path(__file__).parents[2]
 
 _UNFORESEEN = "cannot be worked on; export it again as PNG or JPEG"
 
@@ -274,8 +273,7 @@ class _Watch:
 
 def _environment(folder: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in _VARIABLES or name.startswith(_PREFIXES)}
-    path = os.pathsep.join(filter(None, [str(_ROOT), kept.get("PYTHONPATH")]))
-    return kept | {"PYTHONPATH": path, "TMPDIR": folder}
+    return with_project(kept) | {"TMPDIR": folder}
 
 
 def _too_much_memory(limits: JobLimits) -> str:

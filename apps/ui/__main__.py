@@ -5,6 +5,7 @@ import logging
 from contextlib import closing
 from dataclasses import replace
 
+from apps.serving.launching import leave_token
 from apps.serving.temporary import temporary_folder
 from apps.ui import settings
 from upscaler import models
@@ -19,6 +20,7 @@ def main() -> None:
     with one_sentence_errors():
         given = settings.from_environment()
         given = replace(given, models=settings.named(model)) if model else given
+        leave_token(given.models)
         with temporary_folder(given.serving.delete_after_seconds) as folder:
             from apps.serving.serve import run  # Gradio takes the place of temporary files when it is imported
             from apps.ui.app import App

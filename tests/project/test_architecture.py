@@ -59,7 +59,9 @@ def test_a_wrong_import_is_seen() -> None:
     assert "upscaler" in imports("def f():\n    import upscaler", "apps.ui")
 
 
-@pytest.mark.parametrize("module", ["upscaler.__main__", "apps.ui.__main__", "apps.monitor.__main__"])
+@pytest.mark.parametrize(
+    "module", ["upscaler.__main__", "apps.ui.__main__", "apps.monitor.__main__", "apps.monitor.app", "apps.ui.app"]
+)
 def test_serving_loads_nothing_that_only_training_installs(module: str) -> None:
     heavy = ["torch", "torchvision", "onnx", "boto3", "matplotlib", "webdataset", "optuna"]
     program = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"

@@ -115,6 +115,22 @@ def test_the_fast_model_serves_when_nothing_is_cached(
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_pinned_name_gives_the_same_model_without_the_hub(hub: Hub, files: Files, other_files: Files) -> None:
+    repository = hub.create(NAME, files=files)
+    pinned = models.pinned(NAME)
+    repository.commit(other_files)
+    asked = len(hub.requests)
+    found = models.find(pinned)
+    assert (found.name, found.revision) == (NAME, pinned.removeprefix(f"{NAME}@")[:12])
+    assert (found.folder / "config.json").read_bytes() == files["config.json"]
+    assert len(hub.requests) == asked
+
+
+def test_pinned_names_are_of_what_serves(hub: Hub, tiny_model: Path, impatient: None) -> None:
+    hub.down = True
+    assert [models.pinned(name) for name in ("best", str(tiny_model), NAME)] == ["best", str(tiny_model), "fast"]
+
+
 @pytest.mark.parametrize("breaks", ["breaks_at", "cuts_at"])
 def test_a_download_that_breaks_is_no_model_and_is_taken_up_again(hub: Hub, files: Files, breaks: str) -> None:
     hub.create(NAME, files=files)

@@ -1,0 +1,85 @@
+"""The serving process's side of the writer: ask it to bring the history and its copy on the Hub together."""
+
+import logging
+import queue
+import threading
+from contextlib import suppress
+from typing import BinaryIO
+
+from apps.monitor.history import History
+from apps.monitor.mirror import MirrorError, NoMirrorError
+from apps.monitor.writer import EXCHANGE
+from apps.serving.jobs import PREPARE
+from apps.serving.launching import pipes_to_keeper
+from apps.serving.messages import LONGEST_LINE, Crashed, Done, Message, Refused, Request, Update, from_line, to_line
+
+DEADLINE = 120.0  # seconds for one exchange
+_MEMORY = 1_000_000_000  # bytes that the writer may take
+
+log = logging.getLogger(__name__)
+
+
+class Writer:
+    """The writer process, which was started before the serving process gave the Hub's token away."""
+
+    def __init__(self, requests: BinaryIO, answers: BinaryIO, deadline: float = DEADLINE) -> None:
+        """`requests`, `answers`: the pipes to and from the process; `deadline`: seconds for one exchange."""
+        self._requests, self._pipe, self._deadline = requests, answers, deadline
+        self._answers: queue.Queue[Message | None] = queue.Queue()  # None: there will be no other
+        self._turn = threading.Lock()
+        self._is_busy = False
+        threading.Thread(target=self._read, daemon=True, name="answers of the writer").start()
+        self._send(Request(job=PREPARE, arguments={"memory": _MEMORY, "configuration": {}}))
+
+    def exchange(self, here: History) -> None:
+        """Have the writer do what `Mirror.exchange` does with `here`, the file that it has open, too.
+
+        Raises MirrorError if that fails or takes too long, NoMirrorError if there is no writer any more.
+        """
+        with self._turn:
+            if self._is_busy:  # with the start, or with an exchange that took too long
+                self._check(self._answer())
+            self._send(Request(job=EXCHANGE, arguments={}))
+            self._check(self._answer())
+
+    def _send(self, request: Request) -> None:
+        self._is_busy = True
+        with suppress(OSError):  # the writer has ended, which the other pipe tells
+            self._requests.write(to_line(request))
+
+    def _answer(self) -> Message:
+        try:
+            answer = self._answers.get(timeout=self._deadline)
+        except queue.Empty as error:
+            raise MirrorError(f"the Hub took more than {self._deadline:.0f} s for the history's copy") from error
+        if answer is None:
+            self._answers.put(None)
+            raise NoMirrorError("the process that writes the history's copy has ended; restart the monitor")
+        self._is_busy = False
+        return answer
+
+    def _check(self, answer: Message) -> None:
+        match answer:
+            case Done():
+                return
+            case Refused(sentence=sentence):
+                raise MirrorError(sentence)
+            case Crashed(traceback=traceback):
+                log.error("an exchange with the Hub ended unexpectedly: %s", traceback)
+        raise MirrorError("the history's copy on the Hub is not up to date: the process that writes it failed")
+
+    def _read(self) -> None:
+        """Pass answers on until the process ends or breaks the protocol."""
+        try:
+            while line := self._pipe.readline(LONGEST_LINE + 1):
+                if not isinstance(message := from_line(line), Update):
+                    self._answers.put(message)
+        except ValueError as error:
+            log.error("%s", error)
+        self._answers.put(None)
+
+
+def started_writer() -> Writer | None:
+    """Return the process that has the token for the history's copy, if one was started."""
+    pipes = pipes_to_keeper()
+    return Writer(*pipes) if pipes else None
