@@ -15,19 +15,13 @@ ROOT = Path(__file__).parents[1]
 
 
 @contextmanager
-def running_app(
-    program: str, settings: dict[str, str], cwd: Path = ROOT
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process, once it serves, and its address; `program` is a module, or a script's path.
-
-    Standard error can be read from the process.
-    """
+def running_app(module: str, settings: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, once it serves, and its address; standard error can be read from the process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | settings | {"GRADIO_SERVER_PORT": str(port)}
-    command = [sys.executable, program] if program.endswith(".py") else [sys.executable, "-m", program]
-    app = subprocess.Popen(command, cwd=cwd, env=environment, stderr=subprocess.PIPE, text=True)
+    app = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         _wait_until_it_serves(app, f"http://127.0.0.1:{port}")
         yield app, f"http://127.0.0.1:{port}"

@@ -85,7 +85,7 @@ def test_a_link_in_the_folder_of_a_model_is_refused(two_models: Path, tmp_path: 
     (tmp_path / "secret").write_text("hf_secret")
     (two_models / "README.md").unlink()
     (two_models / "README.md").symlink_to(tmp_path / "secret")
-    with pytest.raises(PushError, match=r"README\.md is a link"):
+    with pytest.raises(DoubleResolutionError, match=r"README\.md is a link"):
         push.stage(Config("ui", SPACE, str(two_models)), tmp_path / "staged")
 
 

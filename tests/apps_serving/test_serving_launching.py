@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nasa_server import Nasa, serving
 from PIL import Image
-from running_app import ROOT, running_app
+from running_app import running_app
 
 from apps.serving.launching import without_token
 
@@ -115,10 +115,9 @@ def test_the_ui_serves_a_model_that_only_the_token_opens_and_has_no_token(
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_the_monitors_writer_alone_has_the_token_unread_and_ends_with_the_monitor(
-    settings: dict[str, str], hub: Hub, interface: str, tmp_path: Path
+    settings: dict[str, str], hub: Hub, interface: str
 ) -> None:
-    script, settings = str(ROOT / "apps/monitor/space.py"), settings | {"APOD_URL": interface, "HISTORY_REPO": HISTORY}
-    with running_app(script, settings, tmp_path) as (app, address):
+    with running_app("apps.monitor", settings | {"APOD_URL": interface, "HISTORY_REPO": HISTORY}) as (app, address):
         wait_until(lambda: len(getattr(hub.repositories.get(f"datasets/{HISTORY}"), "commits", ())) == 2)
         copied = hub.repositories[f"datasets/{HISTORY}"].files()["history.csv"].decode()
         assert MODEL in copied.splitlines()[1]

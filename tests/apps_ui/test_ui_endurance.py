@@ -16,7 +16,7 @@ from PIL import Image
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 
-def test_many_pictures_leave_nothing_behind(own_ui: tuple[subprocess.Popen[bytes], str], tmp_path: Path) -> None:
+def test_many_pictures_leave_nothing_behind(own_ui: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
     app, address = own_ui
     client, process = Client(address, verbose=False), psutil.Process(app.pid)
     photo = tmp_path / "photo.jpg"
