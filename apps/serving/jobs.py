@@ -29,6 +29,7 @@ from upscaler.errors import DoubleResolutionError
 
 Job = Callable[..., Generator[Update, None, dict[str, Any]]]
 PREPARE = "prepare"  # the first job, which makes the others
+_NICENESS = 10  # so that pages answer while pictures are in work
 _OOM_SCORE = "1000"  # out of memory, the kernel ends this process before any other
 
 
@@ -102,7 +103,9 @@ def _received(stream: BinaryIO) -> Iterator[Request]:
 
 
 def _limit(memory: int) -> None:
-    """Bound the memory that this process may allocate, in bytes, where the system can."""
+    """Bound the memory that this process may allocate, in bytes, and give way to the serving process."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     if sys.platform == "linux":  # elsewhere RLIMIT_DATA counts other things, and the serving process looks alone

@@ -1,7 +1,5 @@
 """The server of both apps: Gradio's page behind the guard, on one port, until it is stopped."""
 
-import logging
-from asyncio import CancelledError
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from apps.serving import logs
 from apps.serving.admission import Admission
 from apps.serving.bodies import MOST_FILES
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
@@ -58,7 +57,7 @@ def guarded(
 
 def run(app: ASGIApp, settings: ServingSettings) -> None:
     """Serve an app until it is stopped."""
-    logging.getLogger("uvicorn.error").addFilter(_is_worth_a_line)
+    logs.set_up()
     uvicorn.run(
         app,
         host=settings.host,
@@ -67,14 +66,8 @@ def run(app: ASGIApp, settings: ServingSettings) -> None:
         ws="none",
         proxy_headers=False,  # the guard reads them
         server_header=False,
-        log_level="warning",
+        log_config=None,
+        log_level=None,
         access_log=False,
         timeout_graceful_shutdown=_SECONDS_TO_STOP,
     )
-
-
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Return False for what clients cause at will, and for a connection that is cut when the server is stopped."""
-    if record.exc_info and record.exc_info[0] is CancelledError:
-        return False
-    return record.levelno > logging.WARNING

@@ -144,7 +144,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(self._folder),
-            start_new_session=True,  # Ctrl-C is for the serving process, which ends this one
+            process_group=0,  # Ctrl-C is for the serving process, which ends this one
         )
         self._mailbox = _Mailbox()
         threading.Thread(target=self._read, daemon=True, name="messages of a worker").start()

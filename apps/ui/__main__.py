@@ -1,7 +1,6 @@
 """Serve the web UI: python -m apps.ui"""
 
 import argparse
-import logging
 from contextlib import closing
 from dataclasses import replace
 
@@ -26,14 +25,8 @@ def main() -> None:
             from apps.ui.app import App
 
             with closing(App(given, folder)) as app:
-                quieten_logs()
                 print(f"Double Resolution is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
                 run(app.server(), given.serving)
-
-
-def quieten_logs() -> None:
-    """Keep users' file names out of the logs."""
-    logging.getLogger("upscaler").setLevel(logging.ERROR)  # its warnings name files
 
 
 if __name__ == "__main__":

@@ -114,9 +114,9 @@ def many_joins(target: Target) -> None:
 
 
 def one_file_many_times(target: Target) -> None:
-    """Name one upload 10,000 times in one job."""
+    """Name one upload 5,000 times in one job."""
     file = _uploaded(target, "photo.png", pictures.photo("png"))
-    target.post("/call/double", json={"data": [[file] * 10_000]})
+    target.post("/call/v2/double", json={"file": [file] * 5_000})
 
 
 def slow_bodies(target: Target) -> None:
@@ -194,7 +194,7 @@ def _uploaded(target: Target, name: str, content: bytes) -> dict[str, object]:
 
 def _double(target: Target, name: str, content: bytes, read: bool) -> None:
     file = _uploaded(target, name, content)
-    answer = target.post("/call/double", json={"data": [file]})
+    answer = target.post("/call/v2/double", json={"file": file})
     answer.raise_for_status()
     stream = f"{target.address}{API}/call/double/{answer.json()['event_id']}"
     with httpx.stream("GET", stream, timeout=MOST_SECONDS) as events:

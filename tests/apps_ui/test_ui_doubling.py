@@ -1,6 +1,5 @@
 """Files in, doubled files out, without the page."""
 
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from PIL import Image
 from apps.serving import loading, temporary
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
-from apps.ui.__main__ import quieten_logs
 from apps.ui.doubling import Choices, double_all
 from upscaler import artifact
 
@@ -46,11 +44,7 @@ def test_a_photo_that_is_deleted_already_is_asked_for_again(worker: Worker, tmp_
     assert work.failed == ["gone.jpg is deleted by now; choose it again."]
 
 
-def test_logs_name_no_file(
-    worker: Worker, tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
-) -> None:
-    request.addfinalizer(lambda: logging.getLogger("upscaler").setLevel(logging.NOTSET))
-    quieten_logs()
+def test_logs_name_no_file(worker: Worker, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     printed, broken = tmp_path / "private.jpg", tmp_path / "private.png"
     Image.fromarray(photo_like(30, 40)).convert("CMYK").save(printed)
     broken.write_bytes(b"no picture")

@@ -1,0 +1,50 @@
+"""Logs that tell what failed, that name no visitor's file, and with which nobody can fill a disk."""
+
+import logging
+import sys
+import time
+import traceback
+from asyncio import CancelledError
+from types import SimpleNamespace
+
+from gradio import queueing
+
+MOST = 30  # records a minute
+_MINUTE = 60.0
+
+log = logging.getLogger(__name__)
+
+
+def set_up() -> None:
+    """Send warnings and errors to standard error, sparingly."""
+    handler = logging.StreamHandler()
+    handler.addFilter(Sparing())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(levelname)s: %(message)s", force=True)
+    logging.getLogger("upscaler").setLevel(logging.ERROR)  # its warnings name files
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are what clients cause at will
+    # Gradio prints the inputs of a call that fails, names of files among them.
+    queueing.traceback = SimpleNamespace(print_exc=_log_failure)  # type: ignore[attr-defined,assignment]
+
+
+class Sparing(logging.Filter):
+    """Passes at most MOST records a minute, and none of a connection that was cut because the server was stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._minute, self._count = 0.0, 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True for a record that is to be written."""
+        if record.exc_info and record.exc_info[0] is CancelledError:
+            return False
+        if time.monotonic() - self._minute > _MINUTE:
+            self._minute, self._count = time.monotonic(), 0
+        self._count += 1
+        return self._count <= MOST
+
+
+def _log_failure() -> None:
+    """Log where the exception that is being handled came from, without its message, which may quote an input."""
+    kind, _, place = sys.exc_info()
+    lines = "".join(traceback.format_tb(place)[-3:])
+    log.error("a call failed with %s:\n%s", kind.__name__ if kind else "nothing", lines)

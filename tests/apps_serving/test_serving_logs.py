@@ -1,0 +1,38 @@
+"""The logs of a running app: no names of visitors' files, and little, whatever is asked of it."""
+
+from pathlib import Path
+
+import pytest
+import requests
+from generated import photo_like, write_tiny_model
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+from running_app import running_app
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def test_logs_name_no_file_and_stay_small(tmp_path: Path) -> None:
+    photo, broken = tmp_path / "private.png", tmp_path / "private.jpg"
+    Image.fromarray(photo_like(30, 40)).save(photo)
+    broken.write_bytes(b"no picture")
+    settings = {"DOUBLE_RESOLUTION_MODEL": str(write_tiny_model(tmp_path / "model")), "TMPDIR": str(tmp_path)}
+    with running_app("apps.ui", settings) as (app, address):
+        client = Client(address, verbose=False)
+        client.predict(handle_file(photo), api_name="/double")
+        for file, format in ((broken, "PNG"), (photo, "private")):
+            with pytest.raises(AppError):
+                client.predict(handle_file(file), format=format, api_name="/double")
+        for _ in range(200):
+            answer = requests.post(f"{address}/gradio_api/call/double", json={"data": ["private"]}, timeout=30)
+            if answer.status_code == 200:
+                event = answer.json()["event_id"]
+                said = requests.get(f"{address}/gradio_api/call/double/{event}", timeout=30).text
+                assert "error" in said
+        app.terminate()
+        assert app.stderr
+        log = app.stderr.read()
+    assert "ValueError" in log
+    assert "private" not in log
+    assert len(log) < 40_000
