@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from apps.monitor import doubling
+from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Cache, Finished
-from apps.monitor.fetch import NotThereError, RefusedError, UnavailableError
+from apps.monitor.fetch import NotThereError, UnavailableError
 from apps.monitor.flights import Flights
 from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
