@@ -24,6 +24,7 @@ from upscaler.command import sentence_for
 from upscaler.errors import ApodError, DoubleResolutionError
 
 HOUR = 3600.0
+MOST_TRIED = 10  # pictures that a look downloads in vain
 
 log = logging.getLogger(__name__)
 
@@ -139,12 +140,15 @@ class Monitor:
     def _latest_of(self, wanted: dt.date, entries: Iterable[Entry]) -> Generator[News, None, View]:
         """The first of `entries`, newest first, that has a picture, doubled."""
         reasons: list[str] = []
-        video = None
+        video, tried = None, 0
         for entry in entries:
+            if entry.date > wanted:
+                continue
             if entry.date < wanted and not reasons:
                 reasons.append(self._absence(wanted))
             lack = entry.lack or self._known_to_be_broken(entry)
             if not lack:
+                tried += 1
                 try:
                     finished = yield from self._double(entry)
                     return View(finished, _note(reasons, entry.date), video)
@@ -152,6 +156,8 @@ class Monitor:
                     lack = self._remember_broken(entry, error)
             reasons.append(f"the entry of {_spoken(entry.date)} {lack}")
             video = video or entry.video
+            if tried == MOST_TRIED:
+                raise ApodError(f"The pictures of {MOST_TRIED} days in a row are broken or cannot be had")
         raise ApodError("NASA has had no picture for a year")
 
     def _double(self, entry: Entry) -> Generator[News, None, Finished]:
