@@ -2,6 +2,7 @@
 
 import datetime as dt
 import html
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from apps.monitor.mirror import Mirror
 from apps.monitor.monitor import Monitor, News, View
 from apps.monitor.recording import Recorder
 from apps.monitor.settings import Settings
+from apps.monitor.visitors import Allowance
 from upscaler import models
 from upscaler.atomic import write_text
 from upscaler.errors import DoubleResolutionError
@@ -28,6 +30,7 @@ HERE = Path(__file__).parent
 STRIP = 12  # days done lately, as thumbnails
 SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK = 60.0
 PICTURE = 4  # outputs that show a day's picture: slider, download, about, loupe
+NEW_DAYS_AN_HOUR = 10, 60  # that one visitor may ask for, and all together
 LATELY = 4  # outputs that show the days so far: strip, plot, table, and what the page has seen of them
 
 ASKING = "Asking NASA..."
@@ -55,6 +58,7 @@ class App:
         self.worker.start()
         recorder = Recorder(self.worker, self.model, self.history, mirror)
         self.monitor = Monitor(Client(settings.apod_url), self.worker, self.model, cache, recorder)
+        self.new_days = Allowance(*NEW_DAYS_AN_HOUR)
         self.folder = settings.cache
 
     def close(self) -> None:
@@ -130,17 +134,17 @@ class App:
         if self.monitor.has_looked or self.monitor.latest.finished:
             yield self.shown(self.monitor.latest)
         if not self.monitor.has_looked:
-            yield from self._followed(self.monitor.look())
+            yield from self._followed(self.monitor.refresh())
 
     def refresh(self) -> Iterator[list[Any]]:
-        """Ask NASA for the newest picture; says so if nothing is new."""
+        """Ask NASA for the newest picture, and say so if nothing is new."""
         before = self.monitor.latest.finished
         yield self.unchanged(ASKING)
-        for item in self._until_found(self.monitor.look()):
+        for item in self._until_found(self.monitor.refresh()):
             yield self.shown(item, said_of(item, before)) if isinstance(item, View) else busy(item)
 
-    def show(self, day: str | None) -> Iterator[list[Any]]:
-        """Show a day that was picked."""
+    def show(self, day: str | None, request: gr.Request) -> Iterator[list[Any]]:
+        """Show a day that was picked; those that are not in the cache are counted."""
         try:
             picked = dt.date.fromisoformat((day or "")[:10])
         except ValueError:
@@ -148,6 +152,11 @@ class App:
             return
         if not FIRST_DAY <= picked <= dt.datetime.now(dt.UTC).date():
             yield self.unchanged(f"Pick a day from {FIRST_DAY} to today; NASA has no other pictures.")
+            return
+        visitor = request.client.host if request.client else ""
+        if not self.monitor.cache.find(picked) and (again := self.new_days.take(visitor, time.time())):
+            minutes = math.ceil((again - time.time()) / 60)
+            yield self.unchanged(f"Many days were asked for lately; ask for another one in {minutes} minutes.")
             return
         yield from self._followed(self.monitor.show(picked))
 
@@ -169,7 +178,7 @@ class App:
         """Today's picture, doubled: date, title, note (why an earlier day, or empty) and the file's address."""
         view = self.monitor.latest
         if view.finished is None or not self.monitor.has_looked:
-            *_, last = self.monitor.look()
+            *_, last = self.monitor.refresh()
             view = last if isinstance(last, View) else view
         if view.finished is None:
             raise gr.Error(view.note or "There is no picture yet; ask again in a minute.", print_exception=False)
@@ -213,6 +222,7 @@ class App:
         """Values of strip, plot, table and seen."""
         rows = self.history.rows(self.model.revision)
         csv = self.folder / "history.csv"
+        self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
         write_text(csv, to_csv(self.history.rows()))
         plot = page.plot(rows, page.test_gain(self.model.metrics))
         return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(csv), self._found()]
