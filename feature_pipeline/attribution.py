@@ -74,11 +74,17 @@ def write_csv(path: Path, pictures: Iterable[PictureRecord]) -> None:
         for picture in pictures:
             if picture.skipped is None:
                 credit = picture.attribution or Attribution()
-                image_id, credited = (
-                    harmless(picture.name.partition(".")[0]),
-                    map(harmless, credit.model_dump().values()),
+                writer.writerow(
+                    [
+                        _cell(picture.name.partition(".")[0]),
+                        picture.tiles,
+                        *map(_cell, credit.model_dump().values()),
+                    ]
                 )
-                writer.writerow([image_id, picture.tiles, *credited])
+
+
+def _cell(text: str) -> str:
+    return harmless(text.replace("\r", " "))  # csv.writer does not quote it, and spreadsheets begin a new row there
 
 
 def _rows(path: Path) -> Iterator[dict[str, str | None]]:

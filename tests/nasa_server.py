@@ -2,9 +2,10 @@
 
 import io
 import json
+import socketserver
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -126,6 +127,28 @@ def serving(nasa: Nasa) -> Iterator[str]:
     yield nasa.address + INTERFACE
     server.shutdown()
     server.server_close()
+
+
+@contextmanager
+def sending(pieces: Iterable[bytes], pause: float = 0.0) -> Iterator[str]:
+    """Serve raw bytes: to each request, all of `pieces`, with `pause` seconds before each; gives the address."""
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            with suppress(OSError):  # the client has left
+                for piece in pieces:
+                    if over.wait(pause):
+                        return
+                    self.request.sendall(piece)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        over.set()
+        server.shutdown()
 
 
 def _json(value: object) -> tuple[int, str, bytes]:

@@ -6,10 +6,11 @@ https://science.nasa.gov/wp-json/wp/v2/apod-basic; the old one, api.nasa.gov/pla
 import datetime as dt
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cached_property
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from apps.monitor import cleaning
 from apps.monitor.fetch import Fetcher, NotThereError
@@ -19,6 +20,7 @@ FIRST_DAY = dt.date(1995, 6, 16)
 LIST_LENGTH = 25  # the most days that the interface lists at once
 MOST_JSON = 8_000_000  # bytes; 25 entries with their pages are well below
 MOST_PICTURE = 120_000_000  # bytes
+LONGEST_SIDE = 6  # digits of a picture's width or height
 MOST_PIXELS = 16_000_000  # a larger picture is asked for smaller: four times as many come out
 
 
@@ -26,43 +28,59 @@ class MalformedError(ApodError):
     """NASA answered with something else than what was asked for."""
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""  # the interface says false where it has nothing
-
-
 T = TypeVar("T")
-Text = Annotated[str, BeforeValidator(_text)]
-Address = Annotated[str, BeforeValidator(cleaning.web_address)]
 MediaType = Literal["image", "video", "iframe", "other", ""]
+
+
+def _at_most(characters: int) -> BeforeValidator:
+    """Cut a text; the interface says false where it has none."""
+    return BeforeValidator(lambda value: value[:characters] if isinstance(value, str) else "")
+
+
+def _media_type(value: object) -> object:
+    return value if value in get_args(MediaType) else "other" if isinstance(value, str) else ""
+
+
+def _only_text(value: object) -> object:
+    if not isinstance(value, (str, dt.date)):
+        raise ValueError("a number is no day")
+    return value
+
+
+Day = Annotated[dt.date, BeforeValidator(_only_text), Field(ge=FIRST_DAY)]
+Text = Annotated[str, _at_most(2000)]
+Explanation = Annotated[str, _at_most(20_000)]
+Page = Annotated[str, _at_most(50_000)]  # nh3 takes 0.2 s for as many nested tags as fit in, and 3 s for 200 kB
+Address = Annotated[str, BeforeValidator(cleaning.web_address)]
 
 
 class Entry(BaseModel):
     """One day, as the interface gives it: title, explanation, credit and copyright are HTML, or empty.
 
-    permalink, url: the article. hdurl: the picture; empty, too, if it is no web address. basic_html: the day's page,
-    which embeds a video if there is one.
+    What is longer than its bound is cut. permalink, url: the article. hdurl: the picture; empty, too, if it is no web
+    address. basic_html: the day's page, which embeds a video if there is one.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    date: dt.date
+    date: Day
     title: Text = ""
-    media_type: Annotated[MediaType, BeforeValidator(_text)] = ""
-    explanation: Text = ""
+    media_type: Annotated[MediaType, BeforeValidator(_media_type)] = ""
+    explanation: Explanation = ""
     credit: Text = ""
     copyright: Text = ""
     alt: Text = ""
     permalink: Address = ""
     url: Address = ""
     hdurl: Address = ""
-    basic_html: Text = ""
+    basic_html: Page = ""
 
     @property
     def article(self) -> str:
         """The address of NASA's article."""
         return self.permalink or self.url
 
-    @property
+    @cached_property
     def video(self) -> str | None:
         """The address of the video or page that the day shows in place of a picture."""
         return cleaning.embedded(self.basic_html)
@@ -150,7 +168,7 @@ def bounded(address: str, most_pixels: int) -> str:
     """Ask NASA's image service for fewer pixels: the same address with a smaller `w` and `h` if they are too many."""
     parts = urlsplit(address)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    width, height = (int(query.get(name, "")) if query.get(name, "").isdigit() else 0 for name in "wh")
+    width, height = (_side(query.get(name, "")) for name in "wh")
     if width * height <= most_pixels:
         return address
     shrink = math.sqrt(most_pixels / (width * height))
@@ -158,9 +176,13 @@ def bounded(address: str, most_pixels: int) -> str:
     return parts._replace(query=urlencode(query)).geturl()
 
 
+def _side(number: str) -> int:
+    return int(number) if number.isdecimal() and len(number) <= LONGEST_SIDE else 0
+
+
 def _valid_entries(items: list[Any]) -> Iterator[Entry]:
-    """The entries of a list that can be read; one that cannot must not hide the others."""
-    for item in items:
+    """Yield the entries of a list that can be read; one that cannot must not hide the others."""
+    for item in items[:LIST_LENGTH]:
         try:
             yield Entry.model_validate(item)
         except ValidationError:

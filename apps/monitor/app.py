@@ -2,6 +2,7 @@
 
 import datetime as dt
 import html
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import gradio as gr
 from starlette.types import ASGIApp
 
 from apps.monitor import cleaning, page
+from apps.monitor.allowance import Allowance
 from apps.monitor.apod import FIRST_DAY, Client
 from apps.monitor.cache import Cache, Finished
 from apps.monitor.doubling import worker_of
@@ -29,6 +31,7 @@ HERE = Path(__file__).parent
 STRIP = 12  # days done lately, as thumbnails
 SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK = 60.0
 PICTURE = 4  # outputs that show a day's picture: slider, download, about, loupe
+NEW_DAYS_AN_HOUR = 10, 60  # that one visitor may ask for, and all together
 LATELY = 4  # outputs that show the days so far: strip, plot, table, and what the page has seen of them
 
 AT_ONCE: dict[str, Any] = {"concurrency_limit": 20}  # threads that may wait for NASA or the cores
@@ -60,6 +63,7 @@ class App:
         self.worker.start()
         recorder = Recorder(self.worker, self.model, self.history, copy)
         self.monitor = Monitor(Client(settings.apod_url), self.worker, self.model, cache, recorder)
+        self.new_days = Allowance(*NEW_DAYS_AN_HOUR)
         self.folder = settings.cache
         self.table = self.folder / "history.csv"
 
@@ -140,17 +144,17 @@ class App:
         if self.monitor.has_looked or self.monitor.latest.finished:
             yield self.shown(self.monitor.latest)
         if not self.monitor.has_looked:
-            yield from self._followed(self.monitor.look())
+            yield from self._followed(self.monitor.refresh())
 
     def refresh(self) -> Iterator[list[Any]]:
-        """Ask NASA for the newest picture; says so if nothing is new."""
+        """Ask NASA for the newest picture, and say so if nothing is new."""
         before = self.monitor.latest.finished
         yield self.unchanged(ASKING)
-        for item in self._until_found(self.monitor.look()):
+        for item in self._until_found(self.monitor.refresh()):
             yield self.shown(item, said_of(item, before)) if isinstance(item, View) else busy(item)
 
-    def show(self, day: str | None) -> Iterator[list[Any]]:
-        """Show a day that was picked."""
+    def show(self, day: str | None, request: gr.Request) -> Iterator[list[Any]]:
+        """Show a day that was picked; those that are not in the cache are counted."""
         try:
             picked = dt.date.fromisoformat((day or "")[:10])
         except ValueError:
@@ -159,12 +163,18 @@ class App:
         if not FIRST_DAY <= picked <= dt.datetime.now(dt.UTC).date():
             yield self.unchanged(f"Pick a day from {FIRST_DAY} to today; NASA has no other pictures.")
             return
+        visitor = request.client.host if request.client else ""
+        if not self.monitor.cache.find(picked) and (again := self.new_days.take(visitor, time.time())):
+            minutes = math.ceil((again - time.time()) / 60)
+            yield self.unchanged(f"Many days were asked for lately; ask for another one in {minutes} minutes.")
+            return
         yield from self._followed(self.monitor.show(picked))
 
     def chosen(self, event: gr.SelectData) -> list[Any]:
         """Show a day of the strip."""
         recent = self.monitor.cache.recent(STRIP)
-        return self.shown(View(recent[event.index])) if event.index < len(recent) else self.unchanged("")
+        is_there = isinstance(event.index, int) and 0 <= event.index < len(recent)
+        return self.shown(View(recent[event.index])) if is_there else self.unchanged("")
 
     def passing_time(self, seen: str) -> list[Any]:
         """Bring a page that stays open up to date when something was found since it was; `seen`: see `_found`."""
@@ -179,7 +189,7 @@ class App:
         """Today's picture, doubled: date, title, note (why an earlier day, or empty) and the file's address."""
         view = self.monitor.latest
         if view.finished is None or not self.monitor.has_looked:
-            *_, last = self.monitor.look()
+            *_, last = self.monitor.refresh()
             view = last if isinstance(last, View) else view
         if view.finished is None:
             raise gr.Error(view.note or "There is no picture yet; ask again in a minute.", print_exception=False)
@@ -222,6 +232,7 @@ class App:
     def _lately(self) -> list[Any]:
         """Values of strip, plot, table and seen."""
         rows = self.history.rows(self.model.revision)
+        self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
         write_text(self.table, to_csv(self.history.rows()))
         plot = page.plot(rows, page.test_gain(self.model.metrics))
         return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(self.table), self._found()]

@@ -5,9 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import FIRST_DAY, LIST_LENGTH, Client, Entry
 from apps.monitor.doubling import worker_of
-from apps.monitor.fetch import NotThereError, RefusedError
+from apps.monitor.fetch import NotThereError
 from apps.monitor.history import History, Row
 from apps.monitor.mirror import Mirror
 from apps.monitor.recording import Recorder

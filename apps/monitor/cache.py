@@ -1,11 +1,12 @@
 """The folder of finished pictures: a folder for each day and model, whole or not there, of a bounded size in all."""
 
 import datetime as dt
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,6 +15,7 @@ from apps.monitor.apod import Entry
 from upscaler.atomic import write_text
 
 RECORD = "day.json"
+COPIES = ("before.webp", "after.webp", "thumbnail.webp")
 PART = ".part-"
 ABANDONED = 3600  # seconds after which an unfinished folder is nobody's any more
 
@@ -55,8 +57,12 @@ class Cache:
         folder.mkdir(parents=True, exist_ok=True)
 
     def find(self, day: dt.date) -> Finished | None:
-        """A day's finished picture, if there is one."""
-        return _read(self._folder_of(day))
+        """Return a day's finished picture, if there is one; the picture counts as shown now."""
+        folder = self._folder_of(day)
+        if finished := _read(folder):
+            with suppress(OSError):  # another process has removed it
+                os.utime(folder)
+        return finished
 
     def recent(self, count: int) -> list[Finished]:
         """The finished pictures of the latest days, newest day first."""
@@ -71,22 +77,28 @@ class Cache:
     @contextmanager
     def adding(self, day: dt.date) -> Iterator[Path]:
         """Give an empty folder that becomes the day's when the block ends without an error."""
+        self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
         part = Path(tempfile.mkdtemp(prefix=PART, dir=self.folder))
         try:
             yield part
             self._take(part, self._folder_of(day))
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        self.trim()
+        self._trim(self._folder_of(day))
 
-    def trim(self) -> None:
-        """Remove the oldest until the rest fits, other models' first; the newest stays, however large it is."""
+    def _trim(self, added: Path) -> None:
+        """Remove what was shown least recently until the rest fits, other models' first.
+
+        The model's latest day stays, and what was just added, however large they are.
+        """
         self._remove_abandoned()
         folders = sorted(self.folders, key=self._age)
-        sizes = [_size(folder) for folder in folders]
-        while len(folders) > 1 and sum(sizes) > self._most_bytes:
-            shutil.rmtree(folders.pop(0), ignore_errors=True)
-            sizes.pop(0)
+        sizes = {folder: _size(folder) for folder in folders}
+        latest = max(filter(self._is_ours, folders), default=None)
+        for folder in folders:
+            if sum(sizes.values()) > self._most_bytes and folder not in (latest, added):
+                shutil.rmtree(folder, ignore_errors=True)
+                del sizes[folder]
 
     def _take(self, part: Path, target: Path) -> None:
         """Rename a finished folder; if another process was faster, its folder stays."""
@@ -106,8 +118,11 @@ class Cache:
     def _folder_of(self, day: dt.date) -> Path:
         return self.folder / f"{day}-{self._revision}"
 
+    def _is_ours(self, folder: Path) -> bool:
+        return folder.name.endswith(f"-{self._revision}")
+
     def _age(self, folder: Path) -> tuple[bool, float]:
-        return folder.name.endswith(self._revision), folder.stat().st_mtime
+        return self._is_ours(folder), _shown_at(folder)
 
 
 def write_record(folder: Path, finished: Finished) -> None:
@@ -118,10 +133,22 @@ def write_record(folder: Path, finished: Finished) -> None:
 def _read(folder: Path) -> Finished | None:
     try:
         record = (folder / RECORD).read_text(encoding="utf-8")
-        return Finished.model_validate_json(record).model_copy(update={"folder": folder})
+        finished = Finished.model_validate_json(record).model_copy(update={"folder": folder})
     except (OSError, ValidationError):
         return None
+    return finished if all((folder / name).is_file() for name in (finished.source, finished.doubled, *COPIES)) else None
+
+
+def _shown_at(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another process has removed it
+        return 0.0
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    sizes = 0
+    with suppress(OSError):  # another process is removing it
+        for path in folder.rglob("*"):
+            sizes += path.stat().st_size
+    return sizes

@@ -1,66 +1,77 @@
-"""NASA's HTML made safe: links are kept, everything else becomes text."""
+"""NASA's HTML made safe: links are kept, everything else becomes text.
+
+Only nh3's parser reads the markup: it takes milliseconds for what patterns of ours took minutes.
+"""
 
 import html
-import re
-from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 import nh3
 
 ARCHIVE = "https://apod.nasa.gov/apod/"  # what the relative links in old explanations are relative to
+LONGEST_ADDRESS = 2000  # characters
+_BLOCKS = ("br", "div", "li", "p")
+_PARAGRAPHS = "<br><br>"
 
 
 def text(markup: str) -> str:
-    """Plain text: no tags, entities resolved, runs of white space made one space."""
-    bare = nh3.clean(_with_spaces(markup), tags=set())
+    """Return plain text: no tags, entities resolved, runs of white space made one space."""
+    bare = _without_blocks(nh3.clean(markup, tags=set(_BLOCKS), attributes={}))
     return " ".join(html.unescape(bare).split())
 
 
 def links(markup: str) -> str:
-    """HTML whose only tags are links to web addresses, which open in a new tab."""
-    cleaned = nh3.clean(
-        _with_spaces(markup),
-        tags={"a"},
-        attributes={"a": {"href"}},
-        url_schemes={"http", "https"},
-        url_relative=("rewrite_with_base", ARCHIVE),
-        link_rel="noopener noreferrer",
-        set_tag_attribute_values={"a": {"target": "_blank"}},
-    )
-    return " ".join(cleaned.split())
+    """Return HTML whose only tags are links to web addresses, which open in a new tab."""
+    return " ".join(_without_blocks(_links_and_blocks(markup)).split())
 
 
 def explanation(markup: str) -> str:
-    """The explanation itself, as `links` gives it: without its heading, and without the housekeeping after it."""
-    body = re.split(r"<br\s*/?>\s*<br\s*/?>", markup, maxsplit=1, flags=re.IGNORECASE)[0]
-    return re.sub(r"^\s*Explanation:\s*", "", links(body))
+    """Return the explanation, as `links` does: without its heading, and without the housekeeping after it."""
+    lines = " ".join(_links_and_blocks(markup).split()).replace("<br> <br>", _PARAGRAPHS)
+    return links(lines.partition(_PARAGRAPHS)[0]).removeprefix("Explanation:").lstrip()
 
 
 def web_address(value: object, base: str = "") -> str:
-    """`value`, seen from `base`, if that is an address on the web; else nothing."""
+    """Return `value`, relative to `base`, if that is an address on the web; else an empty string."""
+    if not isinstance(value, str) or len(value) > LONGEST_ADDRESS:
+        return ""
     try:
-        parts = urlsplit(urljoin(base, value)) if isinstance(value, str) else urlsplit("")
+        parts = urlsplit(urljoin(base, value))
     except ValueError:  # such as https://[
         return ""
     return parts.geturl() if parts.scheme in ("http", "https") and parts.hostname else ""
 
 
 def embedded(markup: str) -> str | None:
-    """The web address of the first video or frame in a page, or None."""
-    finder = _EmbeddedFinder()
-    finder.feed(markup)
-    return finder.address
+    """Return the web address of a video or frame in a page, the first one in it, or None."""
+    found: list[str] = []
+
+    def find(_tag: str, _attribute: str, value: str) -> None:
+        if not found and (address := web_address(value, ARCHIVE)):
+            found.append(address)
+
+    tags = {"iframe", "source", "video"}
+    nh3.clean(markup, tags=tags, attributes={tag: {"src"} for tag in tags}, attribute_filter=find)
+    return found[0] if found else None
 
 
-class _EmbeddedFinder(HTMLParser):
-    address: str | None = None
+def _links_and_blocks(markup: str) -> str:
+    return nh3.clean(
+        markup,
+        tags={"a", *_BLOCKS},
+        attributes={"a": {"href"}},
+        attribute_filter=_web_addresses_only,
+        link_rel="noopener noreferrer",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+    )
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        source = dict(attrs).get("src")
-        if self.address is None and source and tag in ("iframe", "video", "source"):
-            self.address = web_address(source, ARCHIVE) or None
+
+def _web_addresses_only(_tag: str, attribute: str, value: str) -> str | None:
+    return value if attribute != "href" else web_address(value, ARCHIVE) or None
 
 
-def _with_spaces(markup: str) -> str:
-    """Blocks and line breaks stand between words; without them the words would run together."""
-    return re.sub(r"<(?:br|/?p|/?div|/?li)\b[^>]*>", " ", markup, flags=re.IGNORECASE)
+def _without_blocks(cleaned: str) -> str:
+    """Replace the tags of blocks by spaces: without any, words would run together."""
+    for tag in _BLOCKS:
+        cleaned = cleaned.replace(f"<{tag}>", " ").replace(f"</{tag}>", " ")
+    return cleaned

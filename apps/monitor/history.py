@@ -6,17 +6,41 @@ import io
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from apps.monitor.apod import FIRST_DAY
+from upscaler import csv_cells
 from upscaler.errors import DoubleResolutionError
 
 PATIENCE = 60  # seconds to wait for another process's transaction
+LONGEST_CSV = 20_000_000  # characters
+MOST_ROWS = 100_000  # 30 years of days with nine models
+_END = dt.date(2100, 1, 1)
 
 
 class HistoryError(DoubleResolutionError):
     """The history cannot be read or written."""
+
+
+def _day(text: str) -> str:
+    day = dt.date.fromisoformat(text)
+    if text != str(day) or not FIRST_DAY <= day < _END:
+        raise ValueError(f"{text} is no day from {FIRST_DAY} on")
+    return text
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Title = Annotated[str, Field(max_length=2000), AfterValidator(_one_line)]
+Pixels = Annotated[int, Field(gt=0, le=10**6)]
+Number = Annotated[float, Field(ge=-(10**6), le=10**6, allow_inf_nan=False)]
 
 
 class Row(BaseModel):
@@ -28,21 +52,21 @@ class Row(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    day: str
-    revision: str
-    model: str
-    title: str
-    width: int
-    height: int
-    measured_width: int
-    measured_height: int
-    psnr: float
-    ssim: float
-    bicubic_psnr: float
-    bicubic_ssim: float
-    gain: float
-    seconds: float
-    measured_at: str
+    day: Annotated[str, AfterValidator(_day)]
+    revision: Name
+    model: Name
+    title: Title
+    width: Pixels
+    height: Pixels
+    measured_width: Pixels
+    measured_height: Pixels
+    psnr: Number
+    ssim: Number
+    bicubic_psnr: Number
+    bicubic_ssim: Number
+    gain: Number
+    seconds: Number
+    measured_at: Name
 
     @property
     def values(self) -> tuple[str | int | float, ...]:
@@ -51,8 +75,9 @@ class Row(BaseModel):
 
 
 COLUMNS = tuple(Row.model_fields)
-_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL"}
-_COLUMNS_SQL = ", ".join(f"{name} {_TYPES[Row.__annotations__[name]]} NOT NULL" for name in COLUMNS)
+TEXTS = tuple(name for name, field in Row.model_fields.items() if field.annotation is str)
+_TYPES: dict[object, str] = {str: "TEXT", int: "INTEGER", float: "REAL"}
+_COLUMNS_SQL = ", ".join(f"{name} {_TYPES[field.annotation]} NOT NULL" for name, field in Row.model_fields.items())
 _CREATE = f"CREATE TABLE IF NOT EXISTS measurements ({_COLUMNS_SQL}, PRIMARY KEY (day, revision))"
 
 
@@ -62,9 +87,8 @@ class History:
     def __init__(self, path: Path) -> None:
         """Open the file, or make it. Raises HistoryError if it is no history."""
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._transaction() as database:
-            database.execute(_CREATE)
+        with self._transaction():
+            pass
 
     def add(self, rows: Iterable[Row], replace: bool = True) -> None:
         """Add rows; `replace`: one of the same day and model replaces what there is, else it is left out."""
@@ -89,10 +113,13 @@ class History:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction; somebody may have removed it since the last one."""
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=PATIENCE)
             try:
                 with connection:
+                    connection.execute(_CREATE)
                     yield connection
             finally:
                 connection.close()
@@ -103,17 +130,31 @@ class History:
 
 
 def to_csv(rows: Iterable[Row]) -> str:
-    """The rows as CSV, with a heading."""
+    """Write rows as CSV, with a heading; no text in it is a formula for a spreadsheet."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(row.values for row in rows)
+    writer.writerows(map(_cell, row.values) for row in rows)
     return text.getvalue()
 
 
 def from_csv(text: str) -> list[Row]:
-    """The inverse of `to_csv`. Raises HistoryError if the text is none of its."""
+    """Read what `to_csv` wrote. Raises HistoryError if the text is anything else, or too long."""
+    if len(text) > LONGEST_CSV:
+        raise HistoryError(f"the CSV of the history has more than {LONGEST_CSV:,} characters")
     try:
-        return [Row.model_validate(line) for line in csv.DictReader(io.StringIO(text))]
-    except ValidationError as error:
-        raise HistoryError(f"the CSV of the history cannot be read ({error.errors()[0]['msg']})") from error
+        rows = [_row(line) for line in islice(csv.DictReader(io.StringIO(text)), MOST_ROWS + 1)]
+    except (csv.Error, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise HistoryError(f"the CSV of the history cannot be read ({reason})") from error
+    if len(rows) > MOST_ROWS:
+        raise HistoryError(f"the CSV of the history has more than {MOST_ROWS:,} rows")
+    return rows
+
+
+def _cell(value: str | float) -> str | float:
+    return csv_cells.harmless(value) if isinstance(value, str) else value
+
+
+def _row(line: dict[str, str]) -> Row:
+    return Row.model_validate(line | {name: csv_cells.original(line[name]) for name in TEXTS if line.get(name)})

@@ -56,7 +56,8 @@ class Mirror:
                 raise
             except EntryNotFoundError:
                 return []
-            return history.from_csv(Path(path).read_text(encoding="utf-8"))
+            with Path(path).open(encoding="utf-8", errors="replace") as file:
+                return history.from_csv(file.read(history.LONGEST_CSV + 1))
 
     def _give(self, csv: str, parent: str | None) -> None:
         """Upload in one commit on top of `parent`; the Hub refuses it if another writer was faster."""

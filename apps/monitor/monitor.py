@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from apps.monitor import doubling
+from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Cache, Finished
-from apps.monitor.fetch import NotThereError, RefusedError, UnavailableError
+from apps.monitor.fetch import NotThereError, UnavailableError
 from apps.monitor.flights import Flights
 from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
@@ -22,7 +23,8 @@ from upscaler.artifact import Artifact
 from upscaler.command import sentence_for
 from upscaler.errors import ApodError, DoubleResolutionError
 
-HOUR = 3600.0
+MINUTE, HOUR = 60.0, 3600.0
+MOST_TRIED = 10  # pictures that a look downloads in vain
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +61,23 @@ class Monitor:
         self._flights: Flights[News] = Flights()
         self._cores = threading.Lock()
         self._broken: dict[dt.date, tuple[float, str]] = {}
-        self._next_look = 0.0
+        self._next_look = self._next_refresh = 0.0
         self._latest = View(next(iter(cache.recent(1)), None))
         self._has_looked = False
 
     @property
     def latest(self) -> View:
-        """What the last look found; before the first one has ended, the latest picture in the cache."""
+        """What the last look found; before the first one has ended, the latest picture in the cache.
+
+        If somebody has removed that picture, the latest that is left, and it is time to look again.
+        """
+        self._forget_what_is_gone()
         return self._latest
 
     @property
     def has_looked(self) -> bool:
-        """Whether a look has ended, well or not."""
+        """Whether a look has ended, well or not, and what it found is still there."""
+        self._forget_what_is_gone()
         return self._has_looked
 
     @property
@@ -81,6 +88,17 @@ class Monitor:
     def look(self) -> Iterator[News]:
         """Ask NASA for the newest picture and double it if it is new; the last news is a View."""
         return self._flights.follow("newest", self._look)
+
+    def refresh(self) -> Iterator[News]:
+        """Look for a visitor: join a look under way or start one, at most one a minute for all visitors together.
+
+        Those who come sooner get what the last look found, with a sentence.
+        """
+        if self._now() < self._next_refresh:
+            latest = self.latest
+            note = f"NASA was asked less than a minute ago, and this is what it had. {latest.note}".rstrip()
+            return iter([replace(latest, note=note)])
+        return self._flights.follow("newest", self._refresh)
 
     def show(self, day: dt.date) -> Iterator[News]:
         """Show a day, or the latest earlier one that has a picture; the last news is a View."""
@@ -107,6 +125,12 @@ class Monitor:
     def finish(self) -> None:
         """Wait for the work that is under way, measuring included."""
         self._flights.wait()
+
+    def _refresh(self) -> Iterator[News]:
+        try:
+            yield from self._look()
+        finally:
+            self._next_refresh = self._now() + MINUTE
 
     def _look(self) -> Iterator[News]:
         self._next_look = self._now() + HOUR
@@ -138,12 +162,15 @@ class Monitor:
     def _latest_of(self, wanted: dt.date, entries: Iterable[Entry]) -> Generator[News, None, View]:
         """The first of `entries`, newest first, that has a picture, doubled."""
         reasons: list[str] = []
-        video = None
+        video, tried = None, 0
         for entry in entries:
+            if entry.date > wanted:
+                continue
             if entry.date < wanted and not reasons:
                 reasons.append(self._absence(wanted))
             lack = entry.lack or self._known_to_be_broken(entry)
             if not lack:
+                tried += 1
                 try:
                     finished = yield from self._double(entry)
                     return View(finished, _note(reasons, entry.date), video)
@@ -151,6 +178,8 @@ class Monitor:
                     lack = self._remember_broken(entry, error)
             reasons.append(f"the entry of {_spoken(entry.date)} {lack}")
             video = video or entry.video
+            if tried == MOST_TRIED:
+                raise ApodError(f"The pictures of {MOST_TRIED} days in a row are broken or cannot be had")
         raise ApodError("NASA has had no picture for a year")
 
     def _double(self, entry: Entry) -> Generator[News, None, Finished]:
@@ -163,6 +192,12 @@ class Monitor:
         if finished is None:
             raise BrokenPictureError("has a picture that does not fit into the cache; set CACHE_GB higher")
         return finished
+
+    def _forget_what_is_gone(self) -> None:
+        finished = self._latest.finished
+        if finished and not self.cache.find(finished.entry.date):
+            self._latest = View(next(iter(self.cache.recent(1)), None))
+            self._has_looked, self._next_look, self._next_refresh = False, 0.0, 0.0
 
     def _start_measuring(self, view: View) -> None:
         """Measure what is shown, beside the look: nobody needs to wait for that."""

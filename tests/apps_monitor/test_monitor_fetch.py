@@ -1,19 +1,30 @@
 """The HTTP client for NASA's hosts: patient, polite and careful about where it goes."""
 
 import gzip
+import socket
 import threading
+import time
+import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain, repeat
 
+import httpx2
 import pytest
 from clock import Clock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nasa_server import sending
 
 from apps.monitor import fetch
+from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import bounded
-from apps.monitor.fetch import Fetcher, NotThereError, RefusedError, UnavailableError
+from apps.monitor.fetch import Fetcher, NotThereError, UnavailableError
+from upscaler.errors import ApodError
 
-RESET, SILENCE, TRICKLE = -1, -2, -3
+RESET, SILENCE = -1, -2
 
 
 @dataclass
@@ -35,8 +46,6 @@ def site() -> Iterator[Site]:
             status, headers, body = given.answers.pop(0) if len(given.answers) > 1 else given.answers[0]
             if status == SILENCE:
                 over.wait(20)
-            if status == TRICKLE:
-                self.trickle()
             if status < 0:
                 self.close_connection = True
                 return
@@ -46,12 +55,6 @@ def site() -> Iterator[Site]:
                     self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
-
-        def trickle(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            while not over.wait(0.02):
-                self.wfile.write(b"x")
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
@@ -66,10 +69,8 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def fetcher(site: Site, clock: Clock) -> Iterator[Fetcher]:
-    made = Fetcher(site.address, sleep=clock.sleep, now=clock.now)
-    yield made
-    made._session.close()
+def fetcher(site: Site, clock: Clock) -> Fetcher:
+    return Fetcher(site.address, sleep=clock.sleep, now=clock.now)
 
 
 def test_it_says_who_asks(site: Site, fetcher: Fetcher) -> None:
@@ -115,7 +116,7 @@ def test_429_without_retry_after_is_not_hammered(site: Site, fetcher: Fetcher) -
 
 
 def test_silence_ends_in_a_sentence(site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "TIMEOUT", (1, 0.1))
+    monkeypatch.setattr(fetch, "TIMEOUT", httpx2.Timeout(0.1, connect=1))
     site.answers = [(SILENCE, {}, b"")]
     with pytest.raises(UnavailableError, match="did not answer in time"):
         fetcher.get(site.address, 100)
@@ -129,6 +130,19 @@ def test_silence_ends_in_a_sentence(site: Site, fetcher: Fetcher, monkeypatch: p
         "https://example.org\\@science.nasa.gov/a.jpg",  # parsers differ on whose host that is
         "https://science.nasa.gov@example.org/a.jpg",
         "https://science.nasa.gov:22/a.jpg",
+        "https://anyone@science.nasa.gov/a.jpg",
+        "https://.nasa.gov/a.jpg",
+        "https://a..nasa.gov/a.jpg",
+        "https://nasa.gov./a.jpg",
+        f"https://{'a' * 64}.nasa.gov/a.jpg",
+        f"https://{'a.' * 200}nasa.gov/a.jpg",
+        "https://-a.nasa.gov/a.jpg",
+        "https://a_b.nasa.gov/a.jpg",
+        "https://\N{FULLWIDTH LATIN SMALL LETTER N}asa.gov/a.jpg",
+        "https://\ud800.nasa.gov/a.jpg",
+        "https://xn--a.nasa.gov\x00/a.jpg",
+        "https://nasa.gov:99999999999999999999/a.jpg",
+        f"https://nasa.gov/{'a' * 100_000}",
         "http://science.nasa.gov/a.jpg",
         "ftp://science.nasa.gov/a.jpg",
         "file:///etc/passwd",
@@ -139,8 +153,8 @@ def test_silence_ends_in_a_sentence(site: Site, fetcher: Fetcher, monkeypatch: p
     ],
 )
 def test_only_https_to_nasa_is_let_out(fetcher: Fetcher, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetcher._session, "get", lambda *_, **__: pytest.fail("it was asked for"))
-    with pytest.raises(RefusedError, match=r"not NASA's|cannot be read"):
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("it was looked up"))
+    with pytest.raises(RefusedError, match=r"not NASA's|cannot be read|characters"):
         fetcher.get(address, 100)
 
 
@@ -176,13 +190,163 @@ def test_an_answer_cut_short_is_no_answer(site: Site, fetcher: Fetcher) -> None:
         fetcher.get(site.address, 100)
 
 
-def test_an_answer_that_trickles_for_ever_is_given_up(
-    site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetch, "DEADLINE", 0.1)
-    site.answers = [(TRICKLE, {}, b"")]
+START = b"HTTP/1.1 200 OK\r\n"
+TRICKLES: dict[str, list[bytes]] = {
+    "status line": [b"H", b"T", b"T", b"P", b"/"],
+    "header": [START, b"X-A: "],
+    "many headers": [START, b"X-A: 1\r\n"],
+    "interim answers": [b"HTTP/1.1 100 Continue\r\n\r\n"],
+    "chunk size": [START + b"Transfer-Encoding: chunked\r\n\r\n", b"0"],
+    "chunk extension": [START + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"],
+    "chunks": [START + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"],
+    "trailers": [START + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-A: 1\r\n"],
+    "body": [START + b"Content-Length: 900000\r\n\r\n", b"x"],
+    "body without an end": [START + b"\r\n", b"x"],
+    "empty members of gzip": [START + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\0\0\0\0\0\xff", b"x"],
+}
+
+
+@pytest.mark.parametrize("case", TRICKLES)
+def test_an_answer_that_trickles_ends_at_the_deadline(clock: Clock, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    monkeypatch.setattr(fetch, "DEADLINE", 0.4)
+    *start, last = TRICKLES[case]
+    with sending(chain(start, repeat(last, 400)), pause=0.02) as address:  # for 8 s
+        started = time.monotonic()
+        with pytest.raises(UnavailableError, match="is too slow"):
+            Fetcher(address, sleep=clock.sleep, now=clock.now).get(address, 1_000_000)
+        assert time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", b"HTTP/1.1 500 No\r\n\r\n"])
+def test_redirects_and_retries_share_the_deadline(clock: Clock, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    monkeypatch.setattr(fetch, "DEADLINE", 0.4)
+    with sending([answer], pause=0.3) as address, pytest.raises(UnavailableError, match="is too slow"):
+        Fetcher(address, sleep=clock.sleep, now=clock.now).get(address, 1_000_000)
+
+
+def test_a_lookup_that_hangs_ends_at_the_deadline(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "DEADLINE", 0.2)
+    answered = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: answered.wait(20) or [])
     with pytest.raises(UnavailableError, match="is too slow"):
+        fetcher.get("https://science.nasa.gov/a", 100)
+    answered.set()
+
+
+def test_one_slow_answer_holds_back_the_others_no_longer_than_their_deadline(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "DEADLINE", 0.5)
+    with sending([b"H"] * 100, pause=0.1) as address, ThreadPoolExecutor(4) as visitors:
+        fetcher = Fetcher(address, sleep=clock.sleep, now=clock.now)
+        started = time.monotonic()
+        asked = [visitors.submit(fetcher.get, address, 100) for _ in range(4)]
+        assert all(isinstance(one.exception(), UnavailableError) for one in asked)
+        assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        START + b"X-A: " + b"a" * 10_000_000 + b"\r\n\r\n",
+        START + b"X-A: 1\r\n" * 1_000_000 + b"\r\n",
+        START + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 10_000_000,
+        START + b"Content-Length: -1\r\n\r\n",
+        START + b"Content-Length: " + b"9" * 10_000 + b"\r\n\r\n",
+        START + b"Content-Encoding: gzip\r\n\r\nnot gzip",
+        START + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"half")[:-4],
+        b"HTTP/1.1 302 Found\r\nLocation: \r\n\r\n",
+        b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"\0" * 10_000,
+        b"",
+    ],
+    ids=lambda answer: repr(answer[:40]),
+)
+def test_a_broken_answer_ends_in_one_sentence(clock: Clock, answer: bytes) -> None:
+    with sending([answer]) as address, pytest.raises(ApodError) as caught:
+        Fetcher(address, sleep=clock.sleep, now=clock.now).get(address, 1_000_000)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "deflate"])
+def test_only_gzip_is_unpacked(site: Site, fetcher: Fetcher, encoding: str) -> None:
+    site.answers = [(200, {"Content-Encoding": encoding}, b"here")]
+    with pytest.raises(RefusedError, match="not asked for"):
+        fetcher.get(site.address, 100)
+
+
+def test_a_bomb_of_gzip_is_refused_before_it_is_unpacked(site: Site, fetcher: Fetcher) -> None:
+    site.answers = [(200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(200_000_000)))]
+    tracemalloc.start()
+    with pytest.raises(RefusedError, match="larger"):
         fetcher.get(site.address, 1_000_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50_000_000
+
+
+HOSTS = st.one_of(
+    st.text(max_size=80),
+    st.text(st.sampled_from("a.-_@:[]\\/%\u3002\u00df0xn"), max_size=80),
+    st.sampled_from(["", "a", "science", "xn--a", "1.2.3.4", "[::1]", "a" * 64]),
+)
+ADDRESSES = st.builds(
+    "{}{}{}{}{}{}".format,
+    st.sampled_from(["https://", "http://", "https:", "//", "\\\\", "javascript:", "https:///", ""]),
+    st.one_of(st.just(""), st.text(max_size=9).map(lambda user: f"{user}@")),
+    HOSTS,
+    st.sampled_from([".nasa.gov", "nasa.gov", ".nasa.gov.", ".nasa.gov\\", ".NASA.gov", ""]),
+    st.one_of(st.just(""), st.integers(-9, 10**9).map(":{}".format), st.text(max_size=6).map(":{}".format)),
+    st.text(max_size=20),
+)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ADDRESSES)
+def test_no_address_raises_anything_but_a_sentence_or_is_asked_anywhere_else(
+    fetcher: Fetcher, clock: Clock, address: str
+) -> None:
+    looked_up = []
+
+    def nowhere(host: str, *_: object, **__: object) -> list[object]:
+        looked_up.append(host)
+        raise socket.gaierror("no such host")
+
+    clock.sleep(10_000)  # past the pause that the last failure brought
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("socket.getaddrinfo", nowhere)
+        with pytest.raises(ApodError) as caught:
+            fetcher.get(address, 100)
+    assert isinstance(caught.value, (RefusedError, UnavailableError))
+    assert all(host == "nasa.gov" or host.endswith(".nasa.gov") for host in looked_up)
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"])), st.text("0123456789 :,GMTMonNov+-"))
+)
+def test_no_retry_after_raises(fetcher: Fetcher, header: str) -> None:
+    pause = fetcher._retry_after(header)
+    assert pause is None or 1 <= pause <= fetch.LONGEST_RETRY_AFTER
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_connected(
+    fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([[(2, 1, 6, "", ("93.184.215.14", 443))]])  # a second lookup would be another answer
+    asked: list[httpx2.Request] = []
+
+    async def connect(_: object, request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(404)
+
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: next(answers))
+    monkeypatch.setattr("httpx2.AsyncHTTPTransport.handle_async_request", connect)
+    with pytest.raises(NotThereError):
+        fetcher.get("https://science.nasa.gov/a?b", 100)
+    (request,) = asked
+    assert (str(request.url), request.headers["Host"]) == ("https://93.184.215.14/a?b", "science.nasa.gov")
+    assert request.extensions["sni_hostname"] == "science.nasa.gov"
 
 
 def test_a_compressed_answer_in_chunks_is_unpacked(site: Site, fetcher: Fetcher) -> None:

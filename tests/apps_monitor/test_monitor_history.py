@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from nasa_server import Nasa
 
-from apps.monitor.history import COLUMNS, History, Row, from_csv, to_csv
+from apps.monitor.history import COLUMNS, History, HistoryError, Row, from_csv, to_csv
 from apps.monitor.monitor import Monitor, View
 
 ROOT = Path(__file__).parents[2]
@@ -95,3 +96,56 @@ def test_a_day_doubled_but_not_measured_is_measured_at_the_next_look(monitor: Mo
 def test_the_csv_holds_every_row_again() -> None:
     rows = [row("2026-01-01"), row("2026-01-02", "s")]
     assert from_csv(to_csv(rows)) == rows
+
+
+@pytest.mark.parametrize("title", ["=HYPERLINK(1)", "+1", "-1", "@x", "'=1", "'tis", ""])
+def test_no_cell_of_the_csv_is_a_formula_and_each_comes_back(title: str) -> None:
+    rows = [row("2026-01-01").model_copy(update={"title": title, "gain": -1.5, "model": "=m"})]
+    text = to_csv(rows)
+    assert ",'=m," in text and ",-1.5," in text
+    assert f",{title}," not in text or title in ("'tis", "")
+    assert from_csv(text) == rows
+
+
+def test_line_breaks_in_a_title_do_not_spoil_the_file() -> None:
+    values = row("2026-01-01").model_dump() | {"title": "a\rb\n\t=1\x1c"}
+    rows = [Row.model_validate(values)]
+    assert rows[0].title == "a b =1"
+    assert from_csv(to_csv(rows)) == rows
+
+
+HOSTILE = {
+    "gain": ["nan", "inf", "-inf", "1e999", "x", ""],
+    "psnr": ["NaN"],
+    "width": ["0", "-1", "1" * 5000, "1e3"],
+    "day": ["soon", "20260101", "9999-12-31", "0001-01-01", "1995-06-15", "2026-02-30", "2026-W01-1", ""],
+    "title": ["a" * 2001, "a" * 200_000],
+    "revision": ["a" * 201],
+    "measured_at": ["a" * 201],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in HOSTILE for value in HOSTILE[name]])
+def test_a_hostile_cell_on_the_hub_is_refused_in_one_sentence(name: str, value: str) -> None:
+    heading, line = to_csv([row("2026-01-01")]).splitlines()
+    cells = line.replace('"a ""title"", so"', "t").split(",")
+    cells[COLUMNS.index(name)] = value
+    with pytest.raises(HistoryError) as caught:
+        from_csv(f"{heading}\n{','.join(cells)}\n")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,b\n1,2\n", "day\n" + "x\n" * 10, '"' + "a" * 200_000, "x" * 30_000_000, to_csv([]) + "1," * 90 + "\n"],
+    ids=lambda text: repr(text[:12]),
+)
+def test_a_file_on_the_hub_that_is_no_history_is_refused(text: str) -> None:
+    with pytest.raises(HistoryError):
+        from_csv(text)
+
+
+def test_more_rows_than_any_history_has_are_refused() -> None:
+    heading, line = to_csv([row("2026-01-01")]).splitlines()
+    with pytest.raises(HistoryError, match="rows"):
+        from_csv("\n".join([heading, *[line] * 100_001]))

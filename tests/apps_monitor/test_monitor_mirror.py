@@ -87,7 +87,7 @@ def test_one_who_was_slower_does_not_overwrite(hub: Hub, tmp_path: Path, monkeyp
     assert copied(hub) == ["2026-01-01", "2026-01-02"]
 
 
-@pytest.mark.parametrize("trouble", ["down", "broken line", "no rights", "no name", "foreign file"])
+@pytest.mark.parametrize("trouble", ["down", "broken line", "no rights", "no name", "foreign file", "no text"])
 def test_a_hub_that_fails_costs_no_row_and_gets_one_sentence(hub: Hub, tmp_path: Path, trouble: str) -> None:
     history = history_with(tmp_path / "a", "2026-01-01")
     repo = {"no rights": "bob/history", "no name": "a/b/c"}.get(trouble, REPO)
@@ -95,6 +95,8 @@ def test_a_hub_that_fails_costs_no_row_and_gets_one_sentence(hub: Hub, tmp_path:
     hub.breaks_at = "/api/" if trouble == "broken line" else None
     if trouble == "foreign file":
         hub.create(REPO, "dataset", {"history.csv": b"name,size\nx,1\n"})
+    if trouble == "no text":
+        hub.create(REPO, "dataset", {"history.csv": b"day\n\xff\xfe\n"})
     with pytest.raises(MirrorError, match=f"copy {repo} on the Hub is not up to date") as caught:
         Mirror(repo).exchange(history)
     assert "\n" not in str(caught.value)

@@ -1,5 +1,7 @@
 """A page that stays open while days go by."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ from apps.monitor.app import App
 
 
 @pytest.fixture
-def app(interface: str, tiny_model: Path, tmp_path: Path) -> App:
+def app(interface: str, tiny_model: Path, tmp_path: Path) -> Iterator[App]:
     """An app that does not serve."""
     given = {"APOD_URL": interface, "CACHE": str(tmp_path / "cache"), "DOUBLE_RESOLUTION_MODEL": str(tiny_model)}
-    return App(settings.from_environment(given))
+    with closing(App(settings.from_environment(given), tmp_path)) as made:
+        yield made
 
 
 def is_skipped(value: Any) -> bool:

@@ -1,0 +1,175 @@
+"""What visitors may cause: the latest picture stays, and NASA is asked within bounds."""
+
+import datetime as dt
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from clock import Clock
+from hypothesis import given
+from hypothesis import strategies as st
+from nasa_server import Nasa, picture
+
+from apps.monitor import settings
+from apps.monitor.allowance import HOUR, Allowance
+from apps.monitor.apod import Entry
+from apps.monitor.app import NEW_DAYS_AN_HOUR, App
+from apps.monitor.cache import COPIES, Cache, Finished, write_record
+from apps.monitor.history import History
+from apps.monitor.monitor import Monitor, View
+
+TODAY = dt.datetime.now(dt.UTC).date()
+OLD = [TODAY - dt.timedelta(100 + ago) for ago in range(7)]
+
+
+@pytest.fixture
+def app(interface: str, nasa: Nasa, tiny_model: Path, tmp_path: Path) -> Iterator[App]:
+    """An app with room for two days or three, that does not serve; NASA has today and seven old days."""
+    for day in (TODAY, *OLD):
+        nasa.add(str(day), file=picture(480, 640))
+    given = {
+        "APOD_URL": interface,
+        "CACHE": str(tmp_path / "cache"),
+        "CACHE_GB": "0.004",
+        "DOUBLE_RESOLUTION_MODEL": str(tiny_model),
+    }
+    made = App(settings.from_environment(given), tmp_path)
+    yield made
+    made.monitor.finish()
+    made.close()
+
+
+def by(host: str) -> Any:
+    """A request of a visitor."""
+    return SimpleNamespace(client=SimpleNamespace(host=host))
+
+
+def show(app: App, day: dt.date, host: str = "192.0.2.1") -> list[Any]:
+    *_, shown = app.show(str(day), by(host))
+    return list(shown)
+
+
+def add(cache: Cache, day: str) -> None:
+    """Add a day of about 900 bytes."""
+    entry = Entry.model_validate({"date": day})
+    finished = Finished(entry=entry, source="a.jpg", doubled="b.jpg", source_size=(1, 1), doubled_size=(2, 2),
+                        seconds=1, model="m", revision="r")  # fmt: skip
+    with cache.adding(entry.date) as folder:
+        (folder / "a.jpg").write_bytes(bytes(500))
+        for name in ("b.jpg", *COPIES):
+            (folder / name).touch()
+        write_record(folder, finished)
+
+
+def days(app: App) -> list[str]:
+    return sorted(path.name[:10] for path in app.folder.glob("????-??-??-*"))
+
+
+@pytest.mark.slow
+def test_old_days_do_not_evict_todays_picture(app: App) -> None:
+    list(app.visit())
+    for day in OLD:
+        assert str(day.year) in show(app, day)[3]
+    assert len(days(app)) < 1 + len(OLD)
+    assert days(app)[-1] == str(TODAY)
+    assert app.today()["date"] == str(TODAY)
+    *_, visited = app.visit()
+    assert f"{TODAY:%B %Y}" in visited[3]
+
+
+def test_the_old_day_shown_least_recently_goes_first(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 3000, "r")
+    for n, day in enumerate(["2020-01-01", "2020-01-02", "2020-01-03"]):
+        add(cache, day)
+        os.utime(tmp_path / f"{day}-r", (n, n))
+    cache.find(dt.date(2020, 1, 1))
+    add(cache, "2019-01-01")
+    assert sorted(path.name[:10] for path in tmp_path.iterdir()) == ["2019-01-01", "2020-01-01", "2020-01-03"]
+
+
+def test_what_another_model_made_goes_first_and_the_latest_day_never(tmp_path: Path) -> None:
+    add(Cache(tmp_path, 9000, "other"), "2025-01-01")
+    cache = Cache(tmp_path, 1000, "r")
+    for day in ["2020-01-03", "2020-01-01", "2020-01-02"]:
+        add(cache, day)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2020-01-02-r", "2020-01-03-r"]
+
+
+@pytest.mark.parametrize("gone", ["all", "today", "a file"])
+def test_a_picture_that_somebody_removed_is_fetched_again(app: App, gone: str) -> None:
+    list(app.visit())
+    show(app, OLD[0])
+    finished = app.monitor.latest.finished
+    assert finished is not None
+    if gone == "a file":
+        finished.doubled_path.unlink()
+    else:
+        shutil.rmtree(app.folder if gone == "all" else finished.folder)
+    said = app.today()
+    assert said["date"] == str(TODAY)
+    assert Path(said["file"].removeprefix("/gradio_api/file=")).is_file()
+    *_, visited = app.visit()
+    assert f"{TODAY:%B %Y}" in visited[3]
+
+
+@pytest.mark.slow
+def test_while_nasa_is_away_the_newest_that_is_left_stands_for_what_was_removed(app: App, nasa: Nasa) -> None:
+    list(app.visit())
+    show(app, OLD[0])
+    assert app.monitor.latest.finished is not None
+    shutil.rmtree(app.monitor.latest.finished.folder)
+    nasa.failing = 503
+    said = app.today()
+    assert said["date"] == str(OLD[0])
+    assert "It is tried again at" in said["note"]
+
+
+def test_thirty_refreshes_ask_nasa_once_a_minute(monitor: Monitor, nasa: Nasa, clock: Clock) -> None:
+    nasa.add("2026-11-23")
+    list(monitor.look())
+    asked = len(nasa.requests)
+    views = [list(monitor.refresh())[-1] for _ in range(30)]
+    assert len(nasa.requests) == asked + 1
+    assert all(isinstance(view, View) and view.finished for view in views)
+    assert isinstance(views[1], View) and "less than a minute ago" in views[1].note
+    clock.sleep(61)
+    list(monitor.refresh())
+    assert len(nasa.requests) == asked + 2
+
+
+def test_one_visitor_may_not_ask_for_all_the_archive(app: App, nasa: Nasa) -> None:
+    each, _ = NEW_DAYS_AN_HOUR
+    for ago in range(each):
+        app.new_days.take("192.0.2.1", time.time() - ago)
+    asked = len(nasa.requests)
+    assert "ask for another one in 60 minutes" in show(app, OLD[0])[0]
+    assert len(nasa.requests) == asked
+    assert str(OLD[0].year) in show(app, OLD[0], "192.0.2.2")[3]
+    assert str(OLD[0].year) in show(app, OLD[0])[3]  # it is in the cache now
+
+
+ADDRESSES = ["192.0.2.1", "2001:db8::", "192.0.2.2", ""]
+
+
+@given(st.lists(st.tuples(st.sampled_from(ADDRESSES), st.integers(0, 900))))
+def test_within_an_hour_nobody_gets_more_than_allowed(asked: list[tuple[str, int]]) -> None:
+    allowance, now, taken = Allowance(2, 5), 0.0, []
+    for address, pause in asked:
+        now += pause
+        if (again := allowance.take(address, now)) is None:
+            taken.append((now, address))
+        else:
+            assert now < again <= now + HOUR
+        lately = [who for moment, who in taken if moment > now - HOUR]
+        assert len(lately) <= 5
+        assert all(lately.count(who) <= 2 for who in lately)
+
+
+def test_a_history_that_somebody_removed_begins_anew(history: History) -> None:
+    history.path.unlink()
+    assert history.rows() == []

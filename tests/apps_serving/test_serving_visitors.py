@@ -1,0 +1,37 @@
+"""Visitors are told apart by addresses that they cannot choose."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.serving.visitors import address_of
+
+PROXY = "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("8.8.4.4", "8.8.4.4"),
+        ("1.1.1.1, 8.8.4.4", "8.8.4.4"),  # the first is what the visitor claimed
+        ("8.8.4.4, 10.0.0.7", "8.8.4.4"),  # a proxy of the host's network behind it
+        ("8.8.4.4, no address", "8.8.4.4"),
+        ("", PROXY),
+        ("10.0.0.9", PROXY),
+        ("2a00:1450:4001:81b::200e", "2a00:1450:4001:81b::"),
+        ("::ffff:8.8.4.4", "8.8.4.4"),
+    ],
+)
+def test_behind_a_proxy_the_last_public_address_counts(forwarded: str, address: str) -> None:
+    assert address_of(PROXY, {"x-forwarded-for": forwarded}, behind_proxy=True) == address
+
+
+@given(st.text())
+def test_without_a_proxy_nothing_that_is_said_counts(forwarded: str) -> None:
+    assert address_of("192.0.2.1", {"x-forwarded-for": forwarded}, behind_proxy=False) == "192.0.2.1"
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_an_ipv6_visitor_stays_the_same_whatever_the_second_half(second: int) -> None:
+    address = f"2001:db8:0:1:{second >> 48:x}:{second >> 32 & 0xFFFF:x}:{second >> 16 & 0xFFFF:x}:{second & 0xFFFF:x}"
+    assert address_of(address, {}, behind_proxy=False) == "2001:db8:0:1::"

@@ -1,0 +1,23 @@
+"""Texts of others in a CSV."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upscaler.csv_cells import harmless, original
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1"])
+def test_no_cell_is_a_formula(cell: str) -> None:
+    assert harmless(cell) == "'" + cell
+
+
+@pytest.mark.parametrize("cell", ["", "A nebula", "'tis a comet", "a=b", "'"])
+def test_a_plain_text_stays(cell: str) -> None:
+    assert harmless(cell) == original(cell) == cell
+
+
+@given(st.one_of(st.text(), st.text("'=+-@ \t\ra\uff0b")))
+def test_every_text_comes_back(cell: str) -> None:
+    assert original(harmless(cell)) == cell
+    assert not harmless(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
