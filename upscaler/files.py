@@ -14,7 +14,7 @@ from upscaler.budget import check_memory
 from upscaler.errors import PictureError
 from upscaler.formats import check_room, format_of
 from upscaler.limits import DEFAULT_LIMITS, Limits
-from upscaler.metadata import Metadata, with_size, without_location
+from upscaler.metadata import Metadata, corrected
 from upscaler.pixels import Pixels
 from upscaler.price import check_price
 from upscaler.reading import Header, read_frames, read_header
@@ -86,9 +86,8 @@ def _fitted(pixels: Pixels, target: Path) -> Pixels:
 
 
 def _metadata(header: Header, options: Options) -> Metadata:
-    metadata = without_location(header.metadata) if options.remove_location else header.metadata
-    factor = SCALE**options.times
-    return with_size(metadata, factor * header.width, factor * header.height)
+    size = SCALE**options.times * header.width, SCALE**options.times * header.height
+    return corrected(header.metadata, header.path, *size, remove_location=options.remove_location)
 
 
 @dataclass

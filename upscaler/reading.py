@@ -120,7 +120,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             loops=image.info.get("loop"),
             still_first=bool(image.info.get("default_image")),
             damaged=lossy.is_damaged(image, path),
-            metadata=_metadata(image),
+            metadata=_metadata(image, path),
         )
 
 
@@ -212,8 +212,8 @@ def _sequence(image: Image.Image, frames: int) -> Sequence:
     return Sequence.PAGES if image.format == "TIFF" else Sequence.ANIMATION
 
 
-def _metadata(image: Image.Image) -> Metadata:
-    metadata = read_metadata(image)
+def _metadata(image: Image.Image, path: Path) -> Metadata:
+    metadata = read_metadata(image, path)
     return replace(metadata, profile=b"") if image.mode == "CMYK" else metadata  # it is decoded to sRGB
 
 

@@ -63,4 +63,4 @@ class _EmbeddedFinder(HTMLParser):
 
 def _with_spaces(markup: str) -> str:
     """Blocks and line breaks stand between words; without them the words would run together."""
-    return re.sub(r"<(?:br|/?p|/?div|/?li)\b[^>]*>", " ", markup, flags=re.IGNORECASE)
+    return re.sub(r"<(?:br|/?p|/?div|/?li)\b[^<>]*>", " ", markup, flags=re.IGNORECASE)
