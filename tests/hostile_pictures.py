@@ -100,7 +100,7 @@ def csv(path: Path) -> None:
 REFUSED: dict[str, Callable[[Path], None]] = {
     "apng.png": lying_apng,
     "frames.gif": lambda path: gif(path, 20_000),
-    "thin.png": lambda path: thin_png(path, 60_000_000),
+    "thin.png": lambda path: thin_png(path, 30_000_000),
     "scans.jpg": lambda path: jpeg_of_scans(path, 1000),
     "pages.tif": lambda path: deep_tiff(path, 3000),
     "eps.jpg": eps,

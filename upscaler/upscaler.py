@@ -159,10 +159,9 @@ class Upscaler:
 
 
 def _measured(engine: Engine, side: int) -> float:
-    """Return the seconds that each of some windows of noise takes, side by side, after as many to warm up."""
+    """Return the seconds that each of some windows of noise takes, side by side, after one on each core to warm up."""
     noise = np.random.default_rng(0).random((1, COLOURS, side, side), np.float32)
-    windows = 2 * cores() + 2
-    for _ in range(2):
+    for windows in (cores(), 2 * cores()):
         started = time.monotonic()
         for _ in engine.run((n, noise) for n in range(windows)):
             pass
