@@ -63,6 +63,27 @@ def deep_tiff(path: Path, pages: int) -> None:
     path.write_bytes(struct.pack("<2sHI", b"II", 42, 8 + len(block)) + content)
 
 
+def tags_of_the_whole(path: Path, tags: int = 3000, length: int = 5_000_000) -> None:
+    """Write a TIFF whose tags all have the whole file as their value."""
+    picture = [(256, 4, 1, 4), (257, 4, 1, 2), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
+    entries = [*picture, (278, 4, 1, 2), (279, 4, 1, 8), *((40_000 + n, 7, length, 8) for n in range(tags))]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    path.write_bytes(struct.pack("<2sHI", b"II", 42, 8 + length) + bytes(length) + directory + bytes(4))
+
+
+def exif_of_the_whole(path: Path) -> None:
+    """Write a picture, in the format that the suffix names, whose EXIF is tags that all have all of it as value."""
+    tags_of_the_whole(path, 2400, 35_000 if path.suffix == ".jpg" else 1_000_000)
+    exif = b"Exif\0\0" + path.read_bytes()
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    image.save(path, exif=exif)
+    if path.suffix == ".jpg":  # Pillow joins what further segments hold
+        content = path.read_bytes()
+        end = content.index(exif) + len(exif)
+        more = b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)
+        path.write_bytes(content[:end] + more * 30 + content[end:])
+
+
 def blank_xmp(path: Path, blanks: int) -> None:
     """Write a picture, in the format that the suffix names, whose XMP is blanks before a location."""
     location = b'<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/"%bexif:GPSLatitude="48,8N"/>'
@@ -103,6 +124,7 @@ REFUSED: dict[str, Callable[[Path], None]] = {
     "thin.png": lambda path: thin_png(path, 30_000_000),
     "scans.jpg": lambda path: jpeg_of_scans(path, 1000),
     "pages.tif": lambda path: deep_tiff(path, 3000),
+    "tags.tif": tags_of_the_whole,
     "eps.jpg": eps,
     "svg.jpg": svg,
     "csv.tif": csv,

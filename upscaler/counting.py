@@ -1,28 +1,35 @@
 """Parts of a picture file, counted before a decoder sees it.
 
-Decoders believe what a file says of itself: Pillow allocates the first frame of a GIF when it opens the file, and
-libjpeg decodes every scan of a JPEG at full size. Both readers here take one pass, which ends beyond the limit.
+Decoders believe what a file says of itself: Pillow allocates the first frame of a GIF and loads EXIF when it opens the
+file, and libjpeg decodes every scan of a JPEG at full size. The readers here take one pass, which ends at the limit.
 """
 
 import mmap
 import struct
 from typing import BinaryIO
 
+from upscaler.directories import check_directories
 from upscaler.errors import PictureError
 from upscaler.limits import Limits, exceeds
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
+_EXIF, _EXIF_NAME = 0xE1, b"Exif\0\0"
 _GIF_HEADER = 13
 
 
 def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
-    """Raise PictureError if a GIF has too many frames, or larger ones than its header says; a JPEG too many scans."""
+    """Raise PictureError if a JPEG has too many scans, a GIF too many frames or larger ones than its header says.
+
+    The same if the directories of a TIFF, or of EXIF in a JPEG, point at far more than there is.
+    """
     start = file.read(6)
     if start.startswith(b"\xff\xd8"):
         _check_scans(_content(file), name, limits.scans)
     elif start in (b"GIF87a", b"GIF89a"):
         _check_frames(_content(file), name, limits.frames)
+    elif start[:2] in (b"II", b"MM"):
+        check_directories(_content(file), name)
     file.seek(0)
 
 
@@ -35,17 +42,21 @@ def _content(file: BinaryIO) -> mmap.mmap | bytes:
 
 
 def _check_scans(content: mmap.mmap | bytes, name: str, most: int | None) -> None:
-    scans, place = 0, 2
-    while most is not None and (place := content.find(b"\xff", place)) >= 0:
+    scans, place, exif = 0, 2, list[bytes]()
+    while (place := content.find(b"\xff", place)) >= 0:
         place += 1
         kind = content[place] if place < len(content) else _END_OF_IMAGE
         if kind == _END_OF_IMAGE:  # what follows is another picture, which is not decoded
-            return
+            break
         scans += kind == _START_OF_SCAN
-        if scans > most:
+        if exceeds(scans, most):
             raise PictureError(f"{name} is a JPEG of more than {most} scans; save it again without progressive scans")
         if kind not in (0x00, 0xFF) and kind not in _ALONE:
-            place += 1 + int.from_bytes(content[place + 1 : place + 3], "big")
+            length = int.from_bytes(content[place + 1 : place + 3], "big")
+            if kind == _EXIF and content[place + 3 : place + 9] == _EXIF_NAME:
+                exif.append(content[place + 9 : place + 1 + length])  # Pillow joins them
+            place += 1 + length
+    check_directories(b"".join(exif), name)
 
 
 def _check_frames(content: mmap.mmap | bytes, name: str, most: int | None) -> None:

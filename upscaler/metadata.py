@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngImageFile
 
 from upscaler import xmp
+from upscaler.directories import check_directories
 
 _EXIF, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 _BASE = ExifTags.Base
@@ -136,11 +137,10 @@ def loaded_exif(metadata: Metadata) -> Image.Exif:
 
 def _exif(image: Image.Image) -> Image.Exif:
     """The EXIF of an opened file, without decoding the pixels, as Pillow would to find a PNG's behind them."""
-    if not isinstance(image, PngImageFile):
-        return image.getexif()
-    if "exif" not in image.info and (late := _png_chunk(Path(os.fsdecode(image.filename)), b"eXIf")):
-        image.info["exif"] = late
-    return Image.Image.getexif(image)
+    if isinstance(image, PngImageFile) and "exif" not in image.info:
+        image.info["exif"] = _png_chunk(Path(os.fsdecode(image.filename)), b"eXIf")
+    check_directories(image.info.get("exif", b"").removeprefix(b"Exif\0\0"), "it")
+    return Image.Image.getexif(image) if isinstance(image, PngImageFile) else image.getexif()
 
 
 def _png_chunk(path: Path, kind: bytes) -> bytes:

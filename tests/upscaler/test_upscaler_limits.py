@@ -136,3 +136,21 @@ def test_a_small_job_is_not_measured(upscaler: Upscaler, tmp_path: Path) -> None
     Image.fromarray(photo_like(20, 20)).save(tmp_path / "photo.png")
     list(double_file(upscaler, tmp_path / "photo.png", tmp_path / "x.png", Options(limits=Limits(seconds=1e-6))))
     assert (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize("name", ["tags.tif", "exif.jpg"])
+def test_tags_that_are_larger_than_their_file(upscaler: Upscaler, tmp_path: Path, name: str) -> None:
+    if name == "tags.tif":
+        hostile.tags_of_the_whole(tmp_path / name, tags=300)
+    else:
+        hostile.exif_of_the_whole(tmp_path / name)
+    assert "its tags are larger than itself" in refusal(upscaler, tmp_path / name, tmp_path / "x.png", Options())
+
+
+@pytest.mark.parametrize("name", ["exif.png", "exif.webp"])
+def test_exif_that_is_larger_than_itself_is_left_out(
+    upscaler: Upscaler, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hostile.exif_of_the_whole(tmp_path / name)
+    list(double_file(upscaler, tmp_path / name, tmp_path / f"x_{name}"))
+    assert "its EXIF is left out" in caplog.text
