@@ -85,8 +85,8 @@ def exif_of_the_whole(path: Path) -> None:
 
 
 def blank_xmp(path: Path, blanks: int) -> None:
-    """Write a picture, in the format that the suffix names, whose XMP is blanks before a location."""
-    location = b'<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/"%bexif:GPSLatitude="48,8N"/>'
+    """Write a picture, in the format that the suffix names, whose XMP is blanks, then something, then a location."""
+    location = b'<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/"%bexif:Flash="1" exif:GPSLatitude="48,8N"/>'
     with_xmp(path, XMP_HEAD + location % (b" " * blanks) + XMP_TAIL)
 
 
