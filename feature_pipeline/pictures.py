@@ -9,9 +9,13 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from upscaler.errors import PictureError
+from upscaler.limits import Limits, exceeds
+from upscaler.opening import open_picture
 from upscaler.pixels import Pixels
 
-MAX_PIXELS = 50_000_000  # no photo of Open Images has more than 1024x1024; more is a mistake or an attack
+# No photo of Open Images has more than 1024x1024 pixels; more is a mistake or an attack.
+LIMITS = Limits(pixels=50_000_000, scans=100)
 SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -26,8 +30,8 @@ def decode(content: bytes | None) -> Pixels:
     """
     if content is None:
         raise UnusableError("too large")
-    with _counted_reasons(), Image.open(io.BytesIO(content)) as image:
-        if image.width * image.height > MAX_PIXELS:
+    with _counted_reasons(), open_picture(io.BytesIO(content), LIMITS) as image:
+        if exceeds(image.width * image.height, LIMITS.pixels):
             raise UnusableError("too large")
         return np.asarray(_to_srgb(ImageOps.exif_transpose(image)))
 
@@ -40,7 +44,7 @@ def _counted_reasons() -> Iterator[None]:
             yield
     except UnidentifiedImageError as error:
         raise UnusableError("not a picture") from error
-    except Image.DecompressionBombError as error:
+    except PictureError as error:
         raise UnusableError("too large") from error
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise UnusableError("broken") from error

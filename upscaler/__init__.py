@@ -2,6 +2,16 @@
 
 from upscaler.errors import DoubleResolutionError, ModelError, PictureError
 from upscaler.files import Options, double_file
+from upscaler.limits import Limits
 from upscaler.upscaler import Progress, Upscaler
 
-__all__ = ["DoubleResolutionError", "ModelError", "Options", "PictureError", "Progress", "Upscaler", "double_file"]
+__all__ = [
+    "DoubleResolutionError",
+    "Limits",
+    "ModelError",
+    "Options",
+    "PictureError",
+    "Progress",
+    "Upscaler",
+    "double_file",
+]

@@ -12,6 +12,7 @@ from upscaler.command import one_sentence_errors, sentence_for, whole
 from upscaler.errors import DoubleResolutionError, PictureError
 from upscaler.files import Options, double_file
 from upscaler.formats import BY_SUFFIX
+from upscaler.limits import Limits
 from upscaler.plan import Naming, Task, tasks
 from upscaler.upscaler import Upscaler
 
@@ -81,7 +82,9 @@ def _parse(arguments: list[str] | None) -> Config:
         recursive=given.recursive,
         overwrite=given.overwrite,
         model=given.model,
-        options=Options(given.quality, given.times, given.ensemble_flips, max_pixels=round(given.max_pixels * 1e6)),
+        options=Options(
+            given.quality, given.times, given.ensemble_flips, limits=Limits(pixels=round(given.max_pixels * 1e6))
+        ),
     )
 
 

@@ -13,8 +13,10 @@ from upscaler.background import until_done
 from upscaler.budget import check_memory
 from upscaler.errors import PictureError
 from upscaler.formats import check_room, format_of
-from upscaler.metadata import Metadata, with_size, without_location
+from upscaler.limits import DEFAULT_LIMITS, Limits
+from upscaler.metadata import Metadata, corrected
 from upscaler.pixels import Pixels
+from upscaler.price import check_price
 from upscaler.reading import Header, read_frames, read_header
 from upscaler.upscaler import Progress, Upscaler, empty_double
 from upscaler.writing import write
@@ -25,16 +27,15 @@ class Options:
     """How a file is doubled.
 
     quality: of JPEG, WebP, AVIF and HEIC, 1 to 100. times: how often it is doubled (2: four times as wide). flips:
-    average over the eight flips and turns. remove_location: leave out where the photo was taken. max_pixels: the most
-    that a file may have before doubling, all frames together. memory: bytes that may be used (None: half of what the
-    machine has left).
+    average over the eight flips and turns. remove_location: leave out where the photo was taken. limits: the
+    most that the file may have or cost. memory: bytes that may be used (None: half of what the machine has left).
     """
 
     quality: int = 95
     times: int = 1
     flips: bool = False
     remove_location: bool = False
-    max_pixels: int = 100_000_000
+    limits: Limits = DEFAULT_LIMITS
     memory: int | None = None
 
 
@@ -44,8 +45,8 @@ def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options
     Every frame of an animation and every page of a TIFF is doubled. Closing the iterator cancels and leaves no file.
     Raises PictureError if the picture cannot be read, is too large, or cannot be written in that format.
     """
-    header = read_header(source)
-    _check(header, target, options)
+    header = read_header(source, options.limits)
+    _check(upscaler, header, target, options)
     work = _Work(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)))
     with atomic_path(target) as temporary:
         frames = []
@@ -63,15 +64,11 @@ def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options
             yield from (work.progress() for _ in writing)
 
 
-def _check(header: Header, target: Path, options: Options) -> None:
+def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -> None:
     """Raise PictureError if what is known before decoding already says that it cannot be done."""
-    if header.pixels > options.max_pixels:
-        raise PictureError(
-            f"{header.path} has {header.width}x{header.height} pixels{header.counted}, more than the limit of "
-            f"{options.max_pixels / 1e6:g} megapixels; make it smaller or raise --max-pixels"
-        )
     factor = SCALE**options.times
     check_room(target, factor * header.width, factor * header.height, header.sequence)
+    check_price(upscaler, header, options.times, options.flips, options.limits)
     check_memory(header, options.times, options.memory)
 
 
@@ -89,9 +86,8 @@ def _fitted(pixels: Pixels, target: Path) -> Pixels:
 
 
 def _metadata(header: Header, options: Options) -> Metadata:
-    metadata = without_location(header.metadata) if options.remove_location else header.metadata
-    factor = SCALE**options.times
-    return with_size(metadata, factor * header.width, factor * header.height)
+    size = SCALE**options.times * header.width, SCALE**options.times * header.height
+    return corrected(header.metadata, header.path, *size, remove_location=options.remove_location)
 
 
 @dataclass

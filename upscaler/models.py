@@ -14,7 +14,6 @@ VARIABLE = "DOUBLE_RESOLUTION_MODEL"  # the environment's name for the model tha
 NAMES = f"{FAST}, {BEST}, a folder, or user/name[@revision] on the Hub"
 
 _FOLDER = Path(__file__).parent / "bundled"
-_REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
 def wanted() -> str:
@@ -31,7 +30,7 @@ def find(model: str) -> Artifact:
         return artifact.read(_FOLDER / model, name=model)
     if Path(model).is_dir():
         return artifact.read(Path(model))
-    if match := _REPOSITORY.fullmatch(model):
+    if match := re.fullmatch(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", model):
         return hub.pull(match["repo"], match["revision"])
     raise ModelError(f"there is no model {model!r}; give {NAMES}")
 

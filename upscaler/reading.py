@@ -1,31 +1,31 @@
 """Picture files, read: first the header, so that what is too large is refused before it is decoded, then the frames."""
 
 import logging
-import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 
 import numpy as np
-import pyvips
 from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
 
 from upscaler import lossy
 from upscaler.errors import PictureError
-from upscaler.formats import BY_SUFFIX, Sequence
+from upscaler.formats import Sequence
+from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
 from upscaler.metadata import Metadata, orientation, read_metadata
+from upscaler.opening import open_picture
 from upscaler.pixels import Pixels
+from upscaler.vips import pyvips
 
-# Pillow's own limit knows neither ours nor the memory there is; `max_pixels` and the budget are checked instead.
-Image.MAX_IMAGE_PIXELS = None
-
-_FORMATS = sorted({format.name for format in BY_SUFFIX.values()})
 _LAYERS = ("MPO", "HEIF")  # what follows the first picture is a preview or a depth map
 _UNSUPPORTED_MODES = ("F", "I", "LAB")
+_STRIP = 256  # rows that libvips gives at a time
 _LYING = {  # EXIF orientation: whether rows and columns change places, then upside down, then mirrored
     1: (False, False, False),
     2: (False, False, True),
@@ -44,24 +44,22 @@ _BROKEN = (
 )
 
 _log = logging.getLogger(__name__)
-logging.getLogger("pyvips").setLevel(logging.ERROR)  # what matters of its warnings comes as an error as well
 
 
 @dataclass(frozen=True)
 class Header:
     """What is known of a picture file before it is decoded.
 
-    width, height: of the first frame, upright. pixels: of all frames. channels, depth: of one pixel, depth in bits.
-    loops: how often an animation is shown (0: for ever, None: not said). still_first: an APNG's first picture is not
-    part of its animation. damaged: lossy compression left traces.
+    width, height: of the first frame, upright. sizes: the number of frames of each width and height, as stored.
+    channels, depth: of one pixel, depth in bits. loops: how often an animation is shown (0: for ever, None: not said).
+    still_first: an APNG's first picture is not part of its animation. damaged: lossy compression left traces.
     """
 
     path: Path
     format: str
     width: int
     height: int
-    frames: int
-    pixels: int
+    sizes: Mapping[tuple[int, int], int]
     channels: int
     depth: int
     sequence: Sequence
@@ -70,6 +68,16 @@ class Header:
     still_first: bool
     damaged: bool
     metadata: Metadata
+
+    @property
+    def frames(self) -> int:
+        """Number of frames or pages."""
+        return sum(self.sizes.values())
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of all frames together."""
+        return sum(frames * width * height for (width, height), frames in self.sizes.items())
 
     @property
     def counted(self) -> str:
@@ -87,29 +95,32 @@ class Frame:
     milliseconds: float = 0.0
 
 
-def read_header(path: Path) -> Header:
-    """Read what there is to know before decoding. Raises PictureError if `path` is no picture that can be read."""
-    with _opened(path) as image:
+def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
+    """Read what there is to know before decoding.
+
+    Raises PictureError if `path` is no picture that can be read, or has more frames or scans than `limits`.
+    """
+    with _opened(path, limits) as image:
         if image.mode in _UNSUPPORTED_MODES:
             raise PictureError(f"{path} has pixels of the kind {image.mode}; save it with 8 or 16 bits a channel")
         lies = orientation(image)
         width, height = image.size[::-1] if _LYING[_still_lies(image.format, lies)][0] else image.size
-        sizes = _frame_sizes(image)
+        sizes = _frame_sizes(image, path, limits.frames)
+        frames = sum(sizes.values())
         return Header(
             path=path,
             format=image.format or "",
             width=width,
             height=height,
-            frames=len(sizes),
-            pixels=sum(math.prod(size) for size in sizes),
+            sizes=sizes,
             channels=4 if image.has_transparency_data else len(image.getbands()),
-            depth=16 if _is_deep(image, path, len(sizes)) else 8,
-            sequence=_sequence(image, len(sizes)),
+            depth=16 if _is_deep(image, path, frames) else 8,
+            sequence=_sequence(image, frames),
             orientation=lies,
             loops=image.info.get("loop"),
             still_first=bool(image.info.get("default_image")),
             damaged=lossy.is_damaged(image, path),
-            metadata=_metadata(image),
+            metadata=_metadata(image, path),
         )
 
 
@@ -118,20 +129,48 @@ def read_frames(header: Header) -> Iterator[Frame]:
     if header.format == "PNG":
         with _opened(header.path) as image:
             image.verify()  # decoding does not look at the checksums of the pixels
+    read = _read_deep if header.depth == 16 else _read_plain
+    yield from read(header)
+
+
+def _read_plain(header: Header) -> Iterator[Frame]:
     with _opened(header.path) as image:
         for n, frame in zip(range(header.frames), ImageSequence.Iterator(image), strict=False):
-            if header.depth == 16:
-                pixels = _upright(_decoded_deep(header, n), header.orientation)
-            else:
-                pixels = _upright(_decoded(frame, header.path), _still_lies(header.format, header.orientation))
+            if frame.size not in header.sizes:  # memory and work were foreseen for those
+                raise PictureError(f"{header.path} has a frame ({n + 1}) of another size than it says; export it again")
+            pixels = _upright(_decoded(frame, header.path), _still_lies(header.format, header.orientation))
             yield Frame(pixels, float(frame.info.get("duration", 0)))
 
 
+def _read_deep(header: Header) -> Iterator[Frame]:
+    with _plain_errors(header.path):
+        if len(header.sizes) > 1:
+            raise PictureError(f"{header.path} has pages of 16 bits and different sizes; split the file")
+        image = _vips_image(header.path, header.format, header.frames)
+        if image.interpretation == "cmyk":
+            _log.warning("%s: its CMYK colours are converted to sRGB", header.path)
+            image = image.icc_transform("srgb", embedded=True, depth=16, intent="perceptual")
+        region, height = pyvips.Region.new(image), image.height // header.frames
+        for n in range(header.frames):  # one region reads all pages in one pass; opening each would walk to it
+            pixels = np.empty((height, image.width, image.bands), np.uint16)
+            for top in range(0, height, _STRIP):
+                strip = pixels[top : top + _STRIP]
+                rows = region.fetch(0, n * height + top, image.width, len(strip))
+                strip[:] = np.frombuffer(rows, np.uint16).reshape(strip.shape)
+            yield Frame(_upright(pixels, header.orientation))
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, limits: Limits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
+    with _plain_errors(path), open_picture(path, limits) as image:
+        yield image
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    """Turn what libraries raise of a broken file into a PictureError."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            yield image
+        yield
     except UnidentifiedImageError as error:
         raise PictureError(
             f"{path} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
@@ -148,15 +187,22 @@ def first_line(error: Exception) -> str:
     return said.splitlines()[0]
 
 
-def _frame_sizes(image: Image.Image) -> list[tuple[int, int]]:
-    count = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1)
-    if image.format != "TIFF" or count == 1:
-        return [image.size] * count
-    sizes = []
-    for n in range(count):
-        image.seek(n)
-        sizes.append(image.size)
-    image.seek(0)
+def _frame_sizes(image: Image.Image, path: Path, most: int | None) -> Mapping[tuple[int, int], int]:
+    """Count the frames of each size. Raises PictureError if there are more than `most`."""
+    frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1) if image.format != "TIFF" else None
+    sizes = Counter({image.size: frames or 1})
+    if frames is None:  # the pages differ, and none is found but by way of those before
+        for n in count(1):
+            try:
+                image.seek(n)
+            except EOFError:
+                break
+            sizes[image.size] += 1
+            if exceeds(n + 1, most):
+                break
+        image.seek(0)
+    if exceeds(sum(sizes.values()), most):
+        raise PictureError(f"{path} has more frames or pages than the limit of {most:,}; split it")
     return sizes
 
 
@@ -166,31 +212,23 @@ def _sequence(image: Image.Image, frames: int) -> Sequence:
     return Sequence.PAGES if image.format == "TIFF" else Sequence.ANIMATION
 
 
-def _metadata(image: Image.Image) -> Metadata:
-    metadata = read_metadata(image)
+def _metadata(image: Image.Image, path: Path) -> Metadata:
+    metadata = read_metadata(image, path)
     return replace(metadata, profile=b"") if image.mode == "CMYK" else metadata  # it is decoded to sRGB
 
 
 def _is_deep(image: Image.Image, path: Path, frames: int) -> bool:
     """Whether a file has 16 bits a channel; Pillow opens such colours as 8 bits without a word."""
     if image.format == "TIFF" or (image.format == "PNG" and frames == 1):
-        return bool(_vips_image(path, image.format, 0).format == "ushort")
+        return bool(_vips_image(path, image.format, 1).format == "ushort")
     return False
 
 
-def _decoded_deep(header: Header, n: int) -> Pixels:
-    image = _vips_image(header.path, header.format, n)
-    if image.interpretation == "cmyk":
-        _log.warning("%s: its CMYK colours are converted to sRGB", header.path)
-        image = image.icc_transform("srgb", embedded=True, depth=16, intent="perceptual")
-    pixels: Pixels = image.numpy()
-    return pixels.reshape(image.height, image.width, image.bands)
-
-
-def _vips_image(path: Path, format: str, n: int) -> pyvips.Image:
+def _vips_image(path: Path, format: str, pages: int) -> pyvips.Image:
+    """A file as libvips reads it, from top to bottom; the first pages of a TIFF, one below another."""
     if format == "PNG":
         return pyvips.Image.pngload(str(path), access="sequential", fail_on="error")
-    return pyvips.Image.tiffload(str(path), page=n, access="sequential", fail_on="error")
+    return pyvips.Image.tiffload(str(path), n=pages, access="sequential", fail_on="error")
 
 
 def _decoded(image: Image.Image, path: Path) -> Pixels:

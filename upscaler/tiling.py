@@ -31,8 +31,8 @@ def windows(height: int, width: int, size: int) -> Iterator[Window]:
 
 
 def count(height: int, width: int, size: int) -> int:
-    """How many windows cover a picture."""
-    return len(_starts(height, size)) * len(_starts(width, size))
+    """Return the number of windows that cover a picture, without a list of them."""
+    return _along(height, size) * _along(width, size)
 
 
 def read_window(picture: Pixels, window: Window, halo: int) -> Pixels:
@@ -61,6 +61,10 @@ def extended(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
     last = length - 1
     mirrored = np.where(positions < 0, -positions, np.where(positions > last, 2 * last - positions, positions))
     return np.clip(mirrored, 0, last)
+
+
+def _along(length: int, size: int) -> int:
+    return len(range(0, max(length - size, 0), size)) + 1
 
 
 def _starts(length: int, size: int) -> list[int]:

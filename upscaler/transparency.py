@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-import pyvips
 
 from upscaler.pixels import Pixels
+from upscaler.vips import pyvips
 
 _REACH = 3.0  # standard deviations of the blur that spreads colours, at `radius` pixels
 

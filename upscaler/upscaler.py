@@ -9,6 +9,7 @@ import numpy as np
 from upscaler import models, tiling
 from upscaler.architecture import COLOURS, SCALE
 from upscaler.artifact import Artifact
+from upscaler.cores import cores
 from upscaler.engine import ENGINES, Engine, Precision, fastest_precision
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.orientations import Orientation
@@ -38,7 +39,8 @@ class Progress:
 class Upscaler:
     """Doubles pictures with one loaded model. Threads may share it.
 
-    precision: what the networks are computed in, "bf16" where the processor has it, else "f32".
+    precision: what the networks are computed in, "bf16" where the processor has it, else "f32". window: pixels a side
+    that the network doubles in one run.
     """
 
     def __init__(self, model: Artifact, precision: Precision | None = None, window: int | None = None) -> None:
@@ -49,11 +51,12 @@ class Upscaler:
         self.model = model
         self.precision: Precision = precision or fastest_precision()
         engine = ENGINES[self.precision]
-        self._window = window or engine.window
+        self.window = window or engine.window
         self._halo = model.config.architecture.radius
-        side = self._window + 2 * self._halo
+        side = self.window + 2 * self._halo
         self._engine = engine(model, side)
         self._engine_for_jpegs = engine(model.for_jpegs, side) if model.for_jpegs else self._engine
+        self._seconds_per_window: dict[Engine, float] = {}
 
     @classmethod
     def load(cls, model: str = models.FAST) -> "Upscaler":
@@ -97,6 +100,17 @@ class Upscaler:
                 share = (n + share) / len(parts)
                 yield Progress(share, share * megapixels, time.monotonic() - started)
 
+    def count_windows(self, height: int, width: int) -> int:
+        """Return the number of windows that cover a picture."""
+        return tiling.count(height, width, self.window)
+
+    def seconds_per_window(self, *, damaged: bool = False) -> float:
+        """Return the wall-clock time of one window in a long job, measured at the first call. damaged: as above."""
+        engine = self._engine_for_jpegs if damaged else self._engine
+        if engine not in self._seconds_per_window:
+            self._seconds_per_window[engine] = _measured(engine, self.window + 2 * self._halo)
+        return self._seconds_per_window[engine]
+
     def _upscale_opaque(self, engine: Engine, doubled: Pixels, picture: Pixels, flips: bool) -> Iterator[float]:
         """Double a picture of 1 or 3 channels, yielding the share that is done."""
         if is_flat(picture):
@@ -104,7 +118,7 @@ class Upscaler:
             yield 1.0
             return
         height, width = picture.shape[:2]
-        total = tiling.count(height, width, self._window)
+        total = tiling.count(height, width, self.window)
         orientations = list(Orientation) if flips else [Orientation.UPRIGHT]
         neutral = is_neutral(picture)
         for done, (window, seen, planes) in enumerate(self._doubled_windows(engine, picture, orientations), start=1):
@@ -122,7 +136,7 @@ class Upscaler:
         height, width = picture.shape[:2]
         jobs = (
             ((window, seen, orientation), orientation.apply(planes))
-            for window in tiling.windows(height, width, self._window)
+            for window in tiling.windows(height, width, self.window)
             for seen in [tiling.read_window(picture, window, self._halo)]
             for planes in [to_planes(with_colours(seen))]
             for orientation in orientations
@@ -142,6 +156,16 @@ class Upscaler:
             own = seen[self._halo : -self._halo, self._halo : -self._halo]
             double = [array.repeat(SCALE, axis=0).repeat(SCALE, axis=1) for array in (own, flat)]
             np.copyto(pixels, double[0], where=double[1][:, :, np.newaxis])
+
+
+def _measured(engine: Engine, side: int) -> float:
+    """Return the seconds that each of some windows of noise takes, side by side, after one on each core to warm up."""
+    noise = np.random.default_rng(0).random((1, COLOURS, side, side), np.float32)
+    for windows in (cores(), 2 * cores()):
+        started = time.monotonic()
+        for _ in engine.run((n, noise) for n in range(windows)):
+            pass
+    return (time.monotonic() - started) / windows
 
 
 def empty_double(picture: Pixels) -> Pixels:

@@ -1,11 +1,12 @@
 """Pictures, written to files with all that belongs to them: PNG and TIFF by libvips, the rest by Pillow."""
 
 import io
+import logging
 import struct
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyvips
 from PIL import ExifTags, Image, PngImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
@@ -14,13 +15,18 @@ from upscaler.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
 from upscaler.metadata import Metadata, loaded_exif
 from upscaler.pixels import Pixels
 from upscaler.reading import Frame, Header, first_line
+from upscaler.vips import pyvips
 
 # Measured on 48 megapixels of a photo: levels 1, 3 and 6 took 1.4, 4.1 and 6.2 s for 98, 58 and 57 MB.
 _PNG_COMPRESSION = 3
 _MILLIMETRES = 25.4  # an inch
 _UNSAID_DPI = 72.0  # libvips always writes one
 _TIFF_HEADER = 8  # bytes; the last four say where the first directory stands
+_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's 65,535 include a name
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+
+
+_log = logging.getLogger(__name__)
 
 
 def write(
@@ -104,6 +110,8 @@ def _entries(file: BinaryIO, place: int) -> tuple[dict[int, bytes], bytes]:
 def _write_by_pillow(
     file: BinaryIO, format: Format, frames: list[Frame], header: Header, metadata: Metadata, quality: int
 ) -> None:
+    if format is JPEG:
+        metadata = _fitted_to_jpeg(metadata, header)
     options = _belongings(format, metadata) | _compression(format, quality)
     images = [_pillow_image(frame.pixels, format) for frame in frames]
     if len(images) > 1:
@@ -120,6 +128,17 @@ def _pillow_image(pixels: Pixels, format: Format) -> Image.Image:
         pixels = pixels.copy()
         pixels[:, :, -1] = np.where(pixels[:, :, -1] < 128, 0, 255)  # a GIF's pixel is there or not
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _fitted_to_jpeg(metadata: Metadata, header: Header) -> Metadata:
+    """Leave out with a warning what is longer than a JPEG can hold."""
+    if len(metadata.exif) > _JPEG_SEGMENT:
+        _log.warning("%s: its EXIF is left out, for a JPEG cannot hold it", header.path)
+        metadata = replace(metadata, exif=b"")
+    if len(metadata.xmp) > _JPEG_SEGMENT:
+        _log.warning("%s: its XMP is left out, for a JPEG cannot hold it", header.path)
+        metadata = replace(metadata, xmp=b"")
+    return metadata
 
 
 def _belongings(format: Format, metadata: Metadata) -> dict[str, Any]:

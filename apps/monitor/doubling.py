@@ -1,15 +1,16 @@
 """A day's picture fetched, and upscaled and laid out for the page by the worker, into one folder."""
 
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from apps.monitor import cache
 from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Finished
-from apps.monitor.pictures import BrokenPictureError
+from apps.monitor.pictures import MOST_PIXELS, BrokenPictureError
 from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.messages import Update
@@ -36,6 +37,11 @@ def worker_of(model: Artifact, limits: JobLimits) -> Worker:
     return Worker("apps.monitor.worker", {"model": loading.place_of(model)}, limits)
 
 
+def limits_of(worker: Worker) -> dict[str, Any]:
+    """Return what one picture may have and cost, in JSON values for a job of `worker`."""
+    return asdict(replace(worker.limits.of_file(worker.limits.seconds), pixels=MOST_PIXELS))
+
+
 def double_day(client: Client, worker: Worker, model: Artifact, entry: Entry, folder: Path) -> Iterator[Update]:
     """Fill an empty folder with all that belongs to a finished day; the record comes last.
 
@@ -46,7 +52,7 @@ def double_day(client: Client, worker: Worker, model: Artifact, entry: Entry, fo
     file = folder / name
     file.write_bytes(client.picture(entry))
     try:
-        for message in worker.run("double", {"file": str(file), "name": name}, _Result):
+        for message in worker.run("double", {"file": str(file), "name": name, "limits": limits_of(worker)}, _Result):
             if isinstance(message, Update):
                 yield message
             else:

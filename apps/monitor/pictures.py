@@ -7,6 +7,8 @@ from PIL import Image, ImageOps
 
 from upscaler import bicubic
 from upscaler.errors import ApodError, PictureError
+from upscaler.limits import Limits, exceeds
+from upscaler.opening import open_picture
 from upscaler.pixels import Pixels
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}
@@ -20,14 +22,14 @@ class BrokenPictureError(ApodError):
     """What stands behind a day's picture link is no picture that can be doubled."""
 
 
-def checked_suffix(file: Path) -> str:
+def checked_suffix(file: Path, limits: Limits) -> str:
     """Return the suffix of a picture file, found in its content.
 
-    Raises BrokenPictureError unless it is a still picture that can be upscaled.
+    Raises BrokenPictureError unless it is a still picture that can be upscaled within `limits`.
     """
     try:
-        with Image.open(file, formats=sorted(SUFFIXES)) as image:
-            if image.width * image.height > MOST_PIXELS:
+        with open_picture(file, limits) as image:
+            if exceeds(image.width * image.height, limits.pixels):
                 raise BrokenPictureError(f"has a picture of {image.width}x{image.height} pixels, which is too large")
             if getattr(image, "is_animated", False):
                 raise BrokenPictureError("is an animation")
@@ -35,8 +37,8 @@ def checked_suffix(file: Path) -> str:
             return SUFFIXES[image.format or ""]
     except BrokenPictureError:
         raise
-    except Image.DecompressionBombError as error:
-        raise BrokenPictureError("has a picture that is too large") from error
+    except PictureError as error:
+        raise BrokenPictureError("has a picture that costs too much to upscale") from error
     except Exception as error:  # Pillow's readers raise all sorts, and no day may stop the look at the others
         raise BrokenPictureError("has a file that is no picture, or a broken one") from error
 
@@ -44,9 +46,9 @@ def checked_suffix(file: Path) -> str:
 def read(path: Path) -> Pixels:
     """A picture as the page shows it: upright, HW3 uint8. Raises PictureError if it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise PictureError(f"{path.name} cannot be read any more ({error}); remove its folder") from error
 
 

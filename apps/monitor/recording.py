@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from apps.monitor import cleaning
 from apps.monitor.apod import Entry
 from apps.monitor.cache import Finished
+from apps.monitor.doubling import limits_of
 from apps.monitor.history import History, Row
 from apps.monitor.measure import Measurement
 from apps.monitor.mirror import MirrorError, NoMirrorError
@@ -61,7 +62,7 @@ class Recorder:
 
         Raises JobRefusedError or WorkerError if it cannot be measured, HistoryError if it cannot be written down.
         """
-        *_, result = self._worker.run("measure", {"file": str(picture)}, _Result)
+        *_, result = self._worker.run("measure", {"file": str(picture), "limits": limits_of(self._worker)}, _Result)
         row = self._row(entry, cast(_Result, result))
         self.history.add([row])
         self._is_copied = self._copy is None

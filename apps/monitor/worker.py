@@ -1,8 +1,8 @@
 """The monitor's worker process: upscale a day's picture and lay it out for the page; measure the model on one."""
 
-import dataclasses
 import time
 from collections.abc import Generator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from apps.monitor.pictures import BrokenPictureError
 from apps.serving import loading
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
-from upscaler import Options, PictureError, Upscaler, double_file
+from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.reading import read_header
 
 WRITTEN_AS = {".gif": ".png"}  # an upscaled picture has more colours than a GIF
@@ -22,28 +22,28 @@ def prepare(model: dict[str, Any]) -> tuple[Mapping[str, Job], dict[str, Any]]:
     """Load the model; there are no facts."""
     upscaler = loading.load(**model)
 
-    def double(file: Path, name: str) -> Generator[Update, None, dict[str, Any]]:
-        return (yield from _double(upscaler, file, name))
+    def double(file: Path, name: str, limits: Limits) -> Generator[Update, None, dict[str, Any]]:
+        return (yield from _double(upscaler, file, name, limits))
 
-    def measured(file: Path) -> Generator[Update, None, dict[str, Any]]:
+    def measured(file: Path, limits: Limits) -> Generator[Update, None, dict[str, Any]]:
         yield Update()
-        pictures.checked_suffix(file)
+        pictures.checked_suffix(file, limits)
         picture = pictures.read(file)
         height, width = picture.shape[:2]
-        return {"width": width, "height": height, "measured": dataclasses.asdict(measure(upscaler, picture))}
+        return {"width": width, "height": height, "measured": asdict(measure(upscaler, picture))}
 
     return {"double": double, "measure": measured}, {}
 
 
-def _double(upscaler: Upscaler, file: Path, name: str) -> Generator[Update, None, dict[str, Any]]:
+def _double(upscaler: Upscaler, file: Path, name: str, limits: Limits) -> Generator[Update, None, dict[str, Any]]:
     """Rename a file to `name` and its suffix, upscale it into `name`_2x beside it, and write the page's copies."""
-    suffix = pictures.checked_suffix(file)
+    suffix = pictures.checked_suffix(file, limits)
     source = file.rename(file.with_name(f"{name}{suffix}"))
     doubled = file.with_name(f"{name}_2x{WRITTEN_AS.get(suffix, suffix)}")
     started = time.monotonic()
     try:
         header = read_header(source)
-        for now in double_file(upscaler, source, doubled, Options(max_pixels=pictures.MOST_PIXELS)):
+        for now in double_file(upscaler, source, doubled, Options(limits=limits)):
             yield Update(share=now.share, megapixels=now.megapixels, seconds=now.seconds)
         seconds = time.monotonic() - started
         pictures.write_copies(source.parent, source, doubled)

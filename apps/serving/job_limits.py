@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from upscaler import budget
+from upscaler import Limits, budget
 from upscaler.cores import cores
 
 _MEMORY_SHARE = 0.75  # of what the machine has left when the app starts
@@ -11,8 +11,15 @@ _SECONDS = 30 * 60.0
 
 @dataclass(frozen=True)
 class JobLimits:
-    """`memory` of the job's process in bytes, CPU and wall-clock time in seconds."""
+    """`memory` of the job's process in bytes, CPU and wall-clock time in seconds; the rest as in `Limits`."""
 
     memory: int = field(default_factory=lambda: int(_MEMORY_SHARE * budget.left()))
     cpu_seconds: float = field(default_factory=lambda: _SECONDS * cores())
     seconds: float = _SECONDS
+    frames: int = 1_000
+    windows: int = 100_000
+    scans: int = 100
+
+    def of_file(self, seconds: float) -> Limits:
+        """Return the limits of a file that is to be finished within `seconds`."""
+        return Limits(frames=self.frames, windows=self.windows, scans=self.scans, seconds=seconds)

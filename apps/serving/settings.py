@@ -69,6 +69,9 @@ def _job_limits(environment: Mapping[str, str], defaults: JobLimits) -> JobLimit
         memory=round(_GB * number(environment, "MAX_MEMORY_GB", defaults.memory / _GB, 0.5, 1e6)),
         cpu_seconds=60 * number(environment, "MAX_CPU_MINUTES", minutes * cores(), 0.01, 1e6),
         seconds=60 * minutes,
+        frames=whole(environment, "MAX_FRAMES", defaults.frames),
+        windows=whole(environment, "MAX_WINDOWS", defaults.windows),
+        scans=whole(environment, "MAX_SCANS", defaults.scans),
     )
 
 

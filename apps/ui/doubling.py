@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from apps.serving.messages import Nothing, Update
 from apps.serving.temporary import keep
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
-from upscaler import Options
+from upscaler import Limits, Options
 from upscaler.atomic import remove_parts
 from upscaler.command import sentence_for
 from upscaler.formats import BY_SUFFIX
@@ -106,9 +106,10 @@ def double_one(
 ) -> Iterator[tuple[float, str]]:
     """Double one file before the moment `ends`, yielding the share done and a sentence; appends to `work.done`."""
     before, after = (target.with_name(f"{target.stem}_{name}.webp") for name in ("before", "after"))
-    arguments = {"model": model, "options": asdict(options(choices))}
+    seconds = ends - time.monotonic()
+    arguments = {"model": model, "options": asdict(options(choices, worker.limits.of_file(seconds)))}
     arguments |= {"source": str(file), "target": str(target), "before": str(before), "after": str(after)}
-    for message in worker.run("double", arguments, _Result, ends - time.monotonic()):
+    for message in worker.run("double", arguments, _Result, seconds):
         if isinstance(message, Update):
             yield message.share, message.stage or speed(message)
         else:
@@ -136,13 +137,14 @@ def speed(update: Update) -> str:
     return f"{update.share:.0%} · {megapixels:.1f} megapixels a second · {seconds:.0f} s left"
 
 
-def options(choices: Choices) -> Options:
+def options(choices: Choices, limits: Limits) -> Options:
     """The choices in the upscaler's terms."""
     return Options(
         quality=choices.quality,
         times=2 if choices.four_times else 1,
         flips=choices.flips,
         remove_location=choices.remove_location,
+        limits=limits,
     )
 
 

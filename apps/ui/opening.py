@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-import pyvips
 from PIL import Image
 
 from upscaler import budget
 from upscaler.errors import PictureError
 from upscaler.reading import read_frames, read_header
+from upscaler.vips import pyvips
 
 READ_IN_PIECES = ("jpegload", "pngload", "tiffload")
 DECODED = 12  # bytes a pixel, at most, while a picture is decoded at once
-
-pyvips.cache_set_max(0)  # libvips would keep what was opened, deleted files among it
 
 
 def opened(path: Path) -> pyvips.Image:

@@ -13,13 +13,10 @@ import numpy as np
 import pytest
 import pyvips
 from generated import photo_like
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from upscaler import Options, Upscaler, double_file
 from upscaler.formats import BY_SUFFIX
-from upscaler.metadata import Metadata, with_size
 from upscaler.pixels import Pixels
 
 XMP = (
@@ -96,12 +93,6 @@ def test_the_location_can_be_left_out(upscaler: Upscaler, camera_photo: Path, su
     assert not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
     assert image.getexif()[ExifTags.Base.Make] == "Cam"
     assert b"GPS" not in camera_photo.with_name(f"x{suffix}").read_bytes()
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.binary(max_size=200), st.integers(1, 99_999), st.integers(1, 99_999))
-def test_a_foreign_xmp_is_kept_as_it_is(xmp: bytes, width: int, height: int) -> None:
-    assert with_size(Metadata(xmp=xmp), width, height) == Metadata(xmp=xmp)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from upscaler import Options, PictureError, Upscaler, double_file
+from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.__main__ import main
 from upscaler.reading import read_frames, read_header
 
@@ -116,7 +117,7 @@ def test_changed_bytes_are_read_or_refused(
         assert all(frame.pixels.dtype in (np.uint8, np.uint16) for frame in frames)
 
 
-def refusal(upscaler: Upscaler, source: Path, target: Path, **options: int) -> str:
+def refusal(upscaler: Upscaler, source: Path, target: Path, **options: Any) -> str:
     before = sorted(source.parent.iterdir())
     with pytest.raises(PictureError) as refused:
         next(double_file(upscaler, source, target, Options(**options)))
@@ -132,7 +133,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_too_many_pixels(upscaler: Upscaler, photo: Path) -> None:
-    said = refusal(upscaler, photo, photo.with_name("x.png"), max_pixels=1999)
+    said = refusal(upscaler, photo, photo.with_name("x.png"), limits=Limits(pixels=1999))
     assert "50x40" in said
     assert "--max-pixels" in said
 

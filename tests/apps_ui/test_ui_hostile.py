@@ -1,0 +1,62 @@
+"""Each hostile picture costs one sentence, within seconds, and the next photo is doubled."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import hostile_pictures as hostile
+import pytest
+from generated import photo_like, write_tiny_model
+from PIL import Image
+
+from apps.serving import loading
+from apps.serving.job_limits import JobLimits
+from apps.serving.worker import Worker
+from apps.ui.doubling import Choices, double_all
+from upscaler import artifact
+
+GENEROUS = 30.0  # seconds; the worker's limit is as long, and its sentence another
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    model = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny_model")
+    place = loading.place_of(artifact.read(model))
+    with Worker("apps.ui.worker", {"models": [place]}, JobLimits(seconds=GENEROUS)) as started:
+        started.start()
+        yield started
+
+
+@pytest.mark.parametrize("name", hostile.REFUSED)
+def test_a_hostile_picture_costs_one_sentence(worker: Worker, tmp_path: Path, name: str) -> None:
+    photo = tmp_path / "photo.png"
+    hostile.REFUSED[name](tmp_path / name)
+    Image.fromarray(photo_like(30, 40)).save(photo)
+    started = time.monotonic()
+    *_, work = double_all(worker, "tiny_model", [tmp_path / name, photo], Choices(), tmp_path)
+    assert time.monotonic() - started < GENEROUS
+    assert [doubled.doubled_size for doubled in work.done] == [(80, 60)]
+    assert len(work.failed) == 1
+    assert work.failed[0].startswith(name) and work.failed[0].endswith(".") and "\n" not in work.failed[0]
+    assert not any(
+        said in work.failed[0] for said in ("took", "ended", "memory", "--max-pixels", "cannot be worked on")
+    )
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+def test_blanks_before_a_location_cost_no_time(worker: Worker, tmp_path: Path, suffix: str) -> None:
+    hostile.blank_xmp(tmp_path / f"in{suffix}", 900_000)
+    *_, work = double_all(worker, "tiny_model", [tmp_path / f"in{suffix}"], Choices(remove_location=True), tmp_path)
+    assert work.failed == []
+    assert b"GPS" not in work.done[0].file.read_bytes()
+
+
+def test_a_job_that_would_take_longer_than_is_left_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    Image.linear_gradient("L").resize((8000, 5000)).save(tmp_path / "photo.png", compress_level=1)
+    limits = JobLimits(seconds=10, windows=10**9)
+    with Worker("apps.ui.worker", {"models": [loading.place_of(artifact.read(tiny_model))]}, limits) as worker:
+        choices = Choices(flips=True, four_times=True)
+        *_, work = double_all(worker, "tiny_model", [tmp_path / "photo.png"], choices, tmp_path)
+    assert work.done == []
+    assert work.failed[0].startswith("photo.png would take about ")
+    assert "more than the limit of 10 seconds" in work.failed[0]

@@ -1,0 +1,156 @@
+"""Work and memory that a file asks for are bounded before they are spent."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import hostile_pictures as hostile
+import numpy as np
+import pytest
+from generated import photo_like
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from upscaler import Limits, Options, PictureError, Upscaler, double_file
+from upscaler.price import count_windows
+from upscaler.reading import read_frames, read_header
+
+GENEROUS = 20.0  # seconds; without limits these take minutes to hours
+LIMITS = Limits(frames=1_000, windows=100_000, scans=100)
+
+
+def refusal(upscaler: Upscaler, source: Path, target: Path, options: Options) -> str:
+    started = time.monotonic()
+    with pytest.raises(PictureError) as refused:
+        list(double_file(upscaler, source, target, options))
+    assert time.monotonic() - started < GENEROUS
+    assert not target.exists()
+    said = str(refused.value)
+    assert source.name in said and "\n" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "limit"),
+    [
+        ("apng.png", hostile.lying_apng, "1,000"),
+        ("frames.gif", lambda path: hostile.gif(path, 20_000), "1,000"),
+        ("thin.png", lambda path: hostile.thin_png(path, 10_000_000), "100,000"),
+        ("scans.jpg", lambda path: hostile.jpeg_of_scans(path, 1000), "100"),
+        ("pages.tif", lambda path: hostile.deep_tiff(path, 3000), "1,000"),
+    ],
+)
+def test_what_costs_too_much_is_refused_before_work(
+    upscaler: Upscaler, tmp_path: Path, name: str, write: Callable[[Path], None], limit: str
+) -> None:
+    source = tmp_path / name
+    write(source)
+    assert limit in refusal(upscaler, source, tmp_path / f"x{source.suffix}", Options(limits=LIMITS))
+
+
+def test_nothing_is_allocated_from_a_header_without_limits_on_frames(upscaler: Upscaler, tmp_path: Path) -> None:
+    hostile.lying_apng(tmp_path / "apng.png")
+    said = refusal(upscaler, tmp_path / "apng.png", tmp_path / "x.png", Options())
+    assert "4x2 pixels in 2147483647 frames" in said and "100 megapixels" in said
+
+
+def test_a_gif_with_a_frame_beyond_its_screen(upscaler: Upscaler, tmp_path: Path) -> None:
+    source = tmp_path / "small.gif"
+    hostile.gif(source, 3)
+    content = bytearray(source.read_bytes())
+    frame = content.rindex(b",\0\0\0\0\x04\0\x02\0")
+    content[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"  # 65,535 pixels a side
+    source.write_bytes(content)
+    assert "lies outside" in refusal(upscaler, source, tmp_path / "x.gif", Options())
+
+
+@pytest.mark.parametrize("write", [hostile.gif, hostile.jpeg_of_scans, hostile.deep_tiff])
+def test_what_keeps_the_limits_is_doubled(
+    upscaler: Upscaler, tmp_path: Path, write: Callable[[Path, int], None]
+) -> None:
+    suffix = {hostile.gif: ".gif", hostile.jpeg_of_scans: ".jpg", hostile.deep_tiff: ".tif"}[write]
+    write(tmp_path / f"in{suffix}", 30)
+    list(double_file(upscaler, tmp_path / f"in{suffix}", tmp_path / f"x{suffix}", Options(limits=LIMITS)))
+    assert (tmp_path / f"x{suffix}").exists()
+
+
+def test_scans_of_a_thumbnail_do_not_count(tmp_path: Path) -> None:
+    hostile.jpeg_of_scans(tmp_path / "thumbnail.jpg", 200)
+    Image.fromarray(photo_like(20, 30)).save(tmp_path / "photo.jpg", exif=b"Exif\0\0" + b"x" * 9)
+    content = (tmp_path / "photo.jpg").read_bytes()
+    thumbnail = (tmp_path / "thumbnail.jpg").read_bytes()[:60_000]
+    comment = b"\xff\xfe" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    (tmp_path / "photo.jpg").write_bytes(content[:2] + comment + content[2:])
+    assert read_header(tmp_path / "photo.jpg", LIMITS).width == 30
+
+
+def test_deep_pages_are_read_in_one_pass(tmp_path: Path) -> None:
+    hostile.deep_tiff(tmp_path / "pages.tif", 3000)  # opened page by page: 6 minutes
+    header = read_header(tmp_path / "pages.tif")
+    started = time.monotonic()
+    frames = list(read_frames(header))
+    assert time.monotonic() - started < GENEROUS
+    assert len(frames) == header.frames == 3000
+    assert all((frame.pixels.ravel() == np.arange(0, 8000, 1000)).all() for frame in frames)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    height=st.integers(8, 60),
+    width=st.integers(8, 60),
+    frames=st.integers(1, 3),
+    mode=st.sampled_from(["L", "LA", "RGB", "RGBA"]),
+    times=st.integers(1, 2),
+    flips=st.booleans(),
+)
+def test_the_price_is_the_number_of_runs_of_the_network(
+    upscaler: Upscaler,
+    tmp_path_factory: pytest.TempPathFactory,
+    height: int,
+    width: int,
+    frames: int,
+    mode: str,
+    times: int,
+    flips: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("price")
+    noise = np.random.default_rng(0).integers(0, 256, (frames, height, width, 4), np.uint8)
+    pages = [Image.fromarray(page).convert(mode) for page in noise]
+    pages[0].save(folder / "in.tif", save_all=True, append_images=pages[1:])
+    run, seen = upscaler._engine.run, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upscaler._engine, "run", lambda jobs: run((seen.append(1), job)[1] for job in jobs))
+        list(double_file(upscaler, folder / "in.tif", folder / "x.tif", Options(times=times, flips=flips)))
+    assert count_windows(upscaler, read_header(folder / "in.tif"), times, flips) == len(seen)
+
+
+def test_a_job_that_would_take_too_long(upscaler: Upscaler, tmp_path: Path) -> None:
+    Image.fromarray(photo_like(400, 400)).save(tmp_path / "photo.png")
+    options = Options(limits=Limits(seconds=1e-6))
+    said = refusal(upscaler, tmp_path / "photo.png", tmp_path / "x.png", options)
+    assert "would take about" in said and "choose a faster model" in said
+
+
+def test_a_small_job_is_not_measured(upscaler: Upscaler, tmp_path: Path) -> None:
+    Image.fromarray(photo_like(20, 20)).save(tmp_path / "photo.png")
+    list(double_file(upscaler, tmp_path / "photo.png", tmp_path / "x.png", Options(limits=Limits(seconds=1e-6))))
+    assert (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize("name", ["tags.tif", "exif.jpg"])
+def test_tags_that_are_larger_than_their_file(upscaler: Upscaler, tmp_path: Path, name: str) -> None:
+    if name == "tags.tif":
+        hostile.tags_of_the_whole(tmp_path / name, tags=300)
+    else:
+        hostile.exif_of_the_whole(tmp_path / name)
+    assert "its tags are larger than itself" in refusal(upscaler, tmp_path / name, tmp_path / "x.png", Options())
+
+
+@pytest.mark.parametrize("name", ["exif.png", "exif.webp"])
+def test_exif_that_is_larger_than_itself_is_left_out(
+    upscaler: Upscaler, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hostile.exif_of_the_whole(tmp_path / name)
+    list(double_file(upscaler, tmp_path / name, tmp_path / f"x_{name}"))
+    assert "its EXIF is left out" in caplog.text

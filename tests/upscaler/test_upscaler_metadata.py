@@ -1,0 +1,150 @@
+"""Pixels never depend on metadata, and metadata costs no more time than its length."""
+
+import io
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import hostile_pictures as hostile
+import numpy as np
+import pytest
+from generated import photo_like
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from upscaler import Options, Upscaler, double_file, xmp
+from upscaler.metadata import Metadata, corrected
+from upscaler.xmp import XmpError
+
+GENEROUS = 20.0  # seconds; the pattern that stood here took hours for 1 MB
+VALUES = {(xmp.TIFF, "Orientation"): "1", (xmp.EXIF, "PixelXDimension"): "99"}
+DESCRIPTION = (
+    '<rdf:Description xmlns:rdf="r" xmlns:p="http://ns.adobe.com/exif/1.0/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+    " {attributes}>{elements}</rdf:Description>"
+)
+
+
+def edited(attributes: str = "", elements: str = "", *, remove_location: bool = True) -> str:
+    packet = DESCRIPTION.format(attributes=attributes, elements=elements)
+    return xmp.edited(packet.encode(), VALUES, remove_location=remove_location).decode()
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+@pytest.mark.parametrize("blanks", [200_000, 2_000_000])
+def test_blanks_before_a_location(upscaler: Upscaler, tmp_path: Path, suffix: str, blanks: int) -> None:
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"x{suffix}"
+    hostile.blank_xmp(source, blanks)
+    started = time.monotonic()
+    list(double_file(upscaler, source, target, Options(remove_location=True)))
+    assert time.monotonic() - started < GENEROUS
+    assert b"GPS" not in target.read_bytes()
+
+
+@pytest.mark.parametrize("prefix", ["p", "exif"])
+def test_a_location_goes_under_any_prefix(prefix: str) -> None:
+    packet = DESCRIPTION.replace("xmlns:p=", f"xmlns:{prefix}=").format(
+        attributes=f'{prefix}:GPSLatitude="10,5N" {prefix}:Flash="1"',
+        elements=f"<{prefix}:GPSLongitude>11</{prefix}:GPSLongitude>"
+        f"<{prefix}:GPSAreaInformation><rdf:li>Bozen</rdf:li></{prefix}:GPSAreaInformation>",
+    )
+    found = xmp.edited(packet.encode(), VALUES, remove_location=True).decode()
+    assert "GPS" not in found and "Bozen" not in found and "10,5N" not in found
+    assert f'{prefix}:Flash="1"' in found
+
+
+def test_a_location_stays_unless_it_is_to_go() -> None:
+    found = edited('p:GPSLatitude="10,5N"', "<p:GPSLongitude>11</p:GPSLongitude>", remove_location=False)
+    assert "10,5N" in found and "<p:GPSLongitude>11</p:GPSLongitude>" in found
+
+
+def test_what_is_not_edited_stays_as_it_was_written() -> None:
+    text = '<!-- a & b --><p:Note xml:lang="de">A&amp;B <![CDATA[<x>]]>\u00fc</p:Note>\n   '
+    found = edited('tiff:Orientation="6"', f"<p:PixelXDimension>5</p:PixelXDimension>{text}")
+    assert 'tiff:Orientation="1"' in found and "<p:PixelXDimension>99</p:PixelXDimension>" in found
+    assert text in found
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")))
+def test_any_value_is_kept(value: str) -> None:
+    from xml.dom import minidom
+    from xml.sax.saxutils import quoteattr
+
+    found = edited(f"p:Note={quoteattr(value)}")
+    assert minidom.parseString(found).documentElement.getAttribute("p:Note") == value
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_edited_or_refused(content: bytes) -> None:
+    with suppress(XmpError):
+        xmp.edited(content, VALUES, remove_location=True)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b'<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>',
+        b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
+        b'<?xml version="1.0" encoding="utf-7"?><a/>',
+        b"<a" + b" " * xmp.LONGEST + b"/>",
+        b"no XML",
+    ],
+)
+def test_what_cannot_be_edited_is_left_out_with_a_warning(packet: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    kept = corrected(Metadata(xmp=packet), Path("photo.jpg"), 8, 6, remove_location=False)
+    assert kept == Metadata()
+    assert "photo.jpg: its XMP is left out" in caplog.text
+
+
+@pytest.mark.parametrize("unit", ["<p:GPSa>", "<p:a/>", "&amp;", "<!-- -->", "<p:a b='&lt;'/>", "<![CDATA[x]]>"])
+def test_a_megabyte_takes_linear_time(unit: str) -> None:
+    started = time.monotonic()
+    with suppress(XmpError):
+        edited(elements=unit * (990_000 // len(unit)))
+    assert time.monotonic() - started < GENEROUS
+
+
+def camera_exif() -> bytes:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation], exif[ExifTags.Base.XResolution] = "Cam", 1, 72.0
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    details[ExifTags.Base.DateTimeOriginal], details[ExifTags.Base.ExifImageWidth] = "2020:01:02 03:04:05", 12
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    return exif.tobytes()
+
+
+EXIF = camera_exif()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.integers(6, len(EXIF) - 1), st.integers(0, 255), min_size=1, max_size=6), st.booleans())
+@pytest.mark.filterwarnings("ignore")  # Pillow says of some that they are corrupt
+def test_broken_exif_costs_itself_only(
+    upscaler: Upscaler, tmp_path_factory: pytest.TempPathFactory, changes: dict[int, int], remove_location: bool
+) -> None:
+    exif, folder = bytearray(EXIF), tmp_path_factory.getbasetemp()
+    for place, value in changes.items():
+        exif[place] = value
+    flat = Image.new("RGB", (12, 12), (1, 2, 3))
+    for suffix in (".jpg", ".tif"):
+        flat.save(folder / "exif.png", exif=bytes(exif))
+        target = folder / f"exif_2x{suffix}"
+        list(double_file(upscaler, folder / "exif.png", target, Options(remove_location=remove_location)))
+        with Image.open(target) as image:
+            image.load()
+            assert {image.width, image.height} == {24}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
+@pytest.mark.parametrize("kind", ["exif", "xmp", "icc_profile"])
+def test_long_and_broken_metadata_costs_itself_only(
+    upscaler: Upscaler, tmp_path: Path, suffix: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "x" * 100_000
+    content = {"exif": exif, "xmp": b"<a>" + b"x" * 100_000 + b"</a>", "icc_profile": b"x" * 7_000_000}[kind]
+    Image.fromarray(photo_like(12, 9)).save(tmp_path / "in.webp", lossless=True, **{kind: content})
+    target = tmp_path / f"x{suffix}"
+    list(double_file(upscaler, tmp_path / "in.webp", target))
+    assert np.asarray(Image.open(io.BytesIO(target.read_bytes()))).shape == (24, 18, 3)
+    assert ("is left out" in caplog.text) == (suffix == ".jpg" or kind == "icc_profile")

@@ -1,0 +1,92 @@
+"""Parts of a picture file, counted before a decoder sees it.
+
+Decoders believe what a file says of itself: Pillow allocates the first frame of a GIF and loads EXIF when it opens the
+file, and libjpeg decodes every scan of a JPEG at full size. The readers here take one pass, which ends at the limit.
+"""
+
+import mmap
+import struct
+from typing import BinaryIO
+
+from upscaler.directories import check_directories
+from upscaler.errors import PictureError
+from upscaler.limits import Limits, exceeds
+
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_ALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
+_EXIF, _EXIF_NAME = 0xE1, b"Exif\0\0"
+_GIF_HEADER = 13
+
+
+def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
+    """Raise PictureError if a JPEG has too many scans, a GIF too many frames or larger ones than its header says.
+
+    The same if the directories of a TIFF, or of EXIF in a JPEG, point at far more than there is.
+    """
+    start = file.read(6)
+    if start.startswith(b"\xff\xd8"):
+        _check_scans(_content(file), name, limits.scans)
+    elif start in (b"GIF87a", b"GIF89a"):
+        _check_frames(_content(file), name, limits.frames)
+    elif start[:2] in (b"II", b"MM"):
+        check_directories(_content(file), name)
+    file.seek(0)
+
+
+def _content(file: BinaryIO) -> mmap.mmap | bytes:
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError:  # in memory
+        file.seek(0)
+        return file.read()
+
+
+def _check_scans(content: mmap.mmap | bytes, name: str, most: int | None) -> None:
+    scans, place, exif = 0, 2, list[bytes]()
+    while (place := content.find(b"\xff", place)) >= 0:
+        place += 1
+        kind = content[place] if place < len(content) else _END_OF_IMAGE
+        if kind == _END_OF_IMAGE:  # what follows is another picture, which is not decoded
+            break
+        scans += kind == _START_OF_SCAN
+        if exceeds(scans, most):
+            raise PictureError(f"{name} is a JPEG of more than {most} scans; save it again without progressive scans")
+        if kind not in (0x00, 0xFF) and kind not in _ALONE:
+            length = int.from_bytes(content[place + 1 : place + 3], "big")
+            if kind == _EXIF and content[place + 3 : place + 9] == _EXIF_NAME:
+                exif.append(content[place + 9 : place + 1 + length])  # Pillow joins them
+            place += 1 + length
+    check_directories(b"".join(exif), name)
+
+
+def _check_frames(content: mmap.mmap | bytes, name: str, most: int | None) -> None:
+    if len(content) < _GIF_HEADER:
+        return
+    screen, frames = struct.unpack_from("<HH", content, 6), 0
+    place = _GIF_HEADER + _palette(content[10])
+    while place < len(content) and (kind := content[place]) != ord(";"):
+        place += 1
+        if kind == ord("!"):
+            place = _after_blocks(content, place + 1)
+        elif kind == ord(",") and place + 9 <= len(content):
+            left, top, width, height, flags = struct.unpack_from("<HHHHB", content, place)
+            if left + width > screen[0] or top + height > screen[1]:
+                raise PictureError(
+                    f"{name} is a GIF of {screen[0]}x{screen[1]} pixels with a frame that lies outside; export it again"
+                )
+            frames += 1
+            if exceeds(frames, most):
+                raise PictureError(f"{name} has more frames than the limit of {most:,}; shorten it")
+            place = _after_blocks(content, place + 9 + _palette(flags) + 1)
+
+
+def _palette(flags: int) -> int:
+    """Return the bytes of a GIF's palette."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _after_blocks(content: mmap.mmap | bytes, place: int) -> int:
+    """Return the place behind a GIF's chain of blocks."""
+    while place < len(content) and content[place]:
+        place += 1 + content[place]
+    return place + 1

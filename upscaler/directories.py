@@ -1,0 +1,65 @@
+"""Directories of TIFF and EXIF, looked through before Pillow loads all that they point at.
+
+Pillow copies each value into memory, and any number of entries may point at the same bytes: a file of 5 MB took over
+6 GB when it was opened.
+"""
+
+import mmap
+import struct
+from dataclasses import dataclass
+
+from upscaler.errors import PictureError
+
+_POINTERS = (34665, 34853, 40965)  # to the directories of EXIF, GPS and interoperability
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # bytes, by type
+_SHARED = 4  # times the content's length that values may take: a count may be wrong in an honest file too
+_ALWAYS = 1_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Places and sizes in a TIFF, as struct formats: of the file's header, a count, an entry and a pointer."""
+
+    order: str
+    first: int
+    count: str
+    entry: str
+    pointer: str
+
+
+def check_directories(content: mmap.mmap | bytes, name: str) -> None:
+    """Raise PictureError if the values of a TIFF's or EXIF's directory, or all directories, are larger than it."""
+    if len(content) < 16:
+        return
+    order = ">" if content[:2] == b"MM" else "<"
+    layout = _Layout(order, 8, "Q", "HHQQ", "Q") if content[2] == 43 else _Layout(order, 4, "H", "HHII", "I")
+    places, seen, entries = [_number(content, layout.first, layout.pointer, order)], set[int](), 0
+    while places:
+        if (place := places.pop()) in seen or not 0 < place < len(content):
+            continue
+        seen.add(place)
+        found, values, directories = _looked_through(content, place, layout)
+        entries += found
+        places += directories
+        if values > _SHARED * len(content) + _ALWAYS or entries > len(content):
+            raise PictureError(f"{name} is broken (its tags are larger than itself); export it again")
+
+
+def _looked_through(content: mmap.mmap | bytes, place: int, layout: _Layout) -> tuple[int, int, list[int]]:
+    """Return a directory's number of entries, the bytes of its values, and the directories that it points at."""
+    length = struct.calcsize(layout.order + layout.entry)
+    start = place + struct.calcsize(layout.order + layout.count)
+    room = max(len(content) - start, 0) // length
+    entries = min(_number(content, place, layout.count, layout.order), room)
+    end, values, directories = start + entries * length, 0, []
+    for tag, kind, count, value in struct.iter_unpack(layout.order + layout.entry, content[start:end]):
+        values += min(count * _SIZES.get(kind, 0), len(content))
+        if tag in _POINTERS:
+            directories.append(value)
+    return entries, values, [_number(content, end, layout.pointer, layout.order), *directories]
+
+
+def _number(content: mmap.mmap | bytes, place: int, format: str, order: str) -> int:
+    """Return the number at a place; 0 beyond the end."""
+    piece = content[place : place + struct.calcsize(order + format)]
+    return int(struct.unpack(order + format, piece)[0]) if len(piece) == struct.calcsize(order + format) else 0

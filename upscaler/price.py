@@ -1,0 +1,46 @@
+"""Price of upscaling a file, known before work starts: runs of the network, and the time that they take."""
+
+from upscaler.architecture import SCALE
+from upscaler.errors import PictureError
+from upscaler.limits import Limits, duration, exceeds
+from upscaler.orientations import Orientation
+from upscaler.reading import Header
+from upscaler.upscaler import Upscaler
+
+_WORTH_MEASURING = 200  # windows; fewer take seconds on any machine, and the measurement itself is some
+
+
+def count_windows(upscaler: Upscaler, header: Header, times: int, flips: bool) -> int:
+    """Count the runs of the network for a whole file: every window of all frames, flips, alpha and doublings."""
+    scales = [SCALE**n for n in range(times)]
+    windows = sum(
+        frames * upscaler.count_windows(scale * height, scale * width)
+        for (width, height), frames in header.sizes.items()
+        for scale in scales
+    )
+    return windows * (len(Orientation) if flips else 1) * (2 if header.channels in (2, 4) else 1)
+
+
+def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, limits: Limits) -> None:
+    """Raise PictureError if a file has or costs more than `limits`. Its first file of a size measures the upscaler."""
+    size = f"{header.width}x{header.height} pixels{header.counted}"
+    if exceeds(header.pixels, limits.pixels):
+        raise PictureError(
+            f"{header.path} has {size}, more than the limit of {(limits.pixels or 0) / 1e6:g} megapixels; "
+            "make it smaller or raise --max-pixels"
+        )
+    if exceeds(header.frames, limits.frames):
+        raise PictureError(f"{header.path} has {size}, more than the limit of {limits.frames:,}; split it")
+    windows = count_windows(upscaler, header, times, flips)
+    if exceeds(windows, limits.windows):
+        raise PictureError(
+            f"{header.path} has {size}, which take {windows:,} runs of the network, more than the limit of "
+            f"{limits.windows:,}; make it smaller, or leave out flips or the second doubling"
+        )
+    if limits.seconds is not None and windows > _WORTH_MEASURING:
+        seconds = windows * upscaler.seconds_per_window(damaged=header.damaged)
+        if exceeds(seconds, limits.seconds):
+            raise PictureError(
+                f"{header.path} would take about {duration(seconds)}, more than the limit of "
+                f"{duration(limits.seconds)}; make it smaller, or choose a faster model"
+            )
