@@ -2,12 +2,16 @@
 
 import os
 import shutil
+import signal
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import psutil
 
@@ -21,6 +25,9 @@ def temporary_folder(keep_seconds: float) -> Iterator[Path]:
 
     Files in it are deleted `keep_seconds` after their last use, and so are the folders of apps that were killed.
     """
+    for name in ("SIGTERM", "SIGHUP"):  # by default they end the process at once, with the folder left behind
+        if number := getattr(signal, name, None):
+            signal.signal(number, _exit)
     _remove_abandoned(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}_")).resolve()
     before = tempfile.tempdir
@@ -75,6 +82,10 @@ def delete(file: Path, seconds: float) -> None:
         aside.unlink()
     else:
         aside.rename(file)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)  # as shells report a process that a signal has ended
 
 
 def _is_old(path: Path, seconds: float) -> bool:

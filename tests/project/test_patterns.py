@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GENEROUS = 60.0  # seconds for all inputs of one pattern: a quadratic one takes hours
 
-# Every use of a regular expression in what serves people: (module, function of `re`, pattern). None is compiled
-# beforehand, so that the function shows: what is linear in a full match may be quadratic in a search.
+# Every use of a regular expression in what serves people: (module, function of `re`, pattern). A compiled
+# one is used by `fullmatch`: what is linear in a full match may be quadratic in a search.
 USES = {
     ("upscaler/models.py", "fullmatch", r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?"),
     ("upscaler/hub.py", "compile", "[0-9a-f]{40}"),
@@ -23,7 +23,7 @@ USES = {
 _FUZZ = """
 import re, sys
 pattern = re.compile(sys.argv[2], re.IGNORECASE)
-use = {"sub": lambda text: pattern.sub("", text), "fullmatch": pattern.fullmatch, "compile": pattern.fullmatch}[sys.argv[1]]
+use = {"sub": lambda text: pattern.sub("", text)}.get(sys.argv[1], pattern.fullmatch)
 units = " ", "\\n", "a", "a/", "-", "a@", "@", "<", ">", "<br", "<br ", "<br/", "<br>", "<p", "<p ", "</p", "<div a",
 units += "a.", "0", "a-a.", "<br> ", "](", "](a", "](a:", "#", "Explanation:", "Explanation: ", " <p a=b"
 for unit in units:

@@ -1,0 +1,70 @@
+"""Everything temporary is gone when the app is, however it ends."""
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from generated import photo_like, write_tiny_model
+from gradio_client import Client, handle_file
+from PIL import Image
+from running_app import running_app
+
+from apps.serving.temporary import is_inside, size_of
+
+PREFIX = "double_resolution_*"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    return {"DOUBLE_RESOLUTION_MODEL": str(write_tiny_model(tmp_path / "model")), "TMPDIR": str(tmp_path)}
+
+
+def double(address: str, folder: Path) -> None:
+    photo = folder / "photo.png"
+    Image.fromarray(photo_like(30, 40)).save(photo)
+    Client(address, verbose=False).predict(handle_file(photo), api_name="/double")
+
+
+def has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE  # which nobody has waited for yet
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_stopped_app_leaves_no_file_and_no_process(settings: dict[str, str], tmp_path: Path, name: str) -> None:
+    with running_app("apps.ui", settings) as (app, address):
+        double(address, tmp_path)
+        (folder,) = tmp_path.glob(PREFIX)
+        assert size_of(folder) > 0
+        workers = psutil.Process(app.pid).children(recursive=True)
+        app.send_signal(getattr(signal, name))
+        app.wait(60)
+    assert not folder.exists()
+    assert workers and all(has_ended(worker) for worker in workers)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_what_a_killed_app_left_is_removed_by_the_next(settings: dict[str, str], tmp_path: Path) -> None:
+    with running_app("apps.ui", settings) as (app, address):
+        double(address, tmp_path)
+        app.kill()
+        app.wait(60)
+    (left,) = tmp_path.glob(PREFIX)
+    with running_app("apps.ui", settings):
+        assert not left.exists()
+        assert len(list(tmp_path.glob(PREFIX))) == 1
+
+
+def test_hidden_files_and_links_out_of_a_folder_are_not_inside(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside.txt"
+    (folder / ".hidden").mkdir(parents=True)
+    outside.write_text("outside", encoding="utf-8")
+    for name in ("a.png", ".part-a.png", ".hidden/a.png"):
+        (folder / name).write_text("inside", encoding="utf-8")
+    (folder / "link.png").symlink_to(outside)
+    assert is_inside(folder / "a.png", folder)
+    for name in ("", ".part-a.png", ".hidden/a.png", "link.png", "../outside.txt", "gone.png", "a.png/x", "\0"):
+        assert not is_inside(folder / name, folder)
