@@ -19,6 +19,7 @@ from typing import Any
 from huggingface_hub import HfApi, get_token, metadata_load, metadata_save
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
+from apps.serving import settings
 from upscaler import artifact, hub, models
 from upscaler.command import one_sentence_errors
 from upscaler.errors import DoubleResolutionError, HubUnreachableError
@@ -27,8 +28,8 @@ ROOT = Path(__file__).parents[1]
 LOCKS = (Path("requirements/build.txt"), Path("requirements/serving.txt"))
 SHARED = ("upscaler", "apps/serving")  # what both apps import
 VARIABLES = {
-    "ui": (models.VARIABLE, "MAX_FILE_MB", "QUEUE_SIZE", "DELETE_AFTER_SECONDS"),
-    "monitor": (models.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO"),
+    "ui": (models.VARIABLE, *settings.VARIABLES),
+    "monitor": (models.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO", *settings.VARIABLES),
 }
 SECRETS = ("HF_TOKEN",)  # for a private model, and for the monitor to write HISTORY_REPO
 

@@ -11,6 +11,20 @@ from apps.serving.job_limits import JobLimits
 from upscaler.cores import cores
 from upscaler.errors import DoubleResolutionError
 
+# What a host sets besides the address to listen on; docs/hosting.md describes each.
+VARIABLES = (
+    *(
+        "ALLOWED_HOSTS",
+        "BEHIND_PROXY",
+        "MAX_FILE_MB",
+        "JOBS_EACH",
+        "QUEUE_SIZE",
+        "TEMPORARY_GB",
+        "DELETE_AFTER_SECONDS",
+    ),
+    *("MAX_MINUTES", "MAX_CPU_MINUTES", "MAX_MEMORY_GB", "MAX_FRAMES", "MAX_WINDOWS", "MAX_SCANS"),
+)
+
 _GB = 1e9
 _DISK_SHARE = 0.5  # of what is free when the app starts, at most, for everything temporary
 
