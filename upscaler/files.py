@@ -1,7 +1,7 @@
 """A picture file in, the doubled picture's file out."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.metadata import Metadata, corrected
 from upscaler.pixels import Pixels
 from upscaler.price import check_price
-from upscaler.reading import Header, read_frames, read_header
+from upscaler.reading import Frame, Header, read_frames, read_header
 from upscaler.upscaler import Progress, Upscaler, empty_double
 from upscaler.writing import write
 
@@ -49,19 +49,27 @@ def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options
     _check(upscaler, header, target, options)
     work = _Work(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)))
     with atomic_path(target) as temporary:
-        frames = []
-        for frame in read_frames(header):
-            pixels, damaged = _fitted(frame.pixels, target), header.damaged
-            for _ in range(options.times):
-                doubled = empty_double(pixels)
-                doubling = upscaler.upscale_into(doubled, pixels, flips=options.flips, damaged=damaged)
-                yield from work.counted(doubled, doubling)
-                pixels, damaged = doubled, False  # what is doubled has lost the traces
-            frames.append(replace(frame, pixels=pixels))
+        frames = yield from _doubled_frames(upscaler, header, target, options, work)
         with temporary.open("w+b") as file:
             metadata = _metadata(header, options)
             writing = until_done(write, file, format_of(target), frames, header, metadata, options.quality)
             yield from (work.progress() for _ in writing)
+
+
+def _doubled_frames(
+    upscaler: Upscaler, header: Header, target: Path, options: Options, work: "_Work"
+) -> Generator[Progress, None, list[Frame]]:
+    """Upscale all frames; what was read is released before they are written."""
+    frames = []
+    for frame in read_frames(header):
+        pixels, damaged = _fitted(frame.pixels, target), header.damaged
+        for _ in range(options.times):
+            doubled = empty_double(pixels)
+            doubling = upscaler.upscale_into(doubled, pixels, flips=options.flips, damaged=damaged)
+            yield from work.counted(doubled, doubling)
+            pixels, damaged = doubled, False  # what is doubled has lost the traces
+        frames.append(replace(frame, pixels=pixels))
+    return frames
 
 
 def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -> None:
@@ -69,7 +77,7 @@ def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -
     factor = SCALE**options.times
     check_room(target, factor * header.width, factor * header.height, header.sequence)
     check_price(upscaler, header, options.times, options.flips, options.limits)
-    check_memory(header, options.times, options.memory)
+    check_memory(header, format_of(target), options.times, options.memory)
 
 
 def _fitted(pixels: Pixels, target: Path) -> Pixels:

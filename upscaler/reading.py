@@ -113,7 +113,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             width=width,
             height=height,
             sizes=sizes,
-            channels=4 if image.has_transparency_data else len(image.getbands()),
+            channels=_channels(image),
             depth=16 if _is_deep(image, path, frames) else 8,
             sequence=_sequence(image, frames),
             orientation=lies,
@@ -158,6 +158,12 @@ def _read_deep(header: Header) -> Iterator[Frame]:
                 rows = region.fetch(0, n * height + top, image.width, len(strip))
                 strip[:] = np.frombuffer(rows, np.uint16).reshape(strip.shape)
             yield Frame(_upright(pixels, header.orientation))
+
+
+def _channels(image: Image.Image) -> int:
+    """Count the channels of the decoded pixels."""
+    colours = 1 if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I;16") else 3
+    return colours + (image.has_transparency_data and image.mode != "CMYK")
 
 
 @contextmanager

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 def write(
     file: BinaryIO, format: Format, frames: list[Frame], header: Header, metadata: Metadata, quality: int
 ) -> None:
-    """Write frames into an open, empty file. Raises PictureError if the format's library refuses.
+    """Write frames into an open, empty file; takes them out of the list. Raises PictureError if the library refuses.
 
     header: of the file that the frames come from; metadata: what is to be said of them. quality: 1 to 100, of JPEG,
     WebP, AVIF and HEIC.
@@ -113,9 +113,13 @@ def _write_by_pillow(
     if format is JPEG:
         metadata = _fitted_to_jpeg(metadata, header)
     options = _belongings(format, metadata) | _compression(format, quality)
-    images = [_pillow_image(frame.pixels, format) for frame in frames]
+    if len(frames) > 1:
+        options |= _timing(format, frames, header) | {"save_all": True}
+    images = []
+    while frames:  # what Pillow has copied is not kept twice
+        images.append(_pillow_image(frames.pop(0).pixels, format))
     if len(images) > 1:
-        options |= _timing(format, frames, header) | {"save_all": True, "append_images": images[1:]}
+        options["append_images"] = images[1:]
     encoded = io.BytesIO()  # given a real file, Pillow takes a part that was written for the whole
     images[0].save(encoded, format.name, **options)
     file.write(encoded.getbuffer())
