@@ -84,6 +84,20 @@ def exif_of_the_whole(path: Path) -> None:
         path.write_bytes(content[:end] + more * 30 + content[end:])
 
 
+def exif_that_begins_again(path: Path) -> None:
+    """Write a picture whose EXIF is a million beginnings, of which Pillow takes one after another."""
+    Image.new("RGB", (8, 8)).save(path, exif=b"Exif\0\0" * 1_000_000)
+
+
+def commented_gif(path: Path) -> None:
+    """Write a GIF with a comment of 10 MB, for which Pillow's time grows with its square."""
+    Image.new("P", (8, 8)).save(path)
+    content = path.read_bytes()
+    screen = 13 + (3 << (content[10] & 7) + 1 if content[10] & 0x80 else 0)
+    comment = b"!\xfe" + (b"\xff" + bytes(255)) * 40_000 + b"\0"
+    path.write_bytes(content[:screen] + comment + content[screen:])
+
+
 def blank_xmp(path: Path, blanks: int) -> None:
     """Write a picture, in the format that the suffix names, whose XMP is blanks, then something, then a location."""
     location = b'<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/"%bexif:Flash="1" exif:GPSLatitude="48,8N"/>'
@@ -125,6 +139,8 @@ REFUSED: dict[str, Callable[[Path], None]] = {
     "scans.jpg": lambda path: jpeg_of_scans(path, 1000),
     "pages.tif": lambda path: deep_tiff(path, 3000),
     "tags.tif": tags_of_the_whole,
+    "tags.avif": exif_of_the_whole,
+    "comment.gif": commented_gif,
     "eps.jpg": eps,
     "svg.jpg": svg,
     "csv.tif": csv,

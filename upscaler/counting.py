@@ -6,16 +6,22 @@ file, and libjpeg decodes every scan of a JPEG at full size. The readers here ta
 
 import mmap
 import struct
+from contextlib import suppress
 from typing import BinaryIO
 
-from upscaler.directories import check_directories
+from PIL import _avif
+
+from upscaler.directories import check_directories, check_exif
 from upscaler.errors import PictureError
 from upscaler.limits import Limits, exceeds
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
 _EXIF, _EXIF_NAME = 0xE1, b"Exif\0\0"
+_ISO_MEDIA = b"ft"  # the beginning of "ftyp", the first box of AVIF and HEIC
+_AVIF_EXIF = 4  # its place in what Pillow's decoder tells
 _GIF_HEADER = 13
+_GIF_COMMENT, _LONGEST_COMMENTS = b"\xfe", 1_000_000  # bytes; Pillow's time for them grows with their square
 
 
 def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
@@ -30,6 +36,8 @@ def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
         _check_frames(_content(file), name, limits.frames)
     elif start[:2] in (b"II", b"MM"):
         check_directories(_content(file), name)
+    elif start[4:] == _ISO_MEDIA:
+        _check_exif_of_avif(_content(file), name)
     file.seek(0)
 
 
@@ -56,18 +64,27 @@ def _check_scans(content: mmap.mmap | bytes, name: str, most: int | None) -> Non
             if kind == _EXIF and content[place + 3 : place + 9] == _EXIF_NAME:
                 exif.append(content[place + 9 : place + 1 + length])  # Pillow joins them
             place += 1 + length
-    check_directories(b"".join(exif), name)
+    check_exif(b"".join(exif), name)
+
+
+def _check_exif_of_avif(content: mmap.mmap | bytes, name: str) -> None:
+    with suppress(SyntaxError):  # no AVIF, or a broken one, which Pillow refuses as well
+        check_exif(_avif.AvifDecoder(bytes(content[:]), "auto", 1).get_info()[_AVIF_EXIF] or b"", name)
 
 
 def _check_frames(content: mmap.mmap | bytes, name: str, most: int | None) -> None:
     if len(content) < _GIF_HEADER:
         return
-    screen, frames = struct.unpack_from("<HH", content, 6), 0
+    screen, frames, comments = struct.unpack_from("<HH", content, 6), 0, 0
     place = _GIF_HEADER + _palette(content[10])
     while place < len(content) and (kind := content[place]) != ord(";"):
         place += 1
         if kind == ord("!"):
-            place = _after_blocks(content, place + 1)
+            end = _after_blocks(content, place + 1)
+            comments += (end - place) * (content[place : place + 1] == _GIF_COMMENT)
+            if comments > _LONGEST_COMMENTS:
+                raise PictureError(f"{name} has comments of more than a megabyte; export it without them")
+            place = end
         elif kind == ord(",") and place + 9 <= len(content):
             left, top, width, height, flags = struct.unpack_from("<HHHHB", content, place)
             if left + width > screen[0] or top + height > screen[1]:

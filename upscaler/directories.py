@@ -12,6 +12,7 @@ from upscaler.errors import PictureError
 
 _POINTERS = (34665, 34853, 40965)  # to the directories of EXIF, GPS and interoperability
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # bytes, by type
+_PREFIX = b"Exif\0\0"
 _SHARED = 4  # times the content's length that values may take: a count may be wrong in an honest file too
 _ALWAYS = 1_000_000  # bytes
 
@@ -43,6 +44,17 @@ def check_directories(content: mmap.mmap | bytes, name: str) -> None:
         places += directories
         if values > _SHARED * len(content) + _ALWAYS or entries > len(content):
             raise PictureError(f"{name} is broken (its tags are larger than itself); export it again")
+
+
+def check_exif(exif: bytes, name: str) -> None:
+    """Raise PictureError as `check_directories` does, or if the prefix is repeated.
+
+    Pillow takes one prefix after another, and copies the rest each time: a million of them would take hours.
+    """
+    exif = exif.removeprefix(_PREFIX)
+    if exif.startswith(_PREFIX):
+        raise PictureError(f"{name} is broken (its EXIF begins twice); export it again")
+    check_directories(exif, name)
 
 
 def _looked_through(content: mmap.mmap | bytes, place: int, layout: _Layout) -> tuple[int, int, list[int]]:

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngImageFile
 
 from upscaler import xmp
-from upscaler.directories import check_directories
+from upscaler.directories import check_exif
 
 _EXIF, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 _BASE = ExifTags.Base
@@ -139,7 +139,7 @@ def _exif(image: Image.Image) -> Image.Exif:
     """The EXIF of an opened file, without decoding the pixels, as Pillow would to find a PNG's behind them."""
     if isinstance(image, PngImageFile) and "exif" not in image.info:
         image.info["exif"] = _png_chunk(Path(os.fsdecode(image.filename)), b"eXIf")
-    check_directories(image.info.get("exif", b"").removeprefix(b"Exif\0\0"), "it")
+    check_exif(image.info.get("exif", b""), "it")
     return Image.Image.getexif(image) if isinstance(image, PngImageFile) else image.getexif()
 
 

@@ -134,12 +134,16 @@ def read_frames(header: Header) -> Iterator[Frame]:
 
 
 def _read_plain(header: Header) -> Iterator[Frame]:
+    read = 0
     with _opened(header.path) as image:
         for n, frame in zip(range(header.frames), ImageSequence.Iterator(image), strict=False):
             if frame.size not in header.sizes:  # memory and work were foreseen for those
                 raise PictureError(f"{header.path} has a frame ({n + 1}) of another size than it says; export it again")
             pixels = _upright(_decoded(frame, header.path), _still_lies(header.format, header.orientation))
+            read += 1
             yield Frame(pixels, float(frame.info.get("duration", 0)))
+    if read < header.frames:
+        raise PictureError(f"{header.path} has {read} of the {header.frames} frames that it promises; fetch it again")
 
 
 def _read_deep(header: Header) -> Iterator[Frame]:

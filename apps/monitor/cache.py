@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,6 +16,7 @@ from apps.monitor.apod import Entry
 from upscaler.atomic import write_text
 
 RECORD = "day.json"
+_LONGEST_RECORD = 1_000_000  # bytes
 COPIES = ("before.webp", "after.webp", "thumbnail.webp")
 PART = ".part-"
 ABANDONED = 3600  # seconds after which an unfinished folder is nobody's any more
@@ -67,7 +69,7 @@ class Cache:
     def recent(self, count: int) -> list[Finished]:
         """The finished pictures of the latest days, newest day first."""
         folders = sorted(self.folder.glob(f"????-??-??-{self._revision}"), reverse=True)
-        return [finished for folder in folders[:count] if (finished := _read(folder))]
+        return list(islice((finished for folder in folders if (finished := _read(folder))), count))
 
     @property
     def folders(self) -> list[Path]:
@@ -132,6 +134,8 @@ def write_record(folder: Path, finished: Finished) -> None:
 
 def _read(folder: Path) -> Finished | None:
     try:
+        if (folder / RECORD).stat().st_size > _LONGEST_RECORD:
+            return None
         record = (folder / RECORD).read_text(encoding="utf-8")
         finished = Finished.model_validate_json(record).model_copy(update={"folder": folder})
     except (OSError, ValidationError):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +11,9 @@ from apps.serving.refusal import RequestRefusedError
 
 JOBS = "cores"  # Gradio's concurrency id of what takes long
 EVENTS_EACH = 30  # clicks of one visitor that are not answered yet
+SESSIONS_EACH = 30  # of one visitor, whose state is kept
 EVENTS = 500  # of all visitors
+_MOST_ADDRESSES = 1_000  # whose sessions are counted
 _TO_LISTEN = 15.0  # seconds within which somebody must read the messages of what he has started
 _BETWEEN_LOOKS = 5.0  # seconds
 
@@ -25,11 +27,17 @@ class Admission:
         self._most_waiting, self._jobs_each = most_waiting, jobs_each
         self._arriving: Counter[str] = Counter()  # events that pass the guard just now, by address
         self._arriving_jobs: Counter[str] = Counter()
+        self._sessions: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()  # by address, the newest last
         self._listening: Counter[str] = Counter()  # open streams of messages, by session
 
     @contextmanager
-    def admitted(self, address: str, is_job: bool) -> Iterator[None]:
-        """Let an event of a visitor pass while the block runs. Raises RequestRefusedError if there are too many."""
+    def admitted(self, address: str, session: str, function: object) -> Iterator[None]:
+        """Let an event of a visitor's session pass while the block runs.
+
+        `function`: its index or API name. Raises RequestRefusedError if there is none, or there are too many events.
+        """
+        is_job = self._is_job(function)
+        self._keep_few_sessions(address, session)
         events = list(self._page._queue.event_ids_to_events.values())
         own = [event for event in events if event.request.client.host == address]
         if len(own) + self._arriving[address] >= EVENTS_EACH or len(events) + self._arriving.total() >= EVENTS:
@@ -46,17 +54,31 @@ class Admission:
             _forget_zeros(self._arriving, self._arriving_jobs)
 
     def _check_jobs(self, events: list[Any], own: list[Any], address: str) -> None:
-        if sum(map(_is_job, own)) + self._arriving_jobs[address] >= self._jobs_each:
+        if sum(map(_is_long, own)) + self._arriving_jobs[address] >= self._jobs_each:
             raise RequestRefusedError(
                 429, f"you have {self._jobs_each} jobs in work or waiting; wait until one is done"
             )
-        if sum(map(_is_job, events)) + self._arriving_jobs.total() > self._most_waiting:  # one is in work
+        if sum(map(_is_long, events)) + self._arriving_jobs.total() > self._most_waiting:  # one is in work
             raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
 
-    def is_job(self, function: int | str | None) -> bool:
-        """Return True if a function, named by its index or API name, takes long."""
-        functions = self._page.fns.values()
-        return any(fn.concurrency_id == JOBS for fn in functions if function in (fn._id, fn.api_name))
+    def _is_job(self, function: object) -> bool:
+        """Return True if a function takes long; its index is a number, for Gradio takes "7" for 7 as well."""
+        for fn in self._page.fns.values():
+            if type(function) in (int, str) and function in (fn._id, fn.api_name):
+                return bool(fn.concurrency_id == JOBS)
+        raise RequestRefusedError(404, "there is no such function")
+
+    def _keep_few_sessions(self, address: str, session: str) -> None:
+        """Forget the state of a visitor's oldest session if there are many, before those of other visitors go."""
+        sessions = self._sessions.setdefault(address, OrderedDict())
+        sessions[session] = None
+        sessions.move_to_end(session)
+        self._sessions.move_to_end(address)
+        if len(sessions) > SESSIONS_EACH:
+            oldest, _ = sessions.popitem(last=False)
+            self._page.app.state_holder.session_data.pop(oldest, None)
+        if len(self._sessions) > _MOST_ADDRESSES:
+            self._sessions.popitem(last=False)
 
     @contextmanager
     def listening(self, session: str) -> Iterator[None]:
@@ -93,7 +115,7 @@ class Admission:
                 await queue.clean_events(event_id=event._id)
 
 
-def _is_job(event: Any) -> bool:
+def _is_long(event: Any) -> bool:
     return bool(event.concurrency_id == JOBS)
 
 

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from apps.serving.visitors import home
+
 MOST = 500  # of all addresses; a process may open 1,024 files as a rule
 _TO_ASK = 15.0  # seconds from the start of a connection, or the last answer, to the whole head of a request
 _TO_TAKE = 60.0  # seconds in which a client must take some of what it was sent
@@ -19,7 +21,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         own = sum(_address(other) == _address(self) for other in self.connections)
-        if len(self.connections) > MOST or own > self.each:
+        if own > self.each or (len(self.connections) > MOST and not self._close_an_idle_one()):
             transport.abort()
         else:
             self._close_after(_TO_ASK)
@@ -30,7 +32,7 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self.is_idle:
             self._stop_timer()
 
     def on_response_complete(self) -> None:
@@ -45,6 +47,19 @@ class BoundedProtocol(H11Protocol):
         super().resume_writing()
         self._stop_timer()
 
+    def _close_an_idle_one(self) -> bool:
+        """Close another connection on which nothing is asked for; returns False if there is none."""
+        for other in self.connections:
+            if isinstance(other, BoundedProtocol) and other is not self and other.is_idle:
+                other.transport.abort()
+                return True
+        return False
+
+    @property
+    def is_idle(self) -> bool:
+        """Return True if no request is being answered."""
+        return self.cycle is None or bool(self.cycle.response_complete)
+
     def _close_after(self, seconds: float) -> None:
         self._stop_timer()
         self._timer = self.loop.call_later(seconds, self.transport.abort)
@@ -57,7 +72,7 @@ class BoundedProtocol(H11Protocol):
 
 def _address(connection: asyncio.Protocol) -> str | None:
     client: tuple[str, int] | None = getattr(connection, "client", None)
-    return client[0] if client else None
+    return home(client[0]) if client else None
 
 
 class ProxiedProtocol(BoundedProtocol):

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ from typing import Any
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from apps.serving import bodies, origins, routes, temporary, visitors
+from apps.serving import bodies, origins, routes, visitors
 from apps.serving.admission import Admission
 from apps.serving.bodies import BoundedBody, FilesOnly
+from apps.serving.quota import Quota
 from apps.serving.refusal import RequestRefusedError
 from apps.serving.routes import Body, Route
 from apps.serving.uploads import Uploads
 
-_LONGEST_SESSION = 64  # characters
+_LONGEST_NAME = 64  # characters
+_LOOKS_FOR_UPLOAD, _BETWEEN_LOOKS = 30, 0.1  # and the seconds between two
 _MOST_ANSWER = 1_000_000  # bytes of the answer to an upload
+_SHARING = b"access-control-"  # headers with which Gradio lets other sites in
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -32,7 +36,8 @@ class Rules:
     """What the guard lets pass.
 
     hosts: names that the app is served by, besides IP addresses and localhost. behind_proxy: whether a proxy says
-    whose a request is. most_upload: bytes of one request. folder, most_temporary: everything temporary, and its bytes.
+    whose a request is. most_upload: bytes of one request. folder, most_temporary, keep_seconds: everything temporary,
+    its bytes, and how long it is kept. serves: whether a file may be downloaded.
     """
 
     hosts: frozenset[str]
@@ -40,6 +45,7 @@ class Rules:
     most_upload: int
     folder: Path
     most_temporary: int
+    keep_seconds: float
     serves: Callable[[Path], bool] = field(repr=False)
 
 
@@ -48,7 +54,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, rules: Rules, admission: Admission) -> None:
         self._app, self._rules, self._admission = app, rules, admission
-        self._uploads = Uploads(rules.serves)
+        self._uploads = Uploads(rules.serves, rules.folder)
+        self._quota = Quota(rules.folder, rules.most_temporary, rules.keep_seconds)
+        self._uploading: Counter[str] = Counter()  # names under which pages ask for the progress of uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it with a sentence."""
@@ -85,7 +93,7 @@ class Guard:
 
     async def _checked(
         self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
-    ) -> tuple[Receive, AbstractContextManager[None]]:
+    ) -> tuple[Receive, AbstractContextManager[Any]]:
         """Check a request; returns the `receive` for the app, and what holds while the app works on it."""
         origins.check_host(headers, self._rules.hosts)
         found = routes.find(scope["method"], scope["path"])
@@ -96,17 +104,20 @@ class Guard:
             origins.check_origin(headers, self._rules.hosts)
         self._normalise(scope, headers, route)
         if route.body is Body.FILES:
-            return await self._upload(headers, receive, answer), nullcontext()
+            return await self._upload(scope, headers, receive, answer)
         if route.body is Body.JSON:
             return await self._json(scope, receive, route, parameters)
         if route is routes.FILE and not self._serves(parameters["path"]):
             raise RequestRefusedError(404, "there is no such file, or it is deleted by now")
+        if route is routes.UPLOAD_PROGRESS:
+            await self._check_upload_begun(_short(QueryParams(scope["query_string"]).get("upload_id")))
         return BoundedBody(receive, 0), self._listening(scope, route, parameters)
 
     def _normalise(self, scope: Scope, headers: Headers, route: Route) -> None:
         """Let the app see the visitor's address, and nothing that anybody could claim."""
         peer = (scope["client"] or ("", 0))[0]
-        scope["client"] = (visitors.address_of(peer, headers, self._rules.behind_proxy), 0)
+        forwarded = headers.getlist("x-forwarded-for") if self._rules.behind_proxy else []
+        scope["client"] = (visitors.address_of(peer, forwarded), 0)
         if not self._rules.behind_proxy:
             claimed = {name.encode() for name in visitors.FORWARDED}
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in claimed]
@@ -116,35 +127,58 @@ class Guard:
     def _serves(self, path: str) -> bool:
         return "\0" not in path and self._rules.serves(Path(path))
 
-    async def _upload(self, headers: Headers, receive: Receive, answer: "_Answer") -> Receive:
-        used = await asyncio.to_thread(temporary.size_of, self._rules.folder)
+    async def _upload(
+        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
+    ) -> tuple[Receive, AbstractContextManager[Any]]:
         announced = headers.get("content-length", "0")
-        coming = int(announced) if announced.isdecimal() else 0
+        coming = int(announced) if announced.isdecimal() and len(announced) < 20 else 0
         if coming > self._rules.most_upload:
-            raise RequestRefusedError(
-                413, f"the upload is larger than {self._rules.most_upload / 1e6:.0f} MB; send less"
-            )
-        left = self._rules.most_temporary - used
-        if max(coming, 1) > left:
-            raise RequestRefusedError(507, "the server's disk is taken by other people's photos; try again in an hour")
-        answer.watch(self._take_note)
-        bounded = BoundedBody(receive, min(self._rules.most_upload, left))
-        return FilesOnly(bounded, headers.get("content-type", ""))
+            most = self._rules.most_upload / 1e6
+            raise RequestRefusedError(413, f"the upload is larger than {most:.0f} MB; send less")
+        used = await asyncio.to_thread(self._quota.used)
+        with ExitStack() as stack:
+            bounded = BoundedBody(receive, self._rules.most_upload)
+            counted = self._quota.counted(bounded, scope["client"][0], used, coming)
+            room = stack.enter_context(counted)
+            stack.enter_context(self._named(_short(QueryParams(scope["query_string"]).get("upload_id"))))
+            files = FilesOnly(room, headers.get("content-type", ""))
+            answer.watch(self._take_note)
+            return files, stack.pop_all()
+
+    @contextmanager
+    def _named(self, upload: str) -> Iterator[None]:
+        """Let the progress of an upload be asked for while the block runs."""
+        self._uploading[upload] += 1
+        try:
+            yield
+        finally:
+            self._uploading[upload] -= 1
+            if not self._uploading[upload]:
+                del self._uploading[upload]
+
+    async def _check_upload_begun(self, upload: str) -> None:
+        """Refuse the name of an upload that does not begin soon: Gradio keeps each for good."""
+        for _ in range(_LOOKS_FOR_UPLOAD):
+            if upload and self._uploading[upload]:
+                return
+            await asyncio.sleep(_BETWEEN_LOOKS)
+        raise RequestRefusedError(404, "there is no such upload")
 
     def _take_note(self, answer: bytes) -> None:
         self._uploads.add([str(path) for path in json.loads(answer)])
 
     async def _json(
         self, scope: Scope, receive: Receive, route: Route, parameters: dict[str, str]
-    ) -> tuple[Receive, AbstractContextManager[None]]:
+    ) -> tuple[Receive, AbstractContextManager[Any]]:
         body = await bodies.read_json(receive)
-        session = _checked_session(body.get("session_hash"))
+        session = _short(body.get("session_hash"))
         address = scope["client"][0]
         self._uploads.check(body, session or f"address {address}")
         passing: AbstractContextManager[None] = nullcontext()
         if route in routes.JOBS:
-            is_job = self._admission.is_job(parameters.get("name") or body.get("fn_index"))
-            passing = self._admission.admitted(address, is_job)
+            if route is not routes.JOIN:
+                body.pop("fn_index", None)  # for Gradio it would take precedence over the name
+            passing = self._admission.admitted(address, session, parameters.get("name") or body.get("fn_index"))
         again, length = bodies.replayed(body, receive)
         rest = [
             (name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")
@@ -154,7 +188,7 @@ class Guard:
 
     def _listening(self, scope: Scope, route: Route, parameters: dict[str, str]) -> AbstractContextManager[None]:
         query = QueryParams(scope["query_string"])
-        session = _checked_session(parameters.get("session_hash") or query.get("session_hash"))
+        session = _short(parameters.get("session_hash") or query.get("session_hash"))
         if route is routes.MESSAGES and session:
             return self._admission.listening(session)
         if route is routes.CALL_MESSAGES:
@@ -162,13 +196,13 @@ class Guard:
         return nullcontext()
 
 
-def _checked_session(session: Any) -> str:
-    """Return a session's name, or nothing. Raises RequestRefusedError if it is too long to be one of Gradio's."""
-    if session is None:
+def _short(name: Any) -> str:
+    """Return the name of a session or an upload, or nothing. Raises RequestRefusedError if it is none of Gradio's."""
+    if name is None:
         return ""
-    if not (isinstance(session, str) and len(session) <= _LONGEST_SESSION):
+    if not (isinstance(name, str) and len(name) <= _LONGEST_NAME):
         raise RequestRefusedError(400, "the session's name is none; load the page again")
-    return session
+    return name
 
 
 class _Answer:
@@ -191,7 +225,8 @@ class _Answer:
             return
         if message["type"] == "http.response.start":
             self.has_begun, self._is_success = True, message["status"] == 200
-            message["headers"] = [*message.get("headers", ()), *_SECURITY]
+            own = [header for header in message.get("headers", ()) if not header[0].lower().startswith(_SHARING)]
+            message["headers"] = [*own, *_SECURITY]
         elif self._watcher and self._is_success:
             self._watch(message, self._watcher)
         await self.raw_send(message)

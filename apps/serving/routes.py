@@ -36,6 +36,7 @@ JOIN = Route(f"{GRADIO}/queue/join", ("POST",), Body.JSON, changes=True)
 CALL = Route(f"{GRADIO}/call/{{name}}", ("POST",), Body.JSON, changes=True)
 CALL_BY_NAME = Route(f"{GRADIO}/call/v2/{{name}}", ("POST",), Body.JSON, changes=True)
 UPLOAD = Route(f"{GRADIO}/upload", ("POST",), Body.FILES, changes=True)
+UPLOAD_PROGRESS = Route(f"{GRADIO}/upload_progress", changes=True)
 FILE = Route(f"{GRADIO}/file={{path:path}}")
 JOBS = (JOIN, CALL, CALL_BY_NAME)  # what starts work
 MESSAGES = Route(f"{GRADIO}/queue/data", changes=True)
@@ -57,7 +58,7 @@ ALLOWED = (
     Route(f"{GRADIO}/info/"),
     Route(f"{GRADIO}/startup-events", changes=True),
     Route(f"{GRADIO}/heartbeat/{{session_hash}}", changes=True),
-    Route(f"{GRADIO}/upload_progress"),
+    UPLOAD_PROGRESS,
     Route(f"{GRADIO}/cancel", ("POST",), Body.JSON, changes=True),
     Route(f"{GRADIO}/reset", ("POST",), Body.JSON, changes=True),
     Route(f"{GRADIO}/reset/", ("POST",), Body.JSON, changes=True),

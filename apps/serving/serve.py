@@ -17,6 +17,7 @@ from apps.serving.guard import Guard, Rules
 from apps.serving.settings import ServingSettings
 
 _SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
+_BACKLOG = 128  # connections that the system accepts before the loop turns: a process may open 1,024 files
 _MOST_SESSIONS = 500  # whose state is kept, about 118 kB each
 _OVERHEAD = 1_000_000  # bytes of an upload besides its files
 
@@ -34,7 +35,11 @@ def guarded(
     folder: of everything temporary. serves: whether a file may be downloaded. look: what Gradio takes for themes.
     """
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    server.get("/health")(health)
+
+    @server.get("/health")
+    async def answer() -> dict[str, str | int]:  # in the loop, because all threads may be busy
+        return health()
+
     page.state_session_capacity = _MOST_SESSIONS
     page.queue(max_size=None, api_open=False)  # admission counts, because clicks would count, too
     page._queue.ANALYTICS_MAX_EVENTS = 1  # nothing is counted
@@ -50,6 +55,7 @@ def guarded(
         most_upload=MOST_FILES * megabytes + _OVERHEAD,
         folder=folder,
         most_temporary=settings.temporary_bytes,
+        keep_seconds=settings.delete_after_seconds,
         serves=serves,
     )
     return Guard(mounted, rules, admission), admission
@@ -69,5 +75,6 @@ def run(app: ASGIApp, settings: ServingSettings) -> None:
         log_config=None,
         log_level=None,
         access_log=False,
+        backlog=_BACKLOG,
         timeout_graceful_shutdown=_SECONDS_TO_STOP,
     )

@@ -1,5 +1,6 @@
 """Uploaded files, and which session may name them: whoever names one first, of those that sent it."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ from apps.serving.refusal import RequestRefusedError
 class Uploads:
     """Files that were uploaded, with the sessions that named them."""
 
-    def __init__(self, is_public: Callable[[Path], bool]) -> None:
-        """`is_public`: whether a file is the app's own, for everybody to see."""
-        self._is_public = is_public
+    def __init__(self, is_public: Callable[[Path], bool], folder: Path) -> None:
+        """`is_public`: whether a file outside of `folder`, where uploads lie, is for everybody to see."""
+        self._is_public, self._folder = is_public, folder
         self._unnamed: dict[str, int] = {}  # how many sent a file and have not named it yet
         self._sessions: dict[str, set[str]] = {}
 
@@ -41,7 +42,9 @@ class Uploads:
 
     def _may_name(self, path: str, session: str) -> bool:
         if path not in self._sessions:
-            return "\0" not in path and self._is_public(Path(path))
+            if "\0" in path or os.path.normpath(path) != path:  # another spelling of somebody's upload
+                return False
+            return not Path(path).resolve().is_relative_to(self._folder) and self._is_public(Path(path))
         if session not in self._sessions[path]:
             if not self._unnamed[path]:
                 return False

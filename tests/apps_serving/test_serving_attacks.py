@@ -97,6 +97,33 @@ def test_another_session_cannot_name_an_upload(ui: str, photo: Path) -> None:
     assert list(messages(ui, "owner"))[-2]["success"]
 
 
+@pytest.mark.parametrize(
+    "spelling", ["{0}/{1}", "{0}//{1}", "{0}/../{2}/{1}", "{0}/./{1}", "{0}/{1}/", "{0}/{1}/../{1}"]
+)
+def test_another_spelling_of_an_upload_is_not_another_file(ui: str, photo: Path, spelling: str) -> None:
+    uploaded = Path(upload(ui, photo).json()[0])
+    assert join(ui, as_file(str(uploaded)), "owner").status_code == 200
+    spelled = spelling.format(uploaded.parent, uploaded.name, uploaded.parent.name)
+    assert join(ui, as_file(spelled), "thief").status_code == 403
+    for _ in messages(ui, "owner"):
+        pass
+
+
+def test_no_way_of_naming_a_function_evades_the_limit_of_jobs(ui: str, tmp_path: Path) -> None:
+    config = requests.get(f"{ui}/config", timeout=30).json()
+    functions = {fn["api_name"]: fn["id"] for fn in config["dependencies"] if fn["api_name"]}
+    index, (cheap, *_) = functions[DOUBLE], [fn["id"] for fn in config["dependencies"] if fn["id"] != functions[DOUBLE]]
+    for odd in (str(index), float(index), [index], True, None, 10**6, -1, {"a": index}):
+        answer = requests.post(
+            f"{ui}/{API}/queue/join", json={"fn_index": odd, "data": [], "session_hash": "x"}, timeout=30
+        )
+        assert answer.status_code == 404
+    assert requests.post(f"{ui}/{API}/call/nothing", json={"data": []}, timeout=30).status_code == 404
+    named = requests.post(f"{ui}/{API}/call/{DOUBLE}", json={"data": [None] * 7, "fn_index": cheap}, timeout=30)
+    event = named.json()["event_id"]
+    assert "event: error" in requests.get(f"{ui}/{API}/call/{DOUBLE}/{event}", timeout=30).text  # of /double: no file
+
+
 def test_equal_photos_of_two_people_do_not_get_in_each_others_way(ui: str, photo: Path) -> None:
     for session in ("first", "second"):
         (path,) = upload(ui, photo).json()
@@ -203,6 +230,7 @@ def test_addresses_and_localhost_are_served(app: str, host: str) -> None:
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
         {"Origin": "http://localhost:3000"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
@@ -214,6 +242,20 @@ def test_another_sites_page_changes_nothing(app: str, headers: dict[str, str], p
         assert requests.get(f"{app}/{API}/{route}", headers=headers, timeout=30).status_code == 403
     answer = requests.options(f"{app}/{API}/queue/join", headers=headers, timeout=30)
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_no_other_site_may_read_what_the_app_says(app: str) -> None:
+    for host in ("192.168.1.7:7860", urlsplit(app).netloc):
+        headers = {"Host": host, "Origin": "https://evil.example"}
+        for path in ("", "config", "health", f"{API}/info"):
+            answer = requests.get(f"{app}/{path}", headers=headers, timeout=30)
+            assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+def test_the_progress_of_an_upload_that_never_began_is_not_kept(app: str) -> None:
+    progress = f"{app}/{API}/upload_progress?upload_id="
+    assert requests.get(progress + "x" * 50_000, timeout=30).status_code in (400, 414, 431)
+    assert requests.get(progress + "unknown", timeout=30).status_code == 404
 
 
 def test_forwarded_headers_are_not_believed_without_a_proxy(app: str) -> None:
@@ -384,6 +426,19 @@ def test_jobs_that_nobody_reads_are_dropped(ui: str, tmp_path: Path) -> None:
         time.sleep(1)
     assert answer.status_code == 200
     assert [m["success"] for m in messages(ui, "patient") if m["msg"] == "process_completed"] == [True]
+
+
+def test_many_sessions_of_one_visitor_cost_only_his_own(ui: str, photo: Path) -> None:
+    config = requests.get(f"{ui}/config", timeout=30).json()
+    cheap = next(fn["id"] for fn in config["dependencies"] if fn["api_name"] != DOUBLE and not fn["inputs"])
+    for n in range(60):
+        body = {"fn_index": cheap, "data": [], "session_hash": f"many-{n}"}
+        assert requests.post(f"{ui}/{API}/queue/join", json=body, timeout=30).status_code in (200, 503)
+        for _ in messages(ui, f"many-{n}"):
+            pass
+    (path,) = upload(ui, photo).json()
+    assert join(ui, as_file(path), "still-served").status_code == 200
+    assert [m["success"] for m in messages(ui, "still-served") if m["msg"] == "process_completed"] == [True]
 
 
 def test_temporary_files_lie_in_one_folder(ui: str, ui_temporary: Path, photo: Path) -> None:

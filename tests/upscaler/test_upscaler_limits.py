@@ -154,3 +154,19 @@ def test_exif_that_is_larger_than_itself_is_left_out(
     hostile.exif_of_the_whole(tmp_path / name)
     list(double_file(upscaler, tmp_path / name, tmp_path / f"x_{name}"))
     assert "its EXIF is left out" in caplog.text
+
+
+def test_an_exif_that_begins_again_and_again_costs_itself_alone(tmp_path: Path) -> None:
+    hostile.exif_that_begins_again(tmp_path / "a.webp")
+    header = read_header(tmp_path / "a.webp")
+    assert header.metadata.exif == b""
+    assert [frame.pixels.shape for frame in read_frames(header)] == [(8, 8, 3)]
+
+
+def test_fewer_frames_than_promised_are_no_success(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    hostile.gif(path, 5)
+    header = read_header(path)
+    hostile.gif(path, 2)  # as if the file were another one by now
+    with pytest.raises(PictureError, match="2 of the 5 frames that it promises"):
+        list(read_frames(header))

@@ -1,0 +1,66 @@
+"""Room for uploads is bounded, also for many that arrive at once."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from starlette.types import Message
+
+from apps.serving.quota import Quota
+from apps.serving.refusal import RequestRefusedError
+
+CHUNK = 100
+
+
+def arrive(quota: Quota, visitors: Sequence[str], chunks: int, announced: int = 0) -> list[int]:
+    """Let each visitor upload at the same time; returns the bytes that each one brought in."""
+
+    async def receive() -> Message:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": bytes(CHUNK), "more_body": True}
+
+    async def upload(address: str) -> int:
+        taken = 0
+        try:
+            with quota.counted(receive, address, 0, announced) as counting:
+                for _ in range(chunks):
+                    taken += len((await counting())["body"])
+                await asyncio.sleep(0.01)  # the others are still on their way
+        except RequestRefusedError as refusal:
+            assert refusal.status == 507
+        return taken
+
+    async def all_at_once() -> list[int]:
+        return await asyncio.gather(*map(upload, visitors))
+
+    return asyncio.run(all_at_once())
+
+
+def test_uploads_that_arrive_together_do_not_pass_the_limit(tmp_path: Path) -> None:
+    quota = Quota(tmp_path, 20 * CHUNK, seconds=60)
+    assert sum(arrive(quota, "abcdefghij", chunks=5)) <= 20 * CHUNK
+
+
+def test_one_visitor_fills_half_at_most_and_leaves_the_rest_to_others(tmp_path: Path) -> None:
+    quota = Quota(tmp_path, 20 * CHUNK, seconds=60)
+    assert sum(sum(arrive(quota, "a", chunks=5)) for _ in range(5)) == 10 * CHUNK
+    assert arrive(quota, "b", chunks=5) == [5 * CHUNK]
+
+
+def test_what_is_announced_is_refused_before_it_comes(tmp_path: Path) -> None:
+    assert arrive(Quota(tmp_path, 20 * CHUNK, seconds=60), "a", chunks=1, announced=21 * CHUNK) == [0]
+
+
+def test_room_is_given_back_after_a_while(tmp_path: Path) -> None:
+    quota = Quota(tmp_path, 20 * CHUNK, seconds=0)
+    assert [arrive(quota, "a", chunks=9)[0] for _ in range(5)] == [9 * CHUNK] * 5
+
+
+def test_files_in_the_folder_count(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").write_bytes(bytes(1234))
+    quota = Quota(tmp_path, 2000, seconds=60)
+    assert 1234 <= quota.used() < 1234 + 100_000
+    with pytest.raises(RequestRefusedError), quota.counted(lambda: None, "a", 1234, 800):  # type: ignore[arg-type,return-value]
+        pass
