@@ -21,6 +21,7 @@ from apps.monitor.history import History, to_csv
 from apps.monitor.monitor import Monitor, News, View
 from apps.monitor.recording import HistoryCopy, Recorder
 from apps.monitor.settings import Settings
+from apps.serving.messages import Update
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
 from upscaler import models
@@ -259,8 +260,8 @@ def _thumbnail(finished: Finished) -> tuple[str, str]:
     return str(finished.folder / "thumbnail.webp"), str(finished.entry.date)
 
 
-def busy(progress: Any) -> list[Any]:
+def busy(update: Update) -> list[Any]:
     """A bar while a picture is doubled; everything else stays as it was."""
-    sentence = f"Doubling it: {progress.share:.0%}, {progress.seconds_left:.0f} s left"
-    bar = f'<progress aria-label="Share done" max="1" value="{progress.share:.3f}"></progress>'
+    sentence = f"Doubling it: {update.share:.0%}, {update.progress.seconds_left:.0f} s left"
+    bar = f'<progress aria-label="Share done" max="1" value="{update.share:.3f}"></progress>'
     return [f'<p role="status">{html.escape(sentence)}</p>{bar}', *skipped(PICTURE + LATELY)]

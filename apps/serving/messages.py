@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from upscaler import Progress
+
 LONGEST_LINE = 1 << 16  # bytes
 _LONGEST_SENTENCE = 4000  # characters
 
@@ -36,14 +38,9 @@ class Update(BaseModel):
     seconds: Amount = 0.0
 
     @property
-    def megapixels_per_second(self) -> float:
-        """Output megapixels a second so far."""
-        return self.megapixels / self.seconds if self.seconds else 0.0
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds that the rest takes at the speed so far; infinite before anything is done."""
-        return self.seconds * (1 - self.share) / self.share if self.share else float("inf")
+    def progress(self) -> Progress:
+        """The same as the upscaler says it, with speed and time left."""
+        return Progress(self.share, self.megapixels, self.seconds)
 
 
 class Done(BaseModel):

@@ -133,7 +133,7 @@ def look_at(worker: Worker, doubled: Doubled, across: float, down: float) -> tup
 
 def speed(update: Update) -> str:
     """Describe the share done, the speed and the seconds left."""
-    megapixels, seconds = update.megapixels_per_second, update.seconds_left
+    megapixels, seconds = update.progress.megapixels_per_second, update.progress.seconds_left
     return f"{update.share:.0%} · {megapixels:.1f} megapixels a second · {seconds:.0f} s left"
 
 
