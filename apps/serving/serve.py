@@ -18,6 +18,7 @@ from apps.serving.settings import ServingSettings
 
 _SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
 _BACKLOG = 128  # connections that the system accepts before the loop turns: a process may open 1,024 files
+_BETWEEN_LOOKS = 0.05  # seconds between two looks of Gradio's at its queue; every millisecond takes 8 % of a core
 _MOST_SESSIONS = 500  # whose state is kept, about 118 kB each
 _OVERHEAD = 1_000_000  # bytes of an upload besides its files
 
@@ -43,6 +44,7 @@ def guarded(
     page.state_session_capacity = _MOST_SESSIONS
     page.queue(max_size=None, api_open=False)  # admission counts, because clicks would count, too
     page._queue.ANALYTICS_MAX_EVENTS = 1  # nothing is counted
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _BETWEEN_LOOKS
     megabytes = settings.max_file_mb * 1024**2
     mounted = gr.mount_gradio_app(
         server, page, path="/", max_file_size=megabytes, footer_links=["api"], run_history=False, **look

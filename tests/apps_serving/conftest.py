@@ -10,13 +10,13 @@ from nasa_server import Nasa, serving
 from running_app import running_app
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ui_temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the web UI keeps its files."""
     return tmp_path_factory.mktemp("ui")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ui(ui_temporary: Path) -> Iterator[str]:
     """The address of a web UI that takes files of 2 MB."""
     model = str(write_tiny_model(ui_temporary / "model"))
@@ -25,13 +25,13 @@ def ui(ui_temporary: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def monitor_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cache of the monitor, with its history."""
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def monitor(tmp_path_factory: pytest.TempPathFactory, monitor_cache: Path) -> Iterator[str]:
     """The address of a monitor of a local NASA that has a picture today."""
     folder = tmp_path_factory.mktemp("monitor")
