@@ -138,9 +138,11 @@ def test_too_many_pixels(upscaler: Upscaler, photo: Path) -> None:
     assert "--max-pixels" in said
 
 
-def test_too_much_memory(upscaler: Upscaler, photo: Path) -> None:
-    said = refusal(upscaler, photo, photo.with_name("x.png"), memory=100_000_000)
-    assert "50x40" in said
+def test_too_much_memory(upscaler: Upscaler, tmp_path: Path) -> None:
+    source = tmp_path / "large.png"
+    Image.new("RGB", (4_000, 3_000)).save(source)
+    said = refusal(upscaler, source, tmp_path / "x.png", memory=100_000_000)
+    assert "4000x3000" in said
     assert "0.1 GB may be used" in said
 
 
