@@ -77,7 +77,7 @@ def _headers(stream: Stream) -> Iterator[tarfile.TarInfo]:
 
 
 def _extension(header: tarfile.TarInfo, stream: Stream) -> dict[str, str]:
-    """What a header of a long name or of PAX records says of the next member: `path` and `size` at most."""
+    """Read a header of a long name or of PAX records, about the next member: `path` and `size` at most."""
     if header.size > MAX_EXTENSION_BYTES:
         raise tarfile.ReadError(f"a name or PAX header of {header.size:,} bytes")
     content = _content(stream, header.size)

@@ -67,7 +67,7 @@ class Monitor:
 
     @property
     def latest(self) -> View:
-        """What the last look found; before the first one has ended, the latest picture in the cache.
+        """The finding of the last look; before the first one has ended, the latest picture in the cache.
 
         If somebody has removed that picture, the latest that is left, and it is time to look again.
         """
@@ -76,7 +76,7 @@ class Monitor:
 
     @property
     def has_looked(self) -> bool:
-        """Whether a look has ended, well or not, and what it found is still there."""
+        """Return True if a look has ended, well or not, and its finding is still there."""
         self._forget_what_is_gone()
         return self._has_looked
 

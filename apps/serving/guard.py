@@ -33,7 +33,7 @@ _SECURITY = (
 
 @dataclass(frozen=True)
 class Rules:
-    """What the guard lets pass.
+    """The rules of what the guard lets pass.
 
     hosts: names that the app is served by, besides IP addresses and localhost. behind_proxy: whether a proxy says
     whose a request is. most_upload: bytes of one request. folder, most_temporary, keep_seconds: everything temporary,
@@ -206,7 +206,7 @@ def _short(name: Any) -> str:
 
 
 class _Answer:
-    """What the app sends, until the request is refused in the middle; and, if watched, the body of its answer."""
+    """The app's answer, until the request is refused in the middle; its body is handed to a watcher, if any."""
 
     def __init__(self, send: Send) -> None:
         self.raw_send = send

@@ -1,4 +1,4 @@
-"""How an app does while it is under load: how soon /health answers, and how much memory its processes hold."""
+"""Watch an app under load: the latency of /health, and the memory of its processes."""
 
 import threading
 import time

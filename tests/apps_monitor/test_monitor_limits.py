@@ -1,4 +1,4 @@
-"""What visitors may cause: the latest picture stays, and NASA is asked within bounds."""
+"""Limits to visitors: the latest picture stays, and NASA is asked within bounds."""
 
 import datetime as dt
 import os

@@ -57,7 +57,7 @@ def space(place: Path) -> Iterator[str]:
 
 
 def instructions(staged: Path, word: str) -> list[str]:
-    """What the lines of a Space's Dockerfile say that begin with `word`."""
+    """The rest of the lines of a Space's Dockerfile that begin with `word`."""
     lines = (staged / "Dockerfile").read_text(encoding="utf-8").splitlines()
     return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
 

@@ -33,7 +33,7 @@ def join(app: str, file: dict[str, Any] | None, session: str | None = None) -> r
 
 
 def messages(app: str, session: str) -> Iterator[dict[str, Any]]:
-    """What the app tells a session."""
+    """The messages of the app to a session."""
     with requests.get(f"{app}/{API}/queue/data?session_hash={session}", stream=True, timeout=60) as stream:
         for line in stream.iter_lines():
             if line.startswith(b"data: "):

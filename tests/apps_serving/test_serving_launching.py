@@ -55,7 +55,7 @@ def settings(request: pytest.FixtureRequest, hub: Hub, tmp_path: Path) -> dict[s
 
 @pytest.fixture
 def nasa() -> Nasa:
-    """What NASA knows."""
+    """The knowledge of a NASA, empty at first."""
     return Nasa()
 
 
@@ -74,7 +74,7 @@ def family(app: psutil.Process) -> dict[str, psutil.Process]:
 
 
 def opens_the_hub(process: psutil.Process) -> bool:
-    """Whether a program with the environment of `process` finds the token, in whatever place."""
+    """Return True if a program with the environment of `process` finds the token, in whatever place."""
     environment = process.environ()
     program = "from huggingface_hub import get_token; print(get_token())"
     found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
