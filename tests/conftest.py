@@ -1,5 +1,6 @@
 """Fixtures that tests of several stages use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 from browser import browser
 from generated import write_tiny_model
 from playwright.sync_api import Browser
+
+# Two test files run at a time: threads of both that wait for each other by spinning take ten times as long as one each.
+# Read by OpenMP when it is loaded, so set before torch is imported; processes that tests start inherit it.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @pytest.fixture

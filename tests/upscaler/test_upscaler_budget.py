@@ -112,7 +112,7 @@ def test_the_need_is_what_a_job_takes(
     """The model's own share is the peak of a small picture: a budget knows the picture's share alone."""
     small, large, doubled = tmp_path / f"s.{source}", tmp_path / f"l.{source}", tmp_path / f"d.{target}"
     write_picture(small, kind, 1, SMALL)
-    pixels = 6_000_000 // frames // 4 ** (times - 1)
+    pixels = 3_000_000 // frames // 4 ** (times - 1)
     write_picture(large, kind, frames, (round(pixels**0.5) * 6 // 5, round(pixels**0.5) * 5 // 6))
     taken = measured(tiny_model, large, doubled, times) - measured(tiny_model, small, doubled)
     foreseen = budget.need(read_header(large), format_of(doubled), times)
