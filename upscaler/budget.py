@@ -36,7 +36,13 @@ _WRITING = {
     AVIF: (19.5, 29.5, 34),
     HEIF: (19.5, 29.5, 34),
 }
-_WRITING_ANIMATIONS = {PNG: (5, 12, 12), WEBP: (10, 10, 13), GIF: (6, 9, 9), AVIF: (50, 52, 60)}
+# Of animations: bytes a pixel of all frames, and of the largest one. AVIF's encoder looks ahead over many frames.
+_WRITING_ANIMATIONS = {
+    PNG: ((1.2, 12), (8.3, 6.5), (8.8, 6.5)),
+    WEBP: ((5.5, 17), (5.5, 16), (6.5, 22)),
+    GIF: ((4.6, 18), (4.6, 14), (4.8, 14)),
+    AVIF: ((8, 178), (8, 178), (13.5, 40)),
+}
 
 
 def check_memory(header: Header, format: Format, times: int, budget: int | None) -> None:
@@ -52,7 +58,7 @@ def check_memory(header: Header, format: Format, times: int, budget: int | None)
 def need(header: Header, format: Format, times: int) -> int:
     """Foresee the bytes at the peak, beyond what the loaded model takes: while the last frame is upscaled, or written.
 
-    Within 10 % of what was measured, but for AVIF and WebP, where much depends on what the picture shows.
+    Within 10 % of what was measured; 30 % for AVIF, WebP and animations, where much depends on what the picture shows.
     """
     kind = (0, 2, 1, 2)[header.channels - 1]
     depth = header.depth // 8 if format.deep else 1
@@ -61,9 +67,16 @@ def need(header: Header, format: Format, times: int) -> int:
     before = largest * SCALE ** (2 * (times - 1)) * stored if times > 1 else 0
     after = header.pixels * SCALE ** (2 * times)
     reading = largest * (stored if header.depth == 16 else _READING.get(header.format, _READING_OTHERS)[kind])
-    table = _WRITING_ANIMATIONS if header.sequence is Sequence.ANIMATION else _WRITING
-    writing = after * max(table[format][kind], stored) if format in table else after * stored
+    writing = _writing(format, kind, after, largest * SCALE ** (2 * times), header.sequence)
     return int(_WINDOWS + max(reading + before + after * stored, writing))
+
+
+def _writing(format: Format, kind: int, pixels: int, of_largest: int, sequence: Sequence) -> float:
+    """Foresee the bytes that an encoder takes, the frames that it is given included; 0 if it is not in the tables."""
+    if sequence is Sequence.ANIMATION and format in _WRITING_ANIMATIONS:
+        of_all, of_one = _WRITING_ANIMATIONS[format][kind]
+        return of_all * pixels + of_one * of_largest
+    return _WRITING[format][kind] * pixels if format in _WRITING else 0.0
 
 
 def left() -> int:

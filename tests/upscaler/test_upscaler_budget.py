@@ -102,8 +102,13 @@ def measured(model: Path, source: Path, target: Path, times: int = 1, flips: str
         ("colour", "jpg", "jpg", 1, 2),
         ("colour", "tif", "tif", 4, 1),
         ("colour", "gif", "gif", 4, 1),
+        ("colour", "gif", "gif", 20, 1),
+        ("transparent", "png", "png", 2, 1),
+        ("transparent", "png", "png", 20, 1),
+        ("colour", "webp", "webp", 2, 1),
         ("colour", "webp", "webp", 4, 1),
-        ("colour", "gif", "avif", 4, 1),
+        ("colour", "gif", "avif", 2, 1),
+        ("colour", "gif", "avif", 20, 1),
     ],
 )
 def test_the_need_is_what_a_job_takes(
