@@ -20,16 +20,16 @@ from huggingface_hub import HfApi, get_token, metadata_load, metadata_save
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from apps.serving import settings
-from upscaler import artifact, hub, models
 from upscaler.command import one_sentence_errors
 from upscaler.errors import DoubleResolutionError, HubUnreachableError
+from upscaler.model import artifact, find, hub
 
 ROOT = Path(__file__).parents[1]
 LOCKS = (Path("requirements/build.txt"), Path("requirements/serving.txt"))
 SHARED = ("upscaler", "apps/serving")  # what both apps import
 VARIABLES = {
-    "ui": (models.VARIABLE, *settings.VARIABLES),
-    "monitor": (models.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO", *settings.VARIABLES),
+    "ui": (find.VARIABLE, *settings.VARIABLES),
+    "monitor": (find.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO", *settings.VARIABLES),
 }
 SECRETS = ("HF_TOKEN",)  # for a private model, and for the monitor to write HISTORY_REPO
 
@@ -44,7 +44,7 @@ class Config:
 
     app: str
     space: str
-    model: str = models.FAST
+    model: str = find.FAST
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
@@ -56,7 +56,7 @@ def main() -> None:
     add = parser.add_argument
     add("app", choices=sorted(VARIABLES))
     add("--space", required=True, metavar="USER/NAME", help="made if need be")
-    add("--model", default=models.FAST, help=models.NAMES)
+    add("--model", default=find.FAST, help=find.NAMES)
     pair: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
     add("--secret", **pair, metavar="NAME[=VALUE]", help="to set there; without a value, as it is in this environment")
     add("--variable", **pair, metavar="NAME[=VALUE]", help="likewise; what there is to set is listed by --dry-run")
@@ -135,17 +135,17 @@ def _write_front_page(page: Path, config: Config) -> None:
 
 
 def _stage_model(model: str, folder: Path, place: Path) -> dict[str, str]:
-    if model == models.FAST:
+    if model == find.FAST:
         return {}
-    if model == models.BEST or _is_reference(model):
-        return {models.VARIABLE: model}
+    if model == find.BEST or _is_reference(model):
+        return {find.VARIABLE: model}
     found = artifact.read(Path(model))
     _copy(found.folder, folder, {Path(file): place / file for file in found.files})
-    return {models.VARIABLE: place.as_posix()}
+    return {find.VARIABLE: place.as_posix()}
 
 
 def _is_reference(model: str) -> bool:
-    return model not in models.BUNDLED and not Path(model).is_dir()
+    return model not in find.BUNDLED and not Path(model).is_dir()
 
 
 def listing(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
@@ -165,7 +165,7 @@ def upload(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
     if get_token() is None:
         raise PushError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
     if _is_reference(config.model):
-        models.find(config.model)
+        find.model(config.model)
     try:
         with hub.asking(config.space):
             return _upload(HfApi(), config, folder, variables)

@@ -9,13 +9,14 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as operations
 
-from ensemble_pipeline import combine, cost
+from ensemble_pipeline import averaging, cost
 from training_pipeline.network import SIZES, Network
-from upscaler import artifact
-from upscaler.architecture import COLOURS, Architecture, Weights
-from upscaler.artifact import Artifact, Member, ModelConfig
-from upscaler.cores import cores
-from upscaler.openvino_engine import CORE, has_bf16
+from upscaler.engines.cores import cores
+from upscaler.engines.engine import has_bf16
+from upscaler.engines.openvino_engine import CORE
+from upscaler.model import artifact
+from upscaler.model.architecture import COLOURS, Architecture, Weights
+from upscaler.model.artifact import Artifact, Member, ModelConfig
 
 MEMBERS = 4
 SIZE = SIZES["small"]
@@ -43,7 +44,7 @@ def print_costs(members: list[Artifact], folder: Path) -> None:
     """As `evaluate` measures it. A mean of weights and a distilled network cost what one network does."""
     print("| mean of the outputs of | output megapixels a second | peak memory, MB |\n|---|---|---|")
     for count in (1, 2, MEMBERS):
-        config, weights = combine.averaged(members[:count], "outputs")
+        config, weights = averaging.averaged(members[:count], "outputs")
         measured = cost.measure(artifact.write(folder / f"mean_{count}", config, weights, {}, "").folder)
         print(f"| {count} | {measured.megapixels_per_second:.2f} | {measured.memory / 1e6:.0f} |", flush=True)
 

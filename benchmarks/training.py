@@ -19,11 +19,11 @@ from training_pipeline.config import Config
 from training_pipeline.data import Batch
 from training_pipeline.network import SIZES, Network
 from training_pipeline.train import Run
-from upscaler import artifact
-from upscaler.architecture import Architecture
-from upscaler.artifact import Member, ModelConfig
 from upscaler.bicubic import halve
-from upscaler.openvino_engine import OpenVinoEngine
+from upscaler.engines.openvino_engine import OpenVinoEngine
+from upscaler.model import artifact
+from upscaler.model.architecture import Architecture
+from upscaler.model.artifact import Member, ModelConfig
 from upscaler.pixels import Pixels
 
 TILES = 64

@@ -22,10 +22,11 @@ from PIL import Image
 from skimage import data
 
 from ensemble_pipeline.cost import peak_memory
-from upscaler import Upscaler, bicubic, metrics, models
-from upscaler.engine import Precision
+from upscaler import Upscaler, bicubic, metrics
+from upscaler.engines.engine import Precision, has_bf16
+from upscaler.engines.openvino_engine import CORE
 from upscaler.metrics import Score
-from upscaler.openvino_engine import CORE, has_bf16
+from upscaler.model import find
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
 
 THREADS = 2
@@ -137,7 +138,7 @@ def scored(double: Doubler, picture: Pixels) -> Score:
 
 def ours(model: str, precision: Precision) -> Doubler:
     """A model that ships, in a precision."""
-    return Upscaler(models.find(model), precision).upscale
+    return Upscaler(find.model(model), precision).upscale
 
 
 def plain_torch() -> Doubler:
@@ -147,7 +148,7 @@ def plain_torch() -> Doubler:
     from training_pipeline.network import Network
 
     torch.set_num_threads(THREADS)
-    model = models.find(models.FAST)
+    model = find.model(find.FAST)
     network = Network(model.config.architecture, branches=False).eval()
     network.assign(model.weights())
 
@@ -209,10 +210,10 @@ def lanczos(picture: Pixels) -> Pixels:
 
 
 OURS: dict[str, tuple[str, Precision]] = {
-    "fast, f32": (models.FAST, "f32"),
-    "best, f32": (models.BEST, "f32"),
-    "fast, bf16": (models.FAST, "bf16"),
-    "best, bf16": (models.BEST, "bf16"),
+    "fast, f32": (find.FAST, "f32"),
+    "best, f32": (find.BEST, "f32"),
+    "fast, bf16": (find.FAST, "bf16"),
+    "best, bf16": (find.BEST, "bf16"),
 }
 METHODS: dict[str, Callable[[], Doubler]] = {
     **{name: partial(ours, *which) for name, which in OURS.items()},
@@ -229,7 +230,7 @@ def share_of_limit(name: str, turns: Sequence[Turn]) -> float | None:
     limits = [turn.limit for turn in turns if turn.limit]
     if not limits:
         return None
-    config = models.find(OURS[name][0]).config
+    config = find.model(OURS[name][0]).config
     a_pixel = 2 * config.architecture.multiplications * config.networks / 4  # of the output
     return max(turn.speed for turn in turns) * 1e6 * a_pixel / max(limits)
 

@@ -13,7 +13,8 @@ from apps.serving.messages import Nothing
 from apps.serving.worker import Worker
 from apps.ui import preview
 from benchmarks.files import seconds, write_photo
-from upscaler import Options, Upscaler, double_file, models
+from upscaler import Options, Upscaler, double_file
+from upscaler.model import find
 
 ROUNDS = 3  # in turns, because machines drift; the fastest counts
 
@@ -21,7 +22,7 @@ ROUNDS = 3  # in turns, because machines drift; the fastest counts
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
-        model = models.find(models.FAST)
+        model = find.model(find.FAST)
         job = {name: Path(folder) / name for name in ("source.jpg", "target.jpg", "before.webp", "after.webp")}
         write_photo(job["source.jpg"])
         with Worker("apps.ui.worker", {"models": [loading.place_of(model)]}, JobLimits()) as worker:
@@ -69,7 +70,7 @@ def _print_restart(worker: Worker, job: dict[str, Path]) -> None:
 
 def _arguments(job: dict[str, Path]) -> dict[str, object]:
     paths = {path.stem: str(path) for path in job.values()}
-    return {"model": models.FAST, "options": asdict(Options()), **paths}
+    return {"model": find.FAST, "options": asdict(Options()), **paths}
 
 
 if __name__ == "__main__":

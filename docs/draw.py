@@ -10,7 +10,8 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
 from training_pipeline.network import EDGES, Convolution
-from upscaler import Upscaler, models
+from upscaler import Upscaler
+from upscaler.model import find
 from upscaler.pixels import Pixels
 
 DOCS = Path(__file__).parent
@@ -32,9 +33,9 @@ def draw_halo() -> Figure:
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     plan, without, with_halo = figure.subplots(1, 3)
     _draw_windows(plan)
-    upscaler = Upscaler(models.find(models.FAST), "f32", window=64)
+    upscaler = Upscaler(find.model(find.FAST), "f32", window=64)
     picture = np.asarray(Image.open(SAMPLE).convert("RGB"))[160:352, 288:480]
-    whole = Upscaler(models.find(models.FAST), "f32", window=192).upscale(picture)
+    whole = Upscaler(find.model(find.FAST), "f32", window=192).upscale(picture)
     for axes, title, doubled in (
         (without, "windows of 64, each doubled alone", _each_alone(upscaler, picture, 64)),
         (with_halo, "windows of 64, each with its halo", upscaler.upscale(picture)),

@@ -1,6 +1,7 @@
 """From trained networks to a published model: average them, test the result, put it on the Hub."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensemble_pipeline import arguments, combine, evaluate, publish
@@ -16,11 +17,19 @@ def main() -> None:
         "combine": combine.run,
         "evaluate": evaluate.run,
         "final-test": final_test,
+        "export": export,
         "publish": publish.run,
         "build": build,
     }
     with one_sentence_errors():
         arguments.parse(commands, __doc__)()
+
+
+def export(given: tuple[str, Path]) -> None:
+    """ONNX graphs of a model's networks."""
+    from ensemble_pipeline import onnx_export  # needs a package that the other commands do without
+
+    onnx_export.run(onnx_export.ExportConfig(*given))
 
 
 def build(config: "Build") -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from cluster import engine
 from ensemble_pipeline import combine, evaluate, publish, testset
-from upscaler import models
 from upscaler.command import whole
+from upscaler.model import find
 
 PARTS = [*"0123456789abcdef", "all"]
 
@@ -20,6 +20,7 @@ def parse(run: dict[str, Callable[[Any], object]], description: str | None) -> C
     _add_combine(commands.add_parser("combine", help="make one model of several trained networks"))
     _add_evaluate(commands.add_parser("evaluate", help="test models against bicubic interpolation"))
     _add_final_test(commands.add_parser("final-test", help="test the chosen model where no row was scored, once"))
+    _add_export(commands.add_parser("export", help="write a model's networks as ONNX, for other programs"))
     _add_publish(commands.add_parser("publish", help="put a model on the Hugging Face Hub"))
     _add_build(commands.add_parser("build", help="the whole flow, from the bucket to the ensemble"))
     given = parser.parse_args()
@@ -45,14 +46,16 @@ def _add_combine(command: argparse.ArgumentParser) -> None:
     command.set_defaults(config=lambda given: _combine(command, given))
 
 
-def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> combine.Config:
+def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> combine.CombineConfig:
     if given.select and not given.validation:
         command.error("--select needs --validation, the tile shards to choose by")
     distillation = None
     if given.how == "distill":
         if not (given.into and given.shards and given.validation and given.steps):
             command.error("--how distill needs --into, --shards, --validation and --steps")
-        distillation = combine.Distillation(
+        from ensemble_pipeline.distill import Distillation  # brings torch, which takes seconds to load
+
+        distillation = Distillation(
             given.into,
             tuple(given.shards),
             tuple(given.validation),
@@ -63,13 +66,13 @@ def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> com
             given.threads,
         )
     select = given.validation[0] if given.select else None
-    return combine.Config(
+    return combine.CombineConfig(
         tuple(given.runs), given.out, given.how, select, distillation, given.mirrored, given.for_jpegs
     )
 
 
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("models", nargs="+", metavar="MODEL", help=f"{models.NAMES}; more stand beside the first")
+    command.add_argument("models", nargs="+", metavar="MODEL", help=f"{find.NAMES}; more stand beside the first")
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("--pictures", type=Path, help="a folder of pictures")
     source.add_argument("--shards", type=Path, help="a folder of tile shards")
@@ -86,15 +89,21 @@ def _evaluate(given: argparse.Namespace) -> evaluate.Config:
 
 
 def _add_final_test(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", help=models.NAMES)
+    command.add_argument("model", help=find.NAMES)
     command.add_argument("--test", type=Path, required=True, help="tile shards of the test set")
     command.add_argument("--scoreboard", type=Path, default=Path("scoreboard"), help="(default: %(default)s)")
     command.set_defaults(config=lambda given: {name: getattr(given, name) for name in ("model", "test", "scoreboard")})
 
 
+def _add_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", help=find.NAMES)
+    command.add_argument("out", type=Path, help="the file to write; a JPEG network is written beside it")
+    command.set_defaults(config=lambda given: (given.model, given.out))
+
+
 def _add_publish(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("model", help=models.NAMES)
+    add("model", help=find.NAMES)
     add("--repo", required=True, metavar="USER/NAME", help="made if need be")
     add("--private", action="store_true", help="the repository is private")
     add("--revision", metavar="BRANCH", help="(default: main)")

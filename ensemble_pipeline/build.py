@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster.engine import Engine, Task
 from cluster.workplace import work_in
 from ensemble_pipeline import combine
-from ensemble_pipeline.combine import How
+from ensemble_pipeline.members import How
 from feature_pipeline import pipeline
 from feature_pipeline import placed as features
 from training_pipeline import placed as training
@@ -44,7 +44,7 @@ def run(config: Config) -> None:
     failed |= config.engine.run(_training_tasks(config, made, storage))
     trained = [RUNS / part for part in made if part not in failed]
     _check_complete(config, failed, trained)
-    combined = combine.Config(tuple(trained), config.out, config.how)
+    combined = combine.CombineConfig(tuple(trained), config.out, config.how)
     work_in(storage, trained, config.out, partial(combine.run, combined))
     print(f"{config.out}: {len(trained)} networks, {config.how}")
 

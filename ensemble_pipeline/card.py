@@ -6,8 +6,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from upscaler import lossy
-from upscaler.artifact import DATA, Artifact, Member, ModelConfig
+from upscaler.model.artifact import DATA, Artifact, Member, ModelConfig
+from upscaler.pictures import lossy
 
 PICTURE = "before_after.png"
 
@@ -21,8 +21,9 @@ _HEAD = ("| network | parts of Open Images | pictures | steps |", "|---|---|---|
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
 
 _USE = """## Use
-It is not a transformers or diffusers model: the networks are plain convolutions in `model.onnx`, and the program around
-them cuts a picture into windows, keeps its transparency, profile and metadata, and puts it together again.
+It is not a transformers or diffusers model: the networks are plain convolutions, which other programs find as ONNX in
+`model.onnx`, and the program around them cuts a picture into windows, keeps its transparency, profile and metadata, and
+puts it together again.
 
 ```sh
 python -m upscaler photo.jpg -o photo_2x.png --model {name}

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from upscaler import Upscaler, artifact, bicubic
+from upscaler import Upscaler, bicubic
+from upscaler.model import artifact
 from upscaler.pixels import Pixels
 
 SIDE = 512  # pixels of the small picture that is timed

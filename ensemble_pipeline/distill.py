@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,35 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ensemble_pipeline import combine
+from ensemble_pipeline.members import config_for
 from training_pipeline import device, train
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import Config
 from training_pipeline.data import EDGE, Tiles
 from training_pipeline.network import Network
-from upscaler import artifact
-from upscaler.architecture import Weights
-from upscaler.artifact import Artifact, ModelConfig
 from upscaler.bicubic import halve
+from upscaler.model import artifact
+from upscaler.model.architecture import Weights
+from upscaler.model.artifact import Artifact, ModelConfig
 from upscaler.orientations import Orientation
 from upscaler.pixels import Planes
 
 ORIENTATIONS = tuple(Orientation)
 RUN = "distillation"  # the run's folder, inside that of the model, and what it learns from
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """The network to train, on what and how: see `training_pipeline.config.Config`."""
+
+    into: str
+    shards: tuple[Path, ...]
+    validation: tuple[Path, ...]
+    steps: int
+    jpegs: bool = False
+    init_from: str | None = None
+    learning_rate: float = 1e-3
+    threads: int = 2
 
 
 class Teacher(nn.Module):
@@ -62,9 +77,7 @@ class DistillationRun(train.Run):
         super().advance(small, 255 * _turned(orientation.undo, taught))
 
 
-def run(
-    members: Sequence[Artifact], wanted: combine.Distillation, out: Path
-) -> tuple[ModelConfig, Weights, dict[str, Any]]:
+def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[ModelConfig, Weights, dict[str, Any]]:
     """Train the network, in a folder inside `out`; a run of the same configuration that was stopped goes on.
 
     Returns the model and the metrics of its training. Raises TrainingError, FeatureError or ModelError, as training
@@ -86,7 +99,7 @@ def run(
         threads=wanted.threads,
     )
     student = train.run(config, resume=True, begin=partial(DistillationRun, Teacher(members)))
-    return combine.config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics
+    return config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics
 
 
 def fingerprint(members: Sequence[Artifact]) -> str:

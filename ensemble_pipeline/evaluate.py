@@ -13,14 +13,16 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ensemble_pipeline import card, combine, cost, testset
+from ensemble_pipeline import averaging, card, cost, testset
 from ensemble_pipeline.cost import Cost
 from ensemble_pipeline.testset import Kind, Pair, TestSet
-from upscaler import Upscaler, artifact, bicubic, lossy, metrics, models
-from upscaler.artifact import Artifact
+from upscaler import Upscaler, bicubic, metrics
 from upscaler.atomic import atomic_path, write_text
-from upscaler.engine import ENGINES, fastest_precision
+from upscaler.engines.engine import engine_for, fastest_precision
 from upscaler.metrics import Score
+from upscaler.model import artifact, find
+from upscaler.model.artifact import Artifact, Origin
+from upscaler.pictures import lossy
 from upscaler.pixels import Pixels
 
 CARD_SAMPLES, SHEET_SAMPLES = 4, 12  # rows of the picture in the card, and of the one that is written to `out`
@@ -65,10 +67,10 @@ class Row:
 def run(config: Config) -> list[Row]:
     """Test the models and print the table.
 
-    If the first model was given as a folder, the table goes into its metrics and its card. With `out`, evaluation.md,
-    evaluation.json and the before/after picture are written there.
+    With `out`, evaluation.md, evaluation.json and the before/after picture are written there. Without, the table goes
+    into the metrics and the card of the first model, if that is a folder of the user's.
     """
-    found = [models.find(model) for model in config.models]
+    found = [find.model(model) for model in config.models]
     tests = testset.read(config.test_set, config.kind, config.jpeg)
     with candidates(found, window_for(tests), config.jpeg) as ways:
         rows = [row(way, tests) for way in ways]
@@ -76,7 +78,7 @@ def run(config: Config) -> list[Row]:
     if config.out:
         write(rows, tests, found[0], config.out)
         draw(found, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
-    if Path(config.models[0]).is_dir():
+    elif found[0].origin is Origin.FOLDER:
         record(rows, tests, found[0], config.kind)
     return rows
 
@@ -96,7 +98,7 @@ def _candidates(found: Sequence[Artifact], window: int, jpeg: int | None, folder
     first, *others = found
     if first.config.combination == "outputs":
         for n, member in enumerate(first.config.members):
-            config, weights = combine.single(first, n)
+            config, weights = averaging.single(first, n)
             alone = artifact.write(folder / str(n), config, weights, {}, "")
             yield Candidate(f"member {member.name}", _double(alone, window, jpeg), alone.folder)
     double = _double(first, window, jpeg)
@@ -114,7 +116,7 @@ def _double(model: Artifact, window: int, jpeg: int | None) -> "partial[Pixels]"
 def window_for(tests: TestSet) -> int:
     """The side of the engine's windows that suits the pictures: tiles need no larger ones than they are."""
     largest: int = max(max(pair.small.shape) for pair in tests.spread(CARD_SAMPLES))
-    return min(ENGINES[fastest_precision()].window, largest)
+    return min(engine_for(fastest_precision()).window, largest)
 
 
 def row(way: Candidate, tests: TestSet) -> Row:

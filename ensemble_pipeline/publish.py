@@ -8,9 +8,9 @@ from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from ensemble_pipeline import card
-from upscaler import artifact, hub, models
-from upscaler.artifact import Artifact
 from upscaler.errors import EnsembleError, HubUnreachableError, ModelError
+from upscaler.model import artifact, find, hub
+from upscaler.model.artifact import Artifact
 
 Files = Mapping[str, Path | bytes]
 
@@ -32,14 +32,19 @@ def run(config: Config) -> None:
         validate_repo_id(config.repo)
     if "/" not in config.repo:
         raise EnsembleError(f"{config.repo!r} does not say whose it is; give user/name")
-    files = contents(models.find(config.model), config.repo)
+    files = contents(find.model(config.model), config.repo)
     print(upload(files, config) if not config.dry_run else listing(files))
 
 
 def contents(model: Artifact, repo: str) -> Files:
     """What goes to the Hub, by its name there; the card is written anew for the model's new name."""
-    paths = {file: model.folder / file for file in (*model.files, card.PICTURE) if (model.folder / file).exists()}
-    return paths | {artifact.CARD: card.of(model, repo).encode()}
+    from ensemble_pipeline.onnx_export import serialised  # needs a package that the other commands do without
+
+    files = {file: model.folder / file for file in (*model.files, card.PICTURE) if (model.folder / file).exists()}
+    graphs = {"model.onnx": serialised(model)}
+    if model.for_jpegs:
+        graphs["jpegs/model.onnx"] = serialised(model.for_jpegs)
+    return files | graphs | {artifact.CARD: card.of(model, repo).encode()}
 
 
 def listing(files: Files) -> str:

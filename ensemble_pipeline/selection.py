@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_pipeline import combine, testset
+from ensemble_pipeline import testset
+from ensemble_pipeline.averaging import averaged
+from ensemble_pipeline.members import How
 from ensemble_pipeline.testset import TestSet
-from upscaler import Upscaler, artifact, metrics
-from upscaler.artifact import Artifact
+from upscaler import Upscaler, metrics
+from upscaler.model import artifact
+from upscaler.model.artifact import Artifact
 from upscaler.pixels import Pixels
 
 MOST_TILES = 64  # evenly over the set: all members' errors on them are held in memory
@@ -22,7 +25,7 @@ Errors = NDArray[np.float64]
 Chosen = tuple[int, ...]
 
 
-def run(members: Sequence[Artifact], how: combine.How, validation: Path) -> tuple[list[Artifact], list[dict[str, Any]]]:
+def run(members: Sequence[Artifact], how: How, validation: Path) -> tuple[list[Artifact], list[dict[str, Any]]]:
     """The members that help, best first, and what the metrics say of each: name, and PSNR (Y) in dB with it.
 
     A network that is to be distilled is chosen for as the mean of outputs that it learns.
@@ -66,7 +69,7 @@ def mean_of_outputs(members: Sequence[Artifact], tiles: TestSet) -> Callable[[Ch
 
 def psnr_of_mean_weights(members: Sequence[Artifact], tiles: TestSet, chosen: Chosen) -> float:
     """Mean PSNR (Y) over the tiles, dB, of the network with the mean of the chosen members' weights."""
-    config, weights = combine.averaged([members[n] for n in chosen], "weights")
+    config, weights = averaged([members[n] for n in chosen], "weights")
     with TemporaryDirectory() as folder:
         errors = luma_errors(artifact.write(Path(folder) / "mean", config, weights, {}, ""), tiles)
     return float(np.mean([_decibels(float(np.mean(error**2))) for error in errors]))

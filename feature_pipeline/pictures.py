@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from upscaler.errors import PictureError
 from upscaler.limits import Limits, exceeds
-from upscaler.opening import open_picture
+from upscaler.pictures.opening import open_picture
 from upscaler.pixels import Pixels
 
 # No photo of Open Images has more than 1024x1024 pixels; more is a mistake or an attack.

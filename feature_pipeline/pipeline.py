@@ -18,9 +18,9 @@ from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest, S
 from feature_pipeline.samples import Outcome
 from feature_pipeline.source import PartStream
 from feature_pipeline.tally import Tally
-from upscaler.artifact import sha256
 from upscaler.atomic import write_text
 from upscaler.errors import FeatureError
+from upscaler.model.artifact import sha256
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from feature_pipeline.manifest import CONFIG, MANIFEST, FileName, Manifest, PictureRecord, SampleInfo, Settings
 from upscaler import json_files
-from upscaler.artifact import sha256
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import FeatureError
 from upscaler.json_files import JsonError
+from upscaler.model.artifact import sha256
 from upscaler.pixels import Pixels
 
 __all__ = ["Entry", "Sample", "index", "load", "read", "read_manifest"]

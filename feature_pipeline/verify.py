@@ -7,8 +7,8 @@ from feature_pipeline import shards
 from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest
 from feature_pipeline.tally import Tally
 from feature_pipeline.tiles import SIZE
-from upscaler.artifact import sha256
 from upscaler.errors import FeatureError
+from upscaler.model.artifact import sha256
 
 
 def run(folder: Path) -> None:

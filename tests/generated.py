@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from upscaler import artifact
-from upscaler.architecture import Architecture, Weights
-from upscaler.artifact import Member, ModelConfig
+from upscaler.model import artifact
+from upscaler.model.architecture import Architecture, Weights
+from upscaler.model.artifact import Member, ModelConfig
 from upscaler.pixels import Pixels
 
 

@@ -13,8 +13,8 @@ from training_pipeline import tune as searches
 from training_pipeline.config import Config
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import SIZES
-from upscaler import models
 from upscaler.errors import TrainingError
+from upscaler.model import find
 
 PROGRAM = "python -m training_pipeline"
 BATCH = 8  # of the plan: half of the usual one, so that its fourteen rows are an afternoon of one core
@@ -98,7 +98,7 @@ def score(given: list[str]) -> scoring.Config:
 def final_test(given: list[str]) -> scoring.Config:
     """Which model was chosen."""
     parser = _parser("final-test", "Score the chosen model on the other 90 % of the test set, once.")
-    parser.add_argument("model", help=models.NAMES)
+    parser.add_argument("model", help=find.NAMES)
     _add_test(parser)
     return scoring.Config(**vars(parser.parse_args(given)))
 

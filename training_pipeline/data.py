@@ -18,9 +18,9 @@ from feature_pipeline import shards
 from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry, Sample
 from training_pipeline.config import TILE, Config
-from upscaler.architecture import SCALE
 from upscaler.bicubic import halve
 from upscaler.errors import TrainingError
+from upscaler.model.architecture import SCALE
 from upscaler.pixels import Pixels
 
 Batch = tuple[Tensor, Tensor]

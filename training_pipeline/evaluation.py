@@ -15,8 +15,8 @@ from feature_pipeline.shards import Entry, Sample
 from training_pipeline import data, device
 from training_pipeline.network import Network
 from upscaler import metrics
-from upscaler.architecture import SCALE
 from upscaler.metrics import Score
+from upscaler.model.architecture import SCALE
 from upscaler.pixels import Pixels
 
 MOST_TILES = 200  # evenly over the set: enough to tell runs apart, and a few seconds

@@ -1,16 +1,28 @@
 """The network as it is trained: branches beside every 3x3 convolution, merged into one kernel at every step."""
 
 import re
+from itertools import zip_longest
 from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from upscaler.architecture import COLOURS, MAX_DEPTH, MAX_WIDTH, SCALE, Architecture, Weights
 from upscaler.errors import TrainingError
-from upscaler.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
+from upscaler.model.architecture import (
+    COLOURS,
+    MAX_DEPTH,
+    MAX_WIDTH,
+    SCALE,
+    Architecture,
+    Layer,
+    Weights,
+    arrays_of,
+    layers_of,
+)
+from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 
 FIRST_SLOPE = 0.25  # of each PReLU
 EXPANSION = 2  # channels between the 1x1 and the 3x3 of the expanding branch, for each channel that goes in
@@ -50,16 +62,11 @@ def deepened(weights: Weights, layers: int) -> Weights:
 
     T. Chen, I. Goodfellow, J. Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
     """
-    last = sum(name.endswith(".slope") for name in weights)  # the last layer alone has none
-    deeper = {name.replace(f"layers.{last}.", f"layers.{last + layers}."): array for name, array in weights.items()}
-    width = len(weights[f"networks.0.layers.{last - 1}.bias"])
-    passing = nn.init.dirac_(torch.empty(width, width, 3, 3)).numpy()
-    for i in range(last, last + layers):
-        name = f"networks.0.layers.{i}"
-        deeper[f"{name}.weight"] = passing
-        deeper[f"{name}.bias"] = np.zeros(width, np.float32)
-        deeper[f"{name}.slope"] = np.ones(width, np.float32)
-    return deeper
+    *trunk, last = layers_of(weights)
+    width = len(trunk[-1].bias)
+    identity = nn.init.dirac_(torch.empty(width, width, 3, 3)).numpy()
+    passing = Layer(identity, np.zeros(width, np.float32), np.ones(width, np.float32))
+    return arrays_of([*trunk, *[passing] * layers, last])
 
 
 class Branches(nn.Module):
@@ -149,26 +156,28 @@ class Network(nn.Module):
 
     def collapsed(self) -> Weights:
         """The weights of the plain network that this one equals, named as in an artifact with one member."""
-        weights: Weights = {}
-        for i, layer in enumerate(self.convolutions):
-            convolution = cast(Convolution, layer)
-            weights[f"networks.0.layers.{i}.weight"] = convolution.merged().detach().cpu().numpy()
-            weights[f"networks.0.layers.{i}.bias"] = convolution.bias.detach().cpu().numpy().copy()
-        for i, activation in enumerate(self.activations):
-            weights[f"networks.0.layers.{i}.slope"] = cast(nn.PReLU, activation).weight.detach().cpu().numpy().copy()
-        return weights
+        pairs = zip_longest(self.convolutions, self.activations)
+        return arrays_of(_collapsed(convolution, activation) for convolution, activation in pairs)
 
     @torch.no_grad()
     def assign(self, weights: Weights) -> None:
         """Become the network with these collapsed weights; the branches stay as they are, and alive."""
-        for i, layer in enumerate(self.convolutions):
-            name = f"networks.0.layers.{i}"
-            kernel, bias = (torch.tensor(weights[f"{name}.{array}"]) for array in ("weight", "bias"))
-            cast(Convolution, layer).assign(kernel, bias)
-        for i, activation in enumerate(self.activations):
-            cast(nn.PReLU, activation).weight.copy_(torch.tensor(weights[f"networks.0.layers.{i}.slope"]))
+        layers = layers_of(weights)
+        for convolution, layer in zip(self.convolutions, layers, strict=True):
+            cast(Convolution, convolution).assign(torch.tensor(layer.kernel), torch.tensor(layer.bias))
+        for activation, layer in zip(self.activations, layers, strict=False):
+            cast(nn.PReLU, activation).weight.copy_(torch.tensor(layer.slope))
 
     def _interpolated(self, x: Tensor) -> Tensor:
         extended = F.pad(x, (INTERPOLATION_RADIUS,) * 4, mode="replicate")
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round the picture itself
             return F.conv2d(extended, cast(Tensor, self.interpolation), groups=COLOURS)
+
+
+def _collapsed(convolution: nn.Module, activation: nn.Module | None) -> Layer:
+    kernel, bias = cast(Convolution, convolution).merged(), cast(Convolution, convolution).bias
+    return Layer(_numpy(kernel), _numpy(bias), _numpy(cast(nn.PReLU, activation).weight) if activation else None)
+
+
+def _numpy(array: Tensor) -> NDArray[np.float32]:
+    return array.detach().cpu().numpy().copy()

@@ -9,8 +9,8 @@ from cluster.engine import Engine, Task
 from cluster.workplace import work_in
 from training_pipeline import train
 from training_pipeline.config import Config
-from upscaler.artifact import Artifact
 from upscaler.errors import TrainingError
+from upscaler.model.artifact import Artifact
 
 
 def run(configs: Sequence[Config], engine: Engine, resume: bool, gpus: float = 0) -> None:

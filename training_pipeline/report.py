@@ -7,8 +7,8 @@ from training_pipeline.config import Config
 from training_pipeline.data import Tiles
 from training_pipeline.evaluation import QUALITY
 from training_pipeline.network import Network, architecture
-from upscaler import artifact, models
-from upscaler.artifact import Artifact, Member, ModelConfig
+from upscaler.model import artifact, find
+from upscaler.model.artifact import Artifact, Member, ModelConfig
 
 CURVE, STRIP = "learning_curve.png", "crops.png"
 
@@ -35,7 +35,7 @@ def averaged_network(config: Config, state: dict[str, Any]) -> Network:
 
 
 def _member(config: Config, tiles: Tiles, steps: int) -> Member:
-    ancestor = models.find(config.init_from).config.sha256[artifact.WEIGHTS] if config.init_from else None
+    ancestor = find.model(config.init_from).config.sha256[artifact.WEIGHTS] if config.init_from else None
     return Member(
         name=config.out.resolve().name,
         parts=tuple(folder.resolve().name for folder in config.shards),

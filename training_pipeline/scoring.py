@@ -14,10 +14,11 @@ from feature_pipeline.shards import Entry
 from training_pipeline import data, journal, scoreboard
 from training_pipeline.scoreboard import FinalTest, Row, Scoreboard
 from training_pipeline.train import RUN
-from upscaler import Upscaler, bicubic, metrics, models
-from upscaler.artifact import Artifact
+from upscaler import Upscaler, bicubic, metrics
 from upscaler.errors import TrainingError
 from upscaler.metrics import Score
+from upscaler.model import find
+from upscaler.model.artifact import Artifact
 from upscaler.pixels import Pixels
 
 FIRST = 0.1  # of the test set's pictures
@@ -39,7 +40,7 @@ def add(config: Config) -> Row:
 
     Raises TrainingError if pictures of the test set were learned from, or the other rows have another test set.
     """
-    model = models.find(config.model)
+    model = find.model(config.model)
     tiles, _ = parts(config.test)
     check_not_learned(model, tiles)
     board = scoreboard.read(config.scoreboard) or Scoreboard(test=_hash(tiles), bicubic=score(bicubic.double, tiles))
@@ -68,7 +69,7 @@ def final_test(config: Config) -> FinalTest:
     board = scoreboard.read(config.scoreboard)
     if board is None:
         raise TrainingError(f"{config.scoreboard} holds no scoreboard; score the models to choose from first")
-    model = models.find(config.model)
+    model = find.model(config.model)
     if board.final_test and board.final_test.revision != model.revision:
         raise TrainingError(
             f"the final test was made, with {board.final_test.model} ({board.final_test.revision}), and is recorded; "

@@ -22,11 +22,12 @@ from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network, architecture, deepened
 from training_pipeline.schedule import learning_rate
 from training_pipeline.stopping import stop_signals
-from upscaler import metrics, models
-from upscaler.artifact import Artifact
+from upscaler import metrics
 from upscaler.atomic import write_text
 from upscaler.errors import TrainingError
 from upscaler.metrics import Score
+from upscaler.model import find
+from upscaler.model.artifact import Artifact
 
 __all__ = ["Config", "DivergedError", "Run", "first_network", "run"]
 
@@ -214,7 +215,7 @@ def first_network(config: Config) -> Network:
     shape = architecture(config.size)
     network = Network(shape, config.branches, config.dropout)
     if config.init_from:
-        beginning = models.find(config.init_from)
+        beginning = find.model(config.init_from)
         layers = shape.depth - beginning.config.architecture.depth
         if beginning.config.networks != 1 or beginning.config.architecture.width != shape.width or layers < 0:
             raise TrainingError(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from upscaler import models
 from upscaler.command import one_sentence_errors, sentence_for, whole
 from upscaler.errors import DoubleResolutionError, PictureError
 from upscaler.files import Options, double_file
-from upscaler.formats import BY_SUFFIX
 from upscaler.limits import Limits
-from upscaler.plan import Naming, Task, tasks
+from upscaler.model import find
+from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.targets import Naming, Task, tasks
 from upscaler.upscaler import Upscaler
 
 
@@ -73,7 +73,7 @@ def _parse(arguments: list[str] | None) -> Config:
     parser.add_argument("--times", type=whole(1, 3), default=1, help="2 for four times the size (default: 1)")
     parser.add_argument("--ensemble-flips", action="store_true", help="average eight flips and turns: slower, better")
     parser.add_argument("--max-pixels", type=float, default=100, metavar="MEGAPIXELS", help="limit (default: 100)")
-    parser.add_argument("--model", default=models.wanted(), help=models.NAMES)
+    parser.add_argument("--model", default=find.wanted(), help=find.NAMES)
     given = parser.parse_args(arguments)
     suffix = f".{given.format}" if given.format else None
     return Config(

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from upscaler.architecture import SCALE
 from upscaler.atomic import atomic_path
 from upscaler.background import until_done
-from upscaler.budget import check_memory
 from upscaler.errors import PictureError
-from upscaler.formats import check_room, format_of
 from upscaler.limits import DEFAULT_LIMITS, Limits
-from upscaler.metadata import Metadata, corrected
+from upscaler.model.architecture import SCALE
+from upscaler.pictures.budget import check_memory
+from upscaler.pictures.formats import check_room, format_of
+from upscaler.pictures.metadata import Metadata, corrected
+from upscaler.pictures.reading import Frame, Header, read_frames, read_header
+from upscaler.pictures.writing import write
 from upscaler.pixels import Pixels
 from upscaler.price import check_price
-from upscaler.reading import Frame, Header, read_frames, read_header
 from upscaler.upscaler import Progress, Upscaler, empty_double
-from upscaler.writing import write
 
 
 @dataclass(frozen=True)

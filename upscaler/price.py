@@ -1,10 +1,10 @@
 """Price of upscaling a file, known before work starts: runs of the network, and the time that they take."""
 
-from upscaler.architecture import SCALE
 from upscaler.errors import PictureError
 from upscaler.limits import Limits, duration, exceeds
+from upscaler.model.architecture import SCALE
 from upscaler.orientations import Orientation
-from upscaler.reading import Header
+from upscaler.pictures.reading import Header
 from upscaler.upscaler import Upscaler
 
 _WORTH_MEASURING = 200  # windows; fewer take seconds on any machine, and the measurement itself is some

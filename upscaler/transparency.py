@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
-from upscaler.vips import pyvips
 
 _REACH = 3.0  # standard deviations of the blur that spreads colours, at `radius` pixels
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upscaler import models, tiling
-from upscaler.architecture import COLOURS, SCALE
-from upscaler.artifact import Artifact
-from upscaler.cores import cores
-from upscaler.engine import ENGINES, Engine, Precision, fastest_precision
+from upscaler import tiling
+from upscaler.engines.cores import cores
+from upscaler.engines.engine import Engine, Precision, engine_for, fastest_precision
 from upscaler.flat import flat_places, is_flat, is_neutral
+from upscaler.model import find
+from upscaler.model.architecture import COLOURS, SCALE
+from upscaler.model.artifact import Artifact
 from upscaler.orientations import Orientation
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
 from upscaler.transparency import with_hidden_filled
@@ -50,7 +51,7 @@ class Upscaler:
         """
         self.model = model
         self.precision: Precision = precision or fastest_precision()
-        engine = ENGINES[self.precision]
+        engine = engine_for(self.precision)
         self.window = window or engine.window
         self._halo = model.config.architecture.radius
         side = self.window + 2 * self._halo
@@ -59,13 +60,13 @@ class Upscaler:
         self._seconds_per_window: dict[Engine, float] = {}
 
     @classmethod
-    def load(cls, model: str = models.FAST) -> "Upscaler":
+    def load(cls, model: str = find.FAST) -> "Upscaler":
         """Load "fast" or "best", an artifact's folder, or "user/name[@revision]" of the Hub.
 
         Where the Hub does not answer, the cached model serves, else the fast one: `model` says which.
         Raises ModelError if there is no such model or it is broken.
         """
-        return cls(models.find_or_fast(model))
+        return cls(find.model_or_fast(model))
 
     def upscale(self, picture: Pixels, *, flips: bool = False, damaged: bool = False) -> Pixels:
         """Double a picture: HWC uint8 or uint16 in, (2H)(2W)C of the same type out.

@@ -8,8 +8,8 @@ from apps.monitor import backfill, settings
 from apps.monitor.copying import started_writer
 from apps.serving.launching import leave_token
 from apps.serving.temporary import temporary_folder
-from upscaler import models
 from upscaler.command import one_sentence_errors
+from upscaler.model import find
 
 WRITER = "apps.monitor.writer"
 
@@ -17,7 +17,7 @@ WRITER = "apps.monitor.writer"
 def main() -> None:
     """Serve until stopped, or measure the days that are past."""
     parser = argparse.ArgumentParser(prog="python -m apps.monitor", description="Serve the monitor, until stopped.")
-    parser.add_argument("--model", help=models.NAMES)
+    parser.add_argument("--model", help=find.NAMES)
     commands = parser.add_subparsers(dest="command", metavar="[backfill]")
     filling = commands.add_parser("backfill", help="measure the days that are past, and keep no pictures")
     filling.add_argument("--days", type=_positive, default=90, help="how many, today among them (default: 90)")

@@ -24,9 +24,9 @@ from apps.monitor.settings import Settings
 from apps.serving.messages import Update
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
-from upscaler import models
 from upscaler.atomic import write_text
 from upscaler.errors import DoubleResolutionError
+from upscaler.model import find
 
 HERE = Path(__file__).parent
 STRIP = 12  # days done lately, as thumbnails
@@ -57,7 +57,7 @@ class App:
         """
         self.settings, self.temporary = settings, temporary
         self.started = time.monotonic()
-        self.model = models.find_or_fast(settings.model)
+        self.model = find.model_or_fast(settings.model)
         self.history = History(settings.history)
         cache = Cache(settings.cache, settings.cache_bytes, self.model.revision)
         self.worker = worker_of(self.model, settings.serving.job_limits)

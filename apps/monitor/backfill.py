@@ -14,7 +14,7 @@ from apps.monitor.mirror import Mirror
 from apps.monitor.recording import Recorder
 from apps.monitor.settings import Settings
 from apps.serving.worker import JobRefusedError, WorkerError
-from upscaler import models
+from upscaler.model import find
 
 
 def run(settings: Settings, days: int) -> None:
@@ -23,7 +23,7 @@ def run(settings: Settings, days: int) -> None:
     Raises ModelError, HistoryError, or UnavailableError where NASA does not answer; what was measured stays.
     """
     mirror = Mirror(settings.history_repo) if settings.history_repo else None
-    model = models.find_or_fast(settings.model)
+    model = find.model_or_fast(settings.model)
     with worker_of(model, settings.serving.job_limits) as worker:
         recorder = Recorder(worker, model, History(settings.history), mirror)
         for line in backfill(Client(settings.apod_url), recorder, days, dt.datetime.now(dt.UTC).date()):

@@ -15,7 +15,7 @@ from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.messages import Update
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
-from upscaler.artifact import Artifact
+from upscaler.model.artifact import Artifact
 
 Suffix = Literal[".jpg", ".png", ".webp", ".tif", ".gif"]
 

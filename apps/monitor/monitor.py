@@ -19,9 +19,9 @@ from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
 from apps.serving.messages import Update
 from apps.serving.worker import Worker
-from upscaler.artifact import Artifact
 from upscaler.command import sentence_for
 from upscaler.errors import ApodError, DoubleResolutionError
+from upscaler.model.artifact import Artifact
 
 MINUTE, HOUR = 60.0, 3600.0
 MOST_TRIED = 10  # pictures that a look downloads in vain

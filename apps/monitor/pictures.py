@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from upscaler import bicubic
 from upscaler.errors import ApodError, PictureError
 from upscaler.limits import Limits, exceeds
-from upscaler.opening import open_picture
+from upscaler.pictures.opening import open_picture
 from upscaler.pixels import Pixels
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}

@@ -15,7 +15,7 @@ from apps.monitor.history import History, Row
 from apps.monitor.measure import Measurement
 from apps.monitor.mirror import MirrorError, NoMirrorError
 from apps.serving.worker import Worker
-from upscaler.artifact import Artifact
+from upscaler.model.artifact import Artifact
 
 log = logging.getLogger(__name__)
 

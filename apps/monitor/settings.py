@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from apps.serving import settings as serving
 from apps.serving.settings import ServingSettings, SettingError
-from upscaler import models
+from upscaler.model import find
 
 NASA = "https://science.nasa.gov/wp-json/wp/v2/apod-basic"
 CACHE_GB = 5.0
@@ -38,7 +38,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     cache = Path(environment.get("CACHE") or _default_cache())
     return Settings(
         apod_url=_address(environment.get("APOD_URL") or NASA),
-        model=environment.get(models.VARIABLE) or models.FAST,
+        model=environment.get(find.VARIABLE) or find.FAST,
         cache=cache.resolve(),
         cache_bytes=round(serving.number(environment, "CACHE_GB", CACHE_GB, 1e-6, 1e6) * 1e9),
         history=Path(environment.get("HISTORY") or cache / "history.sqlite").absolute(),

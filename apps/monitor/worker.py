@@ -13,7 +13,7 @@ from apps.serving import loading
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
-from upscaler.reading import read_header
+from upscaler.pictures.reading import read_header
 
 WRITTEN_AS = {".gif": ".png"}  # an upscaled picture has more colours than a GIF
 

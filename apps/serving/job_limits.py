@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from upscaler import Limits, budget
-from upscaler.cores import cores
+from upscaler import Limits
+from upscaler.engines.cores import cores
+from upscaler.pictures import budget
 
 _MEMORY_SHARE = 0.75  # of what the machine has left when the app starts
 _SECONDS = 30 * 60.0

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, NoReturn
 
-from upscaler import models
+from upscaler.model import find
 
 _PIPES = "DOUBLE_RESOLUTION_PIPES"  # set once the token is gone: the pipes to the program that kept it, or nothing
 
@@ -32,7 +32,7 @@ def leave_token(wanted: Sequence[str], keeper: str | None = None) -> None:
     """
     if _PIPES in os.environ:
         return
-    command = [sys.executable, *sys.orig_argv[1:], "--model", ",".join(models.pinned(model) for model in wanted)]
+    command = [sys.executable, *sys.orig_argv[1:], "--model", ",".join(find.pinned(model) for model in wanted)]
     pipes = _started(keeper) if keeper else ""
     _replace_this_process(command, without_token(os.environ) | _WITHOUT_TOKEN | {_PIPES: pipes})
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from upscaler import Upscaler, artifact
-from upscaler.artifact import Artifact
+from upscaler import Upscaler
+from upscaler.model import artifact
+from upscaler.model.artifact import Artifact
 
 
 def place_of(model: Artifact) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from apps.serving import origins
 from apps.serving.job_limits import JobLimits
-from upscaler.cores import cores
+from upscaler.engines.cores import cores
 from upscaler.errors import DoubleResolutionError
 
 # What a host sets besides the address to listen on; docs/hosting.md describes each.

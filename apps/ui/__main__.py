@@ -7,14 +7,14 @@ from dataclasses import replace
 from apps.serving.launching import leave_token
 from apps.serving.temporary import temporary_folder
 from apps.ui import settings
-from upscaler import models
 from upscaler.command import one_sentence_errors
+from upscaler.model import find
 
 
 def main() -> None:
     """Serve until stopped."""
     parser = argparse.ArgumentParser(prog="python -m apps.ui", description="Serve the web UI, until stopped.")
-    parser.add_argument("--model", help=f"{models.NAMES}; or several, with commas")
+    parser.add_argument("--model", help=f"{find.NAMES}; or several, with commas")
     model = parser.parse_args().model
     with one_sentence_errors():
         given = settings.from_environment()

@@ -16,9 +16,9 @@ from apps.serving.temporary import is_inside
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, look_at, zip_of
 from apps.ui.settings import Settings
-from upscaler import models
-from upscaler.artifact import Artifact
-from upscaler.cores import cores
+from upscaler.engines.cores import cores
+from upscaler.model import find
+from upscaler.model.artifact import Artifact
 
 HERE = Path(__file__).parent
 SAMPLES = sorted((HERE / "samples").glob("*.jpg"))
@@ -71,7 +71,7 @@ class App:
         """
         self.settings, self.folder = settings, folder
         self.started = time.monotonic()
-        found = [models.find_or_fast(model) for model in settings.models]
+        found = [find.model_or_fast(model) for model in settings.models]
         self.models = {model.name: model for model in found}
         self.default = found[0].name
         self._cancelled: set[str | None] = set()  # sessions whose work was stopped, which Gradio then reports as failed

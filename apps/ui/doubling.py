@@ -16,7 +16,7 @@ from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from upscaler import Limits, Options
 from upscaler.atomic import remove_parts
 from upscaler.command import sentence_for
-from upscaler.formats import BY_SUFFIX
+from upscaler.pictures.formats import BY_SUFFIX
 
 AS_ORIGINAL = "as the original"
 FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif"}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from upscaler import budget
 from upscaler.errors import PictureError
-from upscaler.reading import read_frames, read_header
-from upscaler.vips import pyvips
+from upscaler.pictures import budget
+from upscaler.pictures.reading import read_frames, read_header
+from upscaler.pictures.vips import pyvips
 
 READ_IN_PIECES = ("jpegload", "pngload", "tiffload")
 DECODED = 12  # bytes a pixel, at most, while a picture is decoded at once

@@ -6,20 +6,20 @@ from os import environ
 
 from apps.serving import settings as serving
 from apps.serving.settings import ServingSettings
-from upscaler import models
+from upscaler.model import find
 
 
 @dataclass(frozen=True)
 class Settings:
-    """models: what `models.find` takes, each; the first is the default. serving: what both apps share."""
+    """models: what `find.model` takes, each; the first is the default. serving: what both apps share."""
 
-    models: tuple[str, ...] = (models.FAST,)
+    models: tuple[str, ...] = (find.FAST,)
     serving: ServingSettings = field(default_factory=ServingSettings)
 
 
 def from_environment(environment: Mapping[str, str] = environ) -> Settings:
     """Read the settings. Raises SettingError if a variable holds what it cannot hold."""
-    return Settings(named(models.wanted()), serving.from_environment(environment))
+    return Settings(named(find.wanted()), serving.from_environment(environment))
 
 
 def named(given: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
 from apps.ui import loupe, preview
 from upscaler import Options, Progress, Upscaler, double_file
-from upscaler.reading import read_header
+from upscaler.pictures.reading import read_header
 
 _BETWEEN_UPDATES = 0.2  # seconds
 

@@ -17,8 +17,8 @@ from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
-from upscaler import artifact
-from upscaler.artifact import Artifact
+from upscaler.model import artifact
+from upscaler.model.artifact import Artifact
 
 MOST_BYTES = 100_000_000
 

@@ -13,7 +13,7 @@ from apps.monitor.fetch import Fetcher, UnavailableError
 from apps.monitor.history import History
 from apps.monitor.recording import Recorder
 from apps.serving.worker import Worker
-from upscaler.artifact import Artifact
+from upscaler.model.artifact import Artifact
 
 TODAY = dt.date(2026, 11, 23)
 

@@ -24,7 +24,7 @@ from apps.monitor.writer import EXCHANGE
 from apps.serving.jobs import PREPARE
 from apps.serving.messages import LONGEST_LINE, Crashed, Done, OutOfMemory, Refused, Request, Update, to_line
 from apps.serving.worker import Worker
-from upscaler.artifact import Artifact
+from upscaler.model.artifact import Artifact
 
 ROOT = Path(__file__).parents[2]
 SHORT = 0.2  # seconds

@@ -12,7 +12,7 @@ from apps.monitor.mirror import Mirror, MirrorError
 from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
 from apps.serving.worker import Worker
-from upscaler.artifact import Artifact
+from upscaler.model.artifact import Artifact
 
 __all__ = ["hub"]  # a fixture
 REPO = "ada/monitor-history"

@@ -11,13 +11,13 @@ from huggingface_hub import SpaceCard
 from apps import push
 from apps.push import Config, PushError
 from ensemble_pipeline import publish
-from upscaler import artifact, models
 from upscaler.errors import DoubleResolutionError
+from upscaler.model import artifact, find
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
 
 SPACE = "ada/doubler"
-MODEL = ("config.json", "model.onnx", "model.safetensors")
+MODEL = ("config.json", "model.safetensors")
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_staged_files_are_the_app_the_upscaler_and_the_model(app: str, tmp_path: Path) -> None:
     push.stage(Config(app, SPACE), tmp_path)
     files = files_in(tmp_path)
-    assert files >= {"README.md", "Dockerfile", "apps/__init__.py", f"apps/{app}/app.py", "upscaler/engine.py"}
+    assert files >= {"README.md", "Dockerfile", "apps/__init__.py", f"apps/{app}/app.py", "upscaler/engines/engine.py"}
     assert files >= {f"upscaler/bundled/fast/{name}" for name in MODEL}
     assert {path.split("/")[0] for path in files} == {"README.md", "Dockerfile", "requirements", "apps", "upscaler"}
     assert {path.split("/")[1] for path in files if path.startswith("apps/")} <= {"__init__.py", "serving", app}
@@ -112,7 +112,7 @@ def test_an_app_goes_up_in_one_commit(hub: Hub, capsys: pytest.CaptureFixture[st
     space = hub.space(SPACE)
     assert space.sdk == "docker"
     assert len(space.commits) == 2  # the Hub's own first one, and ours
-    assert space.files()["upscaler/bundled/fast/model.onnx"] == models.find("fast").graph.read_bytes()
+    assert space.files()["upscaler/bundled/fast/model.safetensors"] == find.model("fast").weights_file.read_bytes()
     assert f"{hub.url}/spaces/{SPACE}" in capsys.readouterr().out
 
 
@@ -128,8 +128,8 @@ def test_the_next_version_takes_the_place_of_the_one_before(hub: Hub) -> None:
 def test_best_is_named_to_the_space_and_needs_no_other_files(hub: Hub) -> None:
     push.run(Config("ui", SPACE, model="best"))
     space = hub.space(SPACE)
-    assert space.settings["variables"] == {models.VARIABLE: "best"}
-    assert "upscaler/bundled/best/model.onnx" in space.files()
+    assert space.settings["variables"] == {find.VARIABLE: "best"}
+    assert "upscaler/bundled/best/model.safetensors" in space.files()
     assert not any(path.startswith("apps/ui/model/") for path in space.files())
 
 
@@ -139,7 +139,12 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(
     monkeypatch.delenv("HF_TOKEN")
     push.run(Config("monitor", SPACE, secrets={"HF_TOKEN": "hf_hidden"}, variables={"CACHE_GB": "2"}, dry_run=True))
     shown = capsys.readouterr().out
-    for line in ("apps/monitor/app.py", "upscaler/bundled/fast/model.onnx", "variable CACHE_GB = 2", "secret HF_TOKEN"):
+    for line in (
+        "apps/monitor/app.py",
+        "upscaler/bundled/fast/model.safetensors",
+        "variable CACHE_GB = 2",
+        "secret HF_TOKEN",
+    ):
         assert line in shown
     assert "HISTORY_REPO" in shown  # what else could be set
     assert "hf_hidden" not in shown
@@ -158,7 +163,7 @@ def test_secrets_and_variables_are_set_before_the_app_starts(hub: Hub, capfd: py
 def test_a_folder_of_a_model_goes_along(hub: Hub, two_models: Path) -> None:
     push.run(Config("ui", SPACE, str(two_models)))
     space = hub.space(SPACE)
-    assert space.settings["variables"] == {models.VARIABLE: "apps/ui/model"}
+    assert space.settings["variables"] == {find.VARIABLE: "apps/ui/model"}
     for name in artifact.read(two_models).files:
         assert space.files()[f"apps/ui/model/{name}"] == (two_models / name).read_bytes()
 
@@ -167,7 +172,7 @@ def test_a_model_of_the_hub_is_named(hub: Hub, tiny_model: Path) -> None:
     publish.run(publish.Config(str(tiny_model), "ada/model"))
     push.run(Config("ui", SPACE, "ada/model@main"))
     space = hub.space(SPACE)
-    assert space.settings["variables"] == {models.VARIABLE: "ada/model@main"}
+    assert space.settings["variables"] == {find.VARIABLE: "ada/model@main"}
     assert SpaceCard(space.files()["README.md"].decode()).data.models == ["ada/model"]
 
 

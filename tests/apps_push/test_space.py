@@ -24,7 +24,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from apps import push
-from upscaler import models
+from upscaler.model import find
 
 # root may write everywhere, read only or not; without this right it may not
 AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
@@ -105,7 +105,7 @@ def wait_until_it_serves(app: subprocess.Popen[bytes], address: str) -> None:
 def test_a_program_gets_a_doubled_picture_from_the_model_that_was_staged(space: str, tmp_path: Path) -> None:
     health = requests.get(f"{space}/health", timeout=10).json()
     assert (health["model"], health["status"]) == ("fast", "ok")
-    assert health["revision"] == models.find("fast").revision
+    assert health["revision"] == find.model("fast").revision
     Image.fromarray(photo_like(31, 47)).save(tmp_path / "photo.png")
     doubled = Client(space, verbose=False).predict(handle_file(tmp_path / "photo.png"), api_name="/double")
     with Image.open(doubled) as image:

@@ -13,7 +13,7 @@ from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
 from apps.ui.doubling import Choices, double_all
-from upscaler import artifact
+from upscaler.model import artifact
 
 GENEROUS = 30.0  # seconds; the worker's limit is as long, and its sentence another
 

@@ -11,8 +11,9 @@ from generated import photo_like
 from PIL import Image
 
 from apps.ui import opening, preview
-from upscaler import PictureError, budget
-from upscaler.reading import read_frames, read_header
+from upscaler import PictureError
+from upscaler.pictures import budget
+from upscaler.pictures.reading import read_frames, read_header
 
 ROOT = Path(__file__).parents[2]
 PHOTO = photo_like(60, 90)

@@ -21,8 +21,8 @@ from feature_pipeline import pipeline
 from feature_pipeline import placed as features
 from training_pipeline import tune
 from training_pipeline.config import Config as Run
-from upscaler import artifact, models
 from upscaler.errors import EnsembleError
+from upscaler.model import artifact, find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -67,7 +67,7 @@ def files(place: str, tmp_path: Path) -> dict[str, bytes]:
     shared, found = storage.at(place), {}
     for folder in ("shards", "runs", "ensembles"):
         for name in shared.sizes(folder):
-            if name.endswith((".tar", artifact.WEIGHTS, artifact.GRAPH)):
+            if name.endswith((".tar", artifact.WEIGHTS)):
                 shared.get(f"{folder}/{name}", tmp_path / "got")
                 found[f"{folder}/{name}"] = (tmp_path / "got").read_bytes()
     return found
@@ -91,7 +91,7 @@ def test_four_parts_on_two_nodes_give_the_same_bytes_as_one_process(
     assert ours.keys() == theirs.keys()
     assert [name for name in theirs if ours[name] != theirs[name]] == []
     assert sum(name.endswith(".tar") for name in ours) == 4 * 5
-    assert models.find(str(tmp_path / "local/ensembles/built")).config.networks == 4
+    assert find.model(str(tmp_path / "local/ensembles/built")).config.networks == 4
 
 
 def test_nodes_killed_in_the_middle_change_nothing(cluster: Cluster, bucket: str, images: str, tmp_path: Path) -> None:
@@ -145,4 +145,4 @@ def test_trials_of_one_study_are_trained_on_the_cluster(
     first = replace(config(images, engine).first, shards=(build.SHARDS / "train_0",), out=Path("search"))
     tune.run(tune.Config(first, trials=2, workers=2, engine=engine))
     assert len(tune.open_study(first).get_trials(states=tune.FINISHED)) >= 2  # one may be under way when two are done
-    assert artifact.GRAPH in storage.at(bucket).sizes("search/trial-0001")
+    assert artifact.WEIGHTS in storage.at(bucket).sizes("search/trial-0001")

@@ -11,12 +11,14 @@ from made_tiles import write_tiles
 from torch import Tensor
 from torch.nn import functional as F
 
-from ensemble_pipeline import combine, distill
+from ensemble_pipeline import averaging, combine, distill
+from ensemble_pipeline.distill import Distillation
 from training_pipeline import data, train
-from upscaler import Upscaler, artifact, bicubic
-from upscaler.architecture import Architecture
-from upscaler.artifact import Artifact, Member, ModelConfig
+from upscaler import Upscaler, bicubic
 from upscaler.errors import EnsembleError, TrainingError
+from upscaler.model import artifact
+from upscaler.model.architecture import Architecture
+from upscaler.model.artifact import Artifact, Member, ModelConfig
 from upscaler.pixels import Pixels, to_planes
 
 STEPS = 60
@@ -43,14 +45,14 @@ def members(tmp_path: Path) -> list[Artifact]:
 
 
 @pytest.fixture
-def wanted(tmp_path: Path) -> combine.Distillation:
+def wanted(tmp_path: Path) -> Distillation:
     shards, validation = write_tiles(tmp_path / "train_0"), write_tiles(tmp_path / "validation", first=10)
-    return combine.Distillation("6x1", (shards,), (validation,), STEPS, threads=1)
+    return Distillation("6x1", (shards,), (validation,), STEPS, threads=1)
 
 
-def distilled(members: list[Artifact], wanted: combine.Distillation | None, out: Path) -> Artifact:
+def distilled(members: list[Artifact], wanted: Distillation | None, out: Path) -> Artifact:
     runs = tuple(member.folder for member in members)
-    return combine.run(combine.Config(runs, out, "distill", distillation=wanted))
+    return combine.run(combine.CombineConfig(runs, out, "distill", distillation=wanted))
 
 
 def brightening(model: Artifact) -> float:
@@ -85,7 +87,7 @@ def batch(picture: Pixels) -> Tensor:
 
 
 def test_the_teacher_sees_clean_crops_from_all_eight_sides_and_the_student_damaged_ones_from_one(
-    wanted: combine.Distillation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wanted: Distillation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = train.Config(wanted.shards, wanted.validation, tmp_path / "run", size="4x1", steps=8, threads=1)
     teacher, large, clean = Enlarging(), batch(photo_like(48, 48)), batch(bicubic.halve(photo_like(48, 48)))
@@ -101,14 +103,14 @@ def test_the_teacher_sees_clean_crops_from_all_eight_sides_and_the_student_damag
     assert len({shown.numpy().tobytes() for shown in teacher.shown}) == 8
 
 
-def test_a_crop_of_a_clean_tile_is_left_as_it_is(wanted: combine.Distillation) -> None:
+def test_a_crop_of_a_clean_tile_is_left_as_it_is(wanted: Distillation) -> None:
     small, large = data.Batches(data.entries(wanted.shards), size=8, crop=48, seed=0)[0]
     assert (distill.undamaged(small, large).int() - small.int()).abs().max() <= 1  # rounded from another side
 
 
 @pytest.mark.slow
 def test_the_student_comes_to_what_the_ensemble_gives(
-    members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
+    members: list[Artifact], wanted: Distillation, tmp_path: Path
 ) -> None:
     student = distilled(members, wanted, tmp_path / "v1")
     assert brightening(student) < -0.01
@@ -120,28 +122,28 @@ def test_the_student_comes_to_what_the_ensemble_gives(
 
 @pytest.mark.slow
 def test_a_finished_distillation_is_not_done_again_but_for_other_members(
-    members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
+    members: list[Artifact], wanted: Distillation, tmp_path: Path
 ) -> None:
     wanted = replace(wanted, steps=2)
-    first = distilled(members, wanted, tmp_path / "v1").graph.read_bytes()
+    first = distilled(members, wanted, tmp_path / "v1").weights_file.read_bytes()
     logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")}
-    assert distilled(members, wanted, tmp_path / "v1").graph.read_bytes() == first
+    assert distilled(members, wanted, tmp_path / "v1").weights_file.read_bytes() == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")} == logs
     other = distilled(members[:1], wanted, tmp_path / "v1")  # which pulls the other way
-    assert other.graph.read_bytes() != first
+    assert other.weights_file.read_bytes() != first
 
 
 @pytest.mark.slow
 def test_the_mean_of_several_networks_weights_may_be_the_teacher(
-    members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
+    members: list[Artifact], wanted: Distillation, tmp_path: Path
 ) -> None:
-    mean = artifact.write(tmp_path / "mean", *combine.averaged(members, "weights"), {}, "")
+    mean = artifact.write(tmp_path / "mean", *averaging.averaged(members, "weights"), {}, "")
     student = distilled([mean], replace(wanted, steps=2), tmp_path / "v1")
     assert [member.name for member in student.config.members] == ["run_0", "run_1"]
 
 
 def test_pictures_of_the_validation_set_are_not_learned_from(
-    members: list[Artifact], wanted: combine.Distillation, tmp_path: Path
+    members: list[Artifact], wanted: Distillation, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match="are in the training and in the validation set"):
         distilled(members, replace(wanted, validation=wanted.shards), tmp_path / "v1")

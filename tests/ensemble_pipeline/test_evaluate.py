@@ -15,14 +15,15 @@ from PIL import Image
 
 from ensemble_pipeline import card, cost, evaluate, testset
 from ensemble_pipeline.__main__ import main
+from ensemble_pipeline.averaging import with_mirror_images
 from ensemble_pipeline.cost import Cost
-from ensemble_pipeline.mirror import with_mirror_images
 from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
 from training_pipeline import scoreboard, scoring
-from upscaler import Upscaler, artifact, bicubic, metrics
+from upscaler import Upscaler, bicubic, metrics
 from upscaler.errors import EnsembleError, FeatureError
+from upscaler.model import artifact
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,14 +85,14 @@ def test_an_odd_row_or_column_is_left_out(pictures: Path) -> None:
 def test_the_table_goes_into_the_models_own_metrics_and_card(
     quick: None, pictures: Path, tiles: Path, tiny_model: Path
 ) -> None:
-    graph = (tiny_model / "model.onnx").read_bytes()
+    weights = (tiny_model / "model.safetensors").read_bytes()
     evaluate.run(evaluate.Config((str(tiny_model),), pictures, "pictures", None))
     assert not (tiny_model / card.PICTURE).exists()  # whose pictures these are is not known
     evaluate.run(evaluate.Config((str(tiny_model),), tiles, "shards", None))
 
     model = artifact.read(tiny_model)
     assert model.metrics["tests"].keys() == {"photos", "test"}
-    assert model.graph.read_bytes() == graph
+    assert model.weights_file.read_bytes() == weights
     text = (tiny_model / "README.md").read_text()
     own = model.metrics["tests"]["test"]["rows"][1]
     assert f"| tiny_model | {own['score']['psnr_y']:.2f} |" in text

@@ -13,8 +13,8 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from ensemble_pipeline import card, publish
-from upscaler import artifact, models
 from upscaler.errors import DoubleResolutionError, EnsembleError, ModelError
+from upscaler.model import artifact, find
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
 
@@ -42,9 +42,9 @@ def test_a_published_model_comes_back_as_it_was(ready: tuple[Hub, str], capsys: 
     assert f"{REPO}/commit/{commit}" in capsys.readouterr().out
     assert repository.files().keys() - {".gitattributes"} == FILES
     assert len(repository.commits) == 2  # the Hub's own first one, and ours
-    pulled, original = models.find(REPO), artifact.read(Path(model))
+    pulled, original = find.model(REPO), artifact.read(Path(model))
     assert pulled.config == original.config
-    assert pulled.graph.read_bytes() == original.graph.read_bytes()
+    assert pulled.weights_file.read_bytes() == original.weights_file.read_bytes()
 
 
 def test_a_second_version_is_one_more_commit(ready: tuple[Hub, str], tiny_model: Path) -> None:
@@ -71,14 +71,14 @@ def test_a_model_for_jpegs_goes_with_it(ready: tuple[Hub, str], two_models: Path
     hub, _ = ready
     publish.run(publish.Config(str(two_models), REPO))
     assert hub.model(REPO).files().keys() - {".gitattributes"} == FILES | set(artifact.FILES_FOR_JPEGS)
-    pulled, original = models.find(REPO).for_jpegs, artifact.read(two_models).for_jpegs
+    pulled, original = find.model(REPO).for_jpegs, artifact.read(two_models).for_jpegs
     assert pulled and original
     assert pulled.config == original.config
 
 
 @pytest.mark.parametrize("name", ["fast", "best"])
 def test_the_cards_of_the_models_that_ship_are_as_they_would_be_written(name: str) -> None:
-    model = models.find(name)
+    model = find.model(name)
     written = card.of(model, name)
     assert written == (model.folder / "README.md").read_text()
     assert "CQ100 | CC BY-SA 4.0" in written
@@ -187,7 +187,7 @@ def test_private_weights_do_not_go_to_a_public_repository(ready: tuple[Hub, str]
 
 def test_a_broken_model_is_not_published(ready: tuple[Hub, str], tiny_model: Path) -> None:
     hub, model = ready
-    (tiny_model / "model.onnx").write_bytes(b"broken")
+    (tiny_model / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(ModelError, match="SHA-256"):
         publish.run(publish.Config(model, REPO))
     assert hub.requests == []

@@ -7,10 +7,11 @@ import pytest
 from generated import random_weights, write_tiny_model
 from made_tiles import write_tiles
 
-from ensemble_pipeline import combine, selection, testset
-from upscaler import artifact
-from upscaler.architecture import Architecture
-from upscaler.artifact import Artifact, Member, ModelConfig
+from ensemble_pipeline import averaging, combine, selection, testset
+from ensemble_pipeline.members import How
+from upscaler.model import artifact
+from upscaler.model.architecture import Architecture
+from upscaler.model.artifact import Artifact, Member, ModelConfig
 
 
 @pytest.fixture
@@ -50,11 +51,11 @@ def test_one_that_adds_nothing_is_left_out() -> None:
 
 @pytest.mark.parametrize("how", ["outputs", "weights"])
 def test_the_score_is_that_of_the_combined_model(
-    how: combine.How, members: list[Artifact], validation: Path, tmp_path: Path
+    how: How, members: list[Artifact], validation: Path, tmp_path: Path
 ) -> None:
     assert how != "distill"
     tiles = testset.read(validation, "shards")
-    config, weights = combine.averaged(members, how)
+    config, weights = averaging.averaged(members, how)
     errors = selection.luma_errors(artifact.write(tmp_path / "all", config, weights, {}, ""), tiles)
     exact = np.mean([10 * np.log10(255**2 / np.mean(error**2)) for error in errors])
     scored = (
@@ -67,10 +68,10 @@ def test_the_score_is_that_of_the_combined_model(
 
 @pytest.mark.parametrize("how", ["outputs", "weights"])
 def test_a_harmful_member_is_not_in_the_model(
-    how: combine.How, members: list[Artifact], validation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    how: How, members: list[Artifact], validation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = tuple(member.folder for member in members)
-    model = combine.run(combine.Config(runs, tmp_path / "v1", how, select=validation))
+    model = combine.run(combine.CombineConfig(runs, tmp_path / "v1", how, select=validation))
     chosen = [member.name for member in model.config.members]
     assert chosen
     assert "run_1" not in chosen
@@ -82,4 +83,6 @@ def test_a_harmful_member_is_not_in_the_model(
 
 def test_one_run_alone_is_chosen(tmp_path: Path, validation: Path) -> None:
     run = write_tiny_model(tmp_path / "run")
-    assert combine.run(combine.Config((run,), tmp_path / "v1", "outputs", select=validation)).config.networks == 1
+    assert (
+        combine.run(combine.CombineConfig((run,), tmp_path / "v1", "outputs", select=validation)).config.networks == 1
+    )

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,30 @@ def foreign_imports(folder: str) -> set[str]:
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_imports_follow_the_direction_of_the_design(folder: str) -> None:
     assert foreign_imports(folder) <= MAY_IMPORT[folder]
+
+
+def modules() -> dict[str, Path]:
+    """The project's modules by their full names; a package stands for its __init__.py."""
+    found = {}
+    for package in sorted(PACKAGES):
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def needs(name: str, path: Path, known: Iterable[str]) -> set[str]:
+    """The project's modules that a module imports, at its top or inside a function."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found = imports(path.read_text(encoding="utf-8"), package)
+    return {imported if imported in known else imported.rpartition(".")[0] for imported in found} & set(known)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    known = modules()
+    order = TopologicalSorter({name: needs(name, path, known) for name, path in known.items()})
+    order.prepare()  # raises CycleError, which names the circle
+    assert "upscaler.model.artifact" in needs("upscaler.upscaler", known["upscaler.upscaler"], known)
 
 
 def test_a_wrong_import_is_seen() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVING = ("upscaler", "apps", "feature_pipeline/pictures.py")
-OPENERS = {"upscaler/opening.py": "Image.open", "upscaler/vips.py": "pyvips"}
+OPENERS = {"upscaler/pictures/opening.py": "Image.open", "upscaler/pictures/vips.py": "pyvips"}
 
 # Tells what each reader does with a file, where starting any program ends the test.
 _READ = """
@@ -26,9 +26,10 @@ path = Path(sys.argv[1])
 from apps.monitor import pictures
 from apps.ui import opening
 from feature_pipeline.pictures import UnusableError, decode
-from upscaler import Limits, PictureError, reading
+from upscaler import Limits, PictureError
+from upscaler.pictures import reading
 from upscaler.errors import ApodError
-from upscaler.vips import pyvips
+from upscaler.pictures.vips import pyvips
 sys.addaudithook(forbid)
 for read in (
     lambda: reading.read_header(path),

@@ -14,8 +14,8 @@ GENEROUS = 60.0  # seconds for all inputs of one pattern: a quadratic one takes 
 # Every use of a regular expression in what serves people: (module, function of `re`, pattern). A compiled
 # one is used by `fullmatch`: what is linear in a full match may be quadratic in a search.
 USES = {
-    ("upscaler/models.py", "fullmatch", r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?"),
-    ("upscaler/hub.py", "compile", "[0-9a-f]{40}"),
+    ("upscaler/model/find.py", "fullmatch", r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?"),
+    ("upscaler/model/hub.py", "compile", "[0-9a-f]{40}"),
     ("apps/monitor/addresses.py", "compile", r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){0,8}nasa\.gov"),
     ("apps/push.py", "sub", r"\]\((?!\w+:|#)"),
 }

@@ -55,7 +55,6 @@ def test_the_pipeline_in_five_commands_ends_in_a_doubled_picture(tmp_path: Path,
     assert {path.name for path in (tmp_path / "ensembles/mine").iterdir()} >= {
         "config.json",
         "model.safetensors",
-        "model.onnx",
         "metrics.json",
         "README.md",
     }

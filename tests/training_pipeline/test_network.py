@@ -13,11 +13,12 @@ from torch.nn import functional as F
 from training_pipeline import data, evaluation, optimisers, train
 from training_pipeline.network import Convolution, Network, deepened
 from training_pipeline.train import Run
-from upscaler import Upscaler, artifact
-from upscaler.architecture import Architecture
-from upscaler.artifact import Member, ModelConfig
+from upscaler import Upscaler
 from upscaler.bicubic import halve
 from upscaler.errors import TrainingError
+from upscaler.model import artifact
+from upscaler.model.architecture import Architecture
+from upscaler.model.artifact import Member, ModelConfig
 
 
 def lively(architecture: Architecture, branches: bool = True) -> Network:

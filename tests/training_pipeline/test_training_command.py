@@ -26,7 +26,8 @@ from training_pipeline.__main__ import main
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.data import Batches
 from training_pipeline.train import DivergedError
-from upscaler import Upscaler, artifact, metrics
+from upscaler import Upscaler, metrics
+from upscaler.model import artifact
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--size", "4x1", "--batch", "2", "--crop", "8", "--threads", "1"]

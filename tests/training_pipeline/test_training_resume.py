@@ -16,8 +16,8 @@ from tile_sets import small_config
 from training_pipeline import checkpoint, evaluation, train
 from training_pipeline.config import Config
 from training_pipeline.train import Run
-from upscaler import artifact
 from upscaler.errors import TrainingError
+from upscaler.model import artifact
 
 STEPS = 12
 CHANGES: dict[str, Any] = {"steps": STEPS, "dropout": 0.2, "loss": "charbonnier", "optimiser": "muon"}
@@ -72,7 +72,7 @@ def assert_same(config: Config, whole: Config) -> None:
         same = torch.equal(states[key], value) if isinstance(value, torch.Tensor) else states[key] == value
         assert same, key
     assert log(config) == log(whole)
-    for name in (artifact.WEIGHTS, artifact.GRAPH):
+    for name in (artifact.WEIGHTS, artifact.CONFIG):
         assert (config.out / name).read_bytes() == (whole.out / name).read_bytes()
 
 

@@ -3,7 +3,8 @@
 import pytest
 from generated import write_tiny_model
 
-from upscaler import Upscaler, models
+from upscaler import Upscaler
+from upscaler.model import find
 
 WINDOW = 24
 
@@ -12,4 +13,4 @@ WINDOW = 24
 def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
     """A model with random weights, in windows of 24x24."""
     folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
-    return Upscaler(models.find(str(folder)), window=WINDOW)
+    return Upscaler(find.model(str(folder)), window=WINDOW)

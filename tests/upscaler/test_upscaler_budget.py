@@ -9,10 +9,10 @@ import pytest
 from generated import photo_like
 from PIL import Image
 
-from upscaler import budget
-from upscaler.formats import PNG, format_of
-from upscaler.reading import read_header
-from upscaler.vips import pyvips
+from upscaler.pictures import budget
+from upscaler.pictures.formats import PNG, format_of
+from upscaler.pictures.reading import read_header
+from upscaler.pictures.vips import pyvips
 
 ROOT = Path(__file__).parents[2]
 

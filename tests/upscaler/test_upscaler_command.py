@@ -14,7 +14,7 @@ from PIL import Image
 
 from upscaler.__main__ import main
 from upscaler.errors import PictureError
-from upscaler.plan import Naming, Task, tasks
+from upscaler.targets import Naming, Task, tasks
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from upscaler import cores
+from upscaler.engines import cores
 
 OWN = len(os.sched_getaffinity(0))
 

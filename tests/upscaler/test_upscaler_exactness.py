@@ -10,15 +10,15 @@ from generated import photo_like, random_weights, write_tiny_model
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ensemble_pipeline.mirror import with_mirror_images
-from upscaler import Upscaler, bicubic, metrics, models, tiling
-from upscaler.architecture import Architecture
-from upscaler.artifact import Member, ModelConfig
-from upscaler.engine import ENGINES, Engine, Precision
+from ensemble_pipeline.averaging import with_mirror_images
+from ensemble_pipeline.onnx_export import onnx_graph, serialised
+from upscaler import Upscaler, bicubic, metrics, tiling
+from upscaler.engines.engine import PRECISIONS, Precision, engine_for, has_bf16
+from upscaler.engines.openvino_engine import CORE, ending_model, residual_model
 from upscaler.flat import flat_places
-from upscaler.graph import onnx_graph
-from upscaler.openvino_engine import CORE, has_bf16
-from upscaler.openvino_network import ending_model, residual_model
+from upscaler.model import find
+from upscaler.model.architecture import Architecture
+from upscaler.model.artifact import Member, ModelConfig
 from upscaler.pixels import Pixels, to_pixels, to_planes
 from upscaler.transparency import with_hidden_filled
 from upscaler.upscaler import empty_double
@@ -35,7 +35,7 @@ def exact(upscaler: Upscaler) -> Upscaler:
 
 def whole(upscaler: Upscaler, picture: Pixels) -> Pixels:
     """Run the graph, uncut, over the whole extended picture at once."""
-    model = CORE.read_model(upscaler.model.graph)
+    model = CORE.read_model(serialised(upscaler.model))
     halo = upscaler.model.config.architecture.radius
     rows, columns = (tiling.extended(np.arange(-halo, n + halo), n) for n in picture.shape[:2])
     planes = to_planes(picture[rows[:, np.newaxis], columns])
@@ -65,7 +65,7 @@ def test_sizes_that_fit_no_window(exact: Upscaler, size: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize("size", [(1, 500), (25, 49), (211, 307)])
-@pytest.mark.parametrize("precision", ENGINES)
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_windows_of_any_size_give_the_same_picture(
     upscaler: Upscaler, precision: Precision, size: tuple[int, int]
 ) -> None:
@@ -82,7 +82,7 @@ def test_windows_of_the_size_that_is_used(upscaler: Upscaler) -> None:
 
 def test_an_ensemble_of_outputs_is_exact_as_well(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = write_tiny_model(tmp_path_factory.mktemp("models") / "three", networks=3)
-    upscaler = Upscaler(models.find(str(folder)), "f32", window=16)
+    upscaler = Upscaler(find.model(str(folder)), "f32", window=16)
     picture = photo_like(37, 53)
     assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
 
@@ -96,26 +96,26 @@ def test_the_extension_mirrors_then_repeats() -> None:
 
 @pytest.mark.parametrize("networks", [1, 3])
 @pytest.mark.parametrize("side", [30, 31])
-@pytest.mark.parametrize("engine", ENGINES.values())
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_each_engine_computes_the_graph(
-    tmp_path_factory: pytest.TempPathFactory, engine: type[Engine], side: int, networks: int
+    tmp_path_factory: pytest.TempPathFactory, precision: Precision, side: int, networks: int
 ) -> None:
-    model = models.find(str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", networks)))
+    model = find.model(str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", networks)))
     inputs = [to_planes(photo_like(side, side, seed)) for seed in range(9)]
-    graph = CORE.read_model(model.graph)
+    graph = CORE.read_model(serialised(model))
     compiled = CORE.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    outputs = engine(model, side).run((n, planes) for n, planes in enumerate(inputs))
-    rounding = 0.02 if engine is ENGINES["bf16"] and has_bf16() else 1e-5
+    outputs = engine_for(precision)(model, side).run((n, planes) for n, planes in enumerate(inputs))
+    rounding = 0.02 if precision == "bf16" and has_bf16() else 1e-5
     for due, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
         assert n == due
         assert np.abs(got - compiled(planes)[0]).max() < rounding
 
 
-@pytest.mark.parametrize("engine", ENGINES.values())
-def test_an_engine_lets_inputs_that_lie_turned_in_memory_pass(upscaler: Upscaler, engine: type[Engine]) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_engine_lets_inputs_that_lie_turned_in_memory_pass(upscaler: Upscaler, precision: Precision) -> None:
     planes = to_planes(photo_like(30, 30))
     turned = np.ascontiguousarray(planes.transpose(0, 1, 3, 2)).transpose(0, 1, 3, 2)
-    pair = engine(upscaler.model, 30).run(enumerate([planes, turned]))
+    pair = engine_for(precision)(upscaler.model, 30).run(enumerate([planes, turned]))
     first, second = (planes.copy() for _, planes in pair)
     assert (first == second).all()
 
@@ -133,7 +133,7 @@ def test_openvino_builds_from_the_weights_what_the_onnx_graph_says(side: int, mi
         networks = config.networks
     planes = to_planes(photo_like(side, side))
     graph = onnx_graph(architecture, weights, networks).SerializeToString()
-    residual = in_float32(residual_model(architecture, weights, networks, side))(planes)[0]
+    residual = in_float32(residual_model(weights, networks, side))(planes)[0]
     doubled = in_float32(ending_model(architecture, side))([planes, residual])[0]
     due = in_float32(CORE.read_model(graph))(planes)[0]
     assert np.abs(doubled.transpose(0, 3, 1, 2) - due).max() < 1e-5

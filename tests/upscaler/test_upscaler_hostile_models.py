@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
-from upscaler import Upscaler, artifact, models
-from upscaler.architecture import MAX_WIDTH
-from upscaler.engine import ENGINES
+from upscaler import Upscaler
+from upscaler.engines.engine import PRECISIONS, Precision, engine_for
 from upscaler.errors import ModelError
+from upscaler.model import artifact, find
+from upscaler.model.architecture import MAX_WIDTH
 from upscaler.pixels import to_planes
 
 Change = Callable[[dict[str, Any]], object]
@@ -31,9 +32,9 @@ HUGE = 10**12
 def refusal(folder: Path) -> str:
     """The sentence with which each engine refuses the model."""
     said = []
-    for precision in ENGINES:
+    for precision in PRECISIONS:
         with pytest.raises(ModelError) as refused:
-            Upscaler(models.find(str(folder)), precision, window=16)
+            Upscaler(find.model(str(folder)), precision, window=16)
         said.append(str(refused.value))
     assert len(set(said)) == 1
     assert "\n" not in said[0]
@@ -95,7 +96,7 @@ def test_json_that_is_none_of_ours_is_refused(tiny_model: Path, file: str, conte
     assert file in refusal(tiny_model)
 
 
-@pytest.mark.parametrize("file", ["config.json", "metrics.json", "README.md", "model.safetensors", "model.onnx"])
+@pytest.mark.parametrize("file", ["config.json", "metrics.json", "README.md", "model.safetensors"])
 def test_a_file_that_is_too_long_is_refused_unread(tiny_model: Path, file: str) -> None:
     os.truncate(tiny_model / file, 1 << 40)  # takes no room on the disk
     assert "is longer than" in refusal(tiny_model)
@@ -166,7 +167,7 @@ def test_changed_bytes_never_reach_an_engine_as_other_arrays(
         content[data.draw(st.integers(0, 700))] = data.draw(st.integers(0, 255))
     replace(folder, "model.safetensors", bytes(content))
     try:
-        weights = models.find(str(folder)).weights()
+        weights = find.model(str(folder)).weights()
     except ModelError as error:
         assert "\n" not in str(error)
     else:
@@ -178,7 +179,7 @@ def test_changed_bytes_never_reach_an_engine_as_other_arrays(
 
 
 def test_writing_refuses_what_reading_would(tiny_model: Path, tmp_path: Path) -> None:
-    model = models.find(str(tiny_model))
+    model = find.model(str(tiny_model))
     name = "networks.0.layers.0.bias"
     for bad in (model.weights()[name].astype(np.float16), np.full(4, np.nan, np.float32)):
         with pytest.raises(ModelError, match=name):
@@ -186,9 +187,7 @@ def test_writing_refuses_what_reading_would(tiny_model: Path, tmp_path: Path) ->
     assert not (tmp_path / "new" / "config.json").exists()
 
 
-@pytest.mark.parametrize(
-    "file", ["config.json", "model.safetensors", "model.onnx", "metrics.json", "README.md", "DATA.md"]
-)
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "metrics.json", "README.md", "DATA.md"])
 def test_a_link_out_of_the_folder_is_refused(tiny_model: Path, tmp_path: Path, file: str) -> None:
     outside = tmp_path / "outside"
     (tiny_model / file).touch()
@@ -207,7 +206,7 @@ def test_a_folder_that_is_a_link_and_links_within_it_are_read(tiny_model: Path, 
     (tiny_model / "README.md").rename(tiny_model / "card.md")
     (tiny_model / "README.md").symlink_to("card.md")
     (tmp_path / "link").symlink_to(tiny_model)
-    assert models.find(str(tmp_path / "link")).revision == models.find(str(tiny_model)).revision
+    assert find.model(str(tmp_path / "link")).revision == find.model(str(tiny_model)).revision
 
 
 def test_models_for_jpegs_in_models_for_jpegs_end_soon(two_models: Path) -> None:
@@ -219,11 +218,11 @@ def test_models_for_jpegs_in_models_for_jpegs_end_soon(two_models: Path) -> None
     assert "holds a model for JPEGs itself" in refusal(two_models)
 
 
-@pytest.mark.parametrize("engine", ENGINES.values())
-def test_the_widest_network_that_is_allowed_runs(engine: Any, tmp_path: Path) -> None:
-    model = models.find(str(write_tiny_model(tmp_path / "wide", width=MAX_WIDTH)))
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_widest_network_that_is_allowed_runs(precision: Precision, tmp_path: Path) -> None:
+    model = find.model(str(write_tiny_model(tmp_path / "wide", width=MAX_WIDTH)))
     side = 2 * model.config.architecture.radius + 4
-    ((_, planes),) = engine(model, side).run([(0, to_planes(photo_like(side, side)))])
+    ((_, planes),) = engine_for(precision)(model, side).run([(0, to_planes(photo_like(side, side)))])
     assert planes.shape == (1, 3, 8, 8)
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
+from upscaler.pictures.reading import read_frames, read_header
 from upscaler.price import count_windows
-from upscaler.reading import read_frames, read_header
 
 GENEROUS = 20.0  # seconds; without limits these take minutes to hours
 LIMITS = Limits(frames=1_000, windows=100_000, scans=100)

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from upscaler import ModelError, Options, Upscaler, artifact, double_file, lossy
+from upscaler import ModelError, Options, Upscaler, double_file
+from upscaler.model import artifact
+from upscaler.pictures import lossy
 from upscaler.pixels import Pixels
 
 PHOTO = photo_like(30, 40)
@@ -83,9 +85,9 @@ def test_the_revision_tells_of_both(two_models: Path, tiny_model: Path) -> None:
 
 
 def test_a_model_for_jpegs_that_is_broken_or_missing_is_refused(two_models: Path) -> None:
-    graph = two_models / "jpegs" / "model.onnx"
-    graph.write_bytes(graph.read_bytes()[:-1])
-    with pytest.raises(ModelError, match=r"model.onnx in .*jpegs is not what config.json says"):
+    weights = two_models / "jpegs" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"model.safetensors in .*jpegs is not what config.json says"):
         artifact.read(two_models)
     (two_models / "jpegs" / "config.json").unlink()
     with pytest.raises(ModelError, match=r"lacks jpegs/config.json"):

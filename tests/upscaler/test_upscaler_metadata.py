@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from upscaler import Options, Upscaler, double_file, xmp
-from upscaler.metadata import Metadata, corrected
-from upscaler.xmp import XmpError
+from upscaler import Options, Upscaler, double_file
+from upscaler.pictures import xmp
+from upscaler.pictures.metadata import Metadata, corrected
+from upscaler.pictures.xmp import XmpError
 
 GENEROUS = 20.0  # seconds; the pattern that stood here took hours for 1 MB
 VALUES = {(xmp.TIFF, "Orientation"): "1", (xmp.EXIF, "PixelXDimension"): "99"}

@@ -19,10 +19,11 @@ from hub_server import Hub
 from hub_server import hub as hub  # a fixture
 from PIL import Image
 
-from upscaler import Upscaler, models
+from upscaler import Upscaler
 from upscaler.__main__ import main
-from upscaler.engine import ENGINES
+from upscaler.engines.engine import PRECISIONS
 from upscaler.errors import HubError, HubUnreachableError, ModelError
+from upscaler.model import find
 
 NAME = "ada/double"
 Files = dict[str, bytes]
@@ -50,34 +51,34 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pulled_model_is_the_commit_that_the_branch_stands_at(hub: Hub, files: Files) -> None:
     repository = hub.create(NAME, files=files)
-    model = models.find(NAME)
+    model = find.model(NAME)
     assert (model.name, model.revision) == (NAME, repository.branches["main"][:12])
     assert {name: (model.folder / name).read_bytes() for name in files} == files
 
 
 def test_a_model_for_jpegs_comes_with_it(hub: Hub, two_models: Path) -> None:
     hub.create(NAME, files=files_of(two_models))
-    pulled = models.find(NAME).for_jpegs
+    pulled = find.model(NAME).for_jpegs
     assert pulled
-    assert pulled.graph.read_bytes() == (two_models / "jpegs" / "model.onnx").read_bytes()
+    assert pulled.weights_file.read_bytes() == (two_models / "jpegs" / "model.safetensors").read_bytes()
 
 
 def test_a_branch_is_followed_and_an_older_commit_is_kept(hub: Hub, files: Files, other_files: Files) -> None:
     repository = hub.create(NAME, files=files)
     old = repository.branches["main"]
-    assert models.find(NAME).revision == old[:12]
+    assert find.model(NAME).revision == old[:12]
     new = repository.commit(other_files)
-    assert models.find(NAME).revision == new[:12]
-    pinned = models.find(f"{NAME}@{old}")
+    assert find.model(NAME).revision == new[:12]
+    pinned = find.model(f"{NAME}@{old}")
     assert pinned.revision == old[:12]
-    assert pinned.graph.read_bytes() == files["model.onnx"]
+    assert pinned.weights_file.read_bytes() == files["model.safetensors"]
 
 
 def test_a_pinned_commit_is_used_again_without_a_request(hub: Hub, files: Files) -> None:
     commit = hub.create(NAME, files=files).branches["main"]
-    models.find(f"{NAME}@{commit}")
+    find.model(f"{NAME}@{commit}")
     before = len(hub.requests)
-    models.find(f"{NAME}@{commit}")
+    find.model(f"{NAME}@{commit}")
     assert len(hub.requests) == before
 
 
@@ -86,9 +87,9 @@ def test_the_cached_model_serves_when_the_hub_does_not_answer(
     hub: Hub, files: Files, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.create(NAME, files=files)
-    fetched = models.find(NAME)
+    fetched = find.model(NAME)
     lose(hub, lost, monkeypatch)
-    assert models.find(NAME) == fetched
+    assert find.model(NAME) == fetched
 
 
 def lose(hub: Hub, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,20 +108,20 @@ def test_the_fast_model_serves_when_nothing_is_cached(
 ) -> None:
     write_tiny_model(tmp_path / "fast")
     lose(hub, lost, monkeypatch)
-    monkeypatch.setattr(models, "_FOLDER", tmp_path)
+    monkeypatch.setattr(find, "_FOLDER", tmp_path)
     assert Upscaler.load(NAME).model.name == "fast"
     assert f"the Hub does not answer, and {NAME} is not in the cache" in capsys.readouterr().err
     with pytest.raises(HubUnreachableError):
-        models.find(NAME)
+        find.model(NAME)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_pinned_name_gives_the_same_model_without_the_hub(hub: Hub, files: Files, other_files: Files) -> None:
     repository = hub.create(NAME, files=files)
-    pinned = models.pinned(NAME)
+    pinned = find.pinned(NAME)
     repository.commit(other_files)
     asked = len(hub.requests)
-    found = models.find(pinned)
+    found = find.model(pinned)
     assert (found.name, found.revision) == (NAME, pinned.removeprefix(f"{NAME}@")[:12])
     assert (found.folder / "config.json").read_bytes() == files["config.json"]
     assert len(hub.requests) == asked
@@ -128,7 +129,7 @@ def test_a_pinned_name_gives_the_same_model_without_the_hub(hub: Hub, files: Fil
 
 def test_pinned_names_are_of_what_serves(hub: Hub, tiny_model: Path, impatient: None) -> None:
     hub.down = True
-    assert [models.pinned(name) for name in ("best", str(tiny_model), NAME)] == ["best", str(tiny_model), "fast"]
+    assert [find.pinned(name) for name in ("best", str(tiny_model), NAME)] == ["best", str(tiny_model), "fast"]
 
 
 @pytest.mark.parametrize("breaks", ["breaks_at", "cuts_at"])
@@ -136,13 +137,13 @@ def test_a_download_that_breaks_is_no_model_and_is_taken_up_again(hub: Hub, file
     hub.create(NAME, files=files)
     setattr(hub, breaks, "/cdn/")
     with pytest.raises(HubUnreachableError):
-        models.find(NAME)
+        find.model(NAME)
     setattr(hub, breaks, None)
     hub.down = True
     with pytest.raises(HubUnreachableError):  # the half that is there is no model
-        models.find(NAME)
+        find.model(NAME)
     hub.down = False
-    assert models.find(NAME).graph.read_bytes() == files["model.onnx"]
+    assert find.model(NAME).weights_file.read_bytes() == files["model.safetensors"]
 
 
 def test_what_the_hub_does_not_have_is_refused_in_a_sentence(hub: Hub, files: Files) -> None:
@@ -156,7 +157,7 @@ def test_what_the_hub_does_not_have_is_refused_in_a_sentence(hub: Hub, files: Fi
         ("no such folder", "there is no model 'no such folder'"),
     ):
         with pytest.raises(ModelError, match=sentence) as caught:
-            models.find(name)
+            find.model(name)
         assert "\n" not in str(caught.value)
 
 
@@ -164,7 +165,7 @@ def test_a_wrong_token_is_named_and_not_shown(hub: Hub, files: Files, monkeypatc
     hub.create(NAME, files=files)
     monkeypatch.setenv("HF_TOKEN", "hf_wrong_token")
     with pytest.raises(ModelError, match="does not accept the token") as caught:
-        models.find(NAME)
+        find.model(NAME)
     assert "hf_wrong_token" not in str(caught.value)
 
 
@@ -176,12 +177,18 @@ def changed_config(files: Files, **changes: object) -> Files:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda files: files | {"model.onnx": b"another"}, "model.onnx .* is not what config.json says"),
+        (lambda files: files | {"model.safetensors": b"another"}, "model.safetensors .* is not what config.json says"),
         (lambda files: {name: files[name] for name in files if name != "model.safetensors"}, "lacks model.safetensors"),
         (lambda files: {name: files[name] for name in files if name != "config.json"}, "has no config.json"),
         (lambda files: changed_config(files, surprise=1), "surprise: extra inputs are not permitted"),
-        (lambda files: changed_config(files, format_version=2), "format_version: .* this version reads format 1"),
-        (lambda files: {"config.json": b'{"model_type": "bert"}'}, "config.json: .* this version reads format 1"),
+        (
+            lambda files: changed_config(files, format_version=3),
+            "format_version: .* this version reads the formats 1 and 2",
+        ),
+        (
+            lambda files: {"config.json": b'{"model_type": "bert"}'},
+            "config.json: .* this version reads the formats 1 and 2",
+        ),
     ],
 )
 def test_a_pulled_repository_that_is_no_whole_model_is_refused(
@@ -189,7 +196,7 @@ def test_a_pulled_repository_that_is_no_whole_model_is_refused(
 ) -> None:
     hub.create(NAME, files=change(files))
     with pytest.raises(ModelError, match=sentence):
-        models.find(NAME)
+        find.model(NAME)
 
 
 class Malice:
@@ -211,18 +218,21 @@ def test_a_malicious_checkpoint_is_refused_and_does_nothing(hub: Hub, files: Fil
     hashes = json.loads(files["config.json"])["sha256"] | {"model.safetensors": hashlib.sha256(payload).hexdigest()}
     bad = files | {"model.safetensors": payload, "pytorch_model.bin": payload}
     hub.create(NAME, files=changed_config(bad, sha256=hashes))
-    model = models.find(NAME)
+    model = find.model(NAME)
     assert not (model.folder / "pytorch_model.bin").exists()
-    for precision in ENGINES:
+    for precision in PRECISIONS:
         with pytest.raises(ModelError, match="no weights that can be read"):
             Upscaler(model, precision)
     assert not trap.exists()
 
 
-def test_no_model_reads_the_onnx_export(hub: Hub, files: Files) -> None:
-    hub.create(NAME, files={name: content for name, content in files.items() if name != "model.onnx"})
-    for precision in ENGINES:
-        Upscaler(models.find(NAME), precision).upscale(photo_like(8, 8))
+def test_a_model_of_format_1_is_read_without_its_graph(hub: Hub, files: Files) -> None:
+    hashes = json.loads(files["config.json"])["sha256"] | {"model.onnx": "0" * 64}
+    hub.create(NAME, files=changed_config(files, format_version=1, sha256=hashes) | {"model.onnx": b"graph"})
+    model = find.model(NAME)
+    assert not (model.folder / "model.onnx").exists()
+    for precision in PRECISIONS:
+        Upscaler(model, precision).upscale(photo_like(8, 8))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
@@ -230,7 +240,7 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_sent(hub: Hub, files: F
     hub.create(NAME, files=files)
     hub.said[name] = 1 << 40
     with pytest.raises(HubError, match=rf"{name} of {NAME} has 1,099,511,627,776 bytes") as refused:
-        models.find(NAME)
+        find.model(NAME)
     assert "\n" not in str(refused.value)
     assert [line for line in hub.requests if "/resolve/" in line or "/cdn/" in line] == []
 
@@ -239,26 +249,26 @@ def test_of_a_repository_nothing_but_the_model_is_fetched(hub: Hub, files: Files
     strange = {"training.bin": b"x", "sub/README.md": b"x", "config.json.bak": b"x", "jpegs/README.md": b"x"}
     hub.create(NAME, files=files | strange)
     hub.said["training.bin"] = 1 << 40
-    assert files_of(models.find(NAME).folder) == files
+    assert files_of(find.model(NAME).folder) == files
 
 
 def test_a_download_that_never_ends_is_given_up(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models.hub, "MAX_BYTES", 30_000_000)
+    monkeypatch.setattr(find.hub, "MAX_BYTES", 30_000_000)
     hub.create(NAME, files=files)
     hub.floods_at = "/cdn/"
     with pytest.raises(HubError, match="the Hub sends more than a model has"):
-        models.find(NAME)
+        find.model(NAME)
 
 
 @pytest.mark.parametrize("where", ["/api/models/", "/cdn/"])
 def test_a_trickle_is_given_up_and_the_fast_model_serves(
     hub: Hub, files: Files, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(models.hub, "DEADLINE", 1.0)
+    monkeypatch.setattr(find.hub, "DEADLINE", 1.0)
     hub.create(NAME, files=files)
     hub.trickles_at = where
     before = set(threading.enumerate())
-    assert models.find_or_fast(NAME).name == "fast"
+    assert find.model_or_fast(NAME).name == "fast"
     assert f"the Hub has not sent {NAME} within 1 seconds" in capsys.readouterr().err
     until = time.monotonic() + 30
     while downloading := {t for t in set(threading.enumerate()) - before if "ThreadPool" in t.name or "run" in t.name}:
@@ -267,23 +277,23 @@ def test_a_trickle_is_given_up_and_the_fast_model_serves(
 
 
 def test_nothing_between_the_hub_and_the_engine_unpickles() -> None:
-    sources = {path.name: path.read_text(encoding="utf-8") for path in Path(models.__file__).parent.glob("*.py")}
+    sources = {path.name: path.read_text(encoding="utf-8") for path in Path(find.__file__).parent.glob("*.py")}
     assert "hub.py" in sources
     assert [name for name, text in sources.items() if re.search(r"pickle|import (torch|joblib|dill)", text)] == []
 
 
 def test_a_cached_file_that_was_damaged_is_fetched_again(hub: Hub, files: Files) -> None:
     hub.create(NAME, files=files)
-    damage(models.find(NAME).graph)
-    assert models.find(NAME).graph.read_bytes() == files["model.onnx"]
+    damage(find.model(NAME).weights_file)
+    assert find.model(NAME).weights_file.read_bytes() == files["model.safetensors"]
 
 
 def test_a_damaged_file_does_not_serve_when_the_hub_does_not_answer(hub: Hub, files: Files) -> None:
     hub.create(NAME, files=files)
-    damage(models.find(NAME).graph)
+    damage(find.model(NAME).weights_file)
     hub.down = True
     with pytest.raises(ModelError):
-        models.find(NAME)
+        find.model(NAME)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -292,9 +302,9 @@ def test_for_a_damaged_model_that_cannot_be_fetched_again_the_fast_one_serves(
     hub: Hub, files: Files, lost: dict[str, object]
 ) -> None:
     hub.create(NAME, files=files)
-    damage(models.find(NAME).graph)
+    damage(find.model(NAME).weights_file)
     vars(hub).update(lost)
-    assert models.find_or_fast(NAME).name == "fast"
+    assert find.model_or_fast(NAME).name == "fast"
 
 
 def damage(graph: Path) -> None:
@@ -305,7 +315,7 @@ def test_the_environment_names_the_model_of_the_command_line(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.fromarray(photo_like(20, 30)).save(tmp_path / "photo.png")
-    monkeypatch.setenv(models.VARIABLE, str(tiny_model))
+    monkeypatch.setenv(find.VARIABLE, str(tiny_model))
     with pytest.raises(SystemExit) as done:
         main([str(tmp_path / "photo.png")])
     assert done.value.code == 0

@@ -16,7 +16,7 @@ from generated import photo_like
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from upscaler import Options, Upscaler, double_file
-from upscaler.formats import BY_SUFFIX
+from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pixels import Pixels
 
 XMP = (

@@ -20,7 +20,7 @@ from PIL import Image
 
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.__main__ import main
-from upscaler.reading import read_frames, read_header
+from upscaler.pictures.reading import read_frames, read_header
 
 
 def png(chunks: list[tuple[bytes, bytes]]) -> bytes:
@@ -188,7 +188,7 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 from upscaler.__main__ import main
-from upscaler.reading import read_frames, read_header
+from upscaler.pictures.reading import read_frames, read_header
 main(sys.argv[1:])
 """
 
@@ -210,8 +210,8 @@ def test_a_file_that_cannot_be_written_to_its_end(photo: Path, tiny_model: Path,
     [
         lambda config: config.pop("architecture"),
         lambda config: config.update(surprise=1),
-        lambda config: config.update(format_version=2),
-        lambda config: config["sha256"].update({"model.onnx": "0" * 64}),
+        lambda config: config.update(format_version=3),
+        lambda config: config["sha256"].update({"model.safetensors": "0" * 64}),
     ],
 )
 def test_an_artifact_that_is_not_as_it_should_be(

@@ -1,42 +1,48 @@
-"""The model artifact, written and read: a folder with config.json, model.safetensors, model.onnx, metrics.json
-and README.md (the model card, which takes in DATA.md if there is one). One trained network is an artifact with one
-member, an ensemble has several. In the folder `jpegs` may lie a second artifact, for pictures that JPEG damaged."""
+"""The model artifact, written and read: a folder with config.json, model.safetensors, metrics.json and README.md.
+
+README.md is the model card, which takes in DATA.md if there is one. One trained network is an artifact with one member,
+an ensemble has several. In the folder `jpegs` may lie a second artifact, for JPEG input.
+
+Format 1 had an ONNX graph beside the weights; it is still read, without the graph.
+"""
 
 import hashlib
 import json
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.numpy import save
 
-from upscaler import json_files, weights_file
-from upscaler.architecture import Architecture, Weights
+from upscaler import json_files
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import ModelError
 from upscaler.json_files import JsonError
+from upscaler.model import weights_file
+from upscaler.model.architecture import Architecture, Weights
 
-CONFIG, WEIGHTS, GRAPH, METRICS, CARD, DATA = (
+CONFIG, WEIGHTS, METRICS, CARD, DATA = (
     "config.json",
     "model.safetensors",
-    "model.onnx",
     "metrics.json",
     "README.md",
     "DATA.md",  # what the model was trained on, for its card, if that is not Open Images
 )
 
-FILES = (WEIGHTS, GRAPH, METRICS, CARD, DATA, CONFIG)
+FILES = (WEIGHTS, METRICS, CARD, DATA, CONFIG)
 _FOR_JPEGS = "jpegs"
 _CONFIG_FOR_JPEGS = f"{_FOR_JPEGS}/{CONFIG}"
-FILES_FOR_JPEGS = tuple(f"{_FOR_JPEGS}/{file}" for file in (WEIGHTS, GRAPH, METRICS, CONFIG))  # the order of writing
+FILES_FOR_JPEGS = tuple(f"{_FOR_JPEGS}/{file}" for file in (WEIGHTS, METRICS, CONFIG))  # the order of writing
 
 # Bounds on what a model from elsewhere may say of itself; those on the network are in `architecture`
 MAX_MEMBERS = 256
 MAX_PARTS = 64  # of a member; Open Images has 18
 MAX_WEIGHT_BYTES = 128 << 20  # seventy times those of `best`
-MAX_BYTES = {WEIGHTS: 2 * MAX_WEIGHT_BYTES, GRAPH: 2 * MAX_WEIGHT_BYTES}  # of a file, its header included
+MAX_WEIGHTS_FILE = 2 * MAX_WEIGHT_BYTES  # bytes, the header included
 MAX_TEXT_BYTES = 1 << 20  # of any other file
+MAX_HASHES = 8
 
 Combination = Literal["single", "outputs", "weights", "distilled"]
 Name = Annotated[str, Field(max_length=255)]
@@ -68,12 +74,12 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2
     architecture: Architecture
     combination: Combination
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MAX_MEMBERS)]
     mirrored: bool = False
-    sha256: Annotated[dict[Name, Sha256], Field(max_length=len(FILES))] = {}
+    sha256: Annotated[dict[Name, Sha256], Field(max_length=MAX_HASHES)] = {}
 
     @model_validator(mode="after")
     def _check_size(self) -> "ModelConfig":
@@ -88,11 +94,19 @@ class ModelConfig(BaseModel):
         return 2 * networks if self.mirrored else networks
 
 
+class Origin(Enum):
+    """Where a model was found. Only a folder of the user's is written to."""
+
+    BUNDLED = "bundled"
+    FOLDER = "folder"
+    HUB = "hub"
+
+
 @dataclass(frozen=True)
 class Artifact:
     """A model on the disk. `revision` is the Hub's commit, or the first digits of the SHA-256 of all weights.
 
-    for_jpegs: what doubles pictures that JPEG damaged in its place, of the same architecture.
+    for_jpegs: what upscales JPEG input in its place, of the same architecture.
     """
 
     folder: Path
@@ -101,6 +115,7 @@ class Artifact:
     config: ModelConfig
     metrics: dict[str, Any]
     for_jpegs: "Artifact | None" = None
+    origin: Origin = Origin.FOLDER
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -109,16 +124,13 @@ class Artifact:
         return (*(file for file in FILES if (self.folder / file).exists()), *for_jpegs)
 
     @property
-    def graph(self) -> Path:
-        """The ONNX export for other programs; nothing here reads it."""
-        return self.folder / GRAPH
+    def weights_file(self) -> Path:
+        """The file of its arrays."""
+        return self.folder / WEIGHTS
 
     def weights(self) -> Weights:
-        """Read the arrays networks.N.layers.I.weight (OI33), .bias (O) and .slope (O; not on the last layer).
-
-        All are finite float32. Raises ModelError if the file holds anything else.
-        """
-        return weights_file.load(self.folder / WEIGHTS, self.config.architecture, self.config.networks)
+        """Read the arrays, finite float32. Raises ModelError if the file holds anything else."""
+        return weights_file.load(self.weights_file, self.config.architecture, self.config.networks)
 
 
 def write(
@@ -131,11 +143,9 @@ def write(
 ) -> Artifact:
     """Write an artifact; config.json comes last, with the other files' hashes, so a part-written one is not read.
 
-    `weights` are float32 arrays named as in `Artifact.weights`. `for_jpegs` is copied into the folder. Raises
-    ModelError if an array is missing or misshaped, or `for_jpegs` is of another size, or holds one itself.
+    `for_jpegs` is copied into the folder. Raises ModelError if an array is missing or misshaped, or `for_jpegs` is of
+    another size, or holds one itself.
     """
-    from upscaler.graph import onnx_graph  # needs `onnx`, which serving does not install
-
     weights_file.check(weights, config.architecture, config.networks)
     if for_jpegs:
         _check_fits(config, for_jpegs)
@@ -143,12 +153,9 @@ def write(
     (folder / CONFIG).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
         temporary.write_bytes(save(weights))  # save_file would not say that the disk is full as an OSError
-    with atomic_path(folder / GRAPH) as temporary:
-        graph = onnx_graph(config.architecture, weights, config.networks)
-        temporary.write_bytes(graph.SerializeToString(deterministic=True))
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     write_text(folder / CARD, card)
-    hashed = [WEIGHTS, GRAPH]
+    hashed = [WEIGHTS]
     if for_jpegs:
         _copy_for_jpegs(for_jpegs, folder)
         hashed.append(_CONFIG_FOR_JPEGS)
@@ -158,7 +165,9 @@ def write(
     return read(folder)
 
 
-def read(folder: Path, name: str | None = None, revision: str | None = None) -> Artifact:
+def read(
+    folder: Path, name: str | None = None, revision: str | None = None, origin: Origin = Origin.FOLDER
+) -> Artifact:
     """Read and check an artifact; `name` and `revision` default to the folder's name and its weights' hash.
 
     Raises ModelError, with one sentence, if the folder, a file or a field is missing, unknown, out of bounds, a link
@@ -177,6 +186,7 @@ def read(folder: Path, name: str | None = None, revision: str | None = None) -> 
         config=config,
         metrics=_read_metrics(folder / METRICS),
         for_jpegs=for_jpegs,
+        origin=origin,
     )
 
 
@@ -185,12 +195,12 @@ def read_config(path: Path) -> ModelConfig:
     try:
         return json_files.load(path, ModelConfig, limit(CONFIG))
     except JsonError as error:
-        raise ModelError(f"{path}: {error}; this version reads format 1") from error
+        raise ModelError(f"{path}: {error}; this version reads the formats 1 and 2") from error
 
 
 def limit(file: str) -> int:
     """The most bytes that a file of an artifact may have."""
-    return MAX_BYTES.get(Path(file).name, MAX_TEXT_BYTES)
+    return MAX_WEIGHTS_FILE if Path(file).name == WEIGHTS else MAX_TEXT_BYTES
 
 
 def sha256(path: Path) -> str:
@@ -202,9 +212,6 @@ def sha256(path: Path) -> str:
 def _copy_for_jpegs(model: Artifact, folder: Path) -> None:
     (folder / _FOR_JPEGS).mkdir(exist_ok=True)
     for file in map(Path, FILES_FOR_JPEGS):
-        if not (model.folder / file.name).exists():  # the graph, which may be missing
-            (folder / file).unlink(missing_ok=True)
-            continue
         with atomic_path(folder / file) as temporary:
             temporary.write_bytes((model.folder / file.name).read_bytes())
 
@@ -224,11 +231,8 @@ def _check_file(folder: Path, file: str) -> None:
 
 
 def _read_network(folder: Path) -> ModelConfig:
-    """Read config.json and compare its hashes with the files'. The graph, which nothing here reads, may be missing."""
     config = read_config(folder / CONFIG)
     _check_hash(folder, WEIGHTS, config)
-    if (folder / GRAPH).is_file():
-        _check_hash(folder, GRAPH, config)
     return config
 
 

@@ -4,16 +4,13 @@ ncnn takes the weights as one buffer without its length, so each count of bytes 
 """
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-from upscaler.architecture import Architecture, Weights
 from upscaler.errors import ModelError
-
-Shape = tuple[int, ...]
+from upscaler.model.architecture import Architecture, Shape, Weights
 
 _FLOAT32 = "F32"  # as safetensors calls it
 _ITEM = 4  # bytes of a float32
@@ -23,12 +20,12 @@ _HEADER, _HEADER_OF_AN_ARRAY = 4096, 256  # bytes, at most
 
 def size(architecture: Architecture, networks: int) -> int:
     """Bytes of all arrays together."""
-    return networks * _ITEM * sum(math.prod(shape) for _, shape in _shapes_of_one(architecture))
+    return networks * _ITEM * sum(map(math.prod, architecture.shapes(1).values()))
 
 
 def load(path: Path, architecture: Architecture, networks: int) -> Weights:
     """Read a safetensors file. Raises ModelError unless it holds just the arrays due, finite and in float32."""
-    due = _shapes(architecture, networks)
+    due = architecture.shapes(networks)
     limit = _HEADER + _HEADER_OF_AN_ARRAY * len(due) + size(architecture, networks) * _LARGEST_ITEM // _ITEM
     with path.open("rb") as file:
         content = file.read(limit + 1)
@@ -50,7 +47,7 @@ def check(weights: Weights, architecture: Architecture, networks: int) -> None:
         name: (_FLOAT32 if array.dtype == np.float32 else array.dtype.name, array.shape)
         for name, array in weights.items()
     }
-    _check_layout(layout, _shapes(architecture, networks))
+    _check_layout(layout, architecture.shapes(networks))
     _check_finite(weights)
 
 
@@ -71,17 +68,3 @@ def _check_finite(weights: Weights) -> None:
     for name, array in weights.items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name} holds values that are not finite; train again, or fetch the model again")
-
-
-def _shapes(architecture: Architecture, networks: int) -> dict[str, Shape]:
-    shapes = list(_shapes_of_one(architecture))
-    return {f"networks.{n}.{name}": shape for n in range(networks) for name, shape in shapes}
-
-
-def _shapes_of_one(architecture: Architecture) -> Iterator[tuple[str, Shape]]:
-    layers = list(architecture.layers)
-    for i, (inputs, outputs) in enumerate(layers):
-        yield f"layers.{i}.weight", (outputs, inputs, 3, 3)
-        yield f"layers.{i}.bias", (outputs,)
-        if i < len(layers) - 1:
-            yield f"layers.{i}.slope", (outputs,)

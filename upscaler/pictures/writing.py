@@ -11,11 +11,11 @@ from PIL import ExifTags, Image, PngImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from upscaler.errors import PictureError
-from upscaler.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
-from upscaler.metadata import Metadata, loaded_exif
+from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
+from upscaler.pictures.metadata import Metadata, loaded_exif
+from upscaler.pictures.reading import Frame, Header, first_line
+from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
-from upscaler.reading import Frame, Header, first_line
-from upscaler.vips import pyvips
 
 # Measured on 48 megapixels of a photo: levels 1, 3 and 6 took 1.4, 4.1 and 6.2 s for 98, 58 and 57 MB.
 _PNG_COMPRESSION = 3

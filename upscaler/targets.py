@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upscaler.errors import PictureError
-from upscaler.formats import BY_SUFFIX
+from upscaler.pictures.formats import BY_SUFFIX
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 from PIL import _avif
 
-from upscaler.directories import check_directories, check_exif
 from upscaler.errors import PictureError
 from upscaler.limits import Limits, exceeds
+from upscaler.pictures.directories import check_directories, check_exif
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from upscaler.architecture import COLOURS
+from upscaler.model.architecture import COLOURS
 
 INTERPOLATION_RADIUS = 2  # a doubled pixel of a bicubic interpolation needs 5x5 pixels at most
 

@@ -1,14 +1,55 @@
-"""The networks of an artifact as one ONNX graph, which OpenVINO runs. Needs the package `onnx` (extra: training)."""
+"""Export of a model's networks as ONNX graphs, for other programs. Needs the package `onnx` (extra: export)."""
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-from upscaler.architecture import COLOURS, SCALE, Architecture, Weights
-from upscaler.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
+from upscaler.atomic import atomic_path
+from upscaler.errors import EnsembleError
+from upscaler.model import find
+from upscaler.model.architecture import COLOURS, SCALE, Architecture, Layer, Weights, layers_of
+from upscaler.model.artifact import Artifact
+from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
+
+try:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as error:
+    raise EnsembleError("the package onnx is missing; install it: pip install 'double-resolution[export]'") from error
 
 OPSET = 18
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """The model to export, and the file to write; its JPEG network goes to a second file beside it."""
+
+    model: str
+    out: Path
+
+
+def run(config: ExportConfig) -> None:
+    """Write the graphs and print the names of the files. Raises ModelError if there is no such model."""
+    model = find.model(config.model)
+    _write(config.out, model)
+    if model.for_jpegs:
+        _write(config.out.with_stem(f"{config.out.stem}_jpegs"), model.for_jpegs)
+
+
+def serialised(model: Artifact) -> bytes:
+    """Return the graph of a model as the bytes of an .onnx file; the same model gives the same bytes."""
+    graph = onnx_graph(model.config.architecture, model.weights(), model.config.networks)
+    content: bytes = graph.SerializeToString(deterministic=True)
+    return content
+
+
+def _write(file: Path, model: Artifact) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(serialised(model))
+    print(file)
 
 
 def onnx_graph(architecture: Architecture, weights: Weights, networks: int) -> onnx.ModelProto:
@@ -16,10 +57,10 @@ def onnx_graph(architecture: Architecture, weights: Weights, networks: int) -> o
 
     Input `picture`: N3(H + 2r)(W + 2r) float32 in [0, 1], the picture extended by the radius r on each side.
     Output: N3(2H)(2W) float32, not clipped. Nothing is padded inside: what is outside the picture
-    is the caller's to say, once. `weights` are named as in `artifact`.
+    is the caller's to say, once.
     """
     builder = _Builder()
-    residuals = [builder.network(architecture, weights, n) for n in range(networks)]
+    residuals = [builder.network(layers_of(weights, n), f"network_{n}") for n in range(networks)]
     total = builder.add(builder.mean(residuals), builder.interpolation(architecture.radius))
     return builder.model(builder.shuffle(total))
 
@@ -31,15 +72,12 @@ class _Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def network(self, architecture: Architecture, weights: Weights, n: int) -> str:
-        layers = list(architecture.layers)
+    def network(self, layers: list[Layer], name: str) -> str:
         x = "picture"
-        for i in range(len(layers)):
-            name = f"networks.{n}.layers.{i}"
-            x = self._convolution(x, weights[f"{name}.weight"], weights[f"{name}.bias"], name)
-            if i < len(layers) - 1:
-                slope = self._constant(f"{name}.slope", weights[f"{name}.slope"].reshape(-1, 1, 1))
-                x = self._node("PRelu", [x, slope])
+        for i, (kernel, bias, slope) in enumerate(layers):
+            x = self._convolution(x, kernel, bias, f"{name}.layer_{i}")
+            if slope is not None:
+                x = self._node("PRelu", [x, self._constant(f"{name}.layer_{i}.slope", slope.reshape(-1, 1, 1))])
         return x
 
     def mean(self, residuals: list[str]) -> str:

@@ -7,9 +7,9 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from upscaler.counting import check_parts
-from upscaler.formats import BY_SUFFIX
 from upscaler.limits import DEFAULT_LIMITS, Limits
+from upscaler.pictures.counting import check_parts
+from upscaler.pictures.formats import BY_SUFFIX
 
 # Pillow's own limit knows neither ours nor the memory there is; `Limits.pixels` and the budget are checked instead.
 Image.MAX_IMAGE_PIXELS = None

@@ -8,9 +8,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from upscaler import artifact
-from upscaler.artifact import Artifact
 from upscaler.errors import HubError, HubUnreachableError, ModelError
+from upscaler.model import artifact
+from upscaler.model.artifact import Artifact, Origin
 
 TIMEOUT = 10.0  # seconds without a byte
 DEADLINE = 600.0  # seconds for a whole model, because a trickle never runs into TIMEOUT
@@ -117,7 +117,7 @@ def _bounded_bar() -> Any:
 
 
 def _read(folder: Path, repo: str) -> Artifact:
-    return artifact.read(folder, name=repo, revision=folder.name[:12])
+    return artifact.read(folder, repo, folder.name[:12], Origin.HUB)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from upscaler.architecture import SCALE
 from upscaler.errors import PictureError
-from upscaler.formats import AVIF, BMP, GIF, HEIF, JPEG, PNG, WEBP, Format, Sequence
-from upscaler.reading import Header
+from upscaler.model.architecture import SCALE
+from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, PNG, WEBP, Format, Sequence
+from upscaler.pictures.reading import Header
 
 _ALWAYS_ALLOWED = 100_000_000  # bytes; a small picture is never refused
 _WINDOWS = 25_000_000  # bytes: windows on their way through the network, which the allocator keeps afterwards

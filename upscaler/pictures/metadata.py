@@ -12,8 +12,8 @@ from typing import TypeVar
 from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngImageFile
 
-from upscaler import xmp
-from upscaler.directories import check_exif
+from upscaler.pictures import xmp
+from upscaler.pictures.directories import check_exif
 
 _EXIF, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 _BASE = ExifTags.Base

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
 
-from upscaler import lossy
 from upscaler.errors import PictureError
-from upscaler.formats import Sequence
 from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
-from upscaler.metadata import Metadata, orientation, read_metadata
-from upscaler.opening import open_picture
+from upscaler.pictures import lossy
+from upscaler.pictures.formats import Sequence
+from upscaler.pictures.metadata import Metadata, orientation, read_metadata
+from upscaler.pictures.opening import open_picture
+from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
-from upscaler.vips import pyvips
 
 _LAYERS = ("MPO", "HEIF")  # what follows the first picture is a preview or a depth map
 _UNSUPPORTED_MODES = ("F", "I", "LAB")

@@ -1,0 +1,64 @@
+"""Averages of networks: of their outputs, of their weights, and over a picture and its mirror image."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from ensemble_pipeline.members import config_for, without_beginning
+from upscaler.model.architecture import COLOURS, SCALE, Array, Layer, Weights, arrays_of, layers_of
+from upscaler.model.artifact import Artifact, ModelConfig
+
+
+def averaged(members: Sequence[Artifact], how: Literal["outputs", "weights"]) -> tuple[ModelConfig, Weights]:
+    """The model whose output is the mean of the members' outputs, or whose weights are the mean of theirs."""
+    weights = [member.weights() for member in members]
+    if how == "outputs":
+        return config_for(members, how, members[0].config.architecture), side_by_side(weights)
+    return config_for(without_beginning(members), how, members[0].config.architecture), mean_weights(weights)
+
+
+def side_by_side(members: Sequence[Weights]) -> Weights:
+    """Number the networks of all members, for the mean of their outputs."""
+    numbered = (arrays_of(layers_of(weights), n) for n, weights in enumerate(members))
+    return {name: array for arrays in numbered for name, array in arrays.items()}
+
+
+def mean_weights(members: Sequence[Weights]) -> Weights:
+    """The mean of each array over the members, computed in float64."""
+    return {
+        key: np.stack([weights[key] for weights in members]).mean(axis=0, dtype=np.float64).astype(np.float32)
+        for key in members[0]
+    }
+
+
+def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:
+    """Take network `n` of an ensemble as a model of one network."""
+    config = model.config.model_copy(
+        update={"combination": "single", "mirrored": False, "members": (model.config.members[n],)}
+    )
+    return config, arrays_of(layers_of(model.weights(), n))
+
+
+def with_mirror_images(config: ModelConfig, weights: Weights) -> tuple[ModelConfig, Weights]:
+    """Put each network's mirror image beside it: the self-ensemble over the horizontal flip, stored in the weights."""
+    images = {
+        name: array
+        for n in range(config.networks)
+        for name, array in arrays_of(map(_mirrored, layers_of(weights, n)), config.networks + n).items()
+    }
+    return config.model_copy(update={"mirrored": True}), weights | images
+
+
+def _mirrored(layer: Layer) -> Layer:
+    """Mirror a layer, so that the mirrored picture comes out as the picture did."""
+    kernel = np.ascontiguousarray(layer.kernel[..., ::-1])
+    if layer.slope is not None:
+        return Layer(kernel, layer.bias, layer.slope)
+    return Layer(_with_mirrored_pixels(kernel), _with_mirrored_pixels(layer.bias), None)
+
+
+def _with_mirrored_pixels(array: Array) -> Array:
+    """Mirror the 2x2 pixels that the last layer's channels are."""
+    pixels = array.reshape(COLOURS, SCALE, SCALE, *array.shape[1:])
+    return np.ascontiguousarray(pixels[:, :, ::-1].reshape(array.shape))

@@ -1,0 +1,120 @@
+"""Inference with OpenVINO, the networks in bf16: the engine, and its two models, built from the weights.
+
+The networks, nearly all of the arithmetic, run in bf16. The ending (the interpolation, to which they add, and the
+pixel shuffle) stays in float32, because half of bf16's digits would round the picture itself to less than 8 bits.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import reduce
+from typing import ClassVar, TypeVar
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as operations
+
+from upscaler.engines.cores import cores
+from upscaler.model.architecture import COLOURS, SCALE, Architecture, Layer, Weights, layers_of
+from upscaler.model.artifact import Artifact
+from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
+from upscaler.pixels import Planes
+
+Key = TypeVar("Key")
+
+# One for the whole process, never closed: each gives the thread that opens it a signal stack, and closing two out of
+# order leaves a stack that is unmapped, so that the next signal would end the process.
+CORE = ov.Core()
+_PATIENCE = 50  # milliseconds of waiting, after which Ctrl-C is heard
+
+
+class OpenVinoEngine:
+    """An `Engine`."""
+
+    window: ClassVar[int] = 256  # between 192 and 384 the speed is the same, below it the halo costs more
+
+    def __init__(self, model: Artifact, side: int) -> None:
+        architecture = model.config.architecture
+        networks = residual_model(model.weights(), model.config.networks, side)
+        self._networks = CORE.compile_model(networks, "CPU", _properties("bf16", cores()))
+        self._ending = CORE.compile_model(ending_model(architecture, side), "CPU", _properties("f32", 1))
+        self._streams: int = self._networks.get_property("NUM_STREAMS")
+
+    def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
+        ending = self._ending.create_infer_request()
+        idle = [self._networks.create_infer_request() for _ in range(2 * self._streams)]
+        busy: deque[tuple[Key, ov.InferRequest]] = deque()
+        try:
+            for key, planes in inputs:
+                if not idle:
+                    yield _finish(busy, idle, ending)
+                request = idle.pop()
+                request.start_async({0: planes}, share_inputs=False)
+                busy.append((key, request))
+            while busy:
+                yield _finish(busy, idle, ending)
+        finally:
+            for _, request in busy:
+                request.cancel()
+                with suppress(RuntimeError):  # what was cancelled says so by raising
+                    request.wait()
+
+
+def _finish(
+    busy: deque[tuple[Key, ov.InferRequest]], idle: list[ov.InferRequest], ending: ov.InferRequest
+) -> tuple[Key, Planes]:
+    key, request = busy.popleft()
+    while not request.wait_for(_PATIENCE):
+        pass
+    picture, residual = request.get_input_tensor().data, request.get_output_tensor().data
+    ending.infer({0: picture, 1: residual}, share_inputs=True)
+    idle.append(request)
+    planes: Planes = ending.get_output_tensor().data.transpose(0, 3, 1, 2)
+    return key, planes
+
+
+def _properties(precision: str, streams: int) -> dict[str, object]:
+    return {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": streams, "NUM_STREAMS": streams}
+
+
+def residual_model(weights: Weights, networks: int, side: int) -> ov.Model:
+    """Build picture -> residual, the mean of `networks` networks' outputs.
+
+    Input: 13(side)(side) float32 in [0, 1], the picture extended by the radius r on each side. Output:
+    1(12)(side - 2r)(side - 2r) float32, what is added before the pixel shuffle.
+    """
+    picture = operations.parameter([1, COLOURS, side, side], np.float32)
+    residuals = [_network(picture, layers_of(weights, n)) for n in range(networks)]
+    residual = reduce(operations.add, residuals)
+    if networks > 1:
+        residual = operations.divide(residual, np.float32(networks))
+    return ov.Model([residual], [picture])
+
+
+def ending_model(architecture: Architecture, side: int) -> ov.Model:
+    """Build (picture, residual) -> doubled picture, 1(2(side - 2r))(2(side - 2r))3 float32, not clipped.
+
+    It comes as NHWC, so that its pixels lie as those of the result do.
+    """
+    inner = side - 2 * architecture.radius
+    picture = operations.parameter([1, COLOURS, side, side], np.float32)
+    residual = operations.parameter([1, COLOURS * SCALE**2, inner, inner], np.float32)
+    total = operations.add(residual, _interpolation(picture, architecture.radius - INTERPOLATION_RADIUS))
+    shuffled = operations.depth_to_space(total, "depth_first", SCALE)
+    return ov.Model([operations.transpose(shuffled, np.array([0, 2, 3, 1]))], [picture, residual])
+
+
+def _network(x: ov.Node, layers: list[Layer]) -> ov.Node:
+    for kernel, bias, slope in layers:
+        x = operations.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+        x = operations.add(x, bias.reshape(1, -1, 1, 1))
+        if slope is not None:
+            x = operations.prelu(x, slope)
+    return x
+
+
+def _interpolation(picture: ov.Node, margin: int) -> ov.Node:
+    inner = operations.slice(picture, *map(np.array, ([margin] * 2, [-margin] * 2, [1, 1], [2, 3])))
+    kernel = bicubic_kernel()
+    groups = kernel.reshape(COLOURS, SCALE**2, 1, *kernel.shape[-2:])
+    return operations.group_convolution(inner, groups, [1, 1], [0, 0], [0, 0], [1, 1])

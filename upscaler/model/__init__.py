@@ -1,0 +1,1 @@
+"""Models: the network's description, its artifact on disk, and where models are found."""

@@ -1,0 +1,1 @@
+"""Picture files: read, written, with their metadata, and within limits."""
