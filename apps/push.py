@@ -39,7 +39,7 @@ class PushError(DoubleResolutionError):
 
 
 @dataclass(frozen=True)
-class Config:
+class SpaceConfig:
     """Which app goes to which Space, with which model, secrets and variables. dry_run: only show the files."""
 
     app: str
@@ -64,10 +64,10 @@ def main() -> None:
     given = vars(parser.parse_args())
     secrets, variables = dict(given.pop("secret")), dict(given.pop("variable"))
     with one_sentence_errors():
-        run(Config(secrets=secrets, variables=variables, **given))
+        run(SpaceConfig(secrets=secrets, variables=variables, **given))
 
 
-def run(config: Config) -> None:
+def run(config: SpaceConfig) -> None:
     """Stage the app and upload it in one commit. Raises PushError or ModelError; then the Space is as it was."""
     check(config)
     with TemporaryDirectory(prefix="space_") as temporary:
@@ -76,7 +76,7 @@ def run(config: Config) -> None:
         print(listing(config, folder, variables) if config.dry_run else upload(config, folder, variables))
 
 
-def check(config: Config) -> None:
+def check(config: SpaceConfig) -> None:
     """Raise PushError if the Space has no proper name, or something is to be set that the app does not read."""
     with hub.asking(config.space):
         validate_repo_id(config.space)
@@ -90,7 +90,7 @@ def check(config: Config) -> None:
             raise PushError(f"{config.app} reads no {kind} {unknown[0]}; those that it reads are {', '.join(known)}")
 
 
-def stage(config: Config, folder: Path) -> dict[str, str]:
+def stage(config: SpaceConfig, folder: Path) -> dict[str, str]:
     """Lay out the Space's files in `folder`, and return the variables that it needs. Raises PushError at a link."""
     app = Path("apps") / config.app
     dockerfile, front_page = Path("docker") / f"{config.app}.Dockerfile", app / "README.md"
@@ -126,7 +126,7 @@ def _copy(source: Path, target: Path, files: Mapping[Path, Path]) -> None:
         shutil.copyfile(source / path, target / new)
 
 
-def _write_front_page(page: Path, config: Config) -> None:
+def _write_front_page(page: Path, config: SpaceConfig) -> None:
     """Make the app's README the Space's: its links hold at the top, and its front matter names the model."""
     text = page.read_text(encoding="utf-8")
     page.write_text(re.sub(r"\]\((?!\w+:|#)", f"](apps/{config.app}/", text), encoding="utf-8")
@@ -148,7 +148,7 @@ def _is_reference(model: str) -> bool:
     return model not in find.BUNDLED and not Path(model).is_dir()
 
 
-def listing(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
+def listing(config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> str:
     """The staged files with their sizes, what would be set, and what else could be."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     lines = [f"{path.stat().st_size:>12,} bytes  {path.relative_to(folder)}" for path in files]
@@ -160,7 +160,7 @@ def listing(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def upload(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
+def upload(config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> str:
     """Make the Space if need be, set what is to be set, and commit the files; returns the Space's address."""
     if get_token() is None:
         raise PushError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
@@ -173,7 +173,7 @@ def upload(config: Config, folder: Path, variables: Mapping[str, str]) -> str:
         raise PushError(f"the connection to the Hub broke off; {config.space} serves what it did; try again") from error
 
 
-def _upload(api: HfApi, config: Config, folder: Path, variables: Mapping[str, str]) -> str:
+def _upload(api: HfApi, config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> str:
     address = api.create_repo(config.space, repo_type="space", space_sdk="docker", exist_ok=True)
     _check_space(api, config.space)
     for name, value in config.secrets.items():

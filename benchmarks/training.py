@@ -15,7 +15,7 @@ from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
 from training_pipeline import data
-from training_pipeline.config import Config
+from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Batch
 from training_pipeline.network import SIZES, Network
 from training_pipeline.train import Run
@@ -40,11 +40,11 @@ def main() -> None:
         print("| size | ms a step, batch held | with the loader | ratio | GFLOP/s of training | of the limit |")
         print("|---|---|---|---|---|---|")
         for size in ("tiny", "small"):
-            config = Config((training,), (validation,), Path(folder) / size, size=size, steps=10**9)
+            config = TrainingConfig((training,), (validation,), Path(folder) / size, size=size, steps=10**9)
             print(row(config, limit), flush=True)
 
 
-def row(config: Config, limit: float) -> str:
+def row(config: TrainingConfig, limit: float) -> str:
     """Measure one size."""
     torch.set_num_threads(config.threads)
     run = Run(config, data.read(config), None)

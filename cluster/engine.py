@@ -3,30 +3,18 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, get_args
 
-from upscaler.command import sentence_for
-from upscaler.errors import DoubleResolutionError, StorageError
+from cluster.errors import StorageError
+from cluster.task import Task, attempt
 
 Name = Literal["local", "ray"]
 
 # Ray listens on the loopback where it takes no part in clusters of several machines, and lets in who has its token
 _OURS_ALONE = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-
-
-@dataclass(frozen=True)
-class Task:
-    """Work with a name, such as the part's, and what it asks for. `work` can be pickled, and goes on where it was
-    if it is done again."""
-
-    name: str
-    stage: str
-    work: Callable[[], object]
-    cpus: int = 1
-    gpus: float = 0
 
 
 @dataclass(frozen=True)
@@ -86,14 +74,3 @@ def _on_ray(address: str | None) -> ModuleType:
     from cluster import on_ray
 
     return on_ray
-
-
-def attempt(work: Callable[[], object]) -> str:
-    """Do it; what went wrong, or nothing."""
-    try:
-        work()
-    except DoubleResolutionError as error:
-        return str(error)
-    except OSError as error:
-        return sentence_for(error)
-    return ""

@@ -13,8 +13,9 @@ from rich.table import Table
 from tqdm import tqdm
 
 from cluster.board import Board, Progress
-from cluster.engine import Task, attempt
-from upscaler.errors import DoubleResolutionError, StorageError
+from cluster.errors import StorageError
+from cluster.task import Task, attempt
+from upscaler.errors import DoubleResolutionError
 
 RETRIES = 5  # of a task whose node died; what a task says itself is not tried again
 EVERY = 1.0  # seconds between two reports

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cluster.errors import StorageError
 from upscaler.atomic import atomic_path
-from upscaler.errors import StorageError
 from upscaler.relative_names import is_inside, meets_link
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cluster import storage
-from cluster.mirror import Mirror
+from cluster.uploader import Uploader
 
 Made = TypeVar("Made")
 
@@ -28,7 +28,7 @@ def work_in(
     with tempfile.TemporaryDirectory(prefix="double_resolution_") as scratch, contextlib.chdir(scratch):
         for folder in inputs:
             fetch(shared, folder)
-        with Mirror(shared, output, kept):
+        with Uploader(shared, output, kept):
             return work()
 
 

@@ -8,7 +8,7 @@ from ensemble_pipeline import arguments, combine, evaluate, publish
 from upscaler.command import one_sentence_errors
 
 if TYPE_CHECKING:
-    from ensemble_pipeline.build import Config as Build
+    from ensemble_pipeline.build import BuildConfig
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def export(given: tuple[str, Path]) -> None:
     onnx_export.run(onnx_export.ExportConfig(*given))
 
 
-def build(config: "Build") -> None:
+def build(config: "BuildConfig") -> None:
     """From the bucket to the ensemble."""
     from ensemble_pipeline import build  # likewise
 
@@ -43,7 +43,7 @@ def final_test(given: dict[str, Any]) -> None:
     """The end of the scoreboard."""
     from training_pipeline import scoring  # brings torch, which takes seconds to load
 
-    scoring.final_test(scoring.Config(**given))
+    scoring.final_test(scoring.ScoringConfig(**given))
 
 
 if __name__ == "__main__":

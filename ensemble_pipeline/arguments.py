@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cluster import engine
-from ensemble_pipeline import combine, evaluate, publish, testset
+from ensemble_pipeline import testset
+from ensemble_pipeline.combine import CombineConfig
+from ensemble_pipeline.evaluate import EvaluationConfig
+from ensemble_pipeline.publish import PublishConfig
 from upscaler.command import whole
 from upscaler.model import find
 
@@ -46,7 +49,7 @@ def _add_combine(command: argparse.ArgumentParser) -> None:
     command.set_defaults(config=lambda given: _combine(command, given))
 
 
-def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> combine.CombineConfig:
+def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> CombineConfig:
     if given.select and not given.validation:
         command.error("--select needs --validation, the tile shards to choose by")
     distillation = None
@@ -66,9 +69,7 @@ def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> com
             given.threads,
         )
     select = given.validation[0] if given.select else None
-    return combine.CombineConfig(
-        tuple(given.runs), given.out, given.how, select, distillation, given.mirrored, given.for_jpegs
-    )
+    return CombineConfig(tuple(given.runs), given.out, given.how, select, distillation, given.mirrored, given.for_jpegs)
 
 
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
@@ -83,9 +84,9 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     command.set_defaults(config=_evaluate)
 
 
-def _evaluate(given: argparse.Namespace) -> evaluate.Config:
+def _evaluate(given: argparse.Namespace) -> EvaluationConfig:
     kind: testset.Kind = "pictures" if given.pictures else "shards"
-    return evaluate.Config(tuple(given.models), given.pictures or given.shards, kind, given.out, given.jpeg)
+    return EvaluationConfig(tuple(given.models), given.pictures or given.shards, kind, given.out, given.jpeg)
 
 
 def _add_final_test(command: argparse.ArgumentParser) -> None:
@@ -109,7 +110,7 @@ def _add_publish(command: argparse.ArgumentParser) -> None:
     add("--revision", metavar="BRANCH", help="(default: main)")
     add("--dry-run", action="store_true", help="only show the files and the card")
     command.set_defaults(
-        config=lambda given: publish.Config(given.model, given.repo, given.private, given.revision, given.dry_run)
+        config=lambda given: PublishConfig(given.model, given.repo, given.private, given.revision, given.dry_run)
     )
 
 
@@ -141,10 +142,10 @@ def _build(given: argparse.Namespace) -> object:
     # These bring torch and boto3, which take seconds to load and which the other commands do without
     from ensemble_pipeline import build
     from feature_pipeline import pipeline, source
-    from training_pipeline.config import Config as Run
+    from training_pipeline.config import TrainingConfig
 
     where = engine.from_arguments(vars(given))
-    features = pipeline.Config(
+    features = pipeline.FeatureConfig(
         source.part_names(PARTS[:-1] if "all" in given.parts else given.parts),
         build.SHARDS,
         given.endpoint_url,
@@ -153,7 +154,7 @@ def _build(given: argparse.Namespace) -> object:
         metadata=tuple(given.metadata),
         workers=given.workers,
     )
-    first = Run(
+    first = TrainingConfig(
         (),
         (build.SHARDS / build.VALIDATION,),
         build.RUNS,
@@ -164,4 +165,4 @@ def _build(given: argparse.Namespace) -> object:
         branches=given.branches,
         threads=given.threads,
     )
-    return build.Config(features, first, given.out, given.how, where, given.gpus, given.allow_missing)
+    return build.BuildConfig(features, first, given.out, given.how, where, given.gpus, given.allow_missing)

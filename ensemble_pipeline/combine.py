@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensemble_pipeline.averaging import averaged, with_mirror_images
 from ensemble_pipeline.card import model_card
+from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.members import (
     How,
     check_common_ancestor,
@@ -16,7 +17,6 @@ from ensemble_pipeline.members import (
     without_beginning,
 )
 from upscaler.atomic import write_text
-from upscaler.errors import EnsembleError
 from upscaler.model import artifact, find
 from upscaler.model.architecture import Weights
 from upscaler.model.artifact import Artifact, ModelConfig

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ensemble_pipeline.members import config_for
 from training_pipeline import device, train
 from training_pipeline.checkpoint import Checkpoint
-from training_pipeline.config import Config
+from training_pipeline.config import TrainingConfig
 from training_pipeline.data import EDGE, Tiles
 from training_pipeline.network import Network
 from upscaler.bicubic import halve
@@ -30,7 +30,7 @@ RUN = "distillation"  # the run's folder, inside that of the model, and what it 
 
 @dataclass(frozen=True)
 class Distillation:
-    """The network to train, on what and how: see `training_pipeline.config.Config`."""
+    """The network to train, on what and how: see `training_pipeline.config.TrainingConfig`."""
 
     into: str
     shards: tuple[Path, ...]
@@ -64,7 +64,7 @@ class DistillationRun(train.Run):
     D. Lopez-Paz et al., "Unifying distillation and privileged information", ICLR 2016.
     """
 
-    def __init__(self, teacher: Teacher, config: Config, tiles: Tiles, start: Checkpoint | None) -> None:
+    def __init__(self, teacher: Teacher, config: TrainingConfig, tiles: Tiles, start: Checkpoint | None) -> None:
         super().__init__(config, tiles, start)
         self.teacher = self.compiled(teacher.to(memory_format=self.layout).to(self.device))
 
@@ -84,7 +84,7 @@ def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[M
     does.
     """
     folder = out / f"{RUN}-{fingerprint(members)}"
-    config = Config(
+    config = TrainingConfig(
         wanted.shards,
         wanted.validation,
         folder,

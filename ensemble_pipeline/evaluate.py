@@ -32,7 +32,7 @@ Double = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True)
-class Config:
+class EvaluationConfig:
     """Which models to test: the first with its members and flips, the others beside it. `out`: for the table.
 
     `jpeg`: the quality, 1 to 100, at which small pictures are compressed first.
@@ -64,7 +64,7 @@ class Row:
     cost: Cost
 
 
-def run(config: Config) -> list[Row]:
+def run(config: EvaluationConfig) -> list[Row]:
     """Test the models and print the table.
 
     With `out`, evaluation.md, evaluation.json and the before/after picture are written there. Without, the table goes

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from upscaler.errors import EnsembleError
+from ensemble_pipeline.errors import EnsembleError
 from upscaler.model import artifact, find
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact, Member, ModelConfig

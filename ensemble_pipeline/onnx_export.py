@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ensemble_pipeline.errors import EnsembleError
 from upscaler.atomic import atomic_path
-from upscaler.errors import EnsembleError
 from upscaler.model import find
 from upscaler.model.architecture import COLOURS, SCALE, Architecture, Layer, Weights, layers_of
 from upscaler.model.artifact import Artifact

@@ -8,7 +8,8 @@ from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from ensemble_pipeline import card
-from upscaler.errors import EnsembleError, HubUnreachableError, ModelError
+from ensemble_pipeline.errors import EnsembleError
+from upscaler.errors import HubUnreachableError, ModelError
 from upscaler.model import artifact, find, hub
 from upscaler.model.artifact import Artifact
 
@@ -16,7 +17,7 @@ Files = Mapping[str, Path | bytes]
 
 
 @dataclass(frozen=True)
-class Config:
+class PublishConfig:
     """Which model to publish, and where. revision: the branch, made if need be. dry_run: only show what would go."""
 
     model: str
@@ -26,7 +27,7 @@ class Config:
     dry_run: bool = False
 
 
-def run(config: Config) -> None:
+def run(config: PublishConfig) -> None:
     """Publish the model and print the commit's address. Raises EnsembleError or ModelError; then nothing is there."""
     with hub.asking(config.repo):
         validate_repo_id(config.repo)
@@ -55,7 +56,7 @@ def listing(files: Files) -> str:
     return "\n".join([*lines, "", text.decode() if isinstance(text, bytes) else ""])
 
 
-def upload(files: Files, config: Config) -> str:
+def upload(files: Files, config: PublishConfig) -> str:
     """Commit the files, all or none, to a repository that is made if need be; returns the commit's address."""
     if get_token() is None:
         raise EnsembleError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
@@ -68,7 +69,7 @@ def upload(files: Files, config: Config) -> str:
         ) from error
 
 
-def _commit(api: HfApi, files: Files, config: Config) -> str:
+def _commit(api: HfApi, files: Files, config: PublishConfig) -> str:
     api.create_repo(config.repo, private=config.private, exist_ok=True)
     check_repository(api, config)
     if config.revision:
@@ -78,7 +79,7 @@ def _commit(api: HfApi, files: Files, config: Config) -> str:
     return commit.commit_url
 
 
-def check_repository(api: HfApi, config: Config) -> None:
+def check_repository(api: HfApi, config: PublishConfig) -> None:
     """Raise EnsembleError if the repository is another one than was meant: public, or of another kind of model."""
     found = api.model_info(config.repo)
     if config.private and not found.private:

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards
 from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry
 from upscaler import bicubic
-from upscaler.errors import EnsembleError
 from upscaler.pixels import Pixels
 
 Kind = Literal["pictures", "shards"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from feature_pipeline import placed, verify
+from feature_pipeline import tasks, verify
 from feature_pipeline.arguments import ShowConfig, VerifyConfig, parse
 from upscaler.command import one_sentence_errors
 
@@ -19,7 +19,7 @@ def main() -> None:
 
                 sheet.run(config.folder, config.out)
             case _:
-                placed.run(*config)
+                tasks.run(*config)
 
 
 if __name__ == "__main__":

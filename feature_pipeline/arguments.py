@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster import engine
 from cluster.engine import Engine
 from feature_pipeline import source
-from feature_pipeline.pipeline import Config
+from feature_pipeline.pipeline import FeatureConfig
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ShowConfig:
     out: Path
 
 
-def parse(arguments: list[str]) -> tuple[Config, Engine] | VerifyConfig | ShowConfig:
+def parse(arguments: list[str]) -> tuple[FeatureConfig, Engine] | VerifyConfig | ShowConfig:
     """Read the command line; without `verify` or `show` it asks for shards."""
     if arguments[:1] == ["verify"]:
         return _verify(arguments[1:])
@@ -54,7 +54,7 @@ def _show(arguments: list[str]) -> ShowConfig:
     return ShowConfig(given.folder, given.out)
 
 
-def _make(arguments: list[str]) -> tuple[Config, Engine]:
+def _make(arguments: list[str]) -> tuple[FeatureConfig, Engine]:
     parser = argparse.ArgumentParser(
         prog="python -m feature_pipeline",
         description="Make tile shards of Open Images.",
@@ -89,7 +89,7 @@ def _make(arguments: list[str]) -> tuple[Config, Engine]:
     given = vars(parser.parse_args(arguments))
     parts, metadata = source.part_names(given.pop("part")), tuple(given.pop("metadata"))
     where = engine.from_arguments(given)
-    return Config(parts=parts, metadata=metadata, **given), where
+    return FeatureConfig(parts=parts, metadata=metadata, **given), where
 
 
 def _positive(text: str) -> int:

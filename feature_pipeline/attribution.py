@@ -9,10 +9,10 @@ from typing import TextIO
 
 import requests
 
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Attribution, PictureRecord
 from upscaler.atomic import atomic_path
 from upscaler.csv_cells import harmless
-from upscaler.errors import FeatureError
 
 TIMEOUT = 60.0  # seconds without a byte
 CHUNK = 1 << 20

@@ -14,17 +14,17 @@ from tqdm import tqdm
 from feature_pipeline import attribution, shards, source, workers
 from feature_pipeline.attribution import Listed
 from feature_pipeline.duplicates import Taken
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest, Settings
 from feature_pipeline.samples import Outcome
 from feature_pipeline.source import PartStream
 from feature_pipeline.tally import Tally
 from upscaler.atomic import write_text
-from upscaler.errors import FeatureError
 from upscaler.model.artifact import sha256
 
 
 @dataclass(frozen=True)
-class Config:
+class FeatureConfig:
     """Which parts to take, how much of each, and where from and to; `metadata` are files or addresses of lists."""
 
     parts: tuple[str, ...]
@@ -39,7 +39,7 @@ class Config:
     pictures_per_shard: int = 100
 
 
-def run(config: Config) -> None:
+def run(config: FeatureConfig) -> None:
     """Make the shards of all parts; what is there already stays. Raises FeatureError."""
     lists = tuple(attribution.fetch(place, config.out) for place in config.metadata)
     hashes = tuple(sha256(path) for path in lists)
@@ -72,7 +72,7 @@ def _refuse_other_settings(folder: Path, settings: Settings) -> None:
             )
 
 
-def _run_part(config: Config, settings: Settings, folder: Path, listed: Listed) -> None:
+def _run_part(config: FeatureConfig, settings: Settings, folder: Path, listed: Listed) -> None:
     """Make what is missing of one part's shards, then its attribution and its manifest."""
     started = time.monotonic()
     with ExitStack() as stack:
@@ -94,7 +94,7 @@ def _bar(settings: Settings, unit: str, total: int | None) -> "tqdm[Never]":
 
 
 def _outcomes(
-    config: Config, settings: Settings, folder: Path, stream: PartStream, listed: Listed, bar: "tqdm[Never]"
+    config: FeatureConfig, settings: Settings, folder: Path, stream: PartStream, listed: Listed, bar: "tqdm[Never]"
 ) -> Generator[Outcome, None, None]:
     """What becomes of the pictures that are in no finished shard, in the order of the tar."""
     taken, done = _taken_before(folder)

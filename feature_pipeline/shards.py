@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import CONFIG, MANIFEST, FileName, Manifest, PictureRecord, SampleInfo, Settings
 from upscaler import json_files
 from upscaler.atomic import atomic_path, write_text
-from upscaler.errors import FeatureError
 from upscaler.json_files import JsonError
 from upscaler.model.artifact import sha256
 from upscaler.pixels import Pixels

@@ -16,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
 from botocore.response import StreamingBody
 
 from feature_pipeline import tar
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.tar import File
-from upscaler.errors import FeatureError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

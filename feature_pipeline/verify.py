@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from feature_pipeline import shards
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest
 from feature_pipeline.tally import Tally
 from feature_pipeline.tiles import SIZE
-from upscaler.errors import FeatureError
 from upscaler.model.artifact import sha256
 
 

@@ -10,10 +10,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from feature_pipeline import samples
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Attribution, Settings
 from feature_pipeline.samples import Outcome
 from feature_pipeline.tar import File
-from upscaler.errors import FeatureError
 
 AHEAD = 4  # pictures in the queue for each worker
 

@@ -6,7 +6,7 @@ scoreboard. final-test: score the chosen model on what no row was scored on. Eac
 
 import sys
 
-from training_pipeline import arguments, folds, placed, plan, scoring, tune
+from training_pipeline import ablation, arguments, folds, scoring, tasks, tune
 from upscaler.command import one_sentence_errors
 
 
@@ -26,12 +26,12 @@ def run_training(given: list[str]) -> None:
         for config in asked.configs:
             folds.run(config, asked.folds, asked.resume)
     else:
-        placed.run(asked.configs, asked.engine, asked.resume, asked.gpus)
+        tasks.run(asked.configs, asked.engine, asked.resume, asked.gpus)
 
 
 def run_plan(given: list[str]) -> None:
     """The fixed comparison."""
-    plan.run(arguments.plan(given))
+    ablation.run(arguments.plan(given))
 
 
 def run_tune(given: list[str]) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 
 from cluster import engine
 from cluster.engine import Engine
-from training_pipeline import optimisers, placed, scoring
-from training_pipeline import plan as plans
+from training_pipeline import ablation as plans
+from training_pipeline import optimisers, tasks
 from training_pipeline import tune as searches
-from training_pipeline.config import Config
+from training_pipeline.ablation import AblationConfig
+from training_pipeline.config import TrainingConfig
+from training_pipeline.errors import TrainingError
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import SIZES
-from upscaler.errors import TrainingError
+from training_pipeline.scoring import ScoringConfig
+from training_pipeline.tune import TuningConfig
 from upscaler.model import find
 
 PROGRAM = "python -m training_pipeline"
@@ -24,7 +27,7 @@ BATCH = 8  # of the plan: half of the usual one, so that its fourteen rows are a
 class Training:
     """Networks to train: their configurations, the number of folds, whether to go on, where, on how many GPUs each."""
 
-    configs: list[Config]
+    configs: list[TrainingConfig]
     folds: int | None
     resume: bool
     engine: Engine
@@ -49,11 +52,11 @@ def training(given: list[str], description: str | None) -> Training:
     config, where = _config(values), engine.from_arguments(values)
     if values["folds"] and where.storage:
         raise TrainingError("--folds trains here alone; leave out --storage, or give --validation")
-    configs = placed.each(config) if values["each"] else [config]
+    configs = tasks.each(config) if values["each"] else [config]
     return Training(configs, values["folds"], values["resume"], where, values["gpus"])
 
 
-def plan(given: list[str]) -> plans.Config:
+def plan(given: list[str]) -> AblationConfig:
     """The fixed comparison's configuration."""
     parser = _parser("plan", plans.__doc__)
     _add_data(parser)
@@ -66,10 +69,10 @@ def plan(given: list[str]) -> plans.Config:
     values = vars(parser.parse_args(given))
     fixed = {"size": "tiny", "branches": False, "batch": BATCH}
     base = _config(values | fixed)
-    return plans.Config(base, tuple(values["augmented"] or ()), values["test"], values["scoreboard"], values["rows"])
+    return AblationConfig(base, tuple(values["augmented"] or ()), values["test"], values["scoreboard"], values["rows"])
 
 
-def tune(given: list[str]) -> searches.Config:
+def tune(given: list[str]) -> TuningConfig:
     """A search's configuration."""
     parser = _parser("tune", searches.__doc__)
     _add_data(parser)
@@ -82,25 +85,25 @@ def tune(given: list[str]) -> searches.Config:
     _add_engine(parser)
     values = vars(parser.parse_args(given))
     where = engine.from_arguments(values)
-    return searches.Config(_config(values), values["trials"], values["workers"], where, values["gpus"])
+    return TuningConfig(_config(values), values["trials"], values["workers"], where, values["gpus"])
 
 
-def score(given: list[str]) -> scoring.Config:
+def score(given: list[str]) -> ScoringConfig:
     """What a new row is to say."""
     parser = _parser("score", "Score a model on the first 10 % of the test set, as a row of the scoreboard.")
     parser.add_argument("model", help="a run's folder, or any other model")
     _add_test(parser)
     parser.add_argument("--version", help="the row's name (default: the model's); a row of that name is replaced")
     parser.add_argument("--changed", default="", help="what this version tries, for the row")
-    return scoring.Config(**vars(parser.parse_args(given)))
+    return ScoringConfig(**vars(parser.parse_args(given)))
 
 
-def final_test(given: list[str]) -> scoring.Config:
+def final_test(given: list[str]) -> ScoringConfig:
     """Which model was chosen."""
     parser = _parser("final-test", "Score the chosen model on the other 90 % of the test set, once.")
     parser.add_argument("model", help=find.NAMES)
     _add_test(parser)
-    return scoring.Config(**vars(parser.parse_args(given)))
+    return ScoringConfig(**vars(parser.parse_args(given)))
 
 
 _FOLDERS: dict[str, Any] = {"type": Path, "action": "append"}
@@ -114,11 +117,11 @@ def _parser(command: str, description: str | None) -> argparse.ArgumentParser:
     )
 
 
-def _config(values: dict[str, Any]) -> Config:
-    known = {field.name for field in fields(Config)}
+def _config(values: dict[str, Any]) -> TrainingConfig:
+    known = {field.name for field in fields(TrainingConfig)}
     given = {name: value for name, value in values.items() if name in known}
     folders = {name: tuple(values.get(name) or ()) for name in ("shards", "validation")}
-    return Config(**given | folders)
+    return TrainingConfig(**given | folders)
 
 
 def _add_shards(parser: argparse.ArgumentParser) -> None:
@@ -145,30 +148,30 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--size", default=Config.size, help=f"of the network: {', '.join(SIZES)} or WIDTHxDEPTH")
-    add("--branches", action=argparse.BooleanOptionalAction, default=Config.branches, help="beside each 3x3")
+    add("--size", default=TrainingConfig.size, help=f"of the network: {', '.join(SIZES)} or WIDTHxDEPTH")
+    add("--branches", action=argparse.BooleanOptionalAction, default=TrainingConfig.branches, help="beside each 3x3")
     add("--init-from", help="start from the weights of this artifact")
 
 
 def _add_optimisation(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--share", type=float, default=Config.share, help="of the training pictures, 0 to 1")
-    add("--batch", type=int, default=Config.batch, help="crops a step")
-    add("--crop", type=int, default=Config.crop, help="pixels a side of the small crop, 128 at most")
+    add("--share", type=float, default=TrainingConfig.share, help="of the training pictures, 0 to 1")
+    add("--batch", type=int, default=TrainingConfig.batch, help="crops a step")
+    add("--crop", type=int, default=TrainingConfig.crop, help="pixels a side of the small crop, 128 at most")
     add("--jpegs", action="store_true", help="learn from JPEGs: compress what is small, at qualities from 50 to 97")
-    add("--learning-rate", type=float, default=Config.learning_rate, help="at its peak")
-    add("--weight-decay", type=float, default=Config.weight_decay, help="of AdamW")
-    add("--dropout", type=float, default=Config.dropout, help="of channels before the last layer")
-    add("--average", type=float, default=Config.average, help="decay of the moving average of the weights")
-    add("--clip", type=float, default=Config.clip, help="largest norm of the gradient")
-    add("--optimiser", choices=optimisers.NAMES, default=Config.optimiser, help="muon: for the 3x3 kernels")
-    add("--loss", choices=list(LOSSES), default=Config.loss, help="what is made small")
+    add("--learning-rate", type=float, default=TrainingConfig.learning_rate, help="at its peak")
+    add("--weight-decay", type=float, default=TrainingConfig.weight_decay, help="of AdamW")
+    add("--dropout", type=float, default=TrainingConfig.dropout, help="of channels before the last layer")
+    add("--average", type=float, default=TrainingConfig.average, help="decay of the moving average of the weights")
+    add("--clip", type=float, default=TrainingConfig.clip, help="largest norm of the gradient")
+    add("--optimiser", choices=optimisers.NAMES, default=TrainingConfig.optimiser, help="muon: for the 3x3 kernels")
+    add("--loss", choices=list(LOSSES), default=TrainingConfig.loss, help="what is made small")
     _add_machine(parser)
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=Config.seed, help="of all that is drawn by lot")
-    parser.add_argument("--threads", type=int, default=Config.threads, help="one and two round differently")
+    parser.add_argument("--seed", type=int, default=TrainingConfig.seed, help="of all that is drawn by lot")
+    parser.add_argument("--threads", type=int, default=TrainingConfig.threads, help="one and two round differently")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

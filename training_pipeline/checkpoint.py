@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from training_pipeline.errors import TrainingError
 from upscaler.atomic import atomic_path
-from upscaler.errors import TrainingError
 
 FOLDER = "checkpoints"
 BEST = "best.pt"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from training_pipeline import optimisers
+from training_pipeline.errors import TrainingError
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import architecture
-from upscaler.errors import TrainingError
 
 TILE = 128  # pixels a side of the small tile
 LONG_STEPS, LONG_MINUTES = 100, 5
@@ -34,7 +34,7 @@ LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 @dataclass(frozen=True)
-class Config:
+class TrainingConfig:
     """All that decides a run. Give `steps` or `minutes`; a run of `minutes` is not reproducible to the bit.
 
     `size`: a name, or WIDTHxDEPTH. `share`: of the training pictures, 0 to 1. `batch` and `crop`: tiles a step, and

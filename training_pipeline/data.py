@@ -17,9 +17,9 @@ from torch import Tensor
 from feature_pipeline import shards
 from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry, Sample
-from training_pipeline.config import TILE, Config
+from training_pipeline.config import TILE, TrainingConfig
+from training_pipeline.errors import TrainingError
 from upscaler.bicubic import halve
-from upscaler.errors import TrainingError
 from upscaler.model.architecture import SCALE
 from upscaler.pixels import Pixels
 
@@ -41,7 +41,7 @@ class Tiles:
     validation: list[Entry]
 
 
-def read(config: Config) -> Tiles:
+def read(config: TrainingConfig) -> Tiles:
     """The run's tiles. Raises FeatureError or TrainingError if there are none, or if a picture is in both sets."""
     training = entries(config.shards)
     if config.fold:
@@ -107,7 +107,7 @@ def load(entry: Entry) -> Sample:
     return sample
 
 
-def batches(tiles: Tiles, config: Config) -> "Batches":
+def batches(tiles: Tiles, config: TrainingConfig) -> "Batches":
     """What a run learns from, batch by batch."""
     return Batches(tiles.training, config.batch, config.crop, config.seed, config.jpegs)
 

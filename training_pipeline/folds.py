@@ -5,15 +5,15 @@ import statistics
 from dataclasses import replace
 
 from training_pipeline import train
-from training_pipeline.config import Config
+from training_pipeline.config import TrainingConfig
+from training_pipeline.errors import TrainingError
 from upscaler.atomic import write_text
-from upscaler.errors import TrainingError
 
 RESULT = "folds.json"
 MEASURES = ("psnr_y", "ssim_y", "psnr_rgb", "cross_entropy_above_floor")
 
 
-def run(config: Config, folds: int, resume: bool) -> None:
+def run(config: TrainingConfig, folds: int, resume: bool) -> None:
     """Train and score every fold in a folder of its own, and write mean and spread. Raises TrainingError."""
     if folds < 2:
         raise TrainingError(f"--folds cannot be {folds}; give 2 or more")
@@ -33,7 +33,7 @@ def summary(scores: list[dict[str, float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def _score(config: Config, k: int, folds: int, resume: bool) -> dict[str, float]:
+def _score(config: TrainingConfig, k: int, folds: int, resume: bool) -> dict[str, float]:
     fold = replace(config, out=config.out / f"fold-{k}", fold=(k, folds))
     validation = train.run(fold, resume).metrics["validation"]
     return {name: validation[name] for name in MEASURES}

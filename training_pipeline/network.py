@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from upscaler.errors import TrainingError
+from training_pipeline.errors import TrainingError
 from upscaler.model.architecture import (
     COLOURS,
     MAX_DEPTH,

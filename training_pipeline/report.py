@@ -3,7 +3,7 @@
 from typing import Any
 
 from training_pipeline import checkpoint, data, drawings, journal
-from training_pipeline.config import Config
+from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.evaluation import QUALITY
 from training_pipeline.network import Network, architecture
@@ -13,7 +13,7 @@ from upscaler.model.artifact import Artifact, Member, ModelConfig
 CURVE, STRIP = "learning_curve.png", "crops.png"
 
 
-def write(config: Config, tiles: Tiles) -> Artifact:
+def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     """Write the artifact of the run's best checkpoint, and the drawings, to `config.out`."""
     best = checkpoint.read_best(config.out)
     network = averaged_network(config, best.states["average"])
@@ -26,7 +26,7 @@ def write(config: Config, tiles: Tiles) -> Artifact:
     return artifact.write(config.out, model, network.collapsed(), {"validation": row}, _card(config, row))
 
 
-def averaged_network(config: Config, state: dict[str, Any]) -> Network:
+def averaged_network(config: TrainingConfig, state: dict[str, Any]) -> Network:
     """The network with the moving average of the weights, as a checkpoint holds it."""
     network = Network(architecture(config.size), config.branches, config.dropout)
     weights = {key.removeprefix("module."): value for key, value in state.items() if key.startswith("module.")}
@@ -34,7 +34,7 @@ def averaged_network(config: Config, state: dict[str, Any]) -> Network:
     return network.eval()
 
 
-def _member(config: Config, tiles: Tiles, steps: int) -> Member:
+def _member(config: TrainingConfig, tiles: Tiles, steps: int) -> Member:
     ancestor = find.model(config.init_from).config.sha256[artifact.WEIGHTS] if config.init_from else None
     return Member(
         name=config.out.resolve().name,
@@ -45,7 +45,7 @@ def _member(config: Config, tiles: Tiles, steps: int) -> Member:
     )
 
 
-def _card(config: Config, row: dict[str, Any]) -> str:
+def _card(config: TrainingConfig, row: dict[str, Any]) -> str:
     parts = ", ".join(folder.resolve().name for folder in config.shards)
     of_jpegs = f", the small ones as JPEGs of quality {QUALITY}" if config.jpegs else ""
     return (

@@ -5,8 +5,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training_pipeline import drawings
+from training_pipeline.errors import TrainingError
 from upscaler.atomic import write_text
-from upscaler.errors import TrainingError
 from upscaler.metrics import Score
 
 JSON, TABLE, CURVES = "scoreboard.json", "scoreboard.md", "learning_curves.png"

@@ -12,10 +12,10 @@ from tqdm import tqdm
 from feature_pipeline import shards
 from feature_pipeline.shards import Entry
 from training_pipeline import data, journal, scoreboard
+from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import FinalTest, Row, Scoreboard
 from training_pipeline.train import RUN
 from upscaler import Upscaler, bicubic, metrics
-from upscaler.errors import TrainingError
 from upscaler.metrics import Score
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
@@ -25,7 +25,7 @@ FIRST = 0.1  # of the test set's pictures
 
 
 @dataclass(frozen=True)
-class Config:
+class ScoringConfig:
     """Which model to score on which test set, for which scoreboard. `version` and `changed` are the row's text."""
 
     model: str
@@ -35,7 +35,7 @@ class Config:
     changed: str = ""
 
 
-def add(config: Config) -> Row:
+def add(config: ScoringConfig) -> Row:
     """Score a model on the first 10 % and write its row.
 
     Raises TrainingError if pictures of the test set were learned from, or the other rows have another test set.
@@ -60,7 +60,7 @@ def add(config: Config) -> Row:
     return row
 
 
-def final_test(config: Config) -> FinalTest:
+def final_test(config: ScoringConfig) -> FinalTest:
     """Score the chosen model on the other 90 %, and record that and when.
 
     Raises TrainingError if there is nothing to choose from, or if another model was tested: whoever chooses by a

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from training_pipeline import checkpoint, data, device, evaluation, optimisers, report
 from training_pipeline.checkpoint import Checkpoint
-from training_pipeline.config import Config
+from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
+from training_pipeline.errors import TrainingError
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network, architecture, deepened
@@ -24,12 +25,11 @@ from training_pipeline.schedule import learning_rate
 from training_pipeline.stopping import stop_signals
 from upscaler import metrics
 from upscaler.atomic import write_text
-from upscaler.errors import TrainingError
 from upscaler.metrics import Score
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
 
-__all__ = ["Config", "DivergedError", "Run", "first_network", "run"]
+__all__ = ["DivergedError", "Run", "TrainingConfig", "first_network", "run"]
 
 RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps
@@ -41,7 +41,7 @@ class DivergedError(TrainingError):
     """The loss or its gradient is not finite: the learning rate was too high."""
 
 
-def run(config: Config, resume: bool = False, begin: "Begin | None" = None) -> Artifact:
+def run(config: TrainingConfig, resume: bool = False, begin: "Begin | None" = None) -> Artifact:
     """Train, and write the artifact to `config.out`. Raises TrainingError, FeatureError or ModelError.
 
     begin: makes the run, where it is another than `Run`.
@@ -57,7 +57,7 @@ def run(config: Config, resume: bool = False, begin: "Begin | None" = None) -> A
     return report.write(config, tiles)
 
 
-def _start(config: Config, resume: bool) -> Checkpoint | None:
+def _start(config: TrainingConfig, resume: bool) -> Checkpoint | None:
     if not resume and (config.out / checkpoint.FOLDER).exists():
         raise TrainingError(f"{config.out} already holds a run; give --resume to go on with it, or another --out")
     start = checkpoint.latest(config.out) if resume else None
@@ -69,7 +69,7 @@ def _start(config: Config, resume: bool) -> Checkpoint | None:
 class Run:
     """The state of a run, and the loop that moves it on."""
 
-    def __init__(self, config: Config, tiles: Tiles, start: Checkpoint | None) -> None:
+    def __init__(self, config: TrainingConfig, tiles: Tiles, start: Checkpoint | None) -> None:
         torch.manual_seed(config.seed)
         self.config, self.tiles = config, tiles
         self.device = device.best()
@@ -207,10 +207,10 @@ class Run:
         bar.update(done - bar.n)
 
 
-Begin = Callable[[Config, Tiles, Checkpoint | None], Run]
+Begin = Callable[[TrainingConfig, Tiles, Checkpoint | None], Run]
 
 
-def first_network(config: Config) -> Network:
+def first_network(config: TrainingConfig) -> Network:
     """The network before the first step. Raises ModelError or TrainingError if the beginning is missing or unfit."""
     shape = architecture(config.size)
     network = Network(shape, config.branches, config.dropout)

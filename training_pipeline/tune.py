@@ -17,14 +17,15 @@ from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
 
 from cluster.engine import Engine
-from training_pipeline import data, placed
-from training_pipeline.config import Config as RunConfig
+from cluster.errors import StorageError
+from training_pipeline import data, tasks
+from training_pipeline.config import TrainingConfig
+from training_pipeline.errors import TrainingError
 from training_pipeline.losses import LOSSES
 from training_pipeline.stopping import stop_signals
 from training_pipeline.train import DivergedError
 from upscaler.atomic import write_text
 from upscaler.command import one_sentence_errors
-from upscaler.errors import StorageError, TrainingError
 
 STUDY, TABLE = "study.db", "trials.md"
 HEARTBEAT = 30  # seconds; a trial whose worker was silent for twice as long is given to another
@@ -32,13 +33,13 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 @dataclass(frozen=True)
-class Config:
+class TuningConfig:
     """`first`: what trials have in common, with the study's folder as `out`. `trials`: finished ones to end with.
 
     engine: where the trials are trained; the study stays on this machine.
     """
 
-    first: RunConfig
+    first: TrainingConfig
     trials: int
     workers: int
     engine: Engine = field(default_factory=Engine)
@@ -50,7 +51,7 @@ class Config:
                 raise TrainingError(f"--{name} cannot be {getattr(self, name)}; give 1 or more")
 
 
-def run(config: Config) -> None:
+def run(config: TuningConfig) -> None:
     """Go on with the study until it has its trials, and write them as a table, the best first.
 
     Raises TrainingError if the study was made with another configuration or a worker failed, KeyboardInterrupt when
@@ -70,7 +71,7 @@ def run(config: Config) -> None:
     print(table(study))
 
 
-def open_study(first: RunConfig) -> Study:
+def open_study(first: TrainingConfig) -> Study:
     """The study in the folder, made if it is not there. Raises TrainingError if its trials have another basis."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna's word for the heartbeat since 2.9
@@ -86,7 +87,7 @@ def open_study(first: RunConfig) -> Study:
     return study
 
 
-def search(config: Config, worker: int) -> None:
+def search(config: TuningConfig, worker: int) -> None:
     """One worker's part: trials, until all workers together have finished enough."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(config.first)
@@ -99,12 +100,12 @@ def search(config: Config, worker: int) -> None:
         )
 
 
-def objective(trial: Trial, study: Study, config: Config) -> float:
+def objective(trial: Trial, study: Study, config: TuningConfig) -> float:
     """Train with what the trial suggests; the best PSNR on Y on the validation tiles, dB."""
     trial.set_user_attr("run", run_name(trial))
     run = suggested(trial, replace(config.first, out=config.first.out / run_name(trial)))
     try:
-        model = placed.run_one(run, config.engine, config.gpus)
+        model = tasks.run_one(run, config.engine, config.gpus)
         return float(model.metrics["validation"]["psnr_y"])
     except DivergedError as error:
         raise optuna.TrialPruned(str(error)) from error
@@ -114,7 +115,7 @@ def objective(trial: Trial, study: Study, config: Config) -> float:
         raise
 
 
-def suggested(trial: Trial, config: RunConfig) -> RunConfig:
+def suggested(trial: Trial, config: TrainingConfig) -> TrainingConfig:
     """The configuration with what the search is about."""
     return replace(
         config,
@@ -146,7 +147,7 @@ def table(study: Study) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _search_together(config: Config) -> None:
+def _search_together(config: TuningConfig) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_work, args=(config, n)) for n in range(config.workers)]
     with stop_signals() as stopped:
@@ -164,7 +165,7 @@ def _search_together(config: Config) -> None:
         raise TrainingError("a worker failed, as said above; the same command goes on with the study")
 
 
-def _search_on_ray(config: Config) -> None:
+def _search_on_ray(config: TuningConfig) -> None:
     """Each of the workers is a thread that waits for its trial, which is trained somewhere on the cluster."""
     from cluster import on_ray
 
@@ -178,7 +179,7 @@ def _search_on_ray(config: Config) -> None:
             raise
 
 
-def _work(config: Config, worker: int) -> None:
+def _work(config: TuningConfig, worker: int) -> None:
     os.setsid()  # Ctrl-C reaches the parent alone, which tells the workers once
     with one_sentence_errors():
         search(config, worker)

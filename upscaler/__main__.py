@@ -18,7 +18,7 @@ from upscaler.upscaler import Upscaler
 
 
 @dataclass(frozen=True)
-class Config:
+class UpscaleConfig:
     """What to double, where to, and how."""
 
     inputs: tuple[Path, ...]
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(run(_parse(arguments)))
 
 
-def run(config: Config) -> int:
+def run(config: UpscaleConfig) -> int:
     """Double all inputs; a failure does not stop the rest. Returns the exit code."""
     found = tasks(config.inputs, config.naming, config.recursive)
     upscaler = Upscaler.load(config.model)
@@ -51,7 +51,7 @@ def run(config: Config) -> int:
     return 1 if failures else 0
 
 
-def _double(upscaler: Upscaler, task: Task, config: Config) -> None:
+def _double(upscaler: Upscaler, task: Task, config: UpscaleConfig) -> None:
     if task.target.exists() and not config.overwrite:
         raise PictureError(f"{task.target} exists already; give --overwrite or another -o")
     form = "{desc}: {percentage:3.0f} %|{bar}| {rate_noinv_fmt}, {remaining} left"
@@ -62,7 +62,7 @@ def _double(upscaler: Upscaler, task: Task, config: Config) -> None:
     print(task.target)
 
 
-def _parse(arguments: list[str] | None) -> Config:
+def _parse(arguments: list[str] | None) -> UpscaleConfig:
     parser = argparse.ArgumentParser(prog="double-resolution", description="Double the width and height of pictures.")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, or a folder of pictures")
     parser.add_argument("-o", "--out", type=Path, help="a picture's name, or a folder (default: name_2x beside IN)")
@@ -76,7 +76,7 @@ def _parse(arguments: list[str] | None) -> Config:
     parser.add_argument("--model", default=find.wanted(), help=find.NAMES)
     given = parser.parse_args(arguments)
     suffix = f".{given.format}" if given.format else None
-    return Config(
+    return UpscaleConfig(
         inputs=tuple(given.inputs),
         naming=Naming(given.out, suffix, f"_{2**given.times}x"),
         recursive=given.recursive,

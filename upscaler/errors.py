@@ -1,21 +1,18 @@
-"""What can go wrong, as one tree: each message is one sentence that says what was wrong and what to do.
+"""Errors of the upscaler, as one tree: each message is one sentence that says what was wrong and what to do.
 
 DoubleResolutionError
 ├── PictureError        a picture that cannot be read, is too large, or cannot be written
 ├── ModelError          a model artifact that is missing, broken or of another format
 │   └── HubError        the Hugging Face Hub refuses
 │       └── HubUnreachableError  it does not answer, and the model is not in the cache
-├── MetricError         two pictures that cannot be compared
-├── StorageError        shared storage, or the cluster that works on it
-├── FeatureError        a bucket, a part or a shard
-├── TrainingError       a run, its data or its checkpoints
-├── EnsembleError       members that cannot be combined, published or tested
-└── ApodError           NASA's picture of the day
+└── MetricError         two pictures that cannot be compared
+
+Each stage and each app defines its own errors below DoubleResolutionError, in its errors.py.
 """
 
 
 class DoubleResolutionError(Exception):
-    """Any failure whose message is meant for the person who asked; caught at the rim of each program."""
+    """Any failure whose message is meant for the person who asked; each program prints it instead of a traceback."""
 
 
 class PictureError(DoubleResolutionError):
@@ -36,23 +33,3 @@ class HubUnreachableError(HubError):
 
 class MetricError(DoubleResolutionError):
     """Two pictures cannot be compared."""
-
-
-class StorageError(DoubleResolutionError):
-    """Shared storage, or the cluster that works on it, cannot be used."""
-
-
-class FeatureError(DoubleResolutionError):
-    """A bucket, a part or a shard cannot be used."""
-
-
-class TrainingError(DoubleResolutionError):
-    """A run cannot start or go on."""
-
-
-class EnsembleError(DoubleResolutionError):
-    """Members cannot be combined, published or tested."""
-
-
-class ApodError(DoubleResolutionError):
-    """NASA's picture of the day cannot be had."""

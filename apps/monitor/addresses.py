@@ -7,7 +7,7 @@ import socket
 
 import httpx2
 
-from upscaler.errors import ApodError
+from apps.monitor.errors import ApodError
 
 MOST_ADDRESSES = 4  # of a host that are tried
 _LONGEST = 4000  # characters

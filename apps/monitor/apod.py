@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from apps.monitor import cleaning
+from apps.monitor.errors import ApodError
 from apps.monitor.fetch import Fetcher, NotThereError
-from upscaler.errors import ApodError
 
 FIRST_DAY = dt.date(1995, 6, 16)
 LIST_LENGTH = 25  # the most days that the interface lists at once

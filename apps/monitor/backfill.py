@@ -10,7 +10,7 @@ from apps.monitor.apod import FIRST_DAY, LIST_LENGTH, Client, Entry
 from apps.monitor.doubling import worker_of
 from apps.monitor.fetch import NotThereError
 from apps.monitor.history import History, Row
-from apps.monitor.mirror import Mirror
+from apps.monitor.hub_history import HubHistory
 from apps.monitor.recording import Recorder
 from apps.monitor.settings import Settings
 from apps.serving.worker import JobRefusedError, WorkerError
@@ -22,10 +22,10 @@ def run(settings: Settings, days: int) -> None:
 
     Raises ModelError, HistoryError, or UnavailableError where NASA does not answer; what was measured stays.
     """
-    mirror = Mirror(settings.history_repo) if settings.history_repo else None
+    hub_history = HubHistory(settings.history_repo) if settings.history_repo else None
     model = find.model_or_fast(settings.model)
     with worker_of(model, settings.serving.job_limits) as worker:
-        recorder = Recorder(worker, model, History(settings.history), mirror)
+        recorder = Recorder(worker, model, History(settings.history), hub_history)
         for line in backfill(Client(settings.apod_url), recorder, days, dt.datetime.now(dt.UTC).date()):
             print(line, flush=True)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from apps.monitor.history import History
-from apps.monitor.mirror import MirrorError, NoMirrorError
+from apps.monitor.hub_history import HubHistoryError, HubHistoryMissingError
 from apps.monitor.writer import EXCHANGE
 from apps.serving.jobs import PREPARE
 from apps.serving.launching import pipes_to_keeper
@@ -32,9 +32,9 @@ class Writer:
         self._send(Request(job=PREPARE, arguments={"memory": _MEMORY, "configuration": {}}))
 
     def exchange(self, here: History) -> None:
-        """Have the writer do what `Mirror.exchange` does with `here`, the file that it has open, too.
+        """Have the writer do what `HubHistory.exchange` does with `here`, the file that it has open, too.
 
-        Raises MirrorError if that fails or takes too long, NoMirrorError if there is no writer any more.
+        Raises HubHistoryError if that fails or takes too long, HubHistoryMissingError if there is no writer any more.
         """
         with self._turn:
             if self._is_busy:  # with the start, or with an exchange that took too long
@@ -51,10 +51,10 @@ class Writer:
         try:
             answer = self._answers.get(timeout=self._deadline)
         except queue.Empty as error:
-            raise MirrorError(f"the Hub took more than {self._deadline:.0f} s for the history's copy") from error
+            raise HubHistoryError(f"the Hub took more than {self._deadline:.0f} s for the history's copy") from error
         if answer is None:
             self._answers.put(None)
-            raise NoMirrorError("the process that writes the history's copy has ended; restart the monitor")
+            raise HubHistoryMissingError("the process that writes the history's copy has ended; restart the monitor")
         self._is_busy = False
         return answer
 
@@ -63,10 +63,10 @@ class Writer:
             case Done():
                 return
             case Refused(sentence=sentence):
-                raise MirrorError(sentence)
+                raise HubHistoryError(sentence)
             case Crashed(traceback=traceback):
                 log.error("an exchange with the Hub ended unexpectedly: %s", traceback)
-        raise MirrorError("the history's copy on the Hub is not up to date: the process that writes it failed")
+        raise HubHistoryError("the history's copy on the Hub is not up to date: the process that writes it failed")
 
     def _read(self) -> None:
         """Pass answers on until the process ends or breaks the protocol."""

@@ -18,7 +18,7 @@ import httpx2
 
 from apps.monitor import addresses
 from apps.monitor.addresses import RefusedError
-from upscaler.errors import ApodError
+from apps.monitor.errors import ApodError
 
 USER_AGENT = "double-resolution-monitor/0.1 (doubles the astronomy picture of the day; one request at a time)"
 TIMEOUT = httpx2.Timeout(30, connect=10)  # seconds of silence; the sooner of this and the deadline counts

@@ -13,6 +13,7 @@ from apps.monitor import doubling
 from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Cache, Finished
+from apps.monitor.errors import ApodError
 from apps.monitor.fetch import NotThereError, UnavailableError
 from apps.monitor.flights import Flights
 from apps.monitor.pictures import BrokenPictureError
@@ -20,7 +21,7 @@ from apps.monitor.recording import Recorder
 from apps.serving.messages import Update
 from apps.serving.worker import Worker
 from upscaler.command import sentence_for
-from upscaler.errors import ApodError, DoubleResolutionError
+from upscaler.errors import DoubleResolutionError
 from upscaler.model.artifact import Artifact
 
 MINUTE, HOUR = 60.0, 3600.0

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from apps.monitor.errors import ApodError
 from upscaler import bicubic
-from upscaler.errors import ApodError, PictureError
+from upscaler.errors import PictureError
 from upscaler.limits import Limits, exceeds
 from upscaler.pictures.opening import open_picture
 from upscaler.pixels import Pixels

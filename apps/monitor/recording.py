@@ -12,8 +12,8 @@ from apps.monitor.apod import Entry
 from apps.monitor.cache import Finished
 from apps.monitor.doubling import limits_of
 from apps.monitor.history import History, Row
+from apps.monitor.hub_history import HubHistoryError, HubHistoryMissingError
 from apps.monitor.measure import Measurement
-from apps.monitor.mirror import MirrorError, NoMirrorError
 from apps.serving.worker import Worker
 from upscaler.model.artifact import Artifact
 
@@ -31,10 +31,10 @@ class _Result(BaseModel):
 
 
 class HistoryCopy(Protocol):
-    """The history's copy on the Hub: a `Mirror`, or the writer process, which has one."""
+    """The history's copy on the Hub: a `HubHistory`, or the writer process, which has one."""
 
     def exchange(self, here: History) -> None:
-        """Exchange rows with the history `here`. Raises MirrorError."""
+        """Exchange rows with the history `here`. Raises HubHistoryError."""
 
 
 class Recorder:
@@ -71,17 +71,17 @@ class Recorder:
     def exchange(self) -> None:
         """Exchange rows with the copy on the Hub, if there is one and it may lack some.
 
-        A failure there is told, costs nothing here, and is made good by the next exchange; after NoMirrorError there is
-        none, because only a restart brings the token back.
+        A failure there is told, costs nothing here, and is made good by the next exchange; after HubHistoryMissingError
+        there is none, because only a restart brings the token back.
         """
         if (copy := self._copy) and not self._is_copied:
             self._is_copied = True  # unless a row is added while the others are exchanged
             try:
                 copy.exchange(self.history)
-            except NoMirrorError as error:
+            except HubHistoryMissingError as error:
                 log.error("%s", error)
                 self._copy = None
-            except MirrorError as error:
+            except HubHistoryError as error:
                 log.warning("%s", error)
                 self._is_copied = False
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from apps.monitor import settings
 from apps.monitor.history import History
-from apps.monitor.mirror import Mirror
+from apps.monitor.hub_history import HubHistory
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
 
@@ -24,11 +24,11 @@ def prepare() -> tuple[Mapping[str, Job], dict[str, Any]]:
     """Open the history and its copy; there are no facts."""
     given = settings.from_environment()
     assert given.history_repo
-    history, mirror = History(given.history), Mirror(given.history_repo)
+    history, hub_history = History(given.history), HubHistory(given.history_repo)
 
     def exchange() -> Generator[Update, None, dict[str, Any]]:
         yield Update()
-        mirror.exchange(history)
+        hub_history.exchange(history)
         return {}
 
     return {EXCHANGE: exchange}, {}

@@ -18,7 +18,7 @@ from apps.monitor.__main__ import WRITER
 from apps.monitor.apod import Entry
 from apps.monitor.copying import Writer
 from apps.monitor.history import History
-from apps.monitor.mirror import MirrorError, NoMirrorError
+from apps.monitor.hub_history import HubHistoryError, HubHistoryMissingError
 from apps.monitor.recording import Recorder
 from apps.monitor.writer import EXCHANGE
 from apps.serving.jobs import PREPARE
@@ -80,7 +80,7 @@ def test_an_exchange_is_asked_for_and_done(other_end: OtherEnd, history: History
 def test_a_failure_there_is_a_sentence_here(other_end: OtherEnd, history: History) -> None:
     writer = other_end.writer()
     other_end.say(DONE, Refused(sentence="the Hub does not answer"))
-    with pytest.raises(MirrorError, match="the Hub does not answer"):
+    with pytest.raises(HubHistoryError, match="the Hub does not answer"):
         writer.exchange(history)
     other_end.say(DONE)
     writer.exchange(history)
@@ -90,7 +90,7 @@ def test_a_failure_there_is_a_sentence_here(other_end: OtherEnd, history: Histor
 def test_an_unforeseen_end_is_one_sentence(other_end: OtherEnd, history: History, end: BaseModel) -> None:
     writer = other_end.writer()
     other_end.say(DONE, end)
-    with pytest.raises(MirrorError, match="the process that writes it failed"):
+    with pytest.raises(HubHistoryError, match="the process that writes it failed"):
         writer.exchange(history)
 
 
@@ -98,10 +98,10 @@ def test_a_late_answer_is_not_taken_for_that_of_the_next_exchange(other_end: Oth
     writer = other_end.writer(SHORT)
     other_end.say(DONE)
     for _ in range(2):
-        with pytest.raises(MirrorError, match="took more than"):
+        with pytest.raises(HubHistoryError, match="took more than"):
             writer.exchange(history)
     other_end.say(DONE)
-    with pytest.raises(MirrorError, match="took more than"):
+    with pytest.raises(HubHistoryError, match="took more than"):
         writer.exchange(history)
     assert [other_end.asked(), other_end.asked(), other_end.asked()] == [PREPARE, EXCHANGE, EXCHANGE]
 
@@ -124,7 +124,7 @@ def test_a_writer_that_is_gone_is_told_once_and_not_asked_again(
         recorder.exchange()
     assert caplog.text.count("has ended; restart the monitor") == 1
     for _ in range(2):
-        with pytest.raises(NoMirrorError):
+        with pytest.raises(HubHistoryMissingError):
             writer.exchange(history)
 
 
@@ -137,7 +137,7 @@ class Failing:
     def exchange(self, here: History) -> None:
         self.asked += 1
         if self.asked == 1:
-            raise MirrorError("no answer")
+            raise HubHistoryError("no answer")
 
 
 def test_what_failed_is_asked_for_again_until_it_is_done(history: History, worker: Worker, model: Artifact) -> None:

@@ -21,8 +21,8 @@ from nasa_server import sending
 from apps.monitor import fetch
 from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import bounded
+from apps.monitor.errors import ApodError
 from apps.monitor.fetch import Fetcher, NotThereError, UnavailableError
-from upscaler.errors import ApodError
 
 RESET, SILENCE = -1, -2
 

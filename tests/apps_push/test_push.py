@@ -9,8 +9,9 @@ from hub_server import READ_TOKEN, Hub
 from huggingface_hub import SpaceCard
 
 from apps import push
-from apps.push import Config, PushError
+from apps.push import PushError, SpaceConfig
 from ensemble_pipeline import publish
+from ensemble_pipeline.publish import PublishConfig
 from upscaler.errors import DoubleResolutionError
 from upscaler.model import artifact, find
 
@@ -45,7 +46,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_the_staged_files_are_the_app_the_upscaler_and_the_model(app: str, tmp_path: Path) -> None:
-    push.stage(Config(app, SPACE), tmp_path)
+    push.stage(SpaceConfig(app, SPACE), tmp_path)
     files = files_in(tmp_path)
     assert files >= {"README.md", "Dockerfile", "apps/__init__.py", f"apps/{app}/app.py", "upscaler/engines/engine.py"}
     assert files >= {f"upscaler/bundled/fast/{name}" for name in MODEL}
@@ -54,7 +55,7 @@ def test_the_staged_files_are_the_app_the_upscaler_and_the_model(app: str, tmp_p
 
 
 def test_what_else_lies_in_an_app_stays_here(checkout: Path, tmp_path: Path) -> None:
-    push.stage(Config("ui", SPACE), tmp_path / "clean")
+    push.stage(SpaceConfig("ui", SPACE), tmp_path / "clean")
     others = [".env", ".env.local", ".netrc", "id_rsa", "token", "notes.txt", ".hidden.py", ".git/config"]
     others += ["app.py~", "app.py.orig", "#app.py#", ".app.py.swp", "page.css~", "page.css.bak"]
     others += ["samples/.DS_Store", "samples/private.heic", "samples/a.jpg~", "__pycache__/app.cpython-311.pyc"]
@@ -63,7 +64,7 @@ def test_what_else_lies_in_an_app_stays_here(checkout: Path, tmp_path: Path) -> 
             (checkout / folder / other).parent.mkdir(exist_ok=True)
             (checkout / folder / other).write_text("hf_secret")
     (checkout / "apps/ui/.#app.py").symlink_to("somebody@host.1234")  # Emacs, while it edits
-    push.stage(Config("ui", SPACE), tmp_path / "staged")
+    push.stage(SpaceConfig("ui", SPACE), tmp_path / "staged")
     assert files_in(tmp_path / "staged") == files_in(tmp_path / "clean")
 
 
@@ -78,7 +79,7 @@ def test_a_link_is_refused_whatever_it_leads_to(checkout: Path, tmp_path: Path, 
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     place.symlink_to(tmp_path / target)
     with pytest.raises(PushError, match=f"{name} is a link"):
-        push.stage(Config("ui", SPACE), tmp_path / "staged")
+        push.stage(SpaceConfig("ui", SPACE), tmp_path / "staged")
 
 
 def test_a_link_in_the_folder_of_a_model_is_refused(two_models: Path, tmp_path: Path) -> None:
@@ -86,12 +87,12 @@ def test_a_link_in_the_folder_of_a_model_is_refused(two_models: Path, tmp_path: 
     (two_models / "README.md").unlink()
     (two_models / "README.md").symlink_to(tmp_path / "secret")
     with pytest.raises(DoubleResolutionError, match=r"README\.md is a link"):
-        push.stage(Config("ui", SPACE, str(two_models)), tmp_path / "staged")
+        push.stage(SpaceConfig("ui", SPACE, str(two_models)), tmp_path / "staged")
 
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_a_space_is_built_from_the_locks(app: str, tmp_path: Path) -> None:
-    push.stage(Config(app, SPACE), tmp_path)
+    push.stage(SpaceConfig(app, SPACE), tmp_path)
     assert (tmp_path / "Dockerfile").read_bytes() == (push.ROOT / f"docker/{app}.Dockerfile").read_bytes()
     for lock in push.LOCKS:
         assert (tmp_path / lock).read_bytes() == (push.ROOT / lock).read_bytes()
@@ -99,7 +100,7 @@ def test_a_space_is_built_from_the_locks(app: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_the_front_matter_tells_the_host_what_to_run(app: str, tmp_path: Path) -> None:
-    push.stage(Config(app, SPACE), tmp_path)
+    push.stage(SpaceConfig(app, SPACE), tmp_path)
     card = SpaceCard.load(tmp_path / "README.md")
     assert card.data.sdk == "docker"
     assert f"EXPOSE {card.data.app_port}" in (tmp_path / "Dockerfile").read_text()
@@ -108,7 +109,7 @@ def test_the_front_matter_tells_the_host_what_to_run(app: str, tmp_path: Path) -
 
 
 def test_an_app_goes_up_in_one_commit(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    push.run(Config("ui", SPACE))
+    push.run(SpaceConfig("ui", SPACE))
     space = hub.space(SPACE)
     assert space.sdk == "docker"
     assert len(space.commits) == 2  # the Hub's own first one, and ours
@@ -118,7 +119,7 @@ def test_an_app_goes_up_in_one_commit(hub: Hub, capsys: pytest.CaptureFixture[st
 
 def test_the_next_version_takes_the_place_of_the_one_before(hub: Hub) -> None:
     hub.create(SPACE, "space", {"upscaler/old.py": b"old", "README.md": b"old"})
-    push.run(Config("monitor", SPACE))
+    push.run(SpaceConfig("monitor", SPACE))
     space = hub.space(SPACE)
     assert len(space.commits) == 2
     assert "upscaler/old.py" not in space.files()
@@ -126,7 +127,7 @@ def test_the_next_version_takes_the_place_of_the_one_before(hub: Hub) -> None:
 
 
 def test_best_is_named_to_the_space_and_needs_no_other_files(hub: Hub) -> None:
-    push.run(Config("ui", SPACE, model="best"))
+    push.run(SpaceConfig("ui", SPACE, model="best"))
     space = hub.space(SPACE)
     assert space.settings["variables"] == {find.VARIABLE: "best"}
     assert "upscaler/bundled/best/model.safetensors" in space.files()
@@ -137,7 +138,9 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("HF_TOKEN")
-    push.run(Config("monitor", SPACE, secrets={"HF_TOKEN": "hf_hidden"}, variables={"CACHE_GB": "2"}, dry_run=True))
+    push.run(
+        SpaceConfig("monitor", SPACE, secrets={"HF_TOKEN": "hf_hidden"}, variables={"CACHE_GB": "2"}, dry_run=True)
+    )
     shown = capsys.readouterr().out
     for line in (
         "apps/monitor/app.py",
@@ -152,7 +155,7 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(
 
 
 def test_secrets_and_variables_are_set_before_the_app_starts(hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:
-    push.run(Config("ui", SPACE, secrets={"HF_TOKEN": "hf_hidden"}, variables={"QUEUE_SIZE": "5"}))
+    push.run(SpaceConfig("ui", SPACE, secrets={"HF_TOKEN": "hf_hidden"}, variables={"QUEUE_SIZE": "5"}))
     assert hub.space(SPACE).settings == {"secrets": {"HF_TOKEN": "hf_hidden"}, "variables": {"QUEUE_SIZE": "5"}}
     paths = [request.split()[1] for request in hub.requests]
     assert paths.index(f"/api/spaces/{SPACE}/secrets") < paths.index(f"/api/spaces/{SPACE}/commit/main")
@@ -161,7 +164,7 @@ def test_secrets_and_variables_are_set_before_the_app_starts(hub: Hub, capfd: py
 
 
 def test_a_folder_of_a_model_goes_along(hub: Hub, two_models: Path) -> None:
-    push.run(Config("ui", SPACE, str(two_models)))
+    push.run(SpaceConfig("ui", SPACE, str(two_models)))
     space = hub.space(SPACE)
     assert space.settings["variables"] == {find.VARIABLE: "apps/ui/model"}
     for name in artifact.read(two_models).files:
@@ -169,15 +172,15 @@ def test_a_folder_of_a_model_goes_along(hub: Hub, two_models: Path) -> None:
 
 
 def test_a_model_of_the_hub_is_named(hub: Hub, tiny_model: Path) -> None:
-    publish.run(publish.Config(str(tiny_model), "ada/model"))
-    push.run(Config("ui", SPACE, "ada/model@main"))
+    publish.run(PublishConfig(str(tiny_model), "ada/model"))
+    push.run(SpaceConfig("ui", SPACE, "ada/model@main"))
     space = hub.space(SPACE)
     assert space.settings["variables"] == {find.VARIABLE: "ada/model@main"}
     assert SpaceCard(space.files()["README.md"].decode()).data.models == ["ada/model"]
 
 
 def test_the_hub_can_read_the_front_page(hub: Hub) -> None:
-    push.run(Config("ui", SPACE))
+    push.run(SpaceConfig("ui", SPACE))
     card = SpaceCard(hub.space(SPACE).files()["README.md"].decode())
     card.validate()
     assert card.data.emoji == "🔍"
@@ -186,18 +189,18 @@ def test_the_hub_can_read_the_front_page(hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("config", "token", "sentence"),
     [
-        (Config("ui", SPACE), None, "there is no token for the Hub"),
-        (Config("ui", SPACE), "hf_wrong_and_secret", "the Hub does not accept the token"),
-        (Config("ui", SPACE), READ_TOKEN, "the token gives no right"),
-        (Config("ui", "doubler"), "", "does not say whose it is"),
-        (Config("ui", "ada/not--allowed"), "", "not a name that the Hub allows"),
-        (Config("ui", SPACE, "ada/no-model"), "", "the Hub shows no model ada/no-model"),
-        (Config("ui", SPACE, variables={"CACHE_GB": "1"}), "", "ui reads no variable CACHE_GB"),
-        (Config("ui", SPACE, secrets={"PASSWORD": "x"}), "", "ui reads no secret PASSWORD"),
+        (SpaceConfig("ui", SPACE), None, "there is no token for the Hub"),
+        (SpaceConfig("ui", SPACE), "hf_wrong_and_secret", "the Hub does not accept the token"),
+        (SpaceConfig("ui", SPACE), READ_TOKEN, "the token gives no right"),
+        (SpaceConfig("ui", "doubler"), "", "does not say whose it is"),
+        (SpaceConfig("ui", "ada/not--allowed"), "", "not a name that the Hub allows"),
+        (SpaceConfig("ui", SPACE, "ada/no-model"), "", "the Hub shows no model ada/no-model"),
+        (SpaceConfig("ui", SPACE, variables={"CACHE_GB": "1"}), "", "ui reads no variable CACHE_GB"),
+        (SpaceConfig("ui", SPACE, secrets={"PASSWORD": "x"}), "", "ui reads no secret PASSWORD"),
     ],
 )
 def test_refusals_are_one_sentence_and_leave_no_space(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, config: Config, token: str | None, sentence: str
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, config: SpaceConfig, token: str | None, sentence: str
 ) -> None:
     if token is None:
         monkeypatch.delenv("HF_TOKEN")
@@ -212,7 +215,7 @@ def test_refusals_are_one_sentence_and_leave_no_space(
 def test_a_space_of_another_app_stays_as_it_is(hub: Hub) -> None:
     space = hub.create(SPACE, "space", {"app.py": b"print('another')"})
     with pytest.raises(PushError, match="holds another app"):
-        push.run(Config("ui", SPACE))
+        push.run(SpaceConfig("ui", SPACE))
     assert len(space.commits) == 1
 
 
@@ -221,7 +224,7 @@ def test_an_upload_that_breaks_off_leaves_the_version_before(hub: Hub, place: st
     space = hub.create(SPACE, "space")
     hub.breaks_at = place
     with pytest.raises(PushError, match="serves what it did"):
-        push.run(Config("ui", SPACE))
+        push.run(SpaceConfig("ui", SPACE))
     assert len(space.commits) == 1
 
 

@@ -24,6 +24,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from apps import push
+from apps.push import SpaceConfig
 from upscaler.model import find
 
 # root may write everywhere, read only or not; without this right it may not
@@ -45,7 +46,7 @@ def space(place: Path) -> Iterator[str]:
     """The address of the web UI, staged, installed and started as a Space."""
     staged = place / "app"
     staged.mkdir()
-    push.stage(push.Config("ui", "ada/doubler"), staged)
+    push.stage(SpaceConfig("ui", "ada/doubler"), staged)
     venv.create(place / "venv", with_pip=True)
     bin_folder = place / "venv" / "bin"
     for command in instructions(staged, "RUN pip"):
@@ -135,7 +136,7 @@ def test_nothing_was_written_but_to_the_temporary_folder(space: str, place: Path
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_whatever_a_staged_app_imports_is_in_the_lock(app: str, tmp_path: Path) -> None:
-    push.stage(push.Config(app, "ada/doubler"), tmp_path)
+    push.stage(SpaceConfig(app, "ada/doubler"), tmp_path)
     lines = [line for lock in push.LOCKS for line in (tmp_path / lock).read_text().splitlines()]
     locked = {line.split("==")[0] for line in lines if "==" in line}
     distributions = packages_distributions()

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 import torch
 
-from feature_pipeline import pipeline, shards
-from feature_pipeline import placed as features
-from training_pipeline import config as training_config
+from feature_pipeline import shards
+from feature_pipeline import tasks as features
+from feature_pipeline.pipeline import FeatureConfig
 from training_pipeline import evaluation, train
-from training_pipeline import placed as training
+from training_pipeline import tasks as training
+from training_pipeline.config import TrainingConfig
 from training_pipeline.train import Run
 
 
-def make_part(config: pipeline.Config, place: str, seconds: float) -> None:
+def make_part(config: FeatureConfig, place: str, seconds: float) -> None:
     """Features, with a rest before each record of a shard."""
     write = shards.write_text
 
@@ -27,7 +28,7 @@ def make_part(config: pipeline.Config, place: str, seconds: float) -> None:
         features.make_part(config, place)
 
 
-def train_in(config: training_config.Config, place: str, seconds: float) -> None:
+def train_in(config: TrainingConfig, place: str, seconds: float) -> None:
     """Training, with a rest before each step, and a checkpoint after each second one."""
     advance = Run.advance
 

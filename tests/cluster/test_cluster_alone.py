@@ -13,7 +13,8 @@ import sys
 
 import psutil
 
-from cluster.engine import Engine, Task
+from cluster.engine import Engine
+from cluster.task import Task
 
 engine = Engine("ray", storage=sys.argv[1])
 assert engine.do(Task("a", "test", lambda: os.environ["RAY_AUTH_MODE"])) == "token"

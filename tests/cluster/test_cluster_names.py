@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cluster import storage
-from cluster.mirror import Mirror
+from cluster.errors import StorageError
+from cluster.uploader import Uploader
 from cluster.workplace import fetch
 from feature_pipeline import shards
-from upscaler.errors import FeatureError, StorageError
+from feature_pipeline.errors import FeatureError
 from upscaler.relative_names import is_inside
 
 OUTSIDE = [
@@ -84,7 +85,7 @@ def test_no_key_of_a_bucket_is_written_outside(name: str, bucket: str, fetched: 
 
 
 def mirror(shared: storage.Storage) -> None:
-    with Mirror(shared, Path("shards/train_0")):
+    with Uploader(shared, Path("shards/train_0")):
         pass
 
 
@@ -139,7 +140,7 @@ def test_links_in_a_shared_folder_are_refused(tmp_path: Path) -> None:
 
 def test_a_link_is_not_uploaded(shared: storage.Storage, fetched: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
-    with pytest.raises(StorageError, match="is a link"), Mirror(shared, Path("runs")):
+    with pytest.raises(StorageError, match="is a link"), Uploader(shared, Path("runs")):
         Path("runs").mkdir()
         Path("runs/x").symlink_to(tmp_path / "secret")
     assert shared.sizes("runs") == {}

@@ -15,13 +15,16 @@ from ray.cluster_utils import Cluster
 from tiny_bucket import open_images
 
 from cluster import storage
-from cluster.engine import Engine, Task
+from cluster.engine import Engine
+from cluster.task import Task
 from ensemble_pipeline import build
-from feature_pipeline import pipeline
-from feature_pipeline import placed as features
+from ensemble_pipeline.build import BuildConfig
+from ensemble_pipeline.errors import EnsembleError
+from feature_pipeline import tasks as features
+from feature_pipeline.pipeline import FeatureConfig
 from training_pipeline import tune
-from training_pipeline.config import Config as Run
-from upscaler.errors import EnsembleError
+from training_pipeline.config import TrainingConfig
+from training_pipeline.tune import TuningConfig
 from upscaler.model import artifact, find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -54,12 +57,12 @@ def add_node(cluster: Cluster) -> Any:
     return cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
 
 
-def config(images: str, engine: Engine, parts: tuple[str, ...] = PARTS, **changes: Any) -> build.Config:
-    features = pipeline.Config(parts, build.SHARDS, images, tiles_per_image=1, pictures_per_shard=1)
-    first = Run(
+def config(images: str, engine: Engine, parts: tuple[str, ...] = PARTS, **changes: Any) -> BuildConfig:
+    features = FeatureConfig(parts, build.SHARDS, images, tiles_per_image=1, pictures_per_shard=1)
+    first = TrainingConfig(
         (), (build.SHARDS / build.VALIDATION,), build.RUNS, "4x1", steps=4, batch=2, crop=16, threads=1, **changes
     )
-    return build.Config(features, first, Path("ensembles/built"), "outputs", engine)
+    return BuildConfig(features, first, Path("ensembles/built"), "outputs", engine)
 
 
 def files(place: str, tmp_path: Path) -> dict[str, bytes]:
@@ -143,6 +146,6 @@ def test_trials_of_one_study_are_trained_on_the_cluster(
     parts = config(images, engine, ("train_0", "validation")).features
     assert Engine().run(features.tasks(parts, bucket)) == {}
     first = replace(config(images, engine).first, shards=(build.SHARDS / "train_0",), out=Path("search"))
-    tune.run(tune.Config(first, trials=2, workers=2, engine=engine))
+    tune.run(TuningConfig(first, trials=2, workers=2, engine=engine))
     assert len(tune.open_study(first).get_trials(states=tune.FINISHED)) >= 2  # one may be under way when two are done
     assert artifact.WEIGHTS in storage.at(bucket).sizes("search/trial-0001")

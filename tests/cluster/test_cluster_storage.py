@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cluster import mirror, storage
-from cluster.engine import Engine, Task
-from cluster.mirror import Mirror
+from cluster import storage, uploader
+from cluster.engine import Engine
+from cluster.errors import StorageError
+from cluster.task import Task
+from cluster.uploader import Uploader
 from cluster.workplace import work_in
-from upscaler.errors import StorageError, TrainingError
+from training_pipeline.errors import TrainingError
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -86,7 +88,7 @@ def test_a_shard_leaves_its_length_here_and_its_bytes_there(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for tar in (Path("out/0.tar"), Path("out/1.tar")):  # the second round finds the first shard in the storage
-        with Mirror(storage.at(place), Path("out"), kept=lambda name: not name.endswith(".tar")):
+        with Uploader(storage.at(place), Path("out"), kept=lambda name: not name.endswith(".tar")):
             write(tar, "x" * 100_000)
             write(tar.with_suffix(".json"), "record")
         assert tar.stat().st_size == 100_000
@@ -100,12 +102,12 @@ def test_files_arrive_while_the_work_goes_on_in_the_order_in_which_they_were_wri
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mirror, "EVERY", 0.05)
+    monkeypatch.setattr(uploader, "EVERY", 0.05)
     shared = storage.at(bucket)
     arrived: list[str] = []
     put = shared.put
     monkeypatch.setattr(shared, "put", lambda path, name: (put(path, name), arrived.append(name)))
-    with Mirror(shared, Path("out")):
+    with Uploader(shared, Path("out")):
         for n, name in enumerate(["z.tar", "m.tar", "a.json"]):
             os.utime(write(Path("out") / name, name), ns=(0, 1000 + n))
         until = time.monotonic() + 60

@@ -10,9 +10,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ensemble_pipeline import averaging, combine
+from ensemble_pipeline.combine import CombineConfig
+from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.members import How
 from upscaler import Upscaler
-from upscaler.errors import EnsembleError, ModelError
+from upscaler.errors import ModelError
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact, Member, ModelConfig
@@ -35,7 +37,7 @@ def runs(tmp_path: Path) -> tuple[Path, ...]:
 
 def test_the_graph_gives_the_mean_of_its_members_computed_plainly(runs: tuple[Path, ...], tmp_path: Path) -> None:
     picture = photo_like(20, 30)
-    ensemble = combine.run(combine.CombineConfig(runs, tmp_path / "v1", "outputs"))
+    ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "outputs"))
     exact = np.mean([plainly_doubled(artifact.read(run), picture) for run in runs], axis=0)
     difference = Upscaler(ensemble, precision="f32").upscale(picture) - np.clip(255 * exact, 0, 255).round()
     assert [member.name for member in ensemble.config.members] == ["run_0", "run_1", "run_2"]
@@ -71,8 +73,8 @@ def test_a_mirrored_model_gives_the_mean_over_the_picture_and_its_mirror_image(
     runs: tuple[Path, ...], how: How, tmp_path: Path
 ) -> None:
     picture = photo_like(20, 30)
-    plain = combine.run(combine.CombineConfig(runs, tmp_path / "plain", how))
-    mirrored = combine.run(combine.CombineConfig(runs, tmp_path / "mirrored", how, mirrored=True))
+    plain = combine.run(CombineConfig(runs, tmp_path / "plain", how))
+    mirrored = combine.run(CombineConfig(runs, tmp_path / "mirrored", how, mirrored=True))
     deep = picture.astype(np.uint16) * np.uint16(257)  # at 8 bits the rounding of both halves would show
     alone, image = Upscaler(plain).upscale(deep), Upscaler(plain).upscale(deep[:, ::-1])[:, ::-1]
     inside = (alone % 65535 > 0) & (image % 65535 > 0)
@@ -83,7 +85,7 @@ def test_a_mirrored_model_gives_the_mean_over_the_picture_and_its_mirror_image(
 
 
 def test_weights_are_averaged(runs: tuple[Path, ...], tmp_path: Path) -> None:
-    ensemble = combine.run(combine.CombineConfig(runs, tmp_path / "v1", "weights"))
+    ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "weights"))
     key = "networks.0.layers.1.weight"
     exact = sum(artifact.read(run).weights()[key].astype(np.float64) for run in runs) / 3
     assert ensemble.config.networks == 1
@@ -98,14 +100,14 @@ def test_the_mean_of_equal_networks_is_the_network(tmp_path: Path) -> None:
 
 
 def test_what_the_runs_began_as_may_have_a_share_in_the_mean_of_weights(runs: tuple[Path, ...], tmp_path: Path) -> None:
-    mean = combine.run(combine.CombineConfig(runs, tmp_path / "mean", "weights"))
+    mean = combine.run(CombineConfig(runs, tmp_path / "mean", "weights"))
     tuned = write_run(tmp_path / "tuned", 7, ancestor=mean.config.sha256[artifact.WEIGHTS])
-    both = combine.run(combine.CombineConfig((mean.folder, tuned), tmp_path / "both", "weights"))
+    both = combine.run(CombineConfig((mean.folder, tuned), tmp_path / "both", "weights"))
     assert [member.name for member in both.config.members] == ["tuned"]
     for key, array in both.weights().items():
         np.testing.assert_allclose(array, (mean.weights()[key] + artifact.read(tuned).weights()[key]) / 2, atol=1e-6)
     with pytest.raises(EnsembleError, match="is an ensemble itself"):
-        combine.run(combine.CombineConfig((mean.folder, tuned), tmp_path / "outputs", "outputs"))
+        combine.run(CombineConfig((mean.folder, tuned), tmp_path / "outputs", "outputs"))
 
 
 def test_a_chain_of_runs_is_not_averaged(tmp_path: Path) -> None:
@@ -114,21 +116,21 @@ def test_a_chain_of_runs_is_not_averaged(tmp_path: Path) -> None:
         ancestor = artifact.read(chain[-1]).config.sha256[artifact.WEIGHTS] if chain else None
         chain.append(write_run(tmp_path / f"run_{n}", n, ancestor))
     with pytest.raises(EnsembleError, match="no common ancestor"):
-        combine.run(combine.CombineConfig(tuple(chain), tmp_path / "v1", "weights"))
+        combine.run(CombineConfig(tuple(chain), tmp_path / "v1", "weights"))
 
 
 def test_weights_without_a_common_ancestor_are_not_averaged(tmp_path: Path) -> None:
     for ancestors in ((None, None), ("a" * 64, "b" * 64), ("a" * 64, None)):
         runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n, ancestor in enumerate(ancestors))
         with pytest.raises(EnsembleError, match="no common ancestor"):
-            combine.run(combine.CombineConfig(runs, tmp_path / "v1", "weights"))
+            combine.run(CombineConfig(runs, tmp_path / "v1", "weights"))
     assert not (tmp_path / "v1").exists()
 
 
 def test_networks_of_different_sizes_are_refused(tmp_path: Path) -> None:
     runs = (write_run(tmp_path / "a", 0), write_run(tmp_path / "b", 1, width=5))
     with pytest.raises(EnsembleError, match=r"a is 4x1 and .*b is 5x1"):
-        combine.run(combine.CombineConfig(runs, tmp_path / "v1", "outputs"))
+        combine.run(CombineConfig(runs, tmp_path / "v1", "outputs"))
 
 
 def test_the_mean_of_weights_may_be_mirrored_later_and_is_told_of_as_before(tmp_path: Path) -> None:
@@ -136,9 +138,9 @@ def test_the_mean_of_weights_may_be_mirrored_later_and_is_told_of_as_before(tmp_
     ancestor = artifact.read(start).config.sha256[artifact.WEIGHTS]
     runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n in range(2))
     (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
-    at_once = combine.run(combine.CombineConfig(runs, tmp_path / "at_once", "weights", mirrored=True))
-    combine.run(combine.CombineConfig(runs, tmp_path / "first", "weights"))
-    later = combine.run(combine.CombineConfig((tmp_path / "first",), tmp_path / "later", "outputs", mirrored=True))
+    at_once = combine.run(CombineConfig(runs, tmp_path / "at_once", "weights", mirrored=True))
+    combine.run(CombineConfig(runs, tmp_path / "first", "weights"))
+    later = combine.run(CombineConfig((tmp_path / "first",), tmp_path / "later", "outputs", mirrored=True))
     assert later.config == at_once.config
     assert later.metrics == at_once.metrics
 
@@ -146,18 +148,18 @@ def test_the_mean_of_weights_may_be_mirrored_later_and_is_told_of_as_before(tmp_
 def test_an_ensemble_of_ensembles_is_refused(tmp_path: Path) -> None:
     ensemble = write_tiny_model(tmp_path / "e", networks=2)
     with pytest.raises(EnsembleError, match="is an ensemble itself"):
-        combine.run(combine.CombineConfig((ensemble,), tmp_path / "v1", "outputs"))
+        combine.run(CombineConfig((ensemble,), tmp_path / "v1", "outputs"))
 
 
 @pytest.mark.parametrize("count", [0, 17])
 def test_one_to_sixteen_members(tmp_path: Path, count: int) -> None:
     with pytest.raises(EnsembleError, match="give 1 to 16"):
-        combine.run(combine.CombineConfig((write_run(tmp_path / "a", 0),) * count, tmp_path / "v1", "outputs"))
+        combine.run(CombineConfig((write_run(tmp_path / "a", 0),) * count, tmp_path / "v1", "outputs"))
 
 
 def test_sixteen_members_run_side_by_side(tmp_path: Path) -> None:
     runs = tuple(write_run(tmp_path / f"run_{n}", seed=n % 2) for n in range(16))
-    ensemble = combine.run(combine.CombineConfig(runs, tmp_path / "v1", "outputs"))
+    ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "outputs"))
     picture = photo_like(20, 30)
     alone = np.stack([Upscaler(artifact.read(run)).upscale(picture) for run in runs[:2]])
     inside = ((alone > 0) & (alone < 255)).all(axis=0)  # the mean of what is clipped is not the clipped mean
@@ -168,7 +170,7 @@ def test_sixteen_members_run_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_member_is_taken_out_again(runs: tuple[Path, ...], tmp_path: Path) -> None:
-    ensemble = combine.run(combine.CombineConfig(runs, tmp_path / "v1", "outputs"))
+    ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "outputs"))
     config, weights = averaging.single(ensemble, 2)
     original = artifact.read(runs[2])
     assert config.members == original.config.members
@@ -178,16 +180,16 @@ def test_a_member_is_taken_out_again(runs: tuple[Path, ...], tmp_path: Path) -> 
 
 def test_a_run_given_twice_or_as_the_target_is_refused(runs: tuple[Path, ...], tmp_path: Path) -> None:
     with pytest.raises(EnsembleError, match="given twice"):
-        combine.run(combine.CombineConfig((*runs, runs[0]), tmp_path / "v1", "outputs"))
+        combine.run(CombineConfig((*runs, runs[0]), tmp_path / "v1", "outputs"))
     before = (runs[1] / "config.json").read_bytes()
     with pytest.raises(EnsembleError, match="is one of the runs"):
-        combine.run(combine.CombineConfig(runs, runs[1], "outputs"))
+        combine.run(CombineConfig(runs, runs[1], "outputs"))
     assert (runs[1] / "config.json").read_bytes() == before
 
 
 def test_a_model_for_jpegs_is_put_inside_and_the_card_tells_of_it(runs: tuple[Path, ...], tmp_path: Path) -> None:
     *clean, for_jpegs = runs
-    ensemble = combine.run(combine.CombineConfig(tuple(clean), tmp_path / "v1", "weights", for_jpegs=for_jpegs))
+    ensemble = combine.run(CombineConfig(tuple(clean), tmp_path / "v1", "weights", for_jpegs=for_jpegs))
     assert ensemble.for_jpegs
     assert ensemble.for_jpegs.weights_file.read_bytes() == (for_jpegs / "model.safetensors").read_bytes()
     told = (tmp_path / "v1/README.md").read_text().partition("lossy WebPs, are doubled by another")[2]
@@ -198,14 +200,14 @@ def test_a_model_for_jpegs_is_put_inside_and_the_card_tells_of_it(runs: tuple[Pa
 def test_a_model_for_jpegs_of_another_size_is_refused(runs: tuple[Path, ...], tmp_path: Path) -> None:
     wider = write_run(tmp_path / "wider", 3, width=6)
     with pytest.raises(ModelError, match="is 6x1 beside 4x1; combine networks of one size"):
-        combine.run(combine.CombineConfig(runs, tmp_path / "v1", "outputs", for_jpegs=wider))
+        combine.run(CombineConfig(runs, tmp_path / "v1", "outputs", for_jpegs=wider))
     assert not (tmp_path / "v1").exists()
 
 
 def test_a_model_for_jpegs_as_the_target_is_refused_and_kept(runs: tuple[Path, ...], tmp_path: Path) -> None:
     before = (runs[2] / "config.json").read_bytes()
     with pytest.raises(EnsembleError, match="is the model for JPEGs, which would be overwritten"):
-        combine.run(combine.CombineConfig(runs[:2], runs[2], "outputs", for_jpegs=runs[2]))
+        combine.run(CombineConfig(runs[:2], runs[2], "outputs", for_jpegs=runs[2]))
     assert (runs[2] / "config.json").read_bytes() == before
 
 
@@ -214,7 +216,7 @@ def test_the_card_tells_of_the_common_beginning(tmp_path: Path) -> None:
     ancestor = artifact.read(start).config.sha256[artifact.WEIGHTS]
     runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n in range(2))
     (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
-    ensemble = combine.run(combine.CombineConfig(runs, tmp_path / "v1", "weights"))
+    ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "weights"))
     assert [member["name"] for member in ensemble.metrics["beginning"]] == ["beginning"]
     assert "| beginning (all began with it) | train_9 | 10 | 20 |" in (tmp_path / "v1/README.md").read_text()
 
@@ -223,4 +225,4 @@ def test_a_beginning_that_has_changed_since_is_not_told_of(tmp_path: Path) -> No
     start = write_run(tmp_path / "beginning", 9)
     runs = tuple(write_run(tmp_path / f"{n}", n, "a" * 64) for n in range(2))
     (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
-    assert "beginning" not in combine.run(combine.CombineConfig(runs, tmp_path / "v1", "weights")).metrics
+    assert "beginning" not in combine.run(CombineConfig(runs, tmp_path / "v1", "weights")).metrics

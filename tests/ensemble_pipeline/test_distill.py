@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ensemble_pipeline import averaging, combine, distill
+from ensemble_pipeline.combine import CombineConfig
 from ensemble_pipeline.distill import Distillation
+from ensemble_pipeline.errors import EnsembleError
 from training_pipeline import data, train
+from training_pipeline.errors import TrainingError
 from upscaler import Upscaler, bicubic
-from upscaler.errors import EnsembleError, TrainingError
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact, Member, ModelConfig
@@ -52,7 +54,7 @@ def wanted(tmp_path: Path) -> Distillation:
 
 def distilled(members: list[Artifact], wanted: Distillation | None, out: Path) -> Artifact:
     runs = tuple(member.folder for member in members)
-    return combine.run(combine.CombineConfig(runs, out, "distill", distillation=wanted))
+    return combine.run(CombineConfig(runs, out, "distill", distillation=wanted))
 
 
 def brightening(model: Artifact) -> float:
@@ -89,7 +91,7 @@ def batch(picture: Pixels) -> Tensor:
 def test_the_teacher_sees_clean_crops_from_all_eight_sides_and_the_student_damaged_ones_from_one(
     wanted: Distillation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = train.Config(wanted.shards, wanted.validation, tmp_path / "run", size="4x1", steps=8, threads=1)
+    config = train.TrainingConfig(wanted.shards, wanted.validation, tmp_path / "run", size="4x1", steps=8, threads=1)
     teacher, large, clean = Enlarging(), batch(photo_like(48, 48)), batch(bicubic.halve(photo_like(48, 48)))
     small = clean // 16 * 16  # fewer colours
     taught: list[tuple[Tensor, Tensor]] = []

@@ -13,7 +13,9 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from ensemble_pipeline import card, publish
-from upscaler.errors import DoubleResolutionError, EnsembleError, ModelError
+from ensemble_pipeline.errors import EnsembleError
+from ensemble_pipeline.publish import PublishConfig
+from upscaler.errors import DoubleResolutionError, ModelError
 from upscaler.model import artifact, find
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
@@ -36,7 +38,7 @@ def ready(hub: Hub, tiny_model: Path) -> Iterator[tuple[Hub, str]]:
 
 def test_a_published_model_comes_back_as_it_was(ready: tuple[Hub, str], capsys: pytest.CaptureFixture[str]) -> None:
     hub, model = ready
-    publish.run(publish.Config(model, REPO))
+    publish.run(PublishConfig(model, REPO))
     repository = hub.model(REPO)
     commit = repository.branches["main"]
     assert f"{REPO}/commit/{commit}" in capsys.readouterr().out
@@ -49,9 +51,9 @@ def test_a_published_model_comes_back_as_it_was(ready: tuple[Hub, str], capsys: 
 
 def test_a_second_version_is_one_more_commit(ready: tuple[Hub, str], tiny_model: Path) -> None:
     hub, model = ready
-    publish.run(publish.Config(model, REPO))
+    publish.run(PublishConfig(model, REPO))
     (tiny_model / "metrics.json").write_text('{"validation": {"psnr_y": 36.0}}')
-    publish.run(publish.Config(model, REPO))
+    publish.run(PublishConfig(model, REPO))
     assert len(hub.model(REPO).commits) == 3
     assert b"36.0" in hub.model(REPO).files()["metrics.json"]
 
@@ -59,8 +61,8 @@ def test_a_second_version_is_one_more_commit(ready: tuple[Hub, str], tiny_model:
 def test_what_the_model_says_of_its_data_goes_with_it(ready: tuple[Hub, str], tiny_model: Path) -> None:
     hub, model = ready
     (tiny_model / "DATA.md").write_text("## Data\nPhotos by Ada, CC0.\n")
-    publish.run(publish.Config(model, REPO))
-    publish.run(publish.Config(REPO, "ada/copy"))
+    publish.run(PublishConfig(model, REPO))
+    publish.run(PublishConfig(REPO, "ada/copy"))
     for repo in (REPO, "ada/copy"):
         text = hub.model(repo).files()["README.md"].decode()
         assert "Photos by Ada, CC0." in text
@@ -69,7 +71,7 @@ def test_what_the_model_says_of_its_data_goes_with_it(ready: tuple[Hub, str], ti
 
 def test_a_model_for_jpegs_goes_with_it(ready: tuple[Hub, str], two_models: Path) -> None:
     hub, _ = ready
-    publish.run(publish.Config(str(two_models), REPO))
+    publish.run(PublishConfig(str(two_models), REPO))
     assert hub.model(REPO).files().keys() - {".gitattributes"} == FILES | set(artifact.FILES_FOR_JPEGS)
     pulled, original = find.model(REPO).for_jpegs, artifact.read(two_models).for_jpegs
     assert pulled and original
@@ -86,7 +88,7 @@ def test_the_cards_of_the_models_that_ship_are_as_they_would_be_written(name: st
 
 def test_private_and_on_a_branch(ready: tuple[Hub, str]) -> None:
     hub, model = ready
-    publish.run(publish.Config(model, REPO, private=True, revision="v2"))
+    publish.run(PublishConfig(model, REPO, private=True, revision="v2"))
     repository = hub.model(REPO)
     assert repository.private
     assert "model.onnx" in repository.files("v2")
@@ -98,7 +100,7 @@ def test_a_dry_run_shows_the_files_and_the_card_and_asks_nobody(
 ) -> None:
     hub, model = ready
     monkeypatch.delenv("HF_TOKEN")
-    publish.run(publish.Config(model, REPO, dry_run=True))
+    publish.run(PublishConfig(model, REPO, dry_run=True))
     shown = capsys.readouterr().out
     assert all(name in shown for name in FILES)
     assert "# doubler" in shown
@@ -108,7 +110,7 @@ def test_a_dry_run_shows_the_files_and_the_card_and_asks_nobody(
 
 def test_the_hub_can_read_the_card(ready: tuple[Hub, str]) -> None:
     hub, model = ready
-    publish.run(publish.Config(model, REPO))
+    publish.run(PublishConfig(model, REPO))
     written = ModelCard(hub.model(REPO).files()["README.md"].decode())
     written.validate()
     assert written.data.license == "apache-2.0"
@@ -140,7 +142,7 @@ def test_refusals_are_one_sentence_without_the_token(
     if token:
         monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(DoubleResolutionError, match=sentence) as refused:
-        publish.run(publish.Config(model, repo))
+        publish.run(PublishConfig(model, repo))
     told = str(refused.value) + "".join(capfd.readouterr())
     assert "\n" not in str(refused.value)
     assert token is None or token not in told
@@ -154,10 +156,10 @@ def test_an_upload_that_breaks_off_leaves_the_version_before(ready: tuple[Hub, s
     before = dict(repository.branches)
     hub.breaks_at = place
     with pytest.raises(EnsembleError, match="nothing was published"):
-        publish.run(publish.Config(model, REPO))
+        publish.run(PublishConfig(model, REPO))
     assert repository.branches == before
     hub.breaks_at = None
-    publish.run(publish.Config(model, REPO))
+    publish.run(PublishConfig(model, REPO))
     assert len(repository.commits) == 2
 
 
@@ -165,7 +167,7 @@ def test_a_repository_of_somebody_else_stays_as_it_is(ready: tuple[Hub, str]) ->
     hub, model = ready
     repository = hub.create("bob/doubler")
     with pytest.raises(ModelError, match="the token gives no right"):
-        publish.run(publish.Config(model, "bob/doubler"))
+        publish.run(PublishConfig(model, "bob/doubler"))
     assert len(repository.commits) == 1
 
 
@@ -173,7 +175,7 @@ def test_another_kind_of_model_is_not_overwritten(ready: tuple[Hub, str]) -> Non
     hub, model = ready
     repository = hub.create(REPO, files={"config.json": b'{"model_type": "bert"}'})
     with pytest.raises(EnsembleError, match="holds another kind of model"):
-        publish.run(publish.Config(model, REPO))
+        publish.run(PublishConfig(model, REPO))
     assert len(repository.commits) == 1
 
 
@@ -181,7 +183,7 @@ def test_private_weights_do_not_go_to_a_public_repository(ready: tuple[Hub, str]
     hub, model = ready
     repository = hub.create(REPO)
     with pytest.raises(EnsembleError, match="exists and is public"):
-        publish.run(publish.Config(model, REPO, private=True))
+        publish.run(PublishConfig(model, REPO, private=True))
     assert len(repository.commits) == 1
 
 
@@ -189,7 +191,7 @@ def test_a_broken_model_is_not_published(ready: tuple[Hub, str], tiny_model: Pat
     hub, model = ready
     (tiny_model / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(ModelError, match="SHA-256"):
-        publish.run(publish.Config(model, REPO))
+        publish.run(PublishConfig(model, REPO))
     assert hub.requests == []
 
 

@@ -11,8 +11,8 @@ from bucket import Bucket, part, serve
 from PIL import Image
 
 from feature_pipeline import pipeline, shards, sheet, verify
-from feature_pipeline.pipeline import Config
-from upscaler.errors import FeatureError
+from feature_pipeline.errors import FeatureError
+from feature_pipeline.pipeline import FeatureConfig
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one part of four pictures in two shards."""
     out = tmp_path_factory.mktemp("finished")
     with serve(Bucket({"train_0": part(4)})) as bucket:
-        pipeline.run(Config(("train_0",), out, bucket.endpoint_url, tiles_per_image=2, pictures_per_shard=2))
+        pipeline.run(FeatureConfig(("train_0",), out, bucket.endpoint_url, tiles_per_image=2, pictures_per_shard=2))
     return out
 
 

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_pipeline import attribution, shards, source, tar
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Attribution, PictureRecord
 from feature_pipeline.shards import Entry, SampleSpans
 from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
-from upscaler.errors import FeatureError
 
 MEGABYTE = 1 << 20
 END = bytes(1024)

@@ -13,10 +13,10 @@ import pytest
 from bucket import Bucket, part, photo, serve, tar_gz
 
 from feature_pipeline import pipeline, shards, source
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Manifest
-from feature_pipeline.pipeline import Config
+from feature_pipeline.pipeline import FeatureConfig
 from upscaler.command import sentence_for
-from upscaler.errors import FeatureError
 
 PICTURES = 10
 BROKEN = {"note.txt": b"no picture", "again.jpg": photo(3), "cut.jpg": photo(5)[:2000]}
@@ -29,7 +29,7 @@ LIST = "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,A
 )
 
 
-def config(out: Path, bucket: Bucket, **changes: Any) -> Config:
+def config(out: Path, bucket: Bucket, **changes: Any) -> FeatureConfig:
     values: dict[str, Any] = {
         "parts": ("train_0",),
         "out": out,
@@ -38,7 +38,7 @@ def config(out: Path, bucket: Bucket, **changes: Any) -> Config:
         "workers": 1,
         "pictures_per_shard": 2,
     }
-    return Config(**values | changes)
+    return FeatureConfig(**values | changes)
 
 
 def made(out: Path) -> tuple[dict[str, bytes], Manifest]:
@@ -169,7 +169,7 @@ def test_killed_ten_times_at_random_it_makes_the_same_bytes(
             assert made(out) == whole
 
 
-def _killed(made_so_far: Config, rng: random.Random) -> bool:
+def _killed(made_so_far: FeatureConfig, rng: random.Random) -> bool:
     """Run the pipeline and kill it (SIGKILL) when it has made a random number of files; False if it ended first.
 
     A shard takes four: the tar and its record, each under a temporary name and under its own. Counted, not timed, so

@@ -8,9 +8,9 @@ import pytest
 from bucket import Bucket, Fault, part, photo, serve, tar_gz
 
 from feature_pipeline import source
+from feature_pipeline.errors import FeatureError
 from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
-from upscaler.errors import FeatureError
 
 PICTURES = 6
 PART = part(PICTURES)

@@ -28,7 +28,7 @@ from apps.ui import opening
 from feature_pipeline.pictures import UnusableError, decode
 from upscaler import Limits, PictureError
 from upscaler.pictures import reading
-from upscaler.errors import ApodError
+from apps.monitor.errors import ApodError
 from upscaler.pictures.vips import pyvips
 sys.addaudithook(forbid)
 for read in (

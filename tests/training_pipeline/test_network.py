@@ -11,11 +11,11 @@ from tile_sets import small_config
 from torch.nn import functional as F
 
 from training_pipeline import data, evaluation, optimisers, train
+from training_pipeline.errors import TrainingError
 from training_pipeline.network import Convolution, Network, deepened
 from training_pipeline.train import Run
 from upscaler import Upscaler
 from upscaler.bicubic import halve
-from upscaler.errors import TrainingError
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Member, ModelConfig

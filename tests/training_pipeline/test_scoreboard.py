@@ -16,10 +16,13 @@ import pytest
 from generated import write_tiny_model
 from tile_sets import small_config, write_shards
 
-from training_pipeline import checkpoint, data, evaluation, folds, plan, scoreboard, scoring, train, tune
+from training_pipeline import ablation, checkpoint, data, evaluation, folds, scoreboard, scoring, train, tune
 from training_pipeline.__main__ import main
+from training_pipeline.ablation import AblationConfig
+from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import Row, Scoreboard
-from upscaler.errors import TrainingError
+from training_pipeline.scoring import ScoringConfig
+from training_pipeline.tune import TuningConfig
 from upscaler.metrics import Score
 
 
@@ -88,7 +91,7 @@ def test_set(tmp_path: Path) -> Path:
 
 def test_models_are_scored_and_the_chosen_one_is_tested_once(tmp_path: Path, test_set: Path) -> None:
     models = [write_tiny_model(tmp_path / f"m{n}", seed=n) for n in range(2)]
-    configs = [scoring.Config(str(model), test_set, tmp_path / "board", changed="its seed") for model in models]
+    configs = [ScoringConfig(str(model), test_set, tmp_path / "board", changed="its seed") for model in models]
     rows = [scoring.add(config) for config in configs]
     board = scoreboard.read(tmp_path / "board")
     assert board and list(board.rows) == rows
@@ -117,49 +120,49 @@ def weights(model: Path) -> Path:
 
 def test_rows_of_another_test_set_are_not_mixed(tmp_path: Path, test_set: Path) -> None:
     model = str(write_tiny_model(tmp_path / "model"))
-    scoring.add(scoring.Config(model, test_set, tmp_path / "board"))
+    scoring.add(ScoringConfig(model, test_set, tmp_path / "board"))
     other = write_shards(tmp_path / "other", pictures=3, first=3000)
     with pytest.raises(TrainingError, match="were scored on other tiles; give another --scoreboard"):
-        scoring.add(scoring.Config(model, other, tmp_path / "board"))
+        scoring.add(ScoringConfig(model, other, tmp_path / "board"))
     with pytest.raises(TrainingError, match="holds no scoreboard; score the models to choose from first"):
-        scoring.final_test(scoring.Config(model, test_set, tmp_path / "nowhere"))
+        scoring.final_test(ScoringConfig(model, test_set, tmp_path / "nowhere"))
 
 
 def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path) -> None:
     train.run(small_config(tmp_path, steps=1))
-    config = scoring.Config(str(tmp_path / "run"), tmp_path / "train_0", tmp_path / "board")
+    config = ScoringConfig(str(tmp_path / "run"), tmp_path / "train_0", tmp_path / "board")
     with pytest.raises(TrainingError, match="pictures are in the training and in the test set"):
         scoring.add(config)
     assert not (tmp_path / "board").exists()
 
 
 @pytest.fixture
-def planned(tmp_path: Path, test_set: Path) -> plan.Config:
+def planned(tmp_path: Path, test_set: Path) -> AblationConfig:
     augmented = write_shards(tmp_path / "augmented", tiles=1)
     first = small_config(tmp_path, steps=2, out=tmp_path / "runs", branches=False)
-    return plan.Config(first, (augmented,), test_set, tmp_path / "board")
+    return AblationConfig(first, (augmented,), test_set, tmp_path / "board")
 
 
-def test_the_plan_changes_one_thing_a_row(planned: plan.Config) -> None:
-    first, *others = (plan.run_config(planned, version).as_json() for version in plan.VERSIONS)
+def test_the_plan_changes_one_thing_a_row(planned: AblationConfig) -> None:
+    first, *others = (ablation.run_config(planned, version).as_json() for version in ablation.VERSIONS)
     changed = [{key for key in first if config[key] != first[key]} for config in others]
     assert all(len(keys) == 1 for keys in changed)
     assert set().union(*changed) == {
         "weight_decay", "learning_rate", "dropout", "size", "shards", "share", "branches",
     }  # fmt: skip
-    assert len({json.dumps(config) for config in (first, *others)}) == len(plan.VERSIONS)
+    assert len({json.dumps(config) for config in (first, *others)}) == len(ablation.VERSIONS)
 
 
 @pytest.mark.slow
 def test_the_plan_fills_the_scoreboard_and_goes_on(
-    planned: plan.Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    planned: AblationConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(train.Run, "advance", diverging_at(1e-2, train.Run.advance))
     small = replace(planned, names=["v1", "v4", "v7", "v10"])
-    plan.run(replace(planned, names=["v4"]))
+    ablation.run(replace(planned, names=["v4"]))
     scored: list[str] = []
     monkeypatch.setattr(scoring, "add", recording(scoring.add, scored))
-    plan.run(small)
+    ablation.run(small)
     assert scored == ["v1", "v10"]  # v4 was there, and v7 has no score
     assert "v7 has no row: the loss is nan" in capsys.readouterr().err
     board = scoreboard.read(planned.scoreboard)
@@ -180,23 +183,23 @@ def diverging_at(rate: float, advance: Callable[..., None]) -> Callable[..., Non
     return diverge
 
 
-def recording(add: Callable[[scoring.Config], Row], versions: list[str]) -> Callable[[scoring.Config], Row]:
+def recording(add: Callable[[ScoringConfig], Row], versions: list[str]) -> Callable[[ScoringConfig], Row]:
     """Scoring that also notes which versions are scored."""
 
-    def note(config: scoring.Config) -> Row:
+    def note(config: ScoringConfig) -> Row:
         versions.append(str(config.version))
         return add(config)
 
     return note
 
 
-def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: plan.Config, tmp_path: Path) -> None:
+def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: AblationConfig, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="there is no version v99; give some of v1 to v14"):
-        plan.run(replace(planned, names=["v1", "v99"]))
+        ablation.run(replace(planned, names=["v1", "v99"]))
     with pytest.raises(TrainingError, match="v10 needs augmented tiles; make them"):
-        plan.run(replace(planned, augmented=()))
+        ablation.run(replace(planned, augmented=()))
     with pytest.raises(TrainingError, match="are in the training and in the test set"):
-        plan.run(replace(planned, test=tmp_path / "train_0"))
+        ablation.run(replace(planned, test=tmp_path / "train_0"))
     assert not (tmp_path / "runs").exists()
 
 
@@ -227,13 +230,13 @@ def test_cross_validation_gives_mean_and_spread(tmp_path: Path, capsys: pytest.C
 
 
 @pytest.fixture
-def searched(tmp_path: Path) -> tune.Config:
-    return tune.Config(small_config(tmp_path, steps=3, out=tmp_path / "search"), trials=3, workers=1)
+def searched(tmp_path: Path) -> TuningConfig:
+    return TuningConfig(small_config(tmp_path, steps=3, out=tmp_path / "search"), trials=3, workers=1)
 
 
 @pytest.mark.slow
 def test_a_search_goes_on_with_the_trial_that_was_cut_off(
-    searched: tune.Config, monkeypatch: pytest.MonkeyPatch
+    searched: TuningConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     advance, steps = train.Run.advance, []
 
@@ -262,7 +265,7 @@ def test_a_search_goes_on_with_the_trial_that_was_cut_off(
 
 
 @pytest.mark.slow
-def test_a_trial_that_diverges_is_no_failure(searched: tune.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_diverges_is_no_failure(searched: TuningConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.Run, "advance", lambda run, *batch: run._check_finite(float("nan"), 1.0))
     tune.run(replace(searched, trials=1))
     study = tune.open_study(searched.first)
@@ -271,7 +274,7 @@ def test_a_trial_that_diverges_is_no_failure(searched: tune.Config, monkeypatch:
 
 
 @pytest.mark.slow
-def test_a_trial_whose_worker_was_killed_is_done_again(searched: tune.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_whose_worker_was_killed_is_done_again(searched: TuningConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tune, "HEARTBEAT", 1)
     searched.first.out.mkdir()
     study = tune.open_study(searched.first)
@@ -287,7 +290,7 @@ def test_a_trial_whose_worker_was_killed_is_done_again(searched: tune.Config, mo
     assert study.trials[0].state == optuna.trial.TrialState.FAIL
 
 
-def test_a_study_of_another_configuration_is_not_gone_on_with(searched: tune.Config, tmp_path: Path) -> None:
+def test_a_study_of_another_configuration_is_not_gone_on_with(searched: TuningConfig, tmp_path: Path) -> None:
     searched.first.out.mkdir()
     tune.open_study(searched.first)
     with pytest.raises(TrainingError, match="was made with --steps 3, not 4"):
@@ -295,7 +298,7 @@ def test_a_study_of_another_configuration_is_not_gone_on_with(searched: tune.Con
 
 
 @pytest.mark.slow
-def test_two_workers_share_a_study(searched: tune.Config) -> None:
+def test_two_workers_share_a_study(searched: TuningConfig) -> None:
     tune.run(replace(searched, trials=4, workers=2))
     study = tune.open_study(searched.first)
     finished = study.get_trials(states=tune.FINISHED)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tile_sets import small_config
 
 from training_pipeline import checkpoint, evaluation, train
-from training_pipeline.config import Config
+from training_pipeline.config import TrainingConfig
+from training_pipeline.errors import TrainingError
 from training_pipeline.train import Run
-from upscaler.errors import TrainingError
 from upscaler.model import artifact
 
 STEPS = 12
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(folder: Path) -> Config:
+def whole(folder: Path) -> TrainingConfig:
     """A run that nothing stopped."""
     config = small_config(folder, out=folder / "whole", **CHANGES)
     with pytest.MonkeyPatch.context() as patch:
@@ -46,7 +46,7 @@ def whole(folder: Path) -> Config:
     return config
 
 
-def log(config: Config) -> list[dict[str, Any]]:
+def log(config: TrainingConfig) -> list[dict[str, Any]]:
     """The log's rows without the time that they took."""
     lines = (config.out / "log.jsonl").read_text().splitlines()
     return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
@@ -63,7 +63,7 @@ def flat(states: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def assert_same(config: Config, whole: Config) -> None:
+def assert_same(config: TrainingConfig, whole: TrainingConfig) -> None:
     ours, theirs = (checkpoint.latest(c.out) for c in (config, whole))
     assert ours and theirs and ours.step == theirs.step == STEPS
     states, expected = flat(ours.states), flat(theirs.states)
@@ -100,7 +100,7 @@ counter = itertools.count()
     number=st.sampled_from([signal.SIGINT, signal.SIGTERM]),
 )
 def test_stopped_at_three_steps_equals_not_stopped(
-    folder: Path, whole: Config, steps: set[int], number: signal.Signals
+    folder: Path, whole: TrainingConfig, steps: set[int], number: signal.Signals
 ) -> None:
     config = small_config(folder, out=folder / f"stopped_{next(counter)}", **CHANGES)
     with pytest.MonkeyPatch.context() as patch:
@@ -115,7 +115,7 @@ def test_stopped_at_three_steps_equals_not_stopped(
 
 
 def test_stopped_while_evaluating_equals_not_stopped(
-    folder: Path, whole: Config, monkeypatch: pytest.MonkeyPatch
+    folder: Path, whole: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = small_config(folder, out=folder / "evaluating", **CHANGES)
     double = evaluation.double
@@ -135,7 +135,7 @@ def test_stopped_while_evaluating_equals_not_stopped(
 
 @pytest.mark.slow
 def test_a_truncated_checkpoint_is_passed_over_and_that_is_said(
-    folder: Path, whole: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, whole: TrainingConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = small_config(folder, out=folder / "truncated", **CHANGES)
     train.run(config)
@@ -173,7 +173,7 @@ def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(folder: P
     ],
 )
 def test_a_run_of_another_configuration_is_not_gone_on_with(
-    folder: Path, whole: Config, change: dict[str, Any], said: str
+    folder: Path, whole: TrainingConfig, change: dict[str, Any], said: str
 ) -> None:
     config = small_config(folder, out=whole.out, **CHANGES | change)
     before = {path: path.read_bytes() for path in whole.out.rglob("*") if path.is_file()}
@@ -182,7 +182,7 @@ def test_a_run_of_another_configuration_is_not_gone_on_with(
     assert {path: path.read_bytes() for path in whole.out.rglob("*") if path.is_file()} == before
 
 
-def test_a_run_from_before_a_field_existed_is_gone_on_with(whole: Config) -> None:
+def test_a_run_from_before_a_field_existed_is_gone_on_with(whole: TrainingConfig) -> None:
     recorded = whole.as_json()
     del recorded["fold"]
     whole.check_same(recorded)
@@ -191,12 +191,12 @@ def test_a_run_from_before_a_field_existed_is_gone_on_with(whole: Config) -> Non
         whole.check_same(recorded)
 
 
-def test_a_run_is_not_overwritten(whole: Config) -> None:
+def test_a_run_is_not_overwritten(whole: TrainingConfig) -> None:
     with pytest.raises(TrainingError, match="already holds a run; give --resume"):
         train.run(whole)
 
 
-def test_a_finished_run_resumed_is_left_as_it_is(whole: Config) -> None:
+def test_a_finished_run_resumed_is_left_as_it_is(whole: TrainingConfig) -> None:
     before = (whole.out / artifact.CONFIG).read_bytes()
     train.run(whole, resume=True)
     assert (whole.out / artifact.CONFIG).read_bytes() == before
@@ -213,7 +213,7 @@ def test_the_last_three_checkpoints_and_the_best_are_kept(folder: Path, tmp_path
 
 @settings(max_examples=10, deadline=None)
 @given(random=st.randoms(use_true_random=False))
-def test_no_broken_checkpoint_escapes_as_another_error(whole: Config, random: Any) -> None:
+def test_no_broken_checkpoint_escapes_as_another_error(whole: TrainingConfig, random: Any) -> None:
     content = bytearray((whole.out / checkpoint.FOLDER / checkpoint.BEST).read_bytes())
     broken = whole.out.parent / "broken.pt"
     for _ in range(random.choice([1, 20, 500])):

@@ -9,7 +9,7 @@ from generated import photo_like
 from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
-from training_pipeline.config import Config
+from training_pipeline.config import TrainingConfig
 from upscaler.bicubic import halve
 
 
@@ -32,7 +32,7 @@ def encoded(image_id: str, tile: int, side: int) -> EncodedSample:
     return EncodedSample(f"{image_id}-{tile}", *pngs, info)
 
 
-def small_config(folder: Path, **changes: Any) -> Config:
+def small_config(folder: Path, **changes: Any) -> TrainingConfig:
     """A run of a network of 4 channels on the shards in `folder`, which are written if they are not there."""
     for name, first in (("train_0", 0), ("validation", 1000)):
         if not (folder / name).exists():
@@ -47,4 +47,4 @@ def small_config(folder: Path, **changes: Any) -> Config:
         "crop": 8,
         "threads": 1,
     }
-    return Config(**values | changes)
+    return TrainingConfig(**values | changes)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from training_pipeline import data, scoreboard, scoring, train
-from training_pipeline.config import Config as RunConfig
+from training_pipeline.config import TrainingConfig
+from training_pipeline.errors import TrainingError
+from training_pipeline.scoring import ScoringConfig
 from training_pipeline.train import DivergedError
-from upscaler.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,17 @@ VERSIONS = (
 
 
 @dataclass(frozen=True)
-class Config:
+class AblationConfig:
     """`first`: the first version's run, with the plan's folder as `out`. `names`: only these versions, if given."""
 
-    first: RunConfig
+    first: TrainingConfig
     augmented: tuple[Path, ...]
     test: Path
     scoreboard: Path
     names: list[str] | None = None
 
 
-def run(config: Config) -> None:
+def run(config: AblationConfig) -> None:
     """Train and score what is not finished. Raises TrainingError, before the first step, if something is missing."""
     versions = list(chosen(config))
     for version in versions:
@@ -63,7 +64,7 @@ def run(config: Config) -> None:
             print(f"warning: {version.name} has no row: {error}", file=sys.stderr)
 
 
-def chosen(config: Config) -> Iterator[Version]:
+def chosen(config: AblationConfig) -> Iterator[Version]:
     """The versions that were asked for. Raises TrainingError if one is unknown or its tiles are not given."""
     if unknown := sorted(set(config.names or []) - {version.name for version in VERSIONS}):
         raise TrainingError(f"there is no version {unknown[0]}; give some of v1 to v{len(VERSIONS)}")
@@ -77,19 +78,19 @@ def chosen(config: Config) -> Iterator[Version]:
             yield version
 
 
-def run_config(config: Config, version: Version) -> RunConfig:
+def run_config(config: AblationConfig, version: Version) -> TrainingConfig:
     """The version's run, in a folder of its own."""
     shards = config.augmented if version.augmented else config.first.shards
     return replace(config.first, **version.changes, shards=shards, out=config.first.out / version.name)
 
 
-def _check_data(config: Config, version: Version) -> None:
+def _check_data(config: AblationConfig, version: Version) -> None:
     first, rest = scoring.parts(config.test)
     data.check_apart(data.read(run_config(config, version)).training, first + rest, "test")
 
 
-def _train_and_score(config: Config, version: Version) -> None:
+def _train_and_score(config: AblationConfig, version: Version) -> None:
     model = train.run(run_config(config, version), resume=True)
     board = scoreboard.read(config.scoreboard)
     if board is None or not any((row.version, row.revision) == (version.name, model.revision) for row in board.rows):
-        scoring.add(scoring.Config(str(model.folder), config.test, config.scoreboard, version.name, version.changed))
+        scoring.add(ScoringConfig(str(model.folder), config.test, config.scoreboard, version.name, version.changed))

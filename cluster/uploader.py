@@ -7,15 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from cluster.errors import StorageError
 from cluster.storage import Storage
-from upscaler.errors import StorageError
 
 EVERY = 1.0  # seconds between two looks at the folder
 
 Stamp = tuple[int, int]  # time of the last change in nanoseconds, bytes
 
 
-class Mirror:
+class Uploader:
     """While it is open, what is written to `folder` goes to the same name in the storage, in the order of writing.
 
     What the storage holds is there at the beginning. The stages write a file under a temporary name and rename it, and
@@ -30,7 +30,7 @@ class Mirror:
         self._ended = threading.Event()
         self._copier = threading.Thread(target=self._copy_until_ended, daemon=True)
 
-    def __enter__(self) -> "Mirror":
+    def __enter__(self) -> "Uploader":
         for name, size in self._storage.sizes(self._folder.as_posix()).items():
             path = self._folder / name
             if self._kept(name):

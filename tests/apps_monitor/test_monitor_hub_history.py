@@ -8,7 +8,7 @@ from hub_server import Hub, hub
 from nasa_server import Nasa
 
 from apps.monitor.history import COLUMNS, History, Row, from_csv
-from apps.monitor.mirror import Mirror, MirrorError
+from apps.monitor.hub_history import HubHistory, HubHistoryError
 from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
 from apps.serving.worker import Worker
@@ -40,47 +40,47 @@ def commits(hub: Hub) -> int:
 
 
 def test_a_new_repository_gets_the_history(hub: Hub, tmp_path: Path) -> None:
-    Mirror(REPO).exchange(history_with(tmp_path / "a", "2026-01-01", "2026-01-02"))
+    HubHistory(REPO).exchange(history_with(tmp_path / "a", "2026-01-01", "2026-01-02"))
     assert copied(hub) == ["2026-01-01", "2026-01-02"]
 
 
 def test_a_new_disk_gets_everything_back(hub: Hub, tmp_path: Path) -> None:
     before = history_with(tmp_path / "a", "2026-01-01", "2026-01-02")
-    Mirror(REPO).exchange(before)
+    HubHistory(REPO).exchange(before)
     after = History(tmp_path / "b")
-    Mirror(REPO).exchange(after)
+    HubHistory(REPO).exchange(after)
     assert after.rows() == before.rows()
 
 
 def test_nothing_new_makes_no_commit(hub: Hub, tmp_path: Path) -> None:
     history = history_with(tmp_path / "a", "2026-01-01")
-    Mirror(REPO).exchange(history)
+    HubHistory(REPO).exchange(history)
     before = commits(hub)
-    Mirror(REPO).exchange(history)
+    HubHistory(REPO).exchange(history)
     assert commits(hub) == before
 
 
 def test_two_monitors_meet_in_one_repository(hub: Hub, tmp_path: Path) -> None:
     first, second = history_with(tmp_path / "a", "2026-01-01"), history_with(tmp_path / "b", "2026-01-02")
     for history in (first, second, first):
-        Mirror(REPO).exchange(history)
+        HubHistory(REPO).exchange(history)
     assert first.rows() == second.rows()
     assert copied(hub) == ["2026-01-01", "2026-01-02"]
 
 
 def test_one_who_was_slower_does_not_overwrite(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slower, faster = history_with(tmp_path / "a", "2026-01-01"), history_with(tmp_path / "b", "2026-01-02")
-    mirror = Mirror(REPO)
+    mirror = HubHistory(REPO)
     there = mirror._there
 
     def overtaken(revision: str | None) -> list[Row]:
         rows = there(revision)
-        Mirror(REPO).exchange(faster)
+        HubHistory(REPO).exchange(faster)
         return rows
 
     with monkeypatch.context() as patched:
         patched.setattr(mirror, "_there", overtaken)
-        with pytest.raises(MirrorError, match="not up to date"):
+        with pytest.raises(HubHistoryError, match="not up to date"):
             mirror.exchange(slower)
     assert copied(hub) == ["2026-01-02"]
     mirror.exchange(slower)
@@ -97,8 +97,8 @@ def test_a_hub_that_fails_costs_no_row_and_gets_one_sentence(hub: Hub, tmp_path:
         hub.create(REPO, "dataset", {"history.csv": b"name,size\nx,1\n"})
     if trouble == "no text":
         hub.create(REPO, "dataset", {"history.csv": b"day\n\xff\xfe\n"})
-    with pytest.raises(MirrorError, match=f"copy {repo} on the Hub is not up to date") as caught:
-        Mirror(repo).exchange(history)
+    with pytest.raises(HubHistoryError, match=f"copy {repo} on the Hub is not up to date") as caught:
+        HubHistory(repo).exchange(history)
     assert "\n" not in str(caught.value)
     assert [r.day for r in history.rows()] == ["2026-01-01"]
 
@@ -112,7 +112,7 @@ def test_what_could_not_be_copied_is_copied_at_the_next_look(
     nasa: Nasa,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monitor.recorder = Recorder(worker, model, history, Mirror(REPO))
+    monitor.recorder = Recorder(worker, model, history, HubHistory(REPO))
     nasa.add("2026-11-23")
     hub.down = True
     with caplog.at_level(logging.WARNING):

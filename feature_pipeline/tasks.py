@@ -5,14 +5,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from cluster.engine import Engine, Task
+from cluster.engine import Engine
+from cluster.task import Task
 from cluster.workplace import work_in
 from feature_pipeline import pipeline
-from feature_pipeline.pipeline import Config
-from upscaler.errors import FeatureError
+from feature_pipeline.errors import FeatureError
+from feature_pipeline.pipeline import FeatureConfig
 
 
-def run(config: Config, engine: Engine) -> None:
+def run(config: FeatureConfig, engine: Engine) -> None:
     """Make the shards of all parts. Raises FeatureError if some part failed; the others are made."""
     if engine.storage is None:
         pipeline.run(config)
@@ -20,7 +21,7 @@ def run(config: Config, engine: Engine) -> None:
         raise FeatureError(f"{', '.join(failed)} failed, as said above; the same command goes on")
 
 
-def tasks(config: Config, storage: str) -> Sequence[Task]:
+def tasks(config: FeatureConfig, storage: str) -> Sequence[Task]:
     """A task for each part, with a core for each of its workers. A node's disk holds no more than one shard."""
     return [
         Task(part, "features", partial(make_part, replace(config, parts=(part,)), storage), cpus=config.workers)
@@ -28,7 +29,7 @@ def tasks(config: Config, storage: str) -> Sequence[Task]:
     ]
 
 
-def make_part(config: Config, storage: str) -> None:
+def make_part(config: FeatureConfig, storage: str) -> None:
     """Make the one part of `config` in the storage, going on after what is there."""
     (part,) = config.parts
     work_in(storage, (), config.out / part, partial(pipeline.run, config), kept=_is_no_tar)

@@ -14,15 +14,15 @@ from upscaler.errors import DoubleResolutionError
 FILE = "history.csv"
 
 
-class MirrorError(DoubleResolutionError):
+class HubHistoryError(DoubleResolutionError):
     """The copy on the Hub cannot be read or written."""
 
 
-class NoMirrorError(MirrorError):
+class HubHistoryMissingError(HubHistoryError):
     """The copy on the Hub cannot be read or written any more until the program is restarted."""
 
 
-class Mirror:
+class HubHistory:
     """One CSV in one repository, in which the rows of all who write there meet."""
 
     def __init__(self, repo: str, api: HfApi | None = None) -> None:
@@ -33,7 +33,7 @@ class Mirror:
     def exchange(self, here: History) -> None:
         """Take the rows that only the copy has, and give it those that only we have, in one commit.
 
-        Raises MirrorError, with the history as it was or with more rows.
+        Raises HubHistoryError, with the history as it was or with more rows.
         """
         try:
             self._api.create_repo(self._repo, repo_type="dataset", exist_ok=True)
@@ -44,7 +44,9 @@ class Mirror:
                 self._give(history.to_csv(here.rows()), parent)
         except (httpx2.HTTPError, HFValidationError, LocalEntryNotFoundError, HistoryError, OSError) as error:
             first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise MirrorError(f"the history's copy {self._repo} on the Hub is not up to date: {first_line}") from error
+            raise HubHistoryError(
+                f"the history's copy {self._repo} on the Hub is not up to date: {first_line}"
+            ) from error
 
     def _there(self, revision: str | None) -> list[history.Row]:
         with tempfile.TemporaryDirectory() as folder:  # the client's own cache may be on a disk that is read only

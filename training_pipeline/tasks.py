@@ -5,15 +5,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from cluster.engine import Engine, Task
+from cluster.engine import Engine
+from cluster.task import Task
 from cluster.workplace import work_in
 from training_pipeline import train
-from training_pipeline.config import Config
-from upscaler.errors import TrainingError
+from training_pipeline.config import TrainingConfig
+from training_pipeline.errors import TrainingError
 from upscaler.model.artifact import Artifact
 
 
-def run(configs: Sequence[Config], engine: Engine, resume: bool, gpus: float = 0) -> None:
+def run(configs: Sequence[TrainingConfig], engine: Engine, resume: bool, gpus: float = 0) -> None:
     """Train all networks. Raises TrainingError if some failed; the others are trained.
 
     In a storage, runs always go on from their last checkpoint, because a task whose node died is done again.
@@ -25,7 +26,7 @@ def run(configs: Sequence[Config], engine: Engine, resume: bool, gpus: float = 0
         raise TrainingError(f"{', '.join(failed)} failed, as said above; the same command goes on")
 
 
-def run_one(config: Config, engine: Engine, gpus: float = 0) -> Artifact:
+def run_one(config: TrainingConfig, engine: Engine, gpus: float = 0) -> Artifact:
     """Train one network, going on after what is there, and wait for it; its artifact's files lie in the storage."""
     if engine.storage is None:
         return train.run(config, resume=True)
@@ -33,17 +34,17 @@ def run_one(config: Config, engine: Engine, gpus: float = 0) -> Artifact:
     return trained
 
 
-def each(config: Config) -> list[Config]:
+def each(config: TrainingConfig) -> list[TrainingConfig]:
     """One network of each of the shard folders, in a folder of its own, instead of one of all."""
     return [replace(config, shards=(folder,), out=config.out / folder.name) for folder in config.shards]
 
 
-def task(config: Config, storage: str, gpus: float = 0) -> Task:
+def task(config: TrainingConfig, storage: str, gpus: float = 0) -> Task:
     """One network, with a core for each of its threads, so that the same bits come out as on one machine."""
     return Task(config.out.name, "training", partial(train_in, config, storage), config.threads, gpus)
 
 
-def train_in(config: Config, storage: str) -> Artifact:
+def train_in(config: TrainingConfig, storage: str) -> Artifact:
     """Train one network on shards of the storage, in the storage, going on after what is there."""
     inputs = [*config.shards, *config.validation]
     if config.init_from:

@@ -1,0 +1,7 @@
+"""Errors of the ensemble pipeline."""
+
+from upscaler.errors import DoubleResolutionError
+
+
+class EnsembleError(DoubleResolutionError):
+    """Members cannot be combined, published or tested."""
