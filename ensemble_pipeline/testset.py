@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards
 from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry
 from upscaler import bicubic
+from upscaler.errors import PictureError
+from upscaler.pictures.reading import read_rgb8
 from upscaler.pixels import Pixels
 
 Kind = Literal["pictures", "shards"]
@@ -74,9 +75,8 @@ def _pictures(folder: Path) -> list[Path]:
 def _halved(path: Path) -> Pair:
     """A picture, cropped to even sides, and its half."""
     try:
-        with Image.open(path) as image:
-            picture = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
+        picture = read_rgb8(path)
+    except (OSError, PictureError) as error:
         raise EnsembleError(f"{path} cannot be read as a picture; take it out of the test set") from error
     height, width = picture.shape[:2]
     large = picture[: height // 2 * 2, : width // 2 * 2]

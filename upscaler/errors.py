@@ -2,6 +2,8 @@
 
 DoubleResolutionError
 ├── PictureError        a picture that cannot be read, is too large, or cannot be written
+│   ├── LimitError      it asks for more memory, time or pixels than is allowed
+│   └── UnknownFormatError   its file is of no format that can be read
 ├── ModelError          a model artifact that is missing, broken or of another format
 │   └── HubError        the Hugging Face Hub refuses
 │       └── HubUnreachableError  it does not answer, and the model is not in the cache
@@ -17,6 +19,14 @@ class DoubleResolutionError(Exception):
 
 class PictureError(DoubleResolutionError):
     """A picture cannot be read, is too large, or cannot be written."""
+
+
+class LimitError(PictureError):
+    """A picture asks for more memory, time or pixels than is allowed."""
+
+
+class UnknownFormatError(PictureError):
+    """A file is of no picture format that can be read."""
 
 
 class ModelError(DoubleResolutionError):

@@ -17,7 +17,7 @@ from upscaler.pictures.formats import check_room, format_of
 from upscaler.pictures.metadata import Metadata, corrected
 from upscaler.pictures.reading import Frame, Header, read_frames, read_header
 from upscaler.pictures.writing import write
-from upscaler.pixels import Pixels
+from upscaler.pixels import Pixels, to_8_bits
 from upscaler.price import check_price
 from upscaler.upscaler import Progress, Upscaler, empty_double
 
@@ -39,10 +39,25 @@ class Options:
     memory: int | None = None
 
 
-def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options = Options()) -> Iterator[Progress]:
-    """Double the picture in `source` into `target`, whose suffix chooses the format; yields as it goes.
+@dataclass(frozen=True)
+class Doubled:
+    """What was made of a file. Sizes: width and height of the first frame, upright. format: Pillow's name for it.
 
-    Every frame of an animation and every page of a TIFF is doubled. Closing the iterator cancels and leaves no file.
+    jpeg: the JPEG network was used.
+    """
+
+    size: tuple[int, int]
+    doubled_size: tuple[int, int]
+    format: str
+    jpeg: bool
+
+
+def double_file(
+    upscaler: Upscaler, source: Path, target: Path, options: Options = Options()
+) -> Generator[Progress, None, Doubled]:
+    """Upscale the picture in `source` into `target`, whose suffix chooses the format; yields progress, returns facts.
+
+    Every frame of an animation and every page of a TIFF is upscaled. Closing the generator cancels and leaves no file.
     Raises PictureError if the picture cannot be read, is too large, or cannot be written in that format.
     """
     header = read_header(source, options.limits)
@@ -54,6 +69,10 @@ def double_file(upscaler: Upscaler, source: Path, target: Path, options: Options
             metadata = _metadata(header, options)
             writing = until_done(write, file, format_of(target), frames, header, metadata, options.quality)
             yield from (work.progress() for _ in writing)
+    factor = SCALE**options.times
+    doubled_size = factor * header.width, factor * header.height
+    jpeg = header.damaged and upscaler.model.for_jpegs is not None
+    return Doubled((header.width, header.height), doubled_size, format_of(target).name, jpeg)
 
 
 def _doubled_frames(
@@ -83,9 +102,8 @@ def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -
 def _fitted(pixels: Pixels, target: Path) -> Pixels:
     """The pixels as the target's format can hold them. Raises PictureError if they are transparent and it cannot."""
     format = format_of(target)
-    if pixels.dtype == np.uint16 and not format.deep:
-        level, rest = np.divmod(pixels, 257)  # 65,535 = 255 * 257
-        pixels = (level + (rest > 128)).astype(np.uint8)
+    if not format.deep:
+        pixels = to_8_bits(pixels)
     if pixels.shape[2] in (2, 4) and not format.transparent:
         if pixels[:, :, -1].min() < np.iinfo(pixels.dtype).max:
             raise PictureError(f"{target.name} cannot be transparent as a {format.name}; choose PNG or WebP")

@@ -24,3 +24,12 @@ def to_pixels(planes: Planes, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -
     levels = np.clip(planes[0], 0, 1) * full_scale + np.float32(0.5)
     pixels: Pixels = levels.astype(dtype).transpose(1, 2, 0)
     return pixels
+
+
+def to_8_bits(pixels: Pixels) -> Pixels:
+    """Round uint16 to uint8, each over the whole range of its type; uint8 stays as it is."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    level, rest = np.divmod(pixels, 257)  # 65,535 = 255 * 257
+    rounded: Pixels = (level + (rest > 128)).astype(np.uint8)
+    return rounded

@@ -1,6 +1,6 @@
 """Price of upscaling a file, known before work starts: runs of the network, and the time that they take."""
 
-from upscaler.errors import PictureError
+from upscaler.errors import LimitError
 from upscaler.limits import Limits, duration, exceeds
 from upscaler.model.architecture import SCALE
 from upscaler.orientations import Orientation
@@ -22,25 +22,25 @@ def count_windows(upscaler: Upscaler, header: Header, times: int, flips: bool) -
 
 
 def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, limits: Limits) -> None:
-    """Raise PictureError if a file has or costs more than `limits`. Its first file of a size measures the upscaler."""
+    """Raise LimitError if a file has or costs more than `limits`. Its first file of a size measures the upscaler."""
     size = f"{header.width}x{header.height} pixels{header.counted}"
     if exceeds(header.pixels, limits.pixels):
-        raise PictureError(
+        raise LimitError(
             f"{header.path} has {size}, more than the limit of {(limits.pixels or 0) / 1e6:g} megapixels; "
             "make it smaller or raise --max-pixels"
         )
     if exceeds(header.frames, limits.frames):
-        raise PictureError(f"{header.path} has {size}, more than the limit of {limits.frames:,}; split it")
+        raise LimitError(f"{header.path} has {size}, more than the limit of {limits.frames:,}; split it")
     windows = count_windows(upscaler, header, times, flips)
     if exceeds(windows, limits.windows):
-        raise PictureError(
+        raise LimitError(
             f"{header.path} has {size}, which take {windows:,} runs of the network, more than the limit of "
             f"{limits.windows:,}; make it smaller, or leave out flips or the second doubling"
         )
     if limits.seconds is not None and windows > _WORTH_MEASURING:
         seconds = windows * upscaler.seconds_per_window(damaged=header.damaged)
         if exceeds(seconds, limits.seconds):
-            raise PictureError(
+            raise LimitError(
                 f"{header.path} would take about {duration(seconds)}, more than the limit of "
                 f"{duration(limits.seconds)}; make it smaller, or choose a faster model"
             )

@@ -1,18 +1,17 @@
-"""What is made of a day: the downloaded picture, the doubled one, and the small copies that the page shows."""
+"""Pictures of a day: the downloaded one, checked, and the small copies of it and its upscaled one for the page."""
 
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from apps.monitor.errors import ApodError
 from upscaler import bicubic
-from upscaler.errors import PictureError
+from upscaler.errors import LimitError, PictureError
 from upscaler.limits import Limits, exceeds
-from upscaler.pictures.opening import open_picture
-from upscaler.pixels import Pixels
+from upscaler.pictures.formats import Sequence
+from upscaler.pictures.reading import read_header, read_rgb8
 
-SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}
+SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}
 MOST_PIXELS = 40_000_000  # of a file, before doubling; what the image service sends has at most 16 million
 PREVIEW = 1600  # pixels, the longer side
 THUMBNAIL = 240
@@ -26,31 +25,21 @@ class BrokenPictureError(ApodError):
 def checked_suffix(file: Path, limits: Limits) -> str:
     """Return the suffix of a picture file, found in its content.
 
-    Raises BrokenPictureError unless it is a still picture that can be upscaled within `limits`.
+    Raises BrokenPictureError unless it is a still picture within `limits`; its pixels are not decoded.
     """
     try:
-        with open_picture(file, limits) as image:
-            if exceeds(image.width * image.height, limits.pixels):
-                raise BrokenPictureError(f"has a picture of {image.width}x{image.height} pixels, which is too large")
-            if getattr(image, "is_animated", False):
-                raise BrokenPictureError("is an animation")
-            image.load()
-            return SUFFIXES[image.format or ""]
-    except BrokenPictureError:
-        raise
-    except PictureError as error:
+        header = read_header(file, limits)
+    except LimitError as error:
         raise BrokenPictureError("has a picture that costs too much to upscale") from error
-    except Exception as error:  # Pillow's readers raise all sorts, and no day may stop the look at the others
+    except PictureError as error:
         raise BrokenPictureError("has a file that is no picture, or a broken one") from error
-
-
-def read(path: Path) -> Pixels:
-    """A picture as the page shows it: upright, HW3 uint8. Raises PictureError if it cannot be read."""
-    try:
-        with open_picture(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PictureError(f"{path.name} cannot be read any more ({error}); remove its folder") from error
+    if header.sequence is not Sequence.SINGLE:
+        raise BrokenPictureError("is an animation")
+    if exceeds(header.pixels, limits.pixels):
+        raise BrokenPictureError(f"has a picture of {header.width}x{header.height} pixels, which is too large")
+    if header.format not in SUFFIXES:
+        raise BrokenPictureError(f"has a picture in {header.format}, which is not one of {', '.join(SUFFIXES)}")
+    return SUFFIXES[header.format]
 
 
 def write_copies(folder: Path, source: Path, doubled: Path) -> None:
@@ -58,7 +47,10 @@ def write_copies(folder: Path, source: Path, doubled: Path) -> None:
 
     "Before" is the source doubled by bicubic interpolation, so that both are of one size.
     """
-    for name, picture in (("before", bicubic.double(read(source))), ("after", read(doubled))):
+    for name, picture in (
+        ("before", bicubic.double(read_rgb8(source))),
+        ("after", read_rgb8(doubled, Limits(pixels=None))),
+    ):
         image = Image.fromarray(picture)
         _write_details(folder / name, image)
         image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)

@@ -12,8 +12,9 @@ from apps.monitor.pictures import BrokenPictureError
 from apps.serving import loading
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
+from apps.serving.progress import reported
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
-from upscaler.pictures.reading import read_header
+from upscaler.pictures.reading import read_rgb8
 
 WRITTEN_AS = {".gif": ".png"}  # an upscaled picture has more colours than a GIF
 
@@ -28,7 +29,7 @@ def prepare(model: dict[str, Any]) -> tuple[Mapping[str, Job], dict[str, Any]]:
     def measured(file: Path, limits: Limits) -> Generator[Update, None, dict[str, Any]]:
         yield Update()
         pictures.checked_suffix(file, limits)
-        picture = pictures.read(file)
+        picture = read_rgb8(file, limits)
         height, width = picture.shape[:2]
         return {"width": width, "height": height, "measured": asdict(measure(upscaler, picture))}
 
@@ -42,9 +43,7 @@ def _double(upscaler: Upscaler, file: Path, name: str, limits: Limits) -> Genera
     doubled = file.with_name(f"{name}_2x{WRITTEN_AS.get(suffix, suffix)}")
     started = time.monotonic()
     try:
-        header = read_header(source)
-        for now in double_file(upscaler, source, doubled, Options(limits=limits)):
-            yield Update(share=now.share, megapixels=now.megapixels, seconds=now.seconds)
+        made = yield from reported(double_file(upscaler, source, doubled, Options(limits=limits)))
         seconds = time.monotonic() - started
         pictures.write_copies(source.parent, source, doubled)
     except PictureError as error:
@@ -52,8 +51,8 @@ def _double(upscaler: Upscaler, file: Path, name: str, limits: Limits) -> Genera
     return {
         "suffix": suffix,
         "doubled_suffix": doubled.suffix,
-        "size": (header.width, header.height),
-        "doubled_size": (2 * header.width, 2 * header.height),
+        "size": made.size,
+        "doubled_size": made.doubled_size,
         "seconds": seconds,
     }
 

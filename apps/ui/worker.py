@@ -1,18 +1,16 @@
 """The web UI's worker process: upscale a picture and prepare its comparison; show one place of both at full size."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 from apps.serving import loading
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
+from apps.serving.progress import reported
 from apps.ui import loupe, preview
-from upscaler import Options, Progress, Upscaler, double_file
-from upscaler.pictures.reading import read_header
-
-_BETWEEN_UPDATES = 0.2  # seconds
+from upscaler import Options, Upscaler, double_file
 
 
 def prepare(models: list[dict[str, Any]]) -> tuple[Mapping[str, Job], dict[str, Any]]:
@@ -34,25 +32,11 @@ def _double(
     """Upscale a file and write a pair of previews; the result holds both sizes and the seconds that upscaling took."""
     began = time.monotonic()
     yield Update(stage="Reading the picture")
-    header = read_header(source)
-    yield from _reported(double_file(upscaler, source, target, options))
+    doubled = yield from reported(double_file(upscaler, source, target, options))
     seconds = time.monotonic() - began
     yield Update(stage="Preparing the comparison", share=1.0)
     preview.write_pair(source, target, *pair)
-    factor = 2**options.times
-    return {
-        "size": (header.width, header.height),
-        "doubled_size": (factor * header.width, factor * header.height),
-        "seconds": seconds,
-    }
-
-
-def _reported(progress: Iterator[Progress]) -> Iterator[Update]:
-    reported = time.monotonic()
-    for now in progress:
-        if time.monotonic() - reported > _BETWEEN_UPDATES:
-            reported = time.monotonic()
-            yield Update(share=now.share, megapixels=now.megapixels, seconds=now.seconds)
+    return {"size": doubled.size, "doubled_size": doubled.doubled_size, "seconds": seconds}
 
 
 def look(

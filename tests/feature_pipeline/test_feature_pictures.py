@@ -9,7 +9,6 @@ import pytest
 from bucket import photo
 from PIL import Image, ImageCms
 
-from feature_pipeline import pictures
 from feature_pipeline.manifest import Attribution, Settings
 from feature_pipeline.pictures import UnusableError, decode
 from feature_pipeline.samples import make
@@ -53,7 +52,7 @@ def test_exif_turns_upright() -> None:
 def test_a_profile_is_converted_and_a_broken_one_says_nothing() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
     plain = decode(encoded(opened(), "PNG"))
-    for profile in (b"no profile", lab.tobytes(), ImageCms.ImageCmsProfile(pictures.SRGB).tobytes()):
+    for profile in (b"no profile", lab.tobytes(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()):
         assert abs(decode(encoded(opened(), "PNG", icc_profile=profile)).astype(int) - plain).max() <= 1
 
 

@@ -29,6 +29,7 @@ from feature_pipeline.pictures import UnusableError, decode
 from upscaler import Limits, PictureError
 from upscaler.pictures import reading
 from apps.monitor.errors import ApodError
+from upscaler.pictures.reading import read_rgb8
 from upscaler.pictures.vips import pyvips
 sys.addaudithook(forbid)
 for read in (
@@ -36,7 +37,7 @@ for read in (
     lambda: opening.opened(path),
     lambda: opening.shrunk(path, 10),
     lambda: pictures.checked_suffix(path, Limits()),
-    lambda: pictures.read(path),
+    lambda: read_rgb8(path),
     lambda: decode(path.read_bytes()),
     lambda: pyvips.Image.new_from_file(str(path)),
     lambda: pyvips.Image.new_from_buffer(path.read_bytes(), ""),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from upscaler.errors import PictureError
+from upscaler.errors import LimitError
 from upscaler.model.architecture import SCALE
 from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, PNG, WEBP, Format, Sequence
 from upscaler.pictures.reading import Header
@@ -46,10 +46,10 @@ _WRITING_ANIMATIONS = {
 
 
 def check_memory(header: Header, format: Format, times: int, budget: int | None) -> None:
-    """Raise PictureError if upscaling would take more bytes than `budget` (None: half of what is left)."""
+    """Raise LimitError if upscaling would take more bytes than `budget` (None: half of what is left)."""
     allowed = left() // 2 if budget is None else budget
     if (needed := need(header, format, times)) > max(allowed, _ALWAYS_ALLOWED):
-        raise PictureError(
+        raise LimitError(
             f"{header.path} has {header.width}x{header.height} pixels{header.counted}, and to double it takes "
             f"{needed / 1e9:.1f} GB of memory where {allowed / 1e9:.1f} GB may be used; make it smaller or free memory"
         )

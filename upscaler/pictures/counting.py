@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from PIL import _avif
 
-from upscaler.errors import PictureError
+from upscaler.errors import LimitError
 from upscaler.limits import Limits, exceeds
 from upscaler.pictures.directories import check_directories, check_exif
 
@@ -25,7 +25,7 @@ _GIF_COMMENT, _LONGEST_COMMENTS = b"\xfe", 1_000_000  # bytes; Pillow's time for
 
 
 def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
-    """Raise PictureError if a JPEG has too many scans, a GIF too many frames or larger ones than its header says.
+    """Raise LimitError if a JPEG has too many scans, a GIF too many frames or larger ones than its header says.
 
     The same if the directories of a TIFF, or of EXIF in a JPEG, point at far more than there is.
     """
@@ -58,7 +58,7 @@ def _check_scans(content: mmap.mmap | bytes, name: str, most: int | None) -> Non
             break
         scans += kind == _START_OF_SCAN
         if exceeds(scans, most):
-            raise PictureError(f"{name} is a JPEG of more than {most} scans; save it again without progressive scans")
+            raise LimitError(f"{name} is a JPEG of more than {most} scans; save it again without progressive scans")
         if kind not in (0x00, 0xFF) and kind not in _ALONE:
             length = int.from_bytes(content[place + 1 : place + 3], "big")
             if kind == _EXIF and content[place + 3 : place + 9] == _EXIF_NAME:
@@ -83,17 +83,17 @@ def _check_frames(content: mmap.mmap | bytes, name: str, most: int | None) -> No
             end = _after_blocks(content, place + 1)
             comments += (end - place) * (content[place : place + 1] == _GIF_COMMENT)
             if comments > _LONGEST_COMMENTS:
-                raise PictureError(f"{name} has comments of more than a megabyte; export it without them")
+                raise LimitError(f"{name} has comments of more than a megabyte; export it without them")
             place = end
         elif kind == ord(",") and place + 9 <= len(content):
             left, top, width, height, flags = struct.unpack_from("<HHHHB", content, place)
             if left + width > screen[0] or top + height > screen[1]:
-                raise PictureError(
+                raise LimitError(
                     f"{name} is a GIF of {screen[0]}x{screen[1]} pixels with a frame that lies outside; export it again"
                 )
             frames += 1
             if exceeds(frames, most):
-                raise PictureError(f"{name} has more frames than the limit of {most:,}; shorten it")
+                raise LimitError(f"{name} has more frames than the limit of {most:,}; shorten it")
             place = _after_blocks(content, place + 9 + _palette(flags) + 1)
 
 

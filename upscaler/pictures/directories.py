@@ -8,7 +8,7 @@ import mmap
 import struct
 from dataclasses import dataclass
 
-from upscaler.errors import PictureError
+from upscaler.errors import LimitError
 
 _POINTERS = (34665, 34853, 40965)  # to the directories of EXIF, GPS and interoperability
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # bytes, by type
@@ -29,7 +29,7 @@ class _Layout:
 
 
 def check_directories(content: mmap.mmap | bytes, name: str) -> None:
-    """Raise PictureError if the values of a TIFF's or EXIF's directory, or all directories, are larger than it."""
+    """Raise LimitError if the values of a TIFF's or EXIF's directory, or all directories, are larger than it."""
     if len(content) < 16:
         return
     order = ">" if content[:2] == b"MM" else "<"
@@ -43,17 +43,17 @@ def check_directories(content: mmap.mmap | bytes, name: str) -> None:
         entries += found
         places += directories
         if values > _SHARED * len(content) + _ALWAYS or entries > len(content):
-            raise PictureError(f"{name} is broken (its tags are larger than itself); export it again")
+            raise LimitError(f"{name} is broken (its tags are larger than itself); export it again")
 
 
 def check_exif(exif: bytes, name: str) -> None:
-    """Raise PictureError as `check_directories` does, or if the prefix is repeated.
+    """Raise LimitError as `check_directories` does, or if the prefix is repeated.
 
     Pillow takes one prefix after another, and copies the rest each time: a million of them would take hours.
     """
     exif = exif.removeprefix(_PREFIX)
     if exif.startswith(_PREFIX):
-        raise PictureError(f"{name} is broken (its EXIF begins twice); export it again")
+        raise LimitError(f"{name} is broken (its EXIF begins twice); export it again")
     check_directories(exif, name)
 
 

@@ -1,4 +1,4 @@
-"""Picture files, read: first the header, so that what is too large is refused before it is decoded, then the frames."""
+"""Reading of picture files: first the header, so that what is too large is refused undecoded, then the frames."""
 
 import logging
 import struct
@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
 
-from upscaler.errors import PictureError
+from upscaler.errors import LimitError, PictureError, UnknownFormatError
 from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
 from upscaler.pictures import lossy
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.metadata import Metadata, orientation, read_metadata
 from upscaler.pictures.opening import open_picture
 from upscaler.pictures.vips import pyvips
-from upscaler.pixels import Pixels
+from upscaler.pixels import Pixels, to_8_bits
 
 _LAYERS = ("MPO", "HEIF")  # what follows the first picture is a preview or a depth map
 _UNSUPPORTED_MODES = ("F", "I", "LAB")
 _STRIP = 256  # rows that libvips gives at a time
-_LYING = {  # EXIF orientation: whether rows and columns change places, then upside down, then mirrored
+_EXIF_ORIENTATIONS = {  # whether rows and columns change places, then upside down, then mirrored
     1: (False, False, False),
     2: (False, False, True),
     3: (False, True, True),
@@ -42,6 +42,11 @@ _BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, struct.error, zlib.error),
     pyvips.Error,
 )
+
+_SRGB = ImageCms.createProfile("sRGB")
+_MODES_OF_PROFILES = ("L", "RGB", "CMYK")
+
+Source = Path | bytes  # a file, or its content
 
 _log = logging.getLogger(__name__)
 
@@ -101,10 +106,10 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
     Raises PictureError if `path` is no picture that can be read, or has more frames or scans than `limits`.
     """
     with _opened(path, limits) as image:
-        if image.mode in _UNSUPPORTED_MODES:
-            raise PictureError(f"{path} has pixels of the kind {image.mode}; save it with 8 or 16 bits a channel")
-        lies = orientation(image)
-        width, height = image.size[::-1] if _LYING[_still_lies(image.format, lies)][0] else image.size
+        _check_mode(image, str(path))
+        stored = orientation(image)
+        transposed = _EXIF_ORIENTATIONS[_remaining_orientation(image.format, stored)][0]
+        width, height = image.size[::-1] if transposed else image.size
         sizes = _frame_sizes(image, path, limits.frames)
         frames = sum(sizes.values())
         return Header(
@@ -116,7 +121,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             channels=_channels(image),
             depth=16 if _is_deep(image, path, frames) else 8,
             sequence=_sequence(image, frames),
-            orientation=lies,
+            orientation=stored,
             loops=image.info.get("loop"),
             still_first=bool(image.info.get("default_image")),
             damaged=lossy.is_damaged(image, path),
@@ -133,13 +138,47 @@ def read_frames(header: Header) -> Iterator[Frame]:
     yield from read(header)
 
 
+def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
+    """Read the first picture of a file as people see it: upright, HW3 uint8 in sRGB, without transparency.
+
+    Raises LimitError if it has more pixels, scans or frames than `limits`, UnknownFormatError if it is no picture, and
+    PictureError if it is broken.
+    """
+    with _opened(source, limits) as image:
+        name = _name(source)
+        _check_mode(image, name)
+        if exceeds(image.width * image.height, limits.pixels):
+            raise LimitError(f"{name} has {image.width}x{image.height} pixels, which is too large; make it smaller")
+        profile, format, stored = image.info.get("icc_profile"), image.format or "", orientation(image)
+        if _is_deep(image, source, getattr(image, "n_frames", 1)):
+            profile = None if image.mode == "CMYK" else profile  # converted already
+            pixels = to_8_bits(next(_deep_frames(source, format, 1)))
+            plain = Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
+        else:
+            plain, stored = image, _remaining_orientation(format, stored)
+        return _upright(np.asarray(_rgb(plain, profile)), stored)
+
+
+def _rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert a picture of 8 bits to sRGB; a profile that is broken or of other colours than the pixels is ignored."""
+    if profile:
+        if image.mode not in _MODES_OF_PROFILES:
+            image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+        try:
+            own = ImageCms.ImageCmsProfile(BytesIO(profile))
+            return ImageCms.profileToProfile(image, own, _SRGB, outputMode="RGB") or image
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass
+    return image.convert("RGB")
+
+
 def _read_plain(header: Header) -> Iterator[Frame]:
     read = 0
     with _opened(header.path) as image:
         for n, frame in zip(range(header.frames), ImageSequence.Iterator(image), strict=False):
             if frame.size not in header.sizes:  # memory and work were foreseen for those
                 raise PictureError(f"{header.path} has a frame ({n + 1}) of another size than it says; export it again")
-            pixels = _upright(_decoded(frame, header.path), _still_lies(header.format, header.orientation))
+            pixels = _upright(_decoded(frame, header.path), _remaining_orientation(header.format, header.orientation))
             read += 1
             yield Frame(pixels, float(frame.info.get("duration", 0)))
     if read < header.frames:
@@ -147,21 +186,32 @@ def _read_plain(header: Header) -> Iterator[Frame]:
 
 
 def _read_deep(header: Header) -> Iterator[Frame]:
-    with _plain_errors(header.path):
+    with _plain_errors(str(header.path)):
         if len(header.sizes) > 1:
             raise PictureError(f"{header.path} has pages of 16 bits and different sizes; split the file")
-        image = _vips_image(header.path, header.format, header.frames)
-        if image.interpretation == "cmyk":
-            _log.warning("%s: its CMYK colours are converted to sRGB", header.path)
-            image = image.icc_transform("srgb", embedded=True, depth=16, intent="perceptual")
-        region, height = pyvips.Region.new(image), image.height // header.frames
-        for n in range(header.frames):  # one region reads all pages in one pass; opening each would walk to it
-            pixels = np.empty((height, image.width, image.bands), np.uint16)
-            for top in range(0, height, _STRIP):
-                strip = pixels[top : top + _STRIP]
-                rows = region.fetch(0, n * height + top, image.width, len(strip))
-                strip[:] = np.frombuffer(rows, np.uint16).reshape(strip.shape)
+        for pixels in _deep_frames(header.path, header.format, header.frames):
             yield Frame(_upright(pixels, header.orientation))
+
+
+def _deep_frames(source: Source, format: str, frames: int) -> Iterator[Pixels]:
+    """Decode the first frames of a file: HWC uint16, as they lie in it."""
+    image = _vips_image(source, format, frames)
+    if image.interpretation == "cmyk":
+        _log.warning("%s: its CMYK colours are converted to sRGB", _name(source))
+        image = image.icc_transform("srgb", embedded=True, depth=16, intent="perceptual")
+    region, height = pyvips.Region.new(image), image.height // frames
+    for n in range(frames):  # one region reads all pages in one pass; opening each would walk to it
+        pixels = np.empty((height, image.width, image.bands), np.uint16)
+        for top in range(0, height, _STRIP):
+            strip = pixels[top : top + _STRIP]
+            rows = region.fetch(0, n * height + top, image.width, len(strip))
+            strip[:] = np.frombuffer(rows, np.uint16).reshape(strip.shape)
+        yield pixels
+
+
+def _check_mode(image: Image.Image, name: str) -> None:
+    if image.mode in _UNSUPPORTED_MODES:
+        raise PictureError(f"{name} has pixels of the kind {image.mode}; save it with 8 or 16 bits a channel")
 
 
 def _channels(image: Image.Image) -> int:
@@ -171,24 +221,29 @@ def _channels(image: Image.Image) -> int:
 
 
 @contextmanager
-def _opened(path: Path, limits: Limits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
-    with _plain_errors(path), open_picture(path, limits) as image:
+def _opened(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
+    file = BytesIO(source) if isinstance(source, bytes) else source
+    with _plain_errors(_name(source)), open_picture(file, limits) as image:
         yield image
 
 
+def _name(source: Source) -> str:
+    return "the picture" if isinstance(source, bytes) else str(source)
+
+
 @contextmanager
-def _plain_errors(path: Path) -> Iterator[None]:
+def _plain_errors(name: str) -> Iterator[None]:
     """Turn what libraries raise of a broken file into a PictureError."""
     try:
         yield
     except UnidentifiedImageError as error:
-        raise PictureError(
-            f"{path} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
+        raise UnknownFormatError(
+            f"{name} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
         ) from error
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise PictureError(f"{path} is broken ({first_line(error)}); fetch or export it again") from error
+        raise PictureError(f"{name} is broken ({first_line(error)}); fetch or export it again") from error
 
 
 def first_line(error: Exception) -> str:
@@ -198,7 +253,7 @@ def first_line(error: Exception) -> str:
 
 
 def _frame_sizes(image: Image.Image, path: Path, most: int | None) -> Mapping[tuple[int, int], int]:
-    """Count the frames of each size. Raises PictureError if there are more than `most`."""
+    """Count the frames of each size. Raises LimitError if there are more than `most`."""
     frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1) if image.format != "TIFF" else None
     sizes = Counter({image.size: frames or 1})
     if frames is None:  # the pages differ, and none is found but by way of those before
@@ -212,7 +267,7 @@ def _frame_sizes(image: Image.Image, path: Path, most: int | None) -> Mapping[tu
                 break
         image.seek(0)
     if exceeds(sum(sizes.values()), most):
-        raise PictureError(f"{path} has more frames or pages than the limit of {most:,}; split it")
+        raise LimitError(f"{path} has more frames or pages than the limit of {most:,}; split it")
     return sizes
 
 
@@ -227,18 +282,21 @@ def _metadata(image: Image.Image, path: Path) -> Metadata:
     return replace(metadata, profile=b"") if image.mode == "CMYK" else metadata  # it is decoded to sRGB
 
 
-def _is_deep(image: Image.Image, path: Path, frames: int) -> bool:
-    """Whether a file has 16 bits a channel; Pillow opens such colours as 8 bits without a word."""
+def _is_deep(image: Image.Image, source: Source, frames: int) -> bool:
+    """Return True if a file has 16 bits a channel; Pillow opens such colours as 8 bits without a word."""
     if image.format == "TIFF" or (image.format == "PNG" and frames == 1):
-        return bool(_vips_image(path, image.format, 1).format == "ushort")
+        return bool(_vips_image(source, image.format, 1).format == "ushort")
     return False
 
 
-def _vips_image(path: Path, format: str, pages: int) -> pyvips.Image:
-    """A file as libvips reads it, from top to bottom; the first pages of a TIFF, one below another."""
-    if format == "PNG":
-        return pyvips.Image.pngload(str(path), access="sequential", fail_on="error")
-    return pyvips.Image.tiffload(str(path), n=pages, access="sequential", fail_on="error")
+def _vips_image(source: Source, format: str, pages: int) -> pyvips.Image:
+    """Open a file with libvips, to be read from top to bottom; the first pages of a TIFF, one below another."""
+    options = {"access": "sequential", "fail_on": "error"} | ({} if format == "PNG" else {"n": pages})
+    if isinstance(source, bytes):
+        load = pyvips.Image.pngload_buffer if format == "PNG" else pyvips.Image.tiffload_buffer
+        return load(source, **options)
+    load = pyvips.Image.pngload if format == "PNG" else pyvips.Image.tiffload
+    return load(str(source), **options)
 
 
 def _decoded(image: Image.Image, path: Path) -> Pixels:
@@ -276,14 +334,14 @@ def _by_profile(image: Image.Image) -> Image.Image | None:
     return converted
 
 
-def _still_lies(format: str | None, lies: int) -> int:
-    """The orientation that Pillow leaves a picture in: it turns a TIFF by itself, and no other."""
-    return 1 if format == "TIFF" else lies
+def _remaining_orientation(format: str | None, stored: int) -> int:
+    """Return the orientation that is left after decoding: Pillow applies that of TIFFs only."""
+    return 1 if format == "TIFF" else stored
 
 
-def _upright(pixels: Pixels, lies: int) -> Pixels:
-    """Turn and flip a picture, HWC, that lies as EXIF says; a view."""
-    transposed, upside_down, mirrored = _LYING[lies]
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn and flip a picture, HWC, as its EXIF orientation says; a view."""
+    transposed, upside_down, mirrored = _EXIF_ORIENTATIONS[orientation]
     if transposed:
         pixels = pixels.swapaxes(0, 1)
     return pixels[:: -1 if upside_down else 1, :: -1 if mirrored else 1]

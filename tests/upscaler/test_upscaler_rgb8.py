@@ -1,0 +1,109 @@
+"""Any picture file as upright 8-bit sRGB, from its path or its content alike."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from generated import photo_like
+from PIL import Image, ImageCms
+
+from upscaler import Limits, PictureError
+from upscaler.errors import LimitError, UnknownFormatError
+from upscaler.pictures.reading import read_rgb8
+from upscaler.pictures.vips import pyvips
+from upscaler.pixels import Pixels
+
+PHOTO = photo_like(40, 60)
+GRAY = PHOTO[:, :, :1]
+
+
+def saved(picture: Image.Image, format: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format, **options)
+    return file.getvalue()
+
+
+def deep(picture: Pixels, suffix: str) -> bytes:
+    """A file of 16 bits a channel, whose values are those of 8 bits stretched over the range."""
+    image = pyvips.Image.new_from_array(picture.astype(np.uint16) * 257)
+    kind = {1: "grey16", 2: "grey16", 3: "rgb16", 4: "rgb16"}[picture.shape[2]]
+    content: bytes = image.copy(interpretation=kind).write_to_buffer(suffix)
+    return content
+
+
+WITH_ALPHA = np.dstack([PHOTO, GRAY // 2 + 100])
+SHOWN_GRAY = np.repeat(GRAY, 3, axis=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "due"),
+    [
+        (saved(Image.fromarray(PHOTO), "PNG"), PHOTO),
+        (saved(Image.fromarray(GRAY[:, :, 0]), "PNG"), SHOWN_GRAY),
+        (saved(Image.fromarray(WITH_ALPHA), "PNG"), PHOTO),
+        (saved(Image.fromarray(PHOTO), "TIFF"), PHOTO),
+        (deep(GRAY, ".png"), SHOWN_GRAY),
+        (deep(GRAY, ".tif"), SHOWN_GRAY),
+        (deep(PHOTO, ".png"), PHOTO),
+        (deep(PHOTO, ".tif"), PHOTO),
+        (deep(WITH_ALPHA, ".png"), PHOTO),
+        (deep(np.dstack([GRAY, GRAY // 2]), ".png"), SHOWN_GRAY),
+    ],
+    ids=["RGB", "gray", "alpha", "TIFF", "gray16", "gray16 TIFF", "RGB16", "RGB16 TIFF", "alpha16", "gray alpha16"],
+)
+def test_pixels_keep_their_values_in_every_form(tmp_path: Path, content: bytes, due: Pixels) -> None:
+    (tmp_path / "photo").write_bytes(content)
+    for source in (content, tmp_path / "photo"):
+        read = read_rgb8(source)
+        assert read.dtype == np.uint8
+        assert (read == due).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "PNG of 16 bits"])
+def test_every_orientation_is_turned_upright_once(orientation: int, form: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    if form == "PNG of 16 bits":
+        image = pyvips.Image.new_from_array(PHOTO.astype(np.uint16) * 257).copy(interpretation="rgb16").copy()
+        image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+        content = image.pngsave_buffer()
+    else:
+        content = saved(Image.fromarray(PHOTO), form, exif=exif)
+    turned = {
+        1: PHOTO,
+        2: PHOTO[:, ::-1],
+        3: PHOTO[::-1, ::-1],
+        4: PHOTO[::-1],
+        5: PHOTO.swapaxes(0, 1),
+        6: np.rot90(PHOTO, -1),
+        7: PHOTO[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(PHOTO),
+    }
+    assert (read_rgb8(content) == turned[orientation]).all()
+
+
+def test_colours_of_a_profile_become_srgb_and_a_broken_one_is_ignored() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    for profile in (srgb, lab, b"none"):
+        for content in (saved(Image.fromarray(PHOTO), "PNG", icc_profile=profile),):
+            assert np.abs(read_rgb8(content).astype(int) - PHOTO).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", UnknownFormatError),
+        (b"<html>", UnknownFormatError),
+        (saved(Image.fromarray(PHOTO), "JPEG")[:700], PictureError),
+        (saved(Image.fromarray(photo_like(50, 50)), "PNG"), LimitError),
+        (saved(Image.fromarray(PHOTO[:, :, 0].astype(np.float32)), "TIFF"), PictureError),
+    ],
+    ids=["empty", "text", "cut off", "too many pixels", "floats"],
+)
+def test_what_cannot_be_read_is_refused_by_kind(content: bytes, error: type[PictureError]) -> None:
+    with pytest.raises(error):
+        read_rgb8(content, Limits(pixels=2400))
