@@ -72,13 +72,13 @@ ensembles/fast_clean/config.json: ensembles/shallow/config.json ensembles/best_c
 	$(DISTILL) --into 48x8 --init-from $(<D) --steps $(FAST_STEPS)
 
 ensembles/fast_jpegs/config.json: ensembles/fast_clean/config.json ensembles/best_clean/config.json
-	$(DISTILL) --into 48x8 --init-from $(<D) --steps $(JPEG_STEPS) --jpegs
+	$(DISTILL) --into 48x8 --init-from $(<D) --steps $(JPEG_STEPS) --jpeg
 
 ensembles/best_jpegs/config.json: ensembles/best_clean/config.json
-	$(DISTILL) --into 48x20 --init-from $(<D) --steps $(JPEG_STEPS) --jpegs
+	$(DISTILL) --into 48x20 --init-from $(<D) --steps $(JPEG_STEPS) --jpeg
 
 ensembles/%/config.json: ensembles/%_clean/config.json ensembles/%_jpegs/config.json
-	$(COMBINE) $(<D) --how weights --for-jpegs ensembles/$*_jpegs --out $(@D)
+	$(COMBINE) $(<D) --how weights --jpeg-model ensembles/$*_jpegs --out $(@D)
 
 shards/train_%/manifest.json:
 	$(PYTHON) -m feature_pipeline --part $* --tiles-per-image $(TILES_PER_IMAGE) --out shards

@@ -36,13 +36,13 @@ def _add_combine(command: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, help="folder for the model")
     add("--how", choices=["outputs", "weights", "distill"], default="outputs", help="(default: %(default)s)")
     add("--mirrored", action="store_true", help="the mean over the picture and its mirror image, at twice the cost")
-    add("--for-jpegs", type=Path, metavar="MODEL", help="put this model inside, to double what JPEG damaged")
+    add("--jpeg-model", type=Path, metavar="MODEL", help="the network for JPEG input, put inside the model")
     add("--select", action="store_true", help="take only the runs that help on --validation")
     add("--validation", type=Path, action="append", default=[], help="tile shards that no run learned from")
     add("--into", metavar="SIZE", help="distill: tiny, small, base or WIDTHxDEPTH")
     add("--shards", type=Path, action="append", default=[], help="distill: tile shards; may be given several times")
     add("--steps", type=int, help="distill: of training")
-    add("--jpegs", action="store_true", help="distill: learn from JPEGs; compress what is small, at qualities 50 to 97")
+    add("--jpeg", action="store_true", help="distill: degrade LR tiles with JPEG, at qualities from 50 to 97")
     add("--init-from", metavar="MODEL", help="distill: start from the weights of this model")
     add("--learning-rate", type=float, default=1e-3, help="distill: at its peak (default: %(default)s)")
     add("--threads", type=int, default=2, help="distill: of training (default: %(default)s)")
@@ -63,13 +63,15 @@ def _combine(command: argparse.ArgumentParser, given: argparse.Namespace) -> Com
             tuple(given.shards),
             tuple(given.validation),
             given.steps,
-            given.jpegs,
+            given.jpeg,
             given.init_from,
             given.learning_rate,
             given.threads,
         )
     select = given.validation[0] if given.select else None
-    return CombineConfig(tuple(given.runs), given.out, given.how, select, distillation, given.mirrored, given.for_jpegs)
+    return CombineConfig(
+        tuple(given.runs), given.out, given.how, select, distillation, given.mirrored, given.jpeg_model
+    )
 
 
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
@@ -79,14 +81,14 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     source.add_argument("--shards", type=Path, help="a folder of tile shards")
     command.add_argument("--out", type=Path, help="folder for the table (default: into the first model's own card)")
     command.add_argument(
-        "--jpeg", type=whole(1, 100), metavar="QUALITY", help="compress each small picture first, 1 to 100"
+        "--jpeg-quality", type=whole(1, 100), metavar="QUALITY", help="compress each LR picture first, 1 to 100"
     )
     command.set_defaults(config=_evaluate)
 
 
 def _evaluate(given: argparse.Namespace) -> EvaluationConfig:
     kind: testset.Kind = "pictures" if given.pictures else "shards"
-    return EvaluationConfig(tuple(given.models), given.pictures or given.shards, kind, given.out, given.jpeg)
+    return EvaluationConfig(tuple(given.models), given.pictures or given.shards, kind, given.out, given.jpeg_quality)
 
 
 def _add_final_test(command: argparse.ArgumentParser) -> None:

@@ -46,11 +46,11 @@ The photos are of [Open Images](https://storage.googleapis.com/openimages/web/in
 
 
 def model_card(
-    name: str, config: ModelConfig, measured: dict[str, Any], folder: Path, for_jpegs: Artifact | None
+    name: str, config: ModelConfig, measured: dict[str, Any], folder: Path, jpeg_model: Artifact | None
 ) -> str:
     """Write the card of a model. name: as `--model` takes it. folder: its own, whose DATA.md is put in.
 
-    measured: what its metrics.json holds; "tests" and "picture" are of `evaluate`. for_jpegs: the model
+    measured: what its metrics.json holds; "tests" and "picture" are of `evaluate`. jpeg_model: the model
     inside of it for those, if there is one.
     """
     title = name.rpartition("/")[2]
@@ -58,10 +58,10 @@ def model_card(
         f"---\n{metadata(title, config, measured).to_yaml()}\n---",
         f"# {title}\n\nDoubles the width and height of photos: {_what(config)}.\n\n{_USE.format(name=name)}",
         _making(config, measured),
-        *_making_for_jpegs(config, for_jpegs),
+        *_making_of_jpeg_model(config, jpeg_model),
         *_tests(measured),
         *_samples(measured),
-        _LIMITS.format(damage=_DAMAGE_BUT_JPEGS if for_jpegs else _DAMAGE),
+        _LIMITS.format(damage=_DAMAGE_BUT_JPEGS if jpeg_model else _DAMAGE),
         _data(folder / DATA),
         "## Licence\nApache-2.0, the weights too.\n",
     ]
@@ -70,7 +70,7 @@ def model_card(
 
 def of(model: Artifact, name: str) -> str:
     """The card of a model that is written already, under another name or its own."""
-    return model_card(name, model.config, model.metrics, model.folder, model.for_jpegs)
+    return model_card(name, model.config, model.metrics, model.folder, model.jpeg_model)
 
 
 def metadata(name: str, config: ModelConfig, measured: dict[str, Any]) -> ModelCardData:
@@ -123,11 +123,11 @@ def _making(config: ModelConfig, measured: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _making_for_jpegs(config: ModelConfig, for_jpegs: Artifact | None) -> Iterator[str]:
-    if for_jpegs:
-        members = for_jpegs.config.members
+def _making_of_jpeg_model(config: ModelConfig, jpeg_model: Artifact | None) -> Iterator[str]:
+    if jpeg_model:
+        members = jpeg_model.config.members
         kinds = f"JPEGs of quality {lossy.MOST_QUALITY} or less, and lossy WebPs,"
-        what = f"{kinds} are doubled by another of its size: {_how(for_jpegs.config)}"
+        what = f"{kinds} are doubled by another of its size: {_how(jpeg_model.config)}"
         if members == config.members:
             yield f"{what}, the same ones.\n"
         else:

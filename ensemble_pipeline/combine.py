@@ -32,7 +32,7 @@ class CombineConfig:
     """Which runs become one model, and how: the mean of their outputs or weights, or a network that learns the first.
 
     select: tile shards, on which only those of the runs are chosen that help. mirrored: the mean over the picture and
-    its mirror image, at twice the cost. for_jpegs: the model that doubles pictures that JPEG damaged.
+    its mirror image, at twice the cost. jpeg_model: the model for JPEG input.
     """
 
     runs: tuple[Path, ...]
@@ -41,13 +41,13 @@ class CombineConfig:
     select: Path | None = None
     distillation: "Distillation | None" = None
     mirrored: bool = False
-    for_jpegs: Path | None = None
+    jpeg_model: Path | None = None
 
 
 def run(config: CombineConfig) -> Artifact:
     """Write the ensemble. Raises EnsembleError if the runs do not fit together, before anything is written."""
     members = _checked_members(config)
-    for_jpegs = artifact.read(config.for_jpegs) if config.for_jpegs else None
+    jpeg_model = artifact.read(config.jpeg_model) if config.jpeg_model else None
     beginning = common_beginning(without_beginning(members))
     metrics: dict[str, Any] = {"beginning": [member.model_dump() for member in beginning]} if beginning else {}
     if config.select:
@@ -63,8 +63,8 @@ def run(config: CombineConfig) -> Artifact:
         model, weights = averaged(members, config.how)
     if config.mirrored:
         model, weights = with_mirror_images(model, weights)
-    card = model_card(config.out.name, model, metrics, config.out, for_jpegs)
-    ensemble = artifact.write(config.out, model, weights, metrics, card, for_jpegs)
+    card = model_card(config.out.name, model, metrics, config.out, jpeg_model)
+    ensemble = artifact.write(config.out, model, weights, metrics, card, jpeg_model)
     write_text(config.out / RECORD, json.dumps(asdict(config), indent=2, default=str) + "\n")
     return ensemble
 
@@ -74,7 +74,7 @@ def _checked_members(config: CombineConfig) -> list[Artifact]:
         raise EnsembleError(f"{config.out} is a model that ships, which no command changes; give another --out")
     if config.out.resolve() in {run.resolve() for run in config.runs}:
         raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
-    if config.for_jpegs and config.out.resolve() == config.for_jpegs.resolve():
+    if config.jpeg_model and config.out.resolve() == config.jpeg_model.resolve():
         raise EnsembleError(f"{config.out} is the model for JPEGs, which would be overwritten; give another --out")
     members = read_members(config.runs, config.how)
     if config.how == "weights":

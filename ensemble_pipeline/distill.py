@@ -36,7 +36,7 @@ class Distillation:
     shards: tuple[Path, ...]
     validation: tuple[Path, ...]
     steps: int
-    jpegs: bool = False
+    jpeg: bool = False
     init_from: str | None = None
     learning_rate: float = 1e-3
     threads: int = 2
@@ -91,7 +91,7 @@ def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[M
         size=wanted.into,
         steps=wanted.steps,
         init_from=wanted.init_from,
-        jpegs=wanted.jpegs,
+        jpeg=wanted.jpeg,
         learning_rate=wanted.learning_rate,
         branches=False,
         optimiser="muon",

@@ -35,14 +35,14 @@ Double = Callable[[Pixels], Pixels]
 class EvaluationConfig:
     """Which models to test: the first with its members and flips, the others beside it. `out`: for the table.
 
-    `jpeg`: the quality, 1 to 100, at which small pictures are compressed first.
+    `jpeg_quality`: the quality, 1 to 100, at which small pictures are compressed first.
     """
 
     models: tuple[str, ...]
     test_set: Path
     kind: Kind
     out: Path | None
-    jpeg: int | None = None
+    jpeg_quality: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def run(config: EvaluationConfig) -> list[Row]:
     into the metrics and the card of the first model, if that is a folder of the user's.
     """
     found = [find.model(model) for model in config.models]
-    tests = testset.read(config.test_set, config.kind, config.jpeg)
-    with candidates(found, window_for(tests), config.jpeg) as ways:
+    tests = testset.read(config.test_set, config.kind, config.jpeg_quality)
+    with candidates(found, window_for(tests), config.jpeg_quality) as ways:
         rows = [row(way, tests) for way in ways]
     print(card.test_table([asdict(row) for row in rows]))
     if config.out:
@@ -84,33 +84,33 @@ def run(config: EvaluationConfig) -> list[Row]:
 
 
 @contextmanager
-def candidates(found: Sequence[Artifact], window: int, jpeg: int | None) -> Iterator[Iterator[Candidate]]:
+def candidates(found: Sequence[Artifact], window: int, jpeg_quality: int | None) -> Iterator[Iterator[Candidate]]:
     """What is compared: interpolation, each network that runs in the first model, that model, it with flips, others.
 
-    jpeg: the quality at which the pictures are compressed, None if they are not.
+    jpeg_quality: the quality at which the pictures are compressed, None if they are not.
     """
     with TemporaryDirectory() as folder:
-        yield _candidates(found, window, jpeg, Path(folder))
+        yield _candidates(found, window, jpeg_quality, Path(folder))
 
 
-def _candidates(found: Sequence[Artifact], window: int, jpeg: int | None, folder: Path) -> Iterator[Candidate]:
+def _candidates(found: Sequence[Artifact], window: int, jpeg_quality: int | None, folder: Path) -> Iterator[Candidate]:
     yield Candidate("bicubic", bicubic.double, None)
     first, *others = found
     if first.config.combination == "outputs":
         for n, member in enumerate(first.config.members):
             config, weights = averaging.single(first, n)
             alone = artifact.write(folder / str(n), config, weights, {}, "")
-            yield Candidate(f"member {member.name}", _double(alone, window, jpeg), alone.folder)
-    double = _double(first, window, jpeg)
+            yield Candidate(f"member {member.name}", _double(alone, window, jpeg_quality), alone.folder)
+    double = _double(first, window, jpeg_quality)
     yield Candidate(first.name, double, first.folder)
     yield Candidate(f"{first.name}, eight flips and turns", partial(double, flips=True), first.folder, True)
     for other in others:
-        yield Candidate(other.name, _double(other, window, jpeg), other.folder)
+        yield Candidate(other.name, _double(other, window, jpeg_quality), other.folder)
 
 
-def _double(model: Artifact, window: int, jpeg: int | None) -> "partial[Pixels]":
-    damaged = jpeg is not None and jpeg <= lossy.MOST_QUALITY
-    return partial(Upscaler(model, window=window).upscale, damaged=damaged)
+def _double(model: Artifact, window: int, jpeg_quality: int | None) -> "partial[Pixels]":
+    jpeg = jpeg_quality is not None and jpeg_quality <= lossy.MOST_QUALITY
+    return partial(Upscaler(model, window=window).upscale, jpeg=jpeg)
 
 
 def window_for(tests: TestSet) -> int:
@@ -143,7 +143,7 @@ def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> 
     """
     evaluated = model.metrics.get("tests", {}) | {tests.name: entry(rows, tests, model)}
     recorded = model.metrics | {"tests": evaluated}
-    if kind == "shards" and not tests.jpeg:
+    if kind == "shards" and not tests.jpeg_quality:
         recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / card.PICTURE)
     write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
     write_text(model.folder / artifact.CARD, card.of(replace(model, metrics=recorded), model.name))
@@ -157,7 +157,7 @@ def entry(rows: Sequence[Row], tests: TestSet, model: Artifact) -> dict[str, Any
 def draw(found: Sequence[Artifact], shown: TestSet, target: Path) -> list[str]:
     """Draw bicubic | each model | truth, a row for each picture; returns whose they are, from the top down."""
     window = window_for(shown)
-    ways: list[Double] = [bicubic.double, *(_double(model, window, shown.jpeg) for model in found)]
+    ways: list[Double] = [bicubic.double, *(_double(model, window, shown.jpeg_quality) for model in found)]
     side = min(SAMPLE_SIDE, min(min(pair.large.shape[:2]) for pair in shown))
     strips = [_strip(ways, pair, side) for pair in shown]
     with atomic_path(target) as temporary:

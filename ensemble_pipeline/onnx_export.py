@@ -34,8 +34,8 @@ def run(config: ExportConfig) -> None:
     """Write the graphs and print the names of the files. Raises ModelError if there is no such model."""
     model = find.model(config.model)
     _write(config.out, model)
-    if model.for_jpegs:
-        _write(config.out.with_stem(f"{config.out.stem}_jpegs"), model.for_jpegs)
+    if model.jpeg_model:
+        _write(config.out.with_stem(f"{config.out.stem}_jpegs"), model.jpeg_model)
 
 
 def serialised(model: Artifact) -> bytes:

@@ -43,8 +43,8 @@ def contents(model: Artifact, repo: str) -> Files:
 
     files = {file: model.folder / file for file in (*model.files, card.PICTURE) if (model.folder / file).exists()}
     graphs = {"model.onnx": serialised(model)}
-    if model.for_jpegs:
-        graphs["jpegs/model.onnx"] = serialised(model.for_jpegs)
+    if model.jpeg_model:
+        graphs["jpegs/model.onnx"] = serialised(model.jpeg_model)
     return files | graphs | {artifact.CARD: card.of(model, repo).encode()}
 
 

@@ -36,14 +36,14 @@ class Pair:
 class TestSet:
     """Pairs, read anew each time that they are gone through, so that a set may be larger than memory.
 
-    `jpeg`: the quality at which the small pictures are compressed before they are doubled, as photos on the web are.
+    `jpeg_quality`: the LR pictures are compressed at it first, as photos on the web are.
     """
 
     __test__ = False  # no test, whatever pytest makes of the name
 
     name: str
     sources: Sequence[Path | Entry]
-    jpeg: int | None = None
+    jpeg_quality: int | None = None
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -51,7 +51,7 @@ class TestSet:
     def __iter__(self) -> Iterator[Pair]:
         for source in self.sources:
             pair = _tile(source) if isinstance(source, Entry) else _halved(source)
-            yield replace(pair, small=compressed(pair.small, self.jpeg)) if self.jpeg else pair
+            yield replace(pair, small=compressed(pair.small, self.jpeg_quality)) if self.jpeg_quality else pair
 
     def spread(self, most: int) -> "TestSet":
         """At most `most` of the pairs, at equal distances."""
@@ -59,13 +59,13 @@ class TestSet:
         return replace(self, sources=[self.sources[place] for place in places])
 
 
-def read(folder: Path, kind: Kind, jpeg: int | None = None) -> TestSet:
+def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:
     """The test set in a folder, sorted by name. Raises EnsembleError or FeatureError if it is empty."""
     sources: Sequence[Path | Entry] = _pictures(folder) if kind == "pictures" else shards.index(folder)
     if not sources:
         raise EnsembleError(f"{folder} holds no pictures to test on; give a folder of PNG, JPEG, TIFF or WebP files")
     name = folder.resolve().name
-    return TestSet(f"{name}, JPEG {jpeg}" if jpeg else name, sources, jpeg)
+    return TestSet(f"{name}, JPEG {jpeg_quality}" if jpeg_quality else name, sources, jpeg_quality)
 
 
 def _pictures(folder: Path) -> list[Path]:

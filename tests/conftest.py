@@ -23,8 +23,8 @@ def tiny_model(tmp_path: Path) -> Path:
 @pytest.fixture
 def two_models(tmp_path: Path) -> Path:
     """The folder of a model of 4 channels with another one, for JPEGs, in it."""
-    for_jpegs = write_tiny_model(tmp_path / "for_jpegs", seed=1)
-    return write_tiny_model(tmp_path / "two_models", for_jpegs=for_jpegs)
+    jpeg_model = write_tiny_model(tmp_path / "jpeg_model", seed=1)
+    return write_tiny_model(tmp_path / "two_models", jpeg_model=jpeg_model)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from upscaler.pixels import Pixels
 
 
 def write_tiny_model(
-    folder: Path, networks: int = 1, seed: int = 0, width: int = 4, for_jpegs: Path | None = None
+    folder: Path, networks: int = 1, seed: int = 0, width: int = 4, jpeg_model: Path | None = None
 ) -> Path:
     """Write an artifact whose output is the mean of `networks` small random networks, and a model for JPEGs in it."""
     architecture = Architecture(width=width, depth=1)
@@ -19,7 +19,7 @@ def write_tiny_model(
     config = ModelConfig(
         architecture=architecture, combination="outputs" if networks > 1 else "single", members=members
     )
-    inside = artifact.read(for_jpegs) if for_jpegs else None
+    inside = artifact.read(jpeg_model) if jpeg_model else None
     artifact.write(folder, config, random_weights(architecture, networks, seed), {}, "# A model for tests\n", inside)
     return folder
 

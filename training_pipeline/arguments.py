@@ -158,7 +158,7 @@ def _add_optimisation(parser: argparse.ArgumentParser) -> None:
     add("--share", type=float, default=TrainingConfig.share, help="of the training pictures, 0 to 1")
     add("--batch", type=int, default=TrainingConfig.batch, help="crops a step")
     add("--crop", type=int, default=TrainingConfig.crop, help="pixels a side of the small crop, 128 at most")
-    add("--jpegs", action="store_true", help="learn from JPEGs: compress what is small, at qualities from 50 to 97")
+    add("--jpeg", action="store_true", help="degrade LR tiles with JPEG, at qualities from 50 to 97")
     add("--learning-rate", type=float, default=TrainingConfig.learning_rate, help="at its peak")
     add("--weight-decay", type=float, default=TrainingConfig.weight_decay, help="of AdamW")
     add("--dropout", type=float, default=TrainingConfig.dropout, help="of channels before the last layer")

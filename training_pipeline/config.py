@@ -38,7 +38,7 @@ class TrainingConfig:
     """All that decides a run. Give `steps` or `minutes`; a run of `minutes` is not reproducible to the bit.
 
     `size`: a name, or WIDTHxDEPTH. `share`: of the training pictures, 0 to 1. `batch` and `crop`: tiles a step, and
-    pixels a side of the small crop. `jpegs`: the small crops are as JPEG leaves them. `average`: decay of the moving
+    pixels a side of the small crop. `jpeg`: the small crops are as JPEG leaves them. `average`: decay of the moving
     average of the weights. `init_from`: the artifact whose weights are the beginning. `fold`: (k, n) holds part k of n
     of the training pictures out as the validation set. Raises TrainingError if a value is out of its limits.
     """
@@ -53,7 +53,7 @@ class TrainingConfig:
     share: float = 1.0
     batch: int = 16
     crop: int = 48
-    jpegs: bool = False
+    jpeg: bool = False
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     dropout: float = 0.0

@@ -109,7 +109,7 @@ def load(entry: Entry) -> Sample:
 
 def batches(tiles: Tiles, config: TrainingConfig) -> "Batches":
     """What a run learns from, batch by batch."""
-    return Batches(tiles.training, config.batch, config.crop, config.seed, config.jpegs)
+    return Batches(tiles.training, config.batch, config.crop, config.seed, config.jpeg)
 
 
 @dataclass(frozen=True)
@@ -118,19 +118,19 @@ class Batches:
 
     The walk meets each tile once an epoch. From batch to batch the window moves by a quarter of its length, so that
     four crops are taken of a tile that was decoded once; decoding is most of the cost. A batch is a pair of uint8
-    tensors, small N3cc and large N3(2c)(2c), c being `crop`. jpegs: the small crops are as JPEG leaves them.
+    tensors, small N3cc and large N3(2c)(2c), c being `crop`. jpeg: the small crops are as JPEG leaves them.
     """
 
     tiles: list[Entry]
     size: int
     crop: int
     seed: int
-    jpegs: bool = False
+    jpeg: bool = False
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         first = step * max(1, self.size // CROPS)
-        pairs = [augmented(self._load(self._tile(first + i)), self.crop, rng, self.jpegs) for i in range(self.size)]
+        pairs = [augmented(self._load(self._tile(first + i)), self.crop, rng, self.jpeg) for i in range(self.size)]
         small, large = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
         return torch.from_numpy(np.ascontiguousarray(small)), torch.from_numpy(np.ascontiguousarray(large))
 
@@ -154,16 +154,16 @@ class Batches:
         return self.tiles[_order(self.seed, epoch, len(self.tiles))[i]]
 
 
-def augmented(sample: Sample, crop: int, rng: np.random.Generator, jpegs: bool = False) -> tuple[Pixels, Pixels]:
+def augmented(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool = False) -> tuple[Pixels, Pixels]:
     """A random `crop` of the small tile and the same place of the large one, in one of eight flips and turns.
 
     Half of the crops that fit are taken an octave lower, where photos are sharper and less noisy, unless the small tile
-    was damaged: it is no truth then. jpegs: what is small is compressed before it is cropped, so that the blocks lie
-    anywhere in a crop.
+    is degraded and cannot serve as ground truth. jpeg: the LR tile is compressed before it is cropped, so that blocks
+    lie anywhere in a crop.
     """
-    lower = rng.random() < LOWER and crop <= TILE // SCALE - 2 * EDGE and not _damaged(sample)
+    lower = rng.random() < LOWER and crop <= TILE // SCALE - 2 * EDGE and not _is_degraded(sample)
     small, large = (halve(sample.small), sample.small) if lower else (sample.small, sample.large)
-    if jpegs:
+    if jpeg:
         small = compressed(small, int(rng.integers(*QUALITY, endpoint=True)), bool(rng.random() < WHOLE_COLOURS))
     edge = EDGE if lower else 0
     top, left = rng.integers(edge, len(small) - crop - edge + 1, size=2)
@@ -175,7 +175,7 @@ def augmented(sample: Sample, crop: int, rng: np.random.Generator, jpegs: bool =
     return (small[:, ::-1], large[:, ::-1]) if flip else (small, large)
 
 
-def _damaged(sample: Sample) -> bool:
+def _is_degraded(sample: Sample) -> bool:
     """Whether augmentation added noise or compression to the small tile."""
     drawn = sample.info.augmented
     return drawn is not None and (drawn.noise is not None or drawn.quality is not None)

@@ -51,9 +51,9 @@ def draw_curves(curves: Mapping[str, Curve], target: Path) -> None:
     _save(figure, target)
 
 
-def draw_strip(network: Network, tiles: Sequence[Entry], target: Path, jpegs: bool) -> None:
+def draw_strip(network: Network, tiles: Sequence[Entry], target: Path, jpeg: bool) -> None:
     """Draw small | bicubic | network | truth for a few tiles, all at the size of the truth."""
-    rows = [_strip_row(network, evaluation.seen(tile, jpegs)) for tile in evaluation.spread(tiles, ROWS)]
+    rows = [_strip_row(network, evaluation.seen(tile, jpeg)) for tile in evaluation.spread(tiles, ROWS)]
     with atomic_path(target) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
 

@@ -23,22 +23,22 @@ MOST_TILES = 200  # evenly over the set: enough to tell runs apart, and a few se
 QUALITY = 80  # of the JPEGs that a run that learns from them is scored on
 
 
-def scores(network: Network, tiles: Sequence[Entry], jpegs: bool) -> Iterator[Score]:
+def scores(network: Network, tiles: Sequence[Entry], jpeg: bool) -> Iterator[Score]:
     """The score of each of at most 200 of the tiles as 8-bit pictures, in the precision that the upscaler takes."""
     for tile in spread(tiles, MOST_TILES):
-        sample = seen(tile, jpegs)
+        sample = seen(tile, jpeg)
         yield metrics.score(double(network, sample.small), sample.large)
 
 
-def seen(tile: Entry, jpegs: bool) -> Sample:
+def seen(tile: Entry, jpeg: bool) -> Sample:
     """A tile as a network is scored on it, its small picture as JPEG leaves it if the network is for those."""
     sample = data.load(tile)
-    return replace(sample, small=compressed(sample.small, QUALITY)) if jpegs else sample
+    return replace(sample, small=compressed(sample.small, QUALITY)) if jpeg else sample
 
 
-def seconds(network: Network, tiles: Sequence[Entry], jpegs: bool) -> float:
+def seconds(network: Network, tiles: Sequence[Entry], jpeg: bool) -> float:
     """How long `scores` will take, from its first two tiles; the first is slower than the rest."""
-    started = [time.monotonic() for _ in islice(chain([None], scores(network, tiles, jpegs)), 3)]
+    started = [time.monotonic() for _ in islice(chain([None], scores(network, tiles, jpeg)), 3)]
     return (started[-1] - started[-2]) * min(MOST_TILES, len(tiles))
 
 

@@ -18,7 +18,7 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     best = checkpoint.read_best(config.out)
     network = averaged_network(config, best.states["average"])
     drawings.draw_curve(journal.read(config.out), config.out.name, config.out / CURVE)
-    drawings.draw_strip(network, tiles.validation, config.out / STRIP, config.jpegs)
+    drawings.draw_strip(network, tiles.validation, config.out / STRIP, config.jpeg)
     row = next(row for row in best.log if row["step"] == best.step)
     model = ModelConfig(
         architecture=network.architecture, combination="single", members=(_member(config, tiles, best.step),)
@@ -47,10 +47,10 @@ def _member(config: TrainingConfig, tiles: Tiles, steps: int) -> Member:
 
 def _card(config: TrainingConfig, row: dict[str, Any]) -> str:
     parts = ", ".join(folder.resolve().name for folder in config.shards)
-    of_jpegs = f", the small ones as JPEGs of quality {QUALITY}" if config.jpegs else ""
+    of_jpeg = f", the small ones as JPEGs of quality {QUALITY}" if config.jpeg else ""
     return (
         f"# {config.out.resolve().name}\n\n"
         f"One network ({config.size}) that doubles photos, trained on tiles of {parts} of Open Images for "
-        f"{row['step']} steps: {row['psnr_y']:.2f} dB PSNR (Y) on validation tiles{of_jpegs}.\n\n"
+        f"{row['step']} steps: {row['psnr_y']:.2f} dB PSNR (Y) on validation tiles{of_jpeg}.\n\n"
         f"![learning curve]({CURVE})\n\nSmall, bicubic, this network, truth:\n\n![crops]({STRIP})\n"
     )

@@ -82,7 +82,7 @@ class Run:
         self.step, self.loss, self.earlier_seconds, self.began = 0, math.nan, 0.0, time.monotonic()
         if start:
             self._go_on_from(start)
-        self.reserve = evaluation.seconds(self._averaged, tiles.validation, config.jpegs) if config.minutes else 0.0
+        self.reserve = evaluation.seconds(self._averaged, tiles.validation, config.jpeg) if config.minutes else 0.0
         self.journal = Journal(config.out, list(start.log) if start else [])
 
     def train(self) -> None:
@@ -155,7 +155,7 @@ class Run:
 
     def _evaluate(self, stopped: list[int]) -> None:
         scores: list[Score] = []
-        for score in evaluation.scores(self._averaged, self.tiles.validation, self.config.jpegs):
+        for score in evaluation.scores(self._averaged, self.tiles.validation, self.config.jpeg):
             if stopped:
                 return  # it is done again when the run goes on
             scores.append(score)

@@ -71,8 +71,8 @@ def double_file(
             yield from (work.progress() for _ in writing)
     factor = SCALE**options.times
     doubled_size = factor * header.width, factor * header.height
-    jpeg = header.damaged and upscaler.model.for_jpegs is not None
-    return Doubled((header.width, header.height), doubled_size, format_of(target).name, jpeg)
+    used_jpeg_model = header.jpeg and upscaler.model.jpeg_model is not None
+    return Doubled((header.width, header.height), doubled_size, format_of(target).name, used_jpeg_model)
 
 
 def _doubled_frames(
@@ -81,12 +81,12 @@ def _doubled_frames(
     """Upscale all frames; what was read is released before they are written."""
     frames = []
     for frame in read_frames(header):
-        pixels, damaged = _fitted(frame.pixels, target), header.damaged
+        pixels, jpeg = _fitted(frame.pixels, target), header.jpeg
         for _ in range(options.times):
             doubled = empty_double(pixels)
-            doubling = upscaler.upscale_into(doubled, pixels, flips=options.flips, damaged=damaged)
+            doubling = upscaler.upscale_into(doubled, pixels, flips=options.flips, jpeg=jpeg)
             yield from work.counted(doubled, doubling)
-            pixels, damaged = doubled, False  # what is doubled has lost the traces
+            pixels, jpeg = doubled, False  # what is doubled has lost the traces
         frames.append(replace(frame, pixels=pixels))
     return frames
 

@@ -38,7 +38,7 @@ def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, lim
             f"{limits.windows:,}; make it smaller, or leave out flips or the second doubling"
         )
     if limits.seconds is not None and windows > _WORTH_MEASURING:
-        seconds = windows * upscaler.seconds_per_window(damaged=header.damaged)
+        seconds = windows * upscaler.seconds_per_window(jpeg=header.jpeg)
         if exceeds(seconds, limits.seconds):
             raise LimitError(
                 f"{header.path} would take about {duration(seconds)}, more than the limit of "

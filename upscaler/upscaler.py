@@ -56,7 +56,7 @@ class Upscaler:
         self._halo = model.config.architecture.radius
         side = self.window + 2 * self._halo
         self._engine = engine(model, side)
-        self._engine_for_jpegs = engine(model.for_jpegs, side) if model.for_jpegs else self._engine
+        self._jpeg_engine = engine(model.jpeg_model, side) if model.jpeg_model else self._engine
         self._seconds_per_window: dict[Engine, float] = {}
 
     @classmethod
@@ -68,27 +68,27 @@ class Upscaler:
         """
         return cls(find.model_or_fast(model))
 
-    def upscale(self, picture: Pixels, *, flips: bool = False, damaged: bool = False) -> Pixels:
+    def upscale(self, picture: Pixels, *, flips: bool = False, jpeg: bool = False) -> Pixels:
         """Double a picture: HWC uint8 or uint16 in, (2H)(2W)C of the same type out.
 
-        Channels: 1 (gray), 3 (colour), and 2 or 4 with alpha as the last. damaged: see `upscale_into`.
+        Channels: 1 (gray), 3 (colour), and 2 or 4 with alpha as the last. jpeg: see `upscale_into`.
         """
         doubled = empty_double(picture)
-        for _ in self.upscale_into(doubled, picture, flips=flips, damaged=damaged):
+        for _ in self.upscale_into(doubled, picture, flips=flips, jpeg=jpeg):
             pass
         return doubled
 
     def upscale_into(
-        self, doubled: Pixels, picture: Pixels, *, flips: bool = False, damaged: bool = False
+        self, doubled: Pixels, picture: Pixels, *, flips: bool = False, jpeg: bool = False
     ) -> Iterator[Progress]:
         """Double a picture into `doubled`, window by window; may be closed at any time.
 
         picture: HWC uint8 or uint16 with 1 to 4 channels; doubled: (2H)(2W)C of the same type. flips: average the
-        network over the eight flips and turns, at eight times the cost. damaged: the picture bears the traces of JPEG
-        or the like, so what the model holds for JPEGs doubles it. A picture of equal channels stays so, and what is
+        network over the eight flips and turns, at eight times the cost. jpeg: use the model's JPEG network, if it
+        has one, because lossy compression left traces. A picture of equal channels stays so, and what is
         flat as far as the network sees stays just as it is.
         """
-        engine = self._engine_for_jpegs if damaged else self._engine
+        engine = self._jpeg_engine if jpeg else self._engine
         started = time.monotonic()
         megapixels = doubled.shape[0] * doubled.shape[1] / 1e6
         parts = [slice(0, None)]
@@ -105,9 +105,9 @@ class Upscaler:
         """Return the number of windows that cover a picture."""
         return tiling.count(height, width, self.window)
 
-    def seconds_per_window(self, *, damaged: bool = False) -> float:
-        """Return the wall-clock time of one window in a long job, measured at the first call. damaged: as above."""
-        engine = self._engine_for_jpegs if damaged else self._engine
+    def seconds_per_window(self, *, jpeg: bool = False) -> float:
+        """Return the wall-clock time of one window in a long job, measured at the first call. jpeg: as above."""
+        engine = self._jpeg_engine if jpeg else self._engine
         if engine not in self._seconds_per_window:
             self._seconds_per_window[engine] = _measured(engine, self.window + 2 * self._halo)
         return self._seconds_per_window[engine]

@@ -188,10 +188,10 @@ def test_a_run_given_twice_or_as_the_target_is_refused(runs: tuple[Path, ...], t
 
 
 def test_a_model_for_jpegs_is_put_inside_and_the_card_tells_of_it(runs: tuple[Path, ...], tmp_path: Path) -> None:
-    *clean, for_jpegs = runs
-    ensemble = combine.run(CombineConfig(tuple(clean), tmp_path / "v1", "weights", for_jpegs=for_jpegs))
-    assert ensemble.for_jpegs
-    assert ensemble.for_jpegs.weights_file.read_bytes() == (for_jpegs / "model.safetensors").read_bytes()
+    *clean, jpeg_model = runs
+    ensemble = combine.run(CombineConfig(tuple(clean), tmp_path / "v1", "weights", jpeg_model=jpeg_model))
+    assert ensemble.jpeg_model
+    assert ensemble.jpeg_model.weights_file.read_bytes() == (jpeg_model / "model.safetensors").read_bytes()
     told = (tmp_path / "v1/README.md").read_text().partition("lossy WebPs, are doubled by another")[2]
     assert "| run_2 | train_2 | 10 | 20 |" in told
     assert "| run_1 |" not in told
@@ -200,14 +200,14 @@ def test_a_model_for_jpegs_is_put_inside_and_the_card_tells_of_it(runs: tuple[Pa
 def test_a_model_for_jpegs_of_another_size_is_refused(runs: tuple[Path, ...], tmp_path: Path) -> None:
     wider = write_run(tmp_path / "wider", 3, width=6)
     with pytest.raises(ModelError, match="is 6x1 beside 4x1; combine networks of one size"):
-        combine.run(CombineConfig(runs, tmp_path / "v1", "outputs", for_jpegs=wider))
+        combine.run(CombineConfig(runs, tmp_path / "v1", "outputs", jpeg_model=wider))
     assert not (tmp_path / "v1").exists()
 
 
 def test_a_model_for_jpegs_as_the_target_is_refused_and_kept(runs: tuple[Path, ...], tmp_path: Path) -> None:
     before = (runs[2] / "config.json").read_bytes()
     with pytest.raises(EnsembleError, match="is the model for JPEGs, which would be overwritten"):
-        combine.run(CombineConfig(runs[:2], runs[2], "outputs", for_jpegs=runs[2]))
+        combine.run(CombineConfig(runs[:2], runs[2], "outputs", jpeg_model=runs[2]))
     assert (runs[2] / "config.json").read_bytes() == before
 
 

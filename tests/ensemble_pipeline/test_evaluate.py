@@ -123,13 +123,13 @@ def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tm
 
 
 def test_small_pictures_are_compressed_first_if_asked(quick: None, pictures: Path, tiny_model: Path) -> None:
-    plain, pressed = testset.read(pictures, "pictures"), testset.read(pictures, "pictures", jpeg=75)
+    plain, pressed = testset.read(pictures, "pictures"), testset.read(pictures, "pictures", jpeg_quality=75)
     for clean, lossy in zip(plain, pressed, strict=True):
         file = io.BytesIO()
         Image.fromarray(clean.small).save(file, "JPEG", quality=75)
         np.testing.assert_array_equal(lossy.small, np.asarray(Image.open(file)))
         np.testing.assert_array_equal(lossy.large, clean.large)
-    evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None, jpeg=75))
+    evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None, jpeg_quality=75))
     assert artifact.read(tiny_model).metrics["tests"].keys() == {"photos, JPEG 75"}
 
 
@@ -138,7 +138,7 @@ def test_what_was_compressed_is_doubled_by_the_model_for_jpegs(
 ) -> None:
     models = (str(two_models), str(two_models / "jpegs"))
     for quality, same in ((None, False), (75, True), (99, False)):
-        rows = evaluate.run(EvaluationConfig(models, pictures, "pictures", tmp_path / "out", jpeg=quality))
+        rows = evaluate.run(EvaluationConfig(models, pictures, "pictures", tmp_path / "out", jpeg_quality=quality))
         assert (rows[1].score == rows[3].score) is same
 
 
@@ -198,8 +198,8 @@ def test_the_command_line(pictures: Path, tiny_model: Path, tmp_path: Path) -> N
     done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures))
     assert done.returncode == 0, done.stderr
     assert "| v1, eight flips and turns |" in done.stdout
-    done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures), "--jpeg", "0")
-    assert "argument --jpeg: '0' is not a whole number from 1 to 100" in done.stderr
+    done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures), "--jpeg-quality", "0")
+    assert "argument --jpeg-quality: '0' is not a whole number from 1 to 100" in done.stderr
     shutil.rmtree(tiny_model)
     done = run("combine", str(tiny_model), "--out", str(tmp_path / "v1"))
     assert done.returncode == 1

@@ -284,9 +284,9 @@ def test_half_of_the_crops_that_fit_are_an_octave_lower_unless_the_small_tile_is
 
 
 def test_small_crops_come_as_jpeg_leaves_them_and_large_ones_as_they_are(tmp_path: Path) -> None:
-    config = small_config(tmp_path, crop=128, jpegs=True)  # whole tiles
+    config = small_config(tmp_path, crop=128, jpeg=True)  # whole tiles
     (tile,) = (data.load(entry) for entry in data.read(config).training[:1])
-    small, large = data.augmented(tile, 128, np.random.default_rng(0), jpegs=True)
+    small, large = data.augmented(tile, 128, np.random.default_rng(0), jpeg=True)
     sides = [np.rot90(side, turns) for side in (small, small[:, ::-1]) for turns in range(4)]
     assert 1 < min(np.abs(side.astype(float) - tile.small).mean() for side in sides) < 10
     assert np.sort(large, axis=None).tolist() == np.sort(tile.large, axis=None).tolist()
@@ -299,10 +299,10 @@ def test_small_crops_come_as_jpeg_leaves_them_and_large_ones_as_they_are(tmp_pat
 def test_a_run_on_jpegs_is_scored_on_jpegs(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     tiles, network = data.read(config).validation, train.first_network(config)
-    clean, jpegs = (metrics.mean(list(evaluation.scores(network, tiles, jpegs))) for jpegs in (False, True))
-    assert jpegs.psnr_y < clean.psnr_y - 0.5
-    logged = train.run(small_config(tmp_path, jpegs=True, steps=1)).metrics["validation"]["psnr_y"]
-    assert logged == pytest.approx(jpegs.psnr_y, abs=0.3)
+    clean, jpeg = (metrics.mean(list(evaluation.scores(network, tiles, jpeg))) for jpeg in (False, True))
+    assert jpeg.psnr_y < clean.psnr_y - 0.5
+    logged = train.run(small_config(tmp_path, jpeg=True, steps=1)).metrics["validation"]["psnr_y"]
+    assert logged == pytest.approx(jpeg.psnr_y, abs=0.3)
 
 
 def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def test_other_formats_have_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "options", "damaged"),
+    ("suffix", "options", "jpeg"),
     [
         (".jpg", {"quality": 75}, True),
         (".jpg", {"quality": 99}, False),
@@ -56,14 +56,14 @@ def test_other_formats_have_none(tmp_path: Path) -> None:
     ],
 )
 def test_what_lossy_compression_damaged_is_doubled_by_the_model_for_jpegs(
-    two_models: Path, tmp_path: Path, suffix: str, options: dict[str, Any], damaged: bool
+    two_models: Path, tmp_path: Path, suffix: str, options: dict[str, Any], jpeg: bool
 ) -> None:
     source, target = saved(tmp_path / f"photo{suffix}", **options), tmp_path / "photo_2x.png"
     list(double_file(Upscaler(artifact.read(two_models)), source, target))
-    own, for_jpegs = (
+    own, jpeg_model = (
         Upscaler(artifact.read(folder)).upscale(read(source)) for folder in (two_models, two_models / "jpegs")
     )
-    expected, other = (for_jpegs, own) if damaged else (own, for_jpegs)
+    expected, other = (jpeg_model, own) if jpeg else (own, jpeg_model)
     assert (read(target) == expected).all()
     assert (read(target) != other).any()
 
@@ -72,12 +72,12 @@ def test_what_is_doubled_twice_has_lost_the_traces_of_jpeg(two_models: Path, tmp
     source, target = saved(tmp_path / "photo.jpg", quality=75), tmp_path / "photo_4x.png"
     upscaler = Upscaler(artifact.read(two_models))
     list(double_file(upscaler, source, target, Options(times=2)))
-    assert (read(target) == upscaler.upscale(upscaler.upscale(read(source), damaged=True))).all()
+    assert (read(target) == upscaler.upscale(upscaler.upscale(read(source), jpeg=True))).all()
 
 
 def test_a_model_without_one_for_jpegs_doubles_them_itself(tiny_model: Path) -> None:
     upscaler = Upscaler(artifact.read(tiny_model))
-    assert (upscaler.upscale(PHOTO, damaged=True) == upscaler.upscale(PHOTO)).all()
+    assert (upscaler.upscale(PHOTO, jpeg=True) == upscaler.upscale(PHOTO)).all()
 
 
 def test_the_revision_tells_of_both(two_models: Path, tiny_model: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_model_for_jpegs_that_is_broken_or_missing_is_refused(two_models: Path
 def test_a_model_for_jpegs_of_another_size_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     wider = write_tiny_model(tmp_path / "wider", width=5)
     with pytest.raises(ModelError, match="is 5x1 beside 4x1"):
-        write_tiny_model(tmp_path / "model", for_jpegs=wider)
+        write_tiny_model(tmp_path / "model", jpeg_model=wider)
     assert not (tmp_path / "model").exists()
 
 
@@ -105,5 +105,5 @@ def test_a_model_for_jpegs_that_holds_one_itself_is_refused_and_nothing_is_writt
     two_models: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelError, match=r"holds a model for JPEGs itself; give .*jpegs"):
-        write_tiny_model(tmp_path / "model", for_jpegs=two_models)
+        write_tiny_model(tmp_path / "model", jpeg_model=two_models)
     assert not (tmp_path / "model").exists()

@@ -58,7 +58,7 @@ def test_a_pulled_model_is_the_commit_that_the_branch_stands_at(hub: Hub, files:
 
 def test_a_model_for_jpegs_comes_with_it(hub: Hub, two_models: Path) -> None:
     hub.create(NAME, files=files_of(two_models))
-    pulled = find.model(NAME).for_jpegs
+    pulled = find.model(NAME).jpeg_model
     assert pulled
     assert pulled.weights_file.read_bytes() == (two_models / "jpegs" / "model.safetensors").read_bytes()
 

@@ -32,9 +32,9 @@ CONFIG, WEIGHTS, METRICS, CARD, DATA = (
 )
 
 FILES = (WEIGHTS, METRICS, CARD, DATA, CONFIG)
-_FOR_JPEGS = "jpegs"
-_CONFIG_FOR_JPEGS = f"{_FOR_JPEGS}/{CONFIG}"
-FILES_FOR_JPEGS = tuple(f"{_FOR_JPEGS}/{file}" for file in (WEIGHTS, METRICS, CONFIG))  # the order of writing
+_JPEG_MODEL = "jpegs"
+_JPEG_MODEL_CONFIG = f"{_JPEG_MODEL}/{CONFIG}"
+JPEG_MODEL_FILES = tuple(f"{_JPEG_MODEL}/{file}" for file in (WEIGHTS, METRICS, CONFIG))  # the order of writing
 
 # Bounds on what a model from elsewhere may say of itself; those on the network are in `architecture`
 MAX_MEMBERS = 256
@@ -106,7 +106,7 @@ class Origin(Enum):
 class Artifact:
     """A model on the disk. `revision` is the Hub's commit, or the first digits of the SHA-256 of all weights.
 
-    for_jpegs: what upscales JPEG input in its place, of the same architecture.
+    jpeg_model: what upscales JPEG input in its place, of the same architecture.
     """
 
     folder: Path
@@ -114,14 +114,14 @@ class Artifact:
     revision: str
     config: ModelConfig
     metrics: dict[str, Any]
-    for_jpegs: "Artifact | None" = None
+    jpeg_model: "Artifact | None" = None
     origin: Origin = Origin.FOLDER
 
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the files in its folder that it consists of."""
-        for_jpegs = FILES_FOR_JPEGS if self.for_jpegs else ()
-        return (*(file for file in FILES if (self.folder / file).exists()), *for_jpegs)
+        jpeg_model = JPEG_MODEL_FILES if self.jpeg_model else ()
+        return (*(file for file in FILES if (self.folder / file).exists()), *jpeg_model)
 
     @property
     def weights_file(self) -> Path:
@@ -139,16 +139,16 @@ def write(
     weights: Weights,
     metrics: dict[str, Any],
     card: str,
-    for_jpegs: Artifact | None = None,
+    jpeg_model: Artifact | None = None,
 ) -> Artifact:
     """Write an artifact; config.json comes last, with the other files' hashes, so a part-written one is not read.
 
-    `for_jpegs` is copied into the folder. Raises ModelError if an array is missing or misshaped, or `for_jpegs` is of
+    `jpeg_model` is copied into the folder. Raises ModelError if an array is missing or misshaped, or `jpeg_model` is of
     another size, or holds one itself.
     """
     weights_file.check(weights, config.architecture, config.networks)
-    if for_jpegs:
-        _check_fits(config, for_jpegs)
+    if jpeg_model:
+        _check_fits(config, jpeg_model)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
@@ -156,9 +156,9 @@ def write(
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     write_text(folder / CARD, card)
     hashed = [WEIGHTS]
-    if for_jpegs:
-        _copy_for_jpegs(for_jpegs, folder)
-        hashed.append(_CONFIG_FOR_JPEGS)
+    if jpeg_model:
+        _copy_jpeg_model(jpeg_model, folder)
+        hashed.append(_JPEG_MODEL_CONFIG)
     hashes = {name: sha256(folder / name) for name in hashed}
     config = config.model_copy(update={"sha256": hashes})
     write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
@@ -175,17 +175,17 @@ def read(
     """
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a model: it has no {CONFIG}; give the folder of an artifact")
-    for file in (*FILES, *FILES_FOR_JPEGS):
+    for file in (*FILES, *JPEG_MODEL_FILES):
         _check_file(folder, file)
     config = _read_network(folder)
-    for_jpegs = _read_for_jpegs(folder, config)
+    jpeg_model = _read_jpeg_model(folder, config)
     return Artifact(
         folder=folder,
         name=name or folder.resolve().name,
-        revision=revision or _revision(config, for_jpegs),
+        revision=revision or _revision(config, jpeg_model),
         config=config,
         metrics=_read_metrics(folder / METRICS),
-        for_jpegs=for_jpegs,
+        jpeg_model=jpeg_model,
         origin=origin,
     )
 
@@ -209,9 +209,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _copy_for_jpegs(model: Artifact, folder: Path) -> None:
-    (folder / _FOR_JPEGS).mkdir(exist_ok=True)
-    for file in map(Path, FILES_FOR_JPEGS):
+def _copy_jpeg_model(model: Artifact, folder: Path) -> None:
+    (folder / _JPEG_MODEL).mkdir(exist_ok=True)
+    for file in map(Path, JPEG_MODEL_FILES):
         with atomic_path(folder / file) as temporary:
             temporary.write_bytes((model.folder / file.name).read_bytes())
 
@@ -243,33 +243,33 @@ def _check_hash(folder: Path, file: str, config: ModelConfig) -> None:
         raise ModelError(f"{file} in {folder} is not what {CONFIG} says (SHA-256); fetch or write it again")
 
 
-def _read_for_jpegs(folder: Path, config: ModelConfig) -> Artifact | None:
-    if _CONFIG_FOR_JPEGS not in config.sha256:
+def _read_jpeg_model(folder: Path, config: ModelConfig) -> Artifact | None:
+    if _JPEG_MODEL_CONFIG not in config.sha256:
         return None
-    _check_hash(folder, _CONFIG_FOR_JPEGS, config)
-    inner = folder / _FOR_JPEGS
+    _check_hash(folder, _JPEG_MODEL_CONFIG, config)
+    inner = folder / _JPEG_MODEL
     own = _read_network(inner)
-    if _CONFIG_FOR_JPEGS in own.sha256:
+    if _JPEG_MODEL_CONFIG in own.sha256:
         raise ModelError(f"{inner} holds a model for JPEGs itself; give {folder} one network for them")
     model = Artifact(inner, inner.name, _revision(own, None), own, _read_metrics(inner / METRICS))
     _check_fits(config, model)
     return model
 
 
-def _check_fits(config: ModelConfig, for_jpegs: Artifact) -> None:
-    if for_jpegs.for_jpegs:
-        raise ModelError(f"{for_jpegs.folder} holds a model for JPEGs itself; give {for_jpegs.for_jpegs.folder}")
-    if for_jpegs.config.architecture != config.architecture:
-        sizes = [f"{size.width}x{size.depth}" for size in (for_jpegs.config.architecture, config.architecture)]
+def _check_fits(config: ModelConfig, jpeg_model: Artifact) -> None:
+    if jpeg_model.jpeg_model:
+        raise ModelError(f"{jpeg_model.folder} holds a model for JPEGs itself; give {jpeg_model.jpeg_model.folder}")
+    if jpeg_model.config.architecture != config.architecture:
+        sizes = [f"{size.width}x{size.depth}" for size in (jpeg_model.config.architecture, config.architecture)]
         raise ModelError(
-            f"{for_jpegs.folder}, for JPEGs, is {sizes[0]} beside {sizes[1]}; combine networks of one size"
+            f"{jpeg_model.folder}, for JPEGs, is {sizes[0]} beside {sizes[1]}; combine networks of one size"
         )
 
 
-def _revision(config: ModelConfig, for_jpegs: Artifact | None) -> str:
+def _revision(config: ModelConfig, jpeg_model: Artifact | None) -> str:
     own = config.sha256[WEIGHTS]
-    if for_jpegs:
-        own = hashlib.sha256((own + for_jpegs.config.sha256[WEIGHTS]).encode()).hexdigest()
+    if jpeg_model:
+        own = hashlib.sha256((own + jpeg_model.config.sha256[WEIGHTS]).encode()).hexdigest()
     return own[:12]
 
 

@@ -16,7 +16,7 @@ TIMEOUT = 10.0  # seconds without a byte
 DEADLINE = 600.0  # seconds for a whole model, because a trickle never runs into TIMEOUT
 TOKENS = "huggingface.co/settings/tokens"
 
-_FILES = [*artifact.FILES, *artifact.FILES_FOR_JPEGS]
+_FILES = [*artifact.FILES, *artifact.JPEG_MODEL_FILES]
 _COMMIT = re.compile("[0-9a-f]{40}")
 MAX_BYTES = sum(map(artifact.limit, _FILES))
 

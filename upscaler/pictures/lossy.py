@@ -10,7 +10,7 @@ MOST_QUALITY = 97  # of JPEGs whose traces a network that knows them doubles bet
 _TABLE = 3688
 
 
-def is_damaged(image: Image.Image, path: Path) -> bool:
+def is_lossy(image: Image.Image, path: Path) -> bool:
     """Whether an opened file is a JPEG of quality 97 or less, or a lossy WebP, whose quality cannot be told."""
     if image.format == "WEBP":
         return _is_lossy_webp(path)

@@ -57,7 +57,7 @@ class Header:
 
     width, height: of the first frame, upright. sizes: the number of frames of each width and height, as stored.
     channels, depth: of one pixel, depth in bits. loops: how often an animation is shown (0: for ever, None: not said).
-    still_first: an APNG's first picture is not part of its animation. damaged: lossy compression left traces.
+    still_first: an APNG's first picture is not part of its animation. jpeg: lossy compression left traces.
     """
 
     path: Path
@@ -71,7 +71,7 @@ class Header:
     orientation: int
     loops: int | None
     still_first: bool
-    damaged: bool
+    jpeg: bool
     metadata: Metadata
 
     @property
@@ -124,7 +124,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             orientation=stored,
             loops=image.info.get("loop"),
             still_first=bool(image.info.get("default_image")),
-            damaged=lossy.is_damaged(image, path),
+            jpeg=lossy.is_lossy(image, path),
             metadata=_metadata(image, path),
         )
 
