@@ -78,7 +78,7 @@ def run(config: SpaceConfig) -> None:
 
 def check(config: SpaceConfig) -> None:
     """Raise PushError if the Space has no proper name, or something is to be set that the app does not read."""
-    with hub.asking(config.space):
+    with hub.plain_errors(config.space):
         validate_repo_id(config.space)
     if "/" not in config.space:
         raise PushError(f"{config.space!r} does not say whose it is; give user/name")
@@ -167,7 +167,7 @@ def upload(config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> s
     if _is_reference(config.model):
         find.model(config.model)
     try:
-        with hub.asking(config.space):
+        with hub.plain_errors(config.space):
             return _upload(HfApi(), config, folder, variables)
     except (HubUnreachableError, RuntimeError) as error:  # RuntimeError: a large file did not get through
         raise PushError(f"the connection to the Hub broke off; {config.space} serves what it did; try again") from error

@@ -29,7 +29,7 @@ class PublishConfig:
 
 def run(config: PublishConfig) -> None:
     """Publish the model and print the commit's address. Raises EnsembleError or ModelError; then nothing is there."""
-    with hub.asking(config.repo):
+    with hub.plain_errors(config.repo):
         validate_repo_id(config.repo)
     if "/" not in config.repo:
         raise EnsembleError(f"{config.repo!r} does not say whose it is; give user/name")
@@ -61,7 +61,7 @@ def upload(files: Files, config: PublishConfig) -> str:
     if get_token() is None:
         raise EnsembleError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
     try:
-        with hub.asking(config.repo):
+        with hub.plain_errors(config.repo):
             return _commit(HfApi(), files, config)
     except (HubUnreachableError, RuntimeError) as error:  # RuntimeError: a large file did not get through
         raise EnsembleError(

@@ -152,7 +152,7 @@ class App:
         before = self.monitor.latest.finished
         yield self.unchanged(ASKING)
         for item in self._until_found(self.monitor.refresh()):
-            yield self.shown(item, said_of(item, before)) if isinstance(item, View) else busy(item)
+            yield self.shown(item, unchanged_note(item, before)) if isinstance(item, View) else busy(item)
 
     def show(self, day: str | None, request: gr.Request) -> Iterator[list[Any]]:
         """Show a day that was picked; those that are not in the cache are counted."""
@@ -250,7 +250,7 @@ def skipped(count: int) -> list[Any]:
     return [gr.skip()] * count
 
 
-def said_of(view: View, before: Finished | None) -> str:
+def unchanged_note(view: View, before: Finished | None) -> str:
     """That nothing is new, if a look found what was there before."""
     same = view.finished is not None and before is not None and view.finished.entry.date == before.entry.date
     return "Nothing is new: this is NASA's newest picture." if same and not view.note else ""

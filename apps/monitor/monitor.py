@@ -15,9 +15,9 @@ from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Cache, Finished
 from apps.monitor.errors import ApodError
 from apps.monitor.fetch import NotThereError, UnavailableError
-from apps.monitor.flights import Flights
 from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
+from apps.monitor.request_coalescing import RequestCoalescing
 from apps.serving.messages import Update
 from apps.serving.worker import Worker
 from upscaler.command import sentence_for
@@ -59,7 +59,7 @@ class Monitor:
         self._client, self._worker, self._model = client, worker, model
         self.cache, self.recorder = cache, recorder
         self._now = now
-        self._flights: Flights[News] = Flights()
+        self._requests_under_way: RequestCoalescing[News] = RequestCoalescing()
         self._cores = threading.Lock()
         self._broken: dict[dt.date, tuple[float, str]] = {}
         self._next_look = self._next_refresh = 0.0
@@ -88,7 +88,7 @@ class Monitor:
 
     def look(self) -> Iterator[News]:
         """Ask NASA for the newest picture and double it if it is new; the last news is a View."""
-        return self._flights.follow("newest", self._look)
+        return self._requests_under_way.follow("newest", self._look)
 
     def refresh(self) -> Iterator[News]:
         """Look for a visitor: join a look under way or start one, at most one a minute for all visitors together.
@@ -99,13 +99,13 @@ class Monitor:
             latest = self.latest
             note = f"NASA was asked less than a minute ago, and this is what it had. {latest.note}".rstrip()
             return iter([replace(latest, note=note)])
-        return self._flights.follow("newest", self._refresh)
+        return self._requests_under_way.follow("newest", self._refresh)
 
     def show(self, day: dt.date) -> Iterator[News]:
         """Show a day, or the latest earlier one that has a picture; the last news is a View."""
         if finished := self.cache.find(day):
             return iter([View(finished)])
-        return self._flights.follow(day, lambda: self._show(day))
+        return self._requests_under_way.follow(day, lambda: self._show(day))
 
     def keep_looking(self, stop: threading.Event) -> None:
         """Look whenever it is due, at least once an hour, until `stop` is set; no failure ends it.
@@ -116,7 +116,7 @@ class Monitor:
             if self.is_due:
                 try:
                     self.recorder.exchange()
-                    for _ in self._flights.follow("newest", self._look):
+                    for _ in self._requests_under_way.follow("newest", self._look):
                         pass
                 except Exception:
                     log.exception("the look for a new picture failed; it is tried again in an hour")
@@ -125,7 +125,7 @@ class Monitor:
 
     def finish(self) -> None:
         """Wait for the work that is under way, measuring included."""
-        self._flights.wait()
+        self._requests_under_way.wait()
 
     def _refresh(self) -> Iterator[News]:
         try:
@@ -203,7 +203,7 @@ class Monitor:
     def _start_measuring(self, view: View) -> None:
         """Measure what is shown, beside the look: nobody needs to wait for that."""
         if finished := view.finished:
-            self._flights.start(("measure", finished.entry.date), lambda: self._measure(finished))
+            self._requests_under_way.start(("measure", finished.entry.date), lambda: self._measure(finished))
 
     def _measure(self, finished: Finished) -> Iterator[News]:
         try:

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import altair
 import gradio as gr
 
-from apps.monitor import cleaning, pictures, watch
+from apps.monitor import cleaning, outliers, pictures
 from apps.monitor.cache import Finished
 from apps.monitor.history import Row
-from apps.monitor.watch import Mark
+from apps.monitor.outliers import Mark
 
 # System fonts: the default theme asks another host for its own.
 THEME = gr.themes.Default(
@@ -112,7 +112,7 @@ def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
     """The gain over bicubic interpolation by day, days that stand out marked, and that of the test set as a line."""
     days = [
         {"day": row.day, "gain": round(row.gain, 3), "mark": str(mark), "title": row.title}
-        for row, mark in zip(rows, watch.marks(rows), strict=True)
+        for row, mark in zip(rows, outliers.marks(rows), strict=True)
     ]
     marks, colours = [str(mark) for mark in COLOURS], list(COLOURS.values())
     data = altair.Data(values=days)  # type: ignore[no-untyped-call]

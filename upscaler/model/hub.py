@@ -48,7 +48,7 @@ def _fetch(repo: str, revision: str | None, again: bool = False) -> Path:
 
 
 def _cached(repo: str, revision: str | None) -> Path:
-    with asking(repo, revision):
+    with plain_errors(repo, revision):
         from huggingface_hub import snapshot_download
 
         return Path(snapshot_download(repo, revision=revision, allow_patterns=_FILES, local_files_only=True))
@@ -56,7 +56,7 @@ def _cached(repo: str, revision: str | None) -> Path:
 
 def _download(repo: str, revision: str | None, again: bool) -> Path:
     """Fetch the artifact's files, and no other, after their sizes were asked."""
-    with asking(repo, revision):
+    with plain_errors(repo, revision):
         from huggingface_hub import HfApi, snapshot_download
 
         said = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT)
@@ -121,7 +121,7 @@ def _read(folder: Path, repo: str) -> Artifact:
 
 
 @contextmanager
-def asking(repo: str, revision: str | None = None) -> Iterator[None]:
+def plain_errors(repo: str, revision: str | None = None) -> Iterator[None]:
     """Turn the errors of the Hub's client into HubError: HubUnreachableError where the Hub does not answer."""
     # imported here, because it takes as long as all else and most programs need no Hub
     import httpx2

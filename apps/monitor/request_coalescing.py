@@ -1,4 +1,4 @@
-"""One piece of work, however many wait for it."""
+"""Request coalescing: one piece of work, however many wait for it."""
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 News = TypeVar("News")
 
 
-class Flight(Generic[News]):
+class SharedWork(Generic[News]):
     """A generator that runs in a thread of its own, and whose latest news many may follow."""
 
     def __init__(self, work: Callable[[], Iterator[News]]) -> None:
@@ -17,14 +17,14 @@ class Flight(Generic[News]):
         self._latest: News | None = None
         self._count = 0
         self._error: BaseException | None = None
-        self._landed = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     @property
-    def landed(self) -> bool:
+    def ended(self) -> bool:
         """Whether the work has ended."""
-        return self._landed
+        return self._ended
 
     def wait(self) -> None:
         """Wait for the work to end."""
@@ -35,12 +35,12 @@ class Flight(Generic[News]):
         seen = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda seen=seen: self._count > seen or self._landed)  # type: ignore[misc]
-                news, count, landed = self._latest, self._count, self._landed
+                self._changed.wait_for(lambda seen=seen: self._count > seen or self._ended)  # type: ignore[misc]
+                news, count, ended = self._latest, self._count, self._ended
             if news is not None and count > seen:
                 seen = count
                 yield news
-            elif landed:
+            elif ended:
                 break
         if self._error:
             raise self._error
@@ -55,35 +55,35 @@ class Flight(Generic[News]):
         except Exception as failure:  # handed to those who follow
             error = failure
         with self._changed:
-            self._error, self._landed = error, True
+            self._error, self._ended = error, True
             self._changed.notify_all()
 
 
-class Flights(Generic[News]):
+class RequestCoalescing(Generic[News]):
     """Work under way, by key: who asks for the same joins it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, Flight[News]] = {}
+        self._under_way: dict[Hashable, SharedWork[News]] = {}
 
     def follow(self, key: Hashable, work: Callable[[], Iterator[News]]) -> Iterator[News]:
         """Follow the work of this key, started if it is not under way."""
         return self.start(key, work).follow()
 
-    def start(self, key: Hashable, work: Callable[[], Iterator[News]]) -> Flight[News]:
+    def start(self, key: Hashable, work: Callable[[], Iterator[News]]) -> SharedWork[News]:
         """The work of this key, started if it is not under way."""
         with self._lock:
-            self._under_way = {k: flight for k, flight in self._under_way.items() if not flight.landed}
+            self._under_way = {k: shared for k, shared in self._under_way.items() if not shared.ended}
             if key not in self._under_way:
-                self._under_way[key] = Flight(work)
+                self._under_way[key] = SharedWork(work)
             return self._under_way[key]
 
     def wait(self) -> None:
         """Wait for all work that is under way to end, and for what it starts."""
-        while under_way := [flight for flight in self._all() if not flight.landed]:
-            for flight in under_way:
-                flight.wait()
+        while under_way := [shared for shared in self._all() if not shared.ended]:
+            for shared in under_way:
+                shared.wait()
 
-    def _all(self) -> list[Flight[News]]:
+    def _all(self) -> list[SharedWork[News]]:
         with self._lock:
             return list(self._under_way.values())
