@@ -20,7 +20,7 @@ _THEME = gr.themes.Default(
 
 
 def look(app: Path) -> dict[str, Any]:
-    """Return Gradio's options for the page of the app in a folder: the theme, shared styles and scripts, and its own."""
+    """Return Gradio's options for an app's page, whose folder it is: theme, shared styles and scripts, its own."""
     scripts = (_HERE / "look.js", app / "page.js")
     return {
         "theme": _THEME,
