@@ -72,7 +72,11 @@ def test_what_the_model_says_of_its_data_goes_with_it(ready: tuple[Hub, str], ti
 def test_a_model_for_jpegs_goes_with_it(ready: tuple[Hub, str], two_models: Path) -> None:
     hub, _ = ready
     publish.run(PublishConfig(str(two_models), REPO))
-    assert hub.model(REPO).files().keys() - {".gitattributes"} == FILES | set(artifact.JPEG_MODEL_FILES)
+    assert hub.model(REPO).files().keys() - {".gitattributes"} == {
+        *FILES,
+        *artifact.JPEG_MODEL_FILES,
+        "jpegs/model.onnx",
+    }
     pulled, original = find.model(REPO).jpeg_model, artifact.read(two_models).jpeg_model
     assert pulled and original
     assert pulled.config == original.config
