@@ -119,22 +119,22 @@ def test_max_pixels_is_in_megapixels(tmp_path: Path, tiny_model: Path) -> None:
 
 def test_an_input_that_is_the_output(tmp_path: Path) -> None:
     source = save(tmp_path / "a.png")
-    with pytest.raises(PictureError, match="is an input as well"):
+    with pytest.raises(PictureError, match="is both an input and an output"):
         tasks((source,), Naming(source, None, "_2x"), recursive=False)
-    with pytest.raises(PictureError, match="is an input as well"):
+    with pytest.raises(PictureError, match="is both an input and an output"):
         tasks((tmp_path,), Naming(tmp_path, None, "_2x"), recursive=False)
 
 
 def test_two_inputs_of_one_name(tmp_path: Path) -> None:
     a, b = save(tmp_path / "a.png"), save(tmp_path / "a.jpg")
     naming = Naming(None, ".webp", "_2x")
-    with pytest.raises(PictureError, match="would both become"):
+    with pytest.raises(PictureError, match="would both be written to"):
         tasks((a, b), naming, recursive=False)
     assert tasks((a,), naming, recursive=False) == [Task(a, tmp_path / "a_2x.webp")]
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="holds no picture"):
+    with pytest.raises(PictureError, match="contains no pictures"):
         tasks((tmp_path,), Naming(None, None, "_2x"), recursive=False)
 
 
