@@ -6,7 +6,7 @@ from upscaler import Limits
 from upscaler.engines.cores import cores
 from upscaler.pictures import budget
 
-_MEMORY_SHARE = 0.75  # of what the machine has left when the app starts
+_MEMORY_SHARE = 0.75  # of the memory available at start
 _SECONDS = 30 * 60.0
 
 
@@ -14,7 +14,7 @@ _SECONDS = 30 * 60.0
 class JobLimits:
     """`memory` of the job's process in bytes, CPU and wall-clock time in seconds; the rest as in `Limits`."""
 
-    memory: int = field(default_factory=lambda: int(_MEMORY_SHARE * budget.left()))
+    memory: int = field(default_factory=lambda: int(_MEMORY_SHARE * budget.available_memory()))
     cpu_seconds: float = field(default_factory=lambda: _SECONDS * cores())
     seconds: float = _SECONDS
     frames: int = 1_000

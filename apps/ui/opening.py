@@ -54,7 +54,7 @@ def _known(path: Path) -> pyvips.Image | None:
 
 def _check_memory(path: Path) -> None:
     header = read_header(path)
-    if DECODED * header.width * header.height > budget.left() // 2:
+    if DECODED * header.width * header.height > budget.available_memory() // 2:
         raise PictureError(f"{path.name} is too large to be looked at just now; download it instead")
 
 
