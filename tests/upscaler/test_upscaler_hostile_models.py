@@ -99,7 +99,7 @@ def test_json_that_is_none_of_ours_is_refused(tiny_model: Path, file: str, conte
 @pytest.mark.parametrize("file", ["config.json", "metrics.json", "README.md", "model.safetensors"])
 def test_a_file_that_is_too_long_is_refused_unread(tiny_model: Path, file: str) -> None:
     os.truncate(tiny_model / file, 1 << 40)  # takes no room on the disk
-    assert "is longer than" in refusal(tiny_model)
+    assert "exceeds the limit of" in refusal(tiny_model)
 
 
 def test_a_weights_file_longer_than_its_network_is_refused(tiny_model: Path) -> None:
@@ -215,7 +215,7 @@ def test_models_for_jpegs_in_models_for_jpegs_end_soon(two_models: Path) -> None
     (inner / "jpegs").mkdir()
     replace(inner, "jpegs/config.json", content)
     replace(two_models, "jpegs/config.json", (inner / "config.json").read_bytes())
-    assert "holds a model for JPEGs itself" in refusal(two_models)
+    assert "has a JPEG network itself" in refusal(two_models)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

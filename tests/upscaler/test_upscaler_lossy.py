@@ -87,10 +87,10 @@ def test_the_revision_tells_of_both(two_models: Path, tiny_model: Path) -> None:
 def test_a_model_for_jpegs_that_is_broken_or_missing_is_refused(two_models: Path) -> None:
     weights = two_models / "jpegs" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.raises(ModelError, match=r"model.safetensors in .*jpegs is not what config.json says"):
+    with pytest.raises(ModelError, match=r"model.safetensors in .*jpegs does not match its SHA-256 in config.json"):
         artifact.read(two_models)
     (two_models / "jpegs" / "config.json").unlink()
-    with pytest.raises(ModelError, match=r"lacks jpegs/config.json"):
+    with pytest.raises(ModelError, match=r"has no jpegs/config.json"):
         artifact.read(two_models)
 
 
@@ -104,6 +104,6 @@ def test_a_model_for_jpegs_of_another_size_is_refused_and_nothing_is_written(tmp
 def test_a_model_for_jpegs_that_holds_one_itself_is_refused_and_nothing_is_written(
     two_models: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelError, match=r"holds a model for JPEGs itself; give .*jpegs"):
+    with pytest.raises(ModelError, match=r"has a JPEG network itself; give .*jpegs"):
         write_tiny_model(tmp_path / "model", jpeg_model=two_models)
     assert not (tmp_path / "model").exists()

@@ -229,5 +229,5 @@ def test_an_artifact_that_is_not_as_it_should_be(
 
 
 def test_a_model_that_is_none(photo: Path) -> None:
-    with pytest.raises(SystemExit, match="there is no model"):
+    with pytest.raises(SystemExit, match="does not exist"):
         main([str(photo), "--model", "nothing"])
