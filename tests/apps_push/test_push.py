@@ -223,7 +223,7 @@ def test_a_space_of_another_app_stays_as_it_is(hub: Hub) -> None:
 def test_an_upload_that_breaks_off_leaves_the_version_before(hub: Hub, place: str) -> None:
     space = hub.create(SPACE, "space")
     hub.breaks_at = place
-    with pytest.raises(PushError, match="serves what it did"):
+    with pytest.raises(PushError, match="still serves its previous files"):
         push.run(SpaceConfig("ui", SPACE))
     assert len(space.commits) == 1
 

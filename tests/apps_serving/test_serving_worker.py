@@ -84,13 +84,13 @@ def test_a_refusal_is_a_sentence_and_keeps_the_process(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("job", "sentence"),
     [
-        ("fail", "cannot be worked on"),
-        ("crash", "ended the program that reads it"),
-        ("exit", "ended the program that reads it"),
+        ("fail", "cannot be processed"),
+        ("crash", "crashed the program that reads it"),
+        ("exit", "crashed the program that reads it"),
         ("end as out of memory", "needed more memory than this machine has"),
-        ("answer nonsense", "ended the program that reads it"),
-        ("answer at length", "ended the program that reads it"),
-        ("answer a lie", "ended the program that reads it"),
+        ("answer nonsense", "crashed the program that reads it"),
+        ("answer at length", "crashed the program that reads it"),
+        ("answer a lie", "crashed the program that reads it"),
     ],
 )
 def test_a_crash_costs_one_sentence(worker: Worker, job: str, sentence: str) -> None:
@@ -179,7 +179,7 @@ def test_an_error_of_the_system_is_the_same_error_here(worker: Worker) -> None:
 def test_a_result_that_is_not_as_agreed_ends_the_process(worker: Worker) -> None:
     before = result(worker, "count", to=4)["process"]
     assert isinstance([*worker.run("count", {"to": 4}, Counted)][-1], Counted)
-    with pytest.raises(WorkerError, match="cannot be worked on"):
+    with pytest.raises(WorkerError, match="cannot be processed"):
         list(worker.run("count", {"to": 5}, Counted))
     assert result(worker, "count", to=4)["process"] != before
 

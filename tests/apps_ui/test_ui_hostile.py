@@ -39,7 +39,7 @@ def test_a_hostile_picture_costs_one_sentence(worker: Worker, tmp_path: Path, na
     assert len(work.failed) == 1
     assert work.failed[0].startswith(name) and work.failed[0].endswith(".") and "\n" not in work.failed[0]
     assert not any(
-        said in work.failed[0] for said in ("took", "ended", "memory", "--max-pixels", "cannot be worked on")
+        said in work.failed[0] for said in ("took", "crashed", "memory", "--max-pixels", "cannot be processed")
     )
 
 
