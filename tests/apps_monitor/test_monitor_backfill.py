@@ -63,7 +63,7 @@ def test_days_without_a_picture_are_left_out_with_the_reason(client: Client, rec
     nasa.add(day(1), file=b"<html>not found</html>")
     nasa.add(day(2))
     video, broken, good = backfill(client, recorder, 3, TODAY)
-    assert "left out, it is a video" in video
+    assert "skipped: it is a video" in video
     assert "no picture, or a broken one" in broken
     assert "dB over bicubic" in good
     assert [row.day for row in recorder.history.rows()] == [day(2)]

@@ -95,7 +95,7 @@ LACKS: dict[str, tuple[dict[str, Any], str]] = {
     "animation": ({"file": gif()}, "is an animation"),
     "foreign host": ({"hdurl": "https://example.org/a.jpg"}, "not NASA's"),
     "private host": ({"hdurl": "http://10.0.0.1/a.jpg"}, "not NASA's"),
-    "gone": ({"hdurl": "HOME/picture/gone.jpg"}, "cannot be had"),
+    "gone": ({"hdurl": "HOME/picture/gone.jpg"}, "cannot be fetched"),
 }
 
 
@@ -150,7 +150,7 @@ def test_an_entry_of_another_day_is_refused(monitor: Monitor, nasa: Nasa) -> Non
     nasa.days[YESTERDAY] = nasa.days[TODAY]
     view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
     assert view.finished is None
-    assert "answered with 2026-11-23 when 2026-11-22 was asked for" in view.note
+    assert "answered with 2026-11-23 to a request for 2026-11-22" in view.note
 
 
 def test_a_list_where_one_entry_was_due_is_refused(monitor: Monitor, nasa: Nasa) -> None:

@@ -154,7 +154,7 @@ def test_silence_ends_in_a_sentence(site: Site, fetcher: Fetcher, monkeypatch: p
 )
 def test_only_https_to_nasa_is_let_out(fetcher: Fetcher, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("it was looked up"))
-    with pytest.raises(RefusedError, match=r"not NASA's|cannot be read|characters"):
+    with pytest.raises(RefusedError, match=r"not NASA's|not a valid URL|characters"):
         fetcher.get(address, 100)
 
 
@@ -271,7 +271,7 @@ def test_a_broken_answer_ends_in_one_sentence(clock: Clock, answer: bytes) -> No
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "deflate"])
 def test_only_gzip_is_unpacked(site: Site, fetcher: Fetcher, encoding: str) -> None:
     site.answers = [(200, {"Content-Encoding": encoding}, b"here")]
-    with pytest.raises(RefusedError, match="not asked for"):
+    with pytest.raises(RefusedError, match="unsupported encoding"):
         fetcher.get(site.address, 100)
 
 

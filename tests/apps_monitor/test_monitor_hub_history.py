@@ -71,7 +71,7 @@ def test_two_monitors_meet_in_one_repository(hub: Hub, tmp_path: Path) -> None:
 def test_one_who_was_slower_does_not_overwrite(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slower, faster = history_with(tmp_path / "a", "2026-01-01"), history_with(tmp_path / "b", "2026-01-02")
     mirror = HubHistory(REPO)
-    there = mirror._there
+    there = mirror._download
 
     def overtaken(revision: str | None) -> list[Row]:
         rows = there(revision)
@@ -79,7 +79,7 @@ def test_one_who_was_slower_does_not_overwrite(hub: Hub, tmp_path: Path, monkeyp
         return rows
 
     with monkeypatch.context() as patched:
-        patched.setattr(mirror, "_there", overtaken)
+        patched.setattr(mirror, "_download", overtaken)
         with pytest.raises(HubHistoryError, match="not up to date"):
             mirror.exchange(slower)
     assert copied(hub) == ["2026-01-02"]

@@ -29,13 +29,13 @@ def test_an_open_page_hears_of_a_newer_picture_once(app: App, nasa: Nasa) -> Non
     *_, shown = app.visit()
     app.monitor.finish()
     day, _ = shown[-1].split()
-    measured = app.passing_time(f"{day} 0")  # of a page that was shown before the day was measured
+    measured = app.poll(f"{day} 0")  # of a page that was shown before the day was measured
     assert is_skipped(measured[0])
-    assert all(map(is_skipped, app.passing_time(measured[-1])))
+    assert all(map(is_skipped, app.poll(measured[-1])))
     nasa.add("2026-11-23")
     list(app.monitor.look())
     app.monitor.finish()
-    told = app.passing_time(measured[-1])
+    told = app.poll(measured[-1])
     assert "A newer picture is here" in told[0]
     assert all(map(is_skipped, told[1:5]))
-    assert all(map(is_skipped, app.passing_time(told[-1])))
+    assert all(map(is_skipped, app.poll(told[-1])))
