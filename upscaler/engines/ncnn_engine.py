@@ -44,6 +44,7 @@ class NcnnEngine:
         self._memory = _ThreadAllocators()
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
+        """Run the model on inputs; see `Engine.run`."""
         pending: deque[tuple[Key, Future[Planes]]] = deque()
         try:
             for key, planes in inputs:

@@ -41,6 +41,7 @@ class OpenVinoEngine:
         self._streams: int = self._networks.get_property("NUM_STREAMS")
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
+        """Run the model on inputs; see `Engine.run`."""
         ending = self._ending.create_infer_request()
         idle = [self._networks.create_infer_request() for _ in range(2 * self._streams)]
         busy: deque[tuple[Key, ov.InferRequest]] = deque()
