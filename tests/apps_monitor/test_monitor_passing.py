@@ -1,4 +1,4 @@
-"""A page that stays open while days go by."""
+"""A page that stays open for several days."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,7 +24,7 @@ def is_skipped(value: Any) -> bool:
     return isinstance(value, dict) and value == {"__type__": "update"}
 
 
-def test_an_open_page_hears_of_a_newer_picture_once(app: App, nasa: Nasa) -> None:
+def test_an_open_page_is_notified_of_a_newer_picture_once(app: App, nasa: Nasa) -> None:
     nasa.add("2026-11-22")
     *_, shown = app.visit()
     app.monitor.finish()

@@ -1,4 +1,4 @@
-"""The logs of a running app: no names of visitors' files, and little, whatever is asked of it."""
+"""Logs of a running app: no names of visitors' files, and limited in size."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Everything temporary is gone when the app is, however it ends."""
+"""Removal of temporary files at the end of an app."""
 
 import signal
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_a_stopped_app_leaves_no_file_and_no_process(settings: dict[str, str], t
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_what_a_killed_app_left_is_removed_by_the_next(settings: dict[str, str], tmp_path: Path) -> None:
+def test_files_of_a_killed_app_are_removed_by_the_next(settings: dict[str, str], tmp_path: Path) -> None:
     with running_app("apps.ui", settings) as (app, address):
         double(address, tmp_path)
         app.kill()

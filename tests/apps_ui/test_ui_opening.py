@@ -1,4 +1,4 @@
-"""Pictures opened to be looked at: the colours that were doubled, upright, and little memory."""
+"""Opening of pictures for display: colours, orientation and memory."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_looked_at_is_what_was_doubled(picture: Path) -> None:
+def test_displayed_colours_are_those_of_the_result(picture: Path) -> None:
     doubled = next(read_frames(read_header(picture))).pixels
     seen = np.asarray(opening.in_pillow(opening.opened(picture)))
     if doubled.dtype == np.uint16:
@@ -74,7 +74,7 @@ def test_a_colour_profile_is_shown_and_the_location_is_not(tmp_path: Path) -> No
     assert opening.in_pillow(opening.opened(path)).info == {"icc_profile": b"a profile"}
 
 
-def test_what_memory_does_not_allow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_over_the_memory_budget_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.webp"
     Image.fromarray(PHOTO).save(path)
     monkeypatch.setattr(budget, "left", lambda: 2 * 60 * 90)
@@ -97,7 +97,7 @@ print(peak_memory())
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_a_large_picture_is_not_held_in_memory(tmp_path: Path, suffix: str) -> None:
+def test_a_large_picture_takes_little_memory(tmp_path: Path, suffix: str) -> None:
     source, doubled = tmp_path / "a.jpg", tmp_path / f"a_2x{suffix}"
     tile = photo_like(500, 500)
     Image.fromarray(np.tile(tile, (8, 10, 1))).save(source)

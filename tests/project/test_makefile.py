@@ -1,4 +1,4 @@
-"""What make says where something is missing."""
+"""Error messages of make for missing prerequisites."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def make(target: str, python: Path | str, folder: Path) -> subprocess.CompletedP
 
 
 def fake_python(folder: Path, fails_on: str) -> Path:
-    """An interpreter that fails when its program mentions a word."""
+    """An interpreter that fails when its program mentions a given word."""
     path = folder / "fake_python"
     path.write_text(f'#!/bin/sh\ncase "$2" in *{fails_on}*) exit 1;; esac\n')
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Regular expressions over what others send take linear time: all are listed here, and fuzzed."""
+"""Regular expressions on untrusted text: all are listed, and fuzzed for linear time."""
 
 import ast
 import subprocess
@@ -34,7 +34,7 @@ for unit in units:
 
 
 def uses(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield each call of `re`; a pattern that is no literal is "?"."""
+    """Yield each call of `re`; a pattern that is not a literal is "?"."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         assert not (isinstance(node, ast.ImportFrom) and node.module == "re"), "use re.name, or this test is blind"
         match node:

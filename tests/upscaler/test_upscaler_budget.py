@@ -1,4 +1,4 @@
-"""Memory is asked for before work starts, and what is asked for is about what it takes."""
+"""Memory budget: estimates before work starts, close to the measured peak."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = 60, 50
 
 
-def test_a_control_group_limits_what_is_left_and_its_page_cache_is_free(
+def test_a_control_group_limits_memory_and_its_page_cache_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget, "_CGROUP", tmp_path)
@@ -47,7 +47,7 @@ def test_a_small_picture_is_never_refused(tmp_path: Path) -> None:
         budget.check_memory(header, format_of(header.path), times=1, budget=0)
 
 
-def test_frames_and_times_raise_the_need(tmp_path: Path) -> None:
+def test_frames_and_times_raise_the_estimate(tmp_path: Path) -> None:
     frames = [Image.fromarray(photo_like(200, 300, seed)) for seed in range(4)]
     still, moving = tmp_path / "a.png", tmp_path / "a.gif"
     frames[0].save(still)
@@ -111,7 +111,7 @@ def measured(model: Path, source: Path, target: Path, times: int = 1, flips: str
         ("colour", "gif", "avif", 20, 1),
     ],
 )
-def test_the_need_is_what_a_job_takes(
+def test_the_estimate_matches_the_measured_peak(
     tmp_path: Path, tiny_model: Path, kind: str, source: str, target: str, frames: int, times: int
 ) -> None:
     """The model's own share is the peak of a small picture: a budget knows the picture's share alone."""
@@ -127,7 +127,7 @@ def test_the_need_is_what_a_job_takes(
 
 
 @pytest.mark.slow
-def test_flips_take_no_more_memory(tmp_path: Path, tiny_model: Path) -> None:
+def test_the_self_ensemble_takes_no_more_memory(tmp_path: Path, tiny_model: Path) -> None:
     source, doubled = tmp_path / "a.png", tmp_path / "b.png"
     write_picture(source, "colour", 1, (1500, 1000))
     taken = [measured(tiny_model, source, doubled, 1, flips) for flips in ("", "flips")]

@@ -1,4 +1,4 @@
-"""Files in and out: every kind of picture, with what belongs to it."""
+"""Picture files of every kind, with their metadata."""
 
 import struct
 import zlib
@@ -88,7 +88,7 @@ def test_metadata_is_kept_and_corrected(upscaler: Upscaler, camera_photo: Path, 
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
-def test_the_location_can_be_left_out(upscaler: Upscaler, camera_photo: Path, suffix: str) -> None:
+def test_the_location_can_be_removed(upscaler: Upscaler, camera_photo: Path, suffix: str) -> None:
     image = doubled(upscaler, camera_photo, f"x{suffix}", remove_location=True)
     assert not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
     assert image.getexif()[ExifTags.Base.Make] == "Cam"
@@ -109,7 +109,7 @@ def test_pictures_come_out_upright(upscaler: Upscaler, tmp_path: Path, orientati
     assert (np.asarray(image) == np.asarray(expected)).all()
 
 
-def test_exif_behind_the_pixels_of_a_png(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_exif_after_the_pixels_of_a_png_is_kept(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "late.png"
     Image.fromarray(photo_like(20, 30)).save(source)
     data = b"eXIf" + camera_exif(6).tobytes()[6:]
@@ -205,7 +205,7 @@ def test_a_palette_with_transparency(upscaler: Upscaler, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("belongings", [{}, {"icc_profile": b"broken"}])
-def test_cmyk_is_converted_and_said(
+def test_cmyk_is_converted_with_a_warning(
     upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture, belongings: dict[str, bytes]
 ) -> None:
     source = tmp_path / "print.jpg"
@@ -279,7 +279,7 @@ def test_animations_keep_every_frame_and_its_time(
     assert image.info["loop"] == 2
 
 
-def test_a_transparent_animation_shows_nothing_of_the_frame_before(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_a_transparent_animation_does_not_show_the_previous_frame(upscaler: Upscaler, tmp_path: Path) -> None:
     frames = []
     for x in (0, 20):
         frame = Image.new("RGBA", (40, 20), (0, 0, 0, 0))
@@ -318,7 +318,7 @@ def test_pages_of_16_bits(upscaler: Upscaler, tmp_path: Path) -> None:
         assert (pyvips.Image.tiffload(str(tmp_path / "x.tif"), page=n).numpy() == level).all()
 
 
-def test_a_closed_doubling_leaves_no_file(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_cancelling_leaves_no_file(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
     Image.fromarray(photo_like(100, 100)).save(source)
     steps = len(list(double_file(upscaler, source, tmp_path / "whole.png")))
