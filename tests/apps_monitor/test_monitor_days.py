@@ -193,7 +193,7 @@ def test_hourly_checks_continue_after_an_unexpected_failure(
     def pause(seconds: float) -> bool:
         pauses.append(seconds)
         clock.sleep(seconds)
-        monkeypatch.undo()  # from the second look on, doubling works
+        monkeypatch.undo()  # from the second check on, upscaling works
         return stop.set() if len(pauses) == 2 else False
 
     stop.wait = pause  # type: ignore[method-assign,assignment]

@@ -127,7 +127,7 @@ def test_a_silent_server_times_out(site: Site, fetcher: Fetcher, monkeypatch: py
     [
         "https://example.org/a.jpg",
         "https://science.nasa.gov.example.org/a.jpg",
-        "https://example.org\\@science.nasa.gov/a.jpg",  # parsers differ on whose host that is
+        "https://example.org\\@science.nasa.gov/a.jpg",  # parsers disagree about the host
         "https://science.nasa.gov@example.org/a.jpg",
         "https://science.nasa.gov:22/a.jpg",
         "https://anyone@science.nasa.gov/a.jpg",
@@ -308,7 +308,7 @@ def test_no_address_raises_another_error_or_reaches_another_host(fetcher: Fetche
         looked_up.append(host)
         raise socket.gaierror("no such host")
 
-    clock.sleep(10_000)  # past the pause that the last failure brought
+    clock.sleep(10_000)  # after the pause caused by the last failure
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("socket.getaddrinfo", nowhere)
         with pytest.raises(ApodError) as caught:
@@ -327,7 +327,7 @@ def test_any_retry_after_is_parsed_or_ignored(fetcher: Fetcher, header: str) -> 
 
 
 def test_the_checked_address_is_the_one_connected(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([[(2, 1, 6, "", ("93.184.215.14", 443))]])  # a second lookup would be another answer
+    answers = iter([[(2, 1, 6, "", ("93.184.215.14", 443))]])  # a second lookup would return another address
     asked: list[httpx2.Request] = []
 
     async def connect(_: object, request: httpx2.Request) -> httpx2.Response:

@@ -110,9 +110,9 @@ def test_a_removed_picture_is_fetched_again(app: App, gone: str) -> None:
         finished.doubled_path.unlink()
     else:
         shutil.rmtree(app.folder if gone == "all" else finished.folder)
-    said = app.today()
-    assert said["date"] == str(TODAY)
-    assert Path(said["file"].removeprefix("/gradio_api/file=")).is_file()
+    answer = app.today()
+    assert answer["date"] == str(TODAY)
+    assert Path(answer["file"].removeprefix("/gradio_api/file=")).is_file()
     *_, visited = app.visit()
     assert f"{TODAY:%B %Y}" in visited[3]
 
@@ -124,9 +124,9 @@ def test_during_an_outage_the_newest_remaining_picture_is_shown(app: App, nasa: 
     assert app.monitor.latest.finished is not None
     shutil.rmtree(app.monitor.latest.finished.folder)
     nasa.failing = 503
-    said = app.today()
-    assert said["date"] == str(OLD[0])
-    assert "It is tried again at" in said["note"]
+    answer = app.today()
+    assert answer["date"] == str(OLD[0])
+    assert "It is tried again at" in answer["note"]
 
 
 def test_thirty_refreshes_ask_nasa_once_a_minute(monitor: Monitor, nasa: Nasa, clock: Clock) -> None:

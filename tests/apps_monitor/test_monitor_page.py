@@ -29,7 +29,7 @@ PHOTO = ROOT / "apps/ui/samples/butterfly.jpg"  # 768x512, CC BY-SA 4.0
 PATIENCE = 90_000  # milliseconds; machines that run tests may be busy
 TODAY = dt.datetime.now(dt.UTC).date()
 COMMAND = [sys.executable, "-m", "apps.monitor"]
-SECONDS = 5.0  # between two refreshes, where a test cannot wait for a minute
+SECONDS = 5.0  # between two refreshes, because a test cannot wait for a minute
 BRISK = f"from apps.monitor import __main__, monitor; monitor.MINUTE = {SECONDS}; __main__.main()"
 
 
@@ -147,9 +147,9 @@ def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa) -> 
     says(page, "#status", "It is tried again at")
     expect(page.locator("#slider img").first).to_be_visible()
 
-    said = Client(page.url, verbose=False).predict(api_name="/today")
-    assert (said["date"], said["title"], said["note"][:4]) == (day(0), "A galaxy", "NASA")
-    file = requests.get(page.url.rstrip("/") + said["file"], timeout=10)
+    result = Client(page.url, verbose=False).predict(api_name="/today")
+    assert (result["date"], result["title"], result["note"][:4]) == (day(0), "A galaxy", "NASA")
+    file = requests.get(page.url.rstrip("/") + result["file"], timeout=10)
     assert file.headers["content-type"] == "image/jpeg"
 
 
@@ -183,7 +183,7 @@ def test_the_loupe_shows_the_clicked_place_on_desk_and_phone(
         assert "0_1" in squares(page, "after")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     copies = [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
-    assert copies == []  # the pictures are in CACHE alone, which has a limit
+    assert copies == []  # pictures are only in CACHE, which is limited in size
 
 
 def today(app: str) -> dict[str, str]:
@@ -191,8 +191,8 @@ def today(app: str) -> dict[str, str]:
     address = f"{app}/gradio_api/call/today"
     number = requests.post(address, json={"data": []}, timeout=60).json()["event_id"]
     answer = requests.get(f"{address}/{number}", timeout=120).text
-    (said,) = json.loads(answer.split("data: ")[-1])
-    return dict(said)
+    (result,) = json.loads(answer.split("data: ")[-1])
+    return dict(result)
 
 
 def test_after_a_kill_it_restarts_and_serves_twenty_at_once(

@@ -29,7 +29,7 @@ def test_an_open_page_is_notified_of_a_newer_picture_once(app: App, nasa: Nasa) 
     *_, shown = app.visit()
     app.monitor.finish()
     day, _ = shown[-1].split()
-    measured = app.poll(f"{day} 0")  # of a page that was shown before the day was measured
+    measured = app.poll(f"{day} 0")  # a page loaded before the day was measured
     assert is_skipped(measured[0])
     assert all(map(is_skipped, app.poll(measured[-1])))
     nasa.add("2026-11-23")

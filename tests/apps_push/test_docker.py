@@ -72,12 +72,12 @@ def test_it_serves_as_an_unprivileged_user(app: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("app", APPS)
 def test_the_copied_files_start_and_are_healthy(app: str, tmp_path: Path) -> None:
-    said = instructions(app)
-    for source, target in (rest.split() for word, rest in said if word == "COPY"):
+    lines = instructions(app)
+    for source, target in (rest.split() for word, rest in lines if word == "COPY"):
         (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
         copy(ROOT / source, tmp_path / target, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
-    (variables,) = (dict(pair.split("=") for pair in rest.split()) for word, rest in said if word == "ENV")
+    (variables,) = (dict(pair.split("=") for pair in rest.split()) for word, rest in lines if word == "ENV")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         variables["GRADIO_SERVER_PORT"] = str(free.getsockname()[1])
@@ -85,8 +85,8 @@ def test_the_copied_files_start_and_are_healthy(app: str, tmp_path: Path) -> Non
     variables |= {"GRADIO_SERVER_NAME": "127.0.0.1", "CACHE": str(tmp_path / "data"), "APOD_URL": "http://127.0.0.1:9"}
     environment = os.environ | variables | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
-    (command,) = (json.loads(rest) for word, rest in said if word == "CMD")
-    (check,) = (json.loads(re.sub(r"^.*CMD ", "", rest)) for word, rest in said if word == "HEALTHCHECK")
+    (command,) = (json.loads(rest) for word, rest in lines if word == "CMD")
+    (check,) = (json.loads(re.sub(r"^.*CMD ", "", rest)) for word, rest in lines if word == "HEALTHCHECK")
     served = subprocess.Popen(command, cwd=tmp_path, env=environment)
     try:
         assert is_healthy(check, environment, served)

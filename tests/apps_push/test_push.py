@@ -15,7 +15,9 @@ from ensemble_pipeline.publish import PublishConfig
 from upscaler.errors import DoubleResolutionError
 from upscaler.model import artifact, find
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Use 'content=:DeprecationWarning"
+)  # raised by the client during uploads
 
 SPACE = "ada/doubler"
 MODEL = ("config.json", "model.safetensors")
@@ -63,7 +65,7 @@ def test_other_files_in_an_app_are_not_staged(checkout: Path, tmp_path: Path) ->
         for folder in ("apps/ui", "upscaler", "apps"):
             (checkout / folder / other).parent.mkdir(exist_ok=True)
             (checkout / folder / other).write_text("hf_secret")
-    (checkout / "apps/ui/.#app.py").symlink_to("somebody@host.1234")  # Emacs, while it edits
+    (checkout / "apps/ui/.#app.py").symlink_to("somebody@host.1234")  # lock file of Emacs
     push.stage(SpaceConfig("ui", SPACE), tmp_path / "staged")
     assert files_in(tmp_path / "staged") == files_in(tmp_path / "clean")
 
@@ -112,7 +114,7 @@ def test_an_app_is_uploaded_in_one_commit(hub: Hub, capsys: pytest.CaptureFixtur
     push.run(SpaceConfig("ui", SPACE))
     space = hub.space(SPACE)
     assert space.sdk == "docker"
-    assert len(space.commits) == 2  # the Hub's own first one, and ours
+    assert len(space.commits) == 2  # the Hub's initial commit, and ours
     assert space.files()["upscaler/bundled/fast/model.safetensors"] == find.model("fast").weights_file.read_bytes()
     assert f"{hub.url}/spaces/{SPACE}" in capsys.readouterr().out
 
@@ -149,7 +151,7 @@ def test_a_dry_run_lists_the_files_without_requests(
         "secret HF_TOKEN",
     ):
         assert line in shown
-    assert "HISTORY_REPO" in shown  # what else could be set
+    assert "HISTORY_REPO" in shown  # a known variable that is not set
     assert "hf_hidden" not in shown
     assert hub.requests == []
 

@@ -27,7 +27,7 @@ from apps import push
 from apps.push import SpaceConfig
 from upscaler.model import find
 
-# root may write everywhere, read only or not; without this right it may not
+# root may write to read-only folders unless it drops this capability
 AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
 CORES = 2
 
@@ -86,7 +86,7 @@ def started(bin_folder: Path, staged: Path, place: Path) -> Iterator[str]:
         wait_until_it_serves(app, f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
-        app.kill()  # or it waits for the client, which listens on
+        app.kill()  # otherwise it waits for the client, which keeps listening
         app.wait()
 
 
@@ -143,7 +143,7 @@ def test_all_imports_of_a_staged_app_are_locked(app: str, tmp_path: Path) -> Non
     imported = {name for path in tmp_path.rglob("*.py") for name in imports(path)} - {"apps", "upscaler"}
     assert "numpy" in imported
     missing = {name for name in imported if not locked & set(map(canonicalize_name, distributions[name]))}
-    assert missing <= {"pillow_heif", "onnx"}  # for HEIC, where it is installed; for those who write models
+    assert missing <= {"pillow_heif", "onnx"}  # optional HEIC support; only used to write models
 
 
 def imports(path: Path) -> set[str]:

@@ -171,7 +171,7 @@ def test_equal_photos_of_two_visitors_do_not_conflict(ui: str, photo: Path) -> N
     ],
 )
 def test_unneeded_routes_are_not_served(app: str, method: str, path: str) -> None:
-    connection = http.client.HTTPConnection(urlsplit(app).netloc, timeout=30)  # which leaves the path as it is
+    connection = http.client.HTTPConnection(urlsplit(app).netloc, timeout=30)  # sends the path unnormalised
     connection.request(method, f"/{path}", body=b"{}", headers={"Content-Type": "application/json"})
     assert connection.getresponse().status == 404
     connection.close()
@@ -392,7 +392,7 @@ def test_a_visitor_has_at_most_two_jobs_and_others_are_served(ui: str, tmp_path:
     (path,) = upload(ui, photo).json()
     answers = [join(ui, as_file(path), session) for _ in range(100)]
     codes = [answer.status_code for answer in answers]
-    assert codes.count(200) <= 10  # two at a time; some may have been done meanwhile
+    assert codes.count(200) <= 10  # two at a time; some may have finished meanwhile
     refused = [answer.json()["detail"] for answer in answers if answer.status_code == 429]
     assert "you have 2 jobs" in refused[0]
     assert_well(ui)

@@ -29,7 +29,7 @@ HISTORY = "ada/monitor-history"
 WRITER = "apps.monitor.writer"
 AS_ANYBODY = (
     ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
-)  # root may read everything
+)  # root may read any file
 
 
 @pytest.fixture
@@ -145,11 +145,11 @@ def test_a_monitor_survives_its_writer_and_reports_it_once(
         family(psutil.Process(app.pid))[WRITER].kill()
         nasa.held.set()
         assert app.stderr
-        said = [next(line for line in app.stderr if "has ended; restart the monitor" in line)]
+        log = [next(line for line in app.stderr if "has ended; restart the monitor" in line)]
         assert Client(address, verbose=False).predict(api_name="/today")["title"] == "A nebula"
         app.terminate()
-        said += app.stderr
-    assert "".join(said).count("has ended; restart the monitor") == 1
+        log += app.stderr
+    assert "".join(log).count("has ended; restart the monitor") == 1
 
 
 NAMES = st.sampled_from(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "hf_token", "HF_OIDC_ID_TOKEN", "MY_SECRET"])
@@ -157,6 +157,6 @@ NAMES = st.sampled_from(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "hf_token", "HF_O
 
 @given(NAMES, st.from_regex(r"\s*hf_[A-Za-z]{8,40}\s*", fullmatch=True), st.text(), st.text())
 def test_no_variable_contains_the_token(name: str, token: str, before: str, after: str) -> None:
-    kept = {"PATH": "/bin", "HF_HOME": "/data"}
+    allowed = {"PATH": "/bin", "HF_HOME": "/data"}
     copies = {"COPY": token, "REMOTE": f"{before}{token}{after}"}
-    assert without_token(kept | {name: token} | copies) == kept
+    assert without_token(allowed | {name: token} | copies) == allowed

@@ -27,7 +27,7 @@ def arrive(quota: Quota, visitors: Sequence[str], chunks: int, announced: int = 
             with quota.counted(receive, address, 0, announced) as counting:
                 for _ in range(chunks):
                     taken += len((await counting())["body"])
-                await asyncio.sleep(0.01)  # the others are still on their way
+                await asyncio.sleep(0.01)  # other uploads are in progress
         except RequestRefusedError as refusal:
             assert refusal.status == 507
         return taken
@@ -35,7 +35,7 @@ def arrive(quota: Quota, visitors: Sequence[str], chunks: int, announced: int = 
     async def all_at_once() -> list[int]:
         return await asyncio.gather(*map(upload, visitors))
 
-    with ThreadPoolExecutor(1) as thread:  # a browser of another test may have a loop in this one
+    with ThreadPoolExecutor(1) as thread:  # another test's browser may run a loop in this thread
         return thread.submit(asyncio.run, all_at_once()).result()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from apps.serving import routes
 
-# Looked at, and not needed by the pages or the documented endpoints.
+# Reviewed; needed neither by the pages nor by the documented endpoints
 REFUSED = {
     *("/openapi.json", "/login", "/login/", "/logout", "/pwa_icon", "/pwa_icon/{size}"),
     *("/monitoring", "/monitoring/summary", "/monitoring/{key}", "/gradio_api/deep_link"),
@@ -45,7 +45,7 @@ def mounted_routes() -> dict[str, list[str]]:
 
 def test_every_route_of_gradio_is_allowed_or_refused_by_name() -> None:
     found = mounted_routes()
-    assert len(found) > 50  # else the walk no longer finds them
+    assert len(found) > 50  # otherwise the walk no longer finds the routes
     unknown = [path for path in found if path not in REFUSED and not is_allowed(path, found[path])]
     assert unknown == []
 

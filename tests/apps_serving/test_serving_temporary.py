@@ -27,7 +27,7 @@ def double(address: str, folder: Path) -> None:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE  # which nobody has waited for yet
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE  # not yet reaped by its parent
 
 
 @pytest.mark.slow
@@ -52,9 +52,9 @@ def test_files_of_a_killed_app_are_removed_by_the_next(settings: dict[str, str],
         double(address, tmp_path)
         app.kill()
         app.wait(60)
-    (left,) = tmp_path.glob(PREFIX)
+    (abandoned,) = tmp_path.glob(PREFIX)
     with running_app("apps.ui", settings):
-        assert not left.exists()
+        assert not abandoned.exists()
         assert len(list(tmp_path.glob(PREFIX))) == 1
 
 

@@ -13,8 +13,8 @@ PROXY = "10.0.0.1"
     ("forwarded", "address"),
     [
         ("8.8.4.4", "8.8.4.4"),
-        ("1.1.1.1, 8.8.4.4", "8.8.4.4"),  # the first is what the visitor claimed
-        ("8.8.4.4, 10.0.0.7", "8.8.4.4"),  # a proxy of the host's network behind it
+        ("1.1.1.1, 8.8.4.4", "8.8.4.4"),  # the first is forged by the visitor
+        ("8.8.4.4, 10.0.0.7", "8.8.4.4"),  # a second proxy inside the host's network
         ("8.8.4.4, no address", "8.8.4.4"),
         ("", PROXY),
         ("10.0.0.9", PROXY),

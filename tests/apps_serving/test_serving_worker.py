@@ -159,7 +159,7 @@ def test_a_worker_ends_with_the_process_that_started_it() -> None:
     program = (
         "import os; from apps_serving import test_serving_worker as tests; worker = tests.started();"
         "print(tests.result(worker, 'count', to=1)['process'], flush=True);"
-        "os._exit(0)"  # without closing the worker, as if killed
+        "os._exit(0)"  # exit without closing the worker, as if killed
     )
     root = Path(__file__).parents[2]
     printed = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)

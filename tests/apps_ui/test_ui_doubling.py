@@ -33,7 +33,7 @@ def test_files_in_use_are_not_deleted(worker: Worker, tmp_path: Path) -> None:
     for work in double_all(worker, "tiny_model", files, Choices(), tmp_path):
         assert work.failed == []
         temporary.delete_old(tmp_path, 3600)
-        for path in tmp_path.rglob("*.*"):  # as if an hour went by from one report to the next
+        for path in tmp_path.rglob("*.*"):  # as if an hour passed between two reports
             os.utime(path, (long_ago, long_ago))
     assert [doubled.doubled_size for doubled in work.done] == [(80, 60)] * 2
     assert all(doubled.file.exists() for doubled in work.done)

@@ -15,7 +15,7 @@ from apps.serving.worker import Worker
 from apps.ui.doubling import Choices, double_all
 from upscaler.model import artifact
 
-GENEROUS = 30.0  # seconds; the worker's limit is as long, and its sentence another
+GENEROUS = 30.0  # seconds; the worker's limit is equal, but has another message
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_hostile_picture_gets_one_sentence(worker: Worker, tmp_path: Path, nam
     assert len(work.failed) == 1
     assert work.failed[0].startswith(name) and work.failed[0].endswith(".") and "\n" not in work.failed[0]
     assert not any(
-        said in work.failed[0] for said in ("took", "crashed", "memory", "--max-pixels", "cannot be processed")
+        phrase in work.failed[0] for phrase in ("took", "crashed", "memory", "--max-pixels", "cannot be processed")
     )
 
 

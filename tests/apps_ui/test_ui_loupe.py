@@ -40,7 +40,7 @@ def test_both_details_show_the_clicked_point_exactly(tmp_path: Path) -> None:
     before, after = place(source, doubled, 0.5, 0.5)
     assert np.array_equal(after, large[140:460, 160:640])
     difference = before - bicubic.double(small)[140:460, 160:640]
-    assert np.abs(difference[4:-4, 4:-4]).max() <= 1  # at its edges the box does not see what lies beyond
+    assert np.abs(difference[4:-4, 4:-4]).max() <= 1  # the box's edges lack pixels beyond it
 
 
 def test_a_rotated_photo_is_compared_upright(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from playwright.sync_api import Browser, Download, Page, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # minutes, far more than a busy browser takes to cancel
+CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, far longer than a busy browser needs to cancel
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_the_page_fits_a_phone(chromium: Browser, ui: str, scheme: str) -> None:
     context.close()
 
 
-# Gradio's own: its upload area names itself by another text than it shows, and lies inside a button when filled.
+# Issues of Gradio: the upload area's name differs from its visible text, and it is inside a button when filled
 GRADIOS_OWN = {"label-content-name-mismatch", "nested-interactive"}
 
 

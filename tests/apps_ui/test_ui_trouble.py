@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # minutes, so that nothing here need be quick
+CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, so that the tests need not hurry
 
 
 @pytest.fixture

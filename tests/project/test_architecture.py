@@ -75,7 +75,7 @@ def needs(name: str, path: Path, known: Iterable[str]) -> set[str]:
 def test_there_are_no_circular_imports() -> None:
     known = modules()
     order = TopologicalSorter({name: needs(name, path, known) for name, path in known.items()})
-    order.prepare()  # raises CycleError, which names the circle
+    order.prepare()  # raises CycleError, which names the cycle
     assert "upscaler.model.artifact" in needs("upscaler.upscaler", known["upscaler.upscaler"], known)
 
 

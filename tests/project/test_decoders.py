@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SERVING = ("upscaler", "apps", "feature_pipeline/pictures.py")
 OPENERS = {"upscaler/pictures/opening.py": "Image.open", "upscaler/pictures/vips.py": "pyvips"}
 
-# Tells what each reader does with a file, where starting any program ends the test.
+# Reports each reader's result for a file; starting any program fails the test
 _READ = """
 import sys, warnings
 from pathlib import Path

@@ -14,7 +14,7 @@ def make(target: str, python: Path | str, folder: Path) -> subprocess.CompletedP
     shutil.copy(ROOT / "Makefile", folder)
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copytree(ROOT / "requirements", folder / "requirements")
-    # The tests may run under make themselves, whose own variables would reach the one that is tested.
+    # If the tests run under make, its variables would reach the tested one
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", target, f"PYTHON={python}"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GENEROUS = 60.0  # seconds for all inputs of one pattern: a quadratic one takes hours
 
-# Every use of a regular expression in what serves people: (module, function of `re`, pattern). A compiled
-# one is used by `fullmatch`: what is linear in a full match may be quadratic in a search.
+# Every use of a regular expression in serving code: (module, function of `re`, pattern). A compiled one is used by
+# `fullmatch`: a pattern that is linear in a full match may be quadratic in a search.
 USES = {
     ("upscaler/model/find.py", "fullmatch", r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?"),
     ("upscaler/model/hub.py", "compile", "[0-9a-f]{40}"),

@@ -114,15 +114,15 @@ def measured(model: Path, source: Path, target: Path, times: int = 1, flips: str
 def test_the_estimate_matches_the_measured_peak(
     tmp_path: Path, tiny_model: Path, kind: str, source: str, target: str, frames: int, times: int
 ) -> None:
-    """The model's own share is the peak of a small picture: a budget knows the picture's share alone."""
+    """Compare the estimate with the peak minus that of a small picture: the estimate excludes the model's memory."""
     small, large, doubled = tmp_path / f"s.{source}", tmp_path / f"l.{source}", tmp_path / f"d.{target}"
     write_picture(small, kind, 1, SMALL)
     pixels = 3_000_000 // frames // 4 ** (times - 1)
     write_picture(large, kind, frames, (round(pixels**0.5) * 6 // 5, round(pixels**0.5) * 5 // 6))
     taken = measured(tiny_model, large, doubled, times) - measured(tiny_model, small, doubled)
     foreseen = budget.peak_memory(read_header(large), format_of(doubled), times)
-    # Less than 0.9 would let the kernel kill a process; more than 1.3 would refuse what can be done. Encoders differ by
-    # some 15 % with what a picture shows.
+    # Below 0.9, the kernel could kill the process; above 1.3, feasible jobs would be refused. Encoders vary by about
+    # 15 % with the content.
     assert 0.9 * taken <= foreseen <= 1.3 * taken
 
 

@@ -106,8 +106,8 @@ def test_each_engine_computes_the_graph(
     compiled = CORE.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     outputs = engine_for(precision)(model, side).run((n, planes) for n, planes in enumerate(inputs))
     rounding = 0.02 if precision == "bf16" and has_bf16() else 1e-5
-    for due, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
-        assert n == due
+    for position, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
+        assert n == position
         assert np.abs(got - compiled(planes)[0]).max() < rounding
 
 
@@ -135,8 +135,8 @@ def test_openvino_model_matches_the_onnx_graph(side: int, mirrored: bool, networ
     graph = onnx_graph(architecture, weights, networks).SerializeToString()
     residual = in_float32(residual_model(weights, networks, side))(planes)[0]
     doubled = in_float32(ending_model(architecture, side))([planes, residual])[0]
-    due = in_float32(CORE.read_model(graph))(planes)[0]
-    assert np.abs(doubled.transpose(0, 3, 1, 2) - due).max() < 1e-5
+    expected = in_float32(CORE.read_model(graph))(planes)[0]
+    assert np.abs(doubled.transpose(0, 3, 1, 2) - expected).max() < 1e-5
 
 
 def in_float32(model: ov.Model) -> ov.CompiledModel:
@@ -254,14 +254,14 @@ def test_threads_share_one_upscaler(upscaler: Upscaler) -> None:
 
 def test_progress_reaches_the_end(upscaler: Upscaler) -> None:
     picture = np.dstack([photo_like(60, 70), photo_like(60, 70)[:, :, :1]])
-    seen = list(upscaler.upscale_into(empty_double(picture), picture))
-    assert len(seen) == 2 * tiling.count(60, 70, 24)
-    assert all(a.share < b.share and a.megapixels < b.megapixels for a, b in pairwise(seen))
-    assert seen[-1].share == 1
-    assert seen[-1].megapixels == pytest.approx(120 * 140 / 1e6)
-    assert seen[-1].seconds_left == 0
-    assert seen[0].seconds_left > 0
-    assert seen[0].megapixels_per_second > 0
+    reports = list(upscaler.upscale_into(empty_double(picture), picture))
+    assert len(reports) == 2 * tiling.count(60, 70, 24)
+    assert all(a.share < b.share and a.megapixels < b.megapixels for a, b in pairwise(reports))
+    assert reports[-1].share == 1
+    assert reports[-1].megapixels == pytest.approx(120 * 140 / 1e6)
+    assert reports[-1].seconds_left == 0
+    assert reports[0].seconds_left > 0
+    assert reports[0].megapixels_per_second > 0
 
 
 def test_a_cancelled_run_leaves_the_upscaler_usable(upscaler: Upscaler) -> None:

@@ -31,15 +31,15 @@ HUGE = 10**12
 
 def refusal(folder: Path) -> str:
     """Return the error message with which each engine refuses the model."""
-    said = []
+    messages = []
     for precision in PRECISIONS:
         with pytest.raises(ModelError) as refused:
             Upscaler(find.model(str(folder)), precision, window=16)
-        said.append(str(refused.value))
-    assert len(set(said)) == 1
-    assert "\n" not in said[0]
-    assert len(said[0]) < 500
-    return said[0]
+        messages.append(str(refused.value))
+    assert len(set(messages)) == 1
+    assert "\n" not in messages[0]
+    assert len(messages[0]) < 500
+    return messages[0]
 
 
 def change_config(folder: Path, change: Change) -> None:
@@ -98,7 +98,7 @@ def test_foreign_json_is_refused(tiny_model: Path, file: str, content: bytes) ->
 
 @pytest.mark.parametrize("file", ["config.json", "metrics.json", "README.md", "model.safetensors"])
 def test_a_file_over_the_size_limit_is_refused_unread(tiny_model: Path, file: str) -> None:
-    os.truncate(tiny_model / file, 1 << 40)  # takes no room on the disk
+    os.truncate(tiny_model / file, 1 << 40)  # a sparse file
     assert "exceeds the limit of" in refusal(tiny_model)
 
 

@@ -26,9 +26,9 @@ def refusal(upscaler: Upscaler, source: Path, target: Path, options: Options) ->
         list(double_file(upscaler, source, target, options))
     assert time.monotonic() - started < GENEROUS
     assert not target.exists()
-    said = str(refused.value)
-    assert source.name in said and "\n" not in said
-    return said
+    message = str(refused.value)
+    assert source.name in message and "\n" not in message
+    return message
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_files_over_a_limit_are_refused_before_work(
 
 def test_nothing_is_allocated_from_a_header_without_limits_on_frames(upscaler: Upscaler, tmp_path: Path) -> None:
     hostile.lying_apng(tmp_path / "apng.png")
-    said = refusal(upscaler, tmp_path / "apng.png", tmp_path / "x.png", Options())
-    assert "4x2 pixels in 2147483647 frames" in said and "100 megapixels" in said
+    message = refusal(upscaler, tmp_path / "apng.png", tmp_path / "x.png", Options())
+    assert "4x2 pixels in 2147483647 frames" in message and "100 megapixels" in message
 
 
 def test_a_gif_frame_outside_the_screen_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
@@ -118,18 +118,18 @@ def test_the_price_is_the_number_of_runs_of_the_network(
     noise = np.random.default_rng(0).integers(0, 256, (frames, height, width, 4), np.uint8)
     pages = [Image.fromarray(page).convert(mode) for page in noise]
     pages[0].save(folder / "in.tif", save_all=True, append_images=pages[1:])
-    run, seen = upscaler._engine.run, []
+    run, runs = upscaler._engine.run, []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upscaler._engine, "run", lambda jobs: run((seen.append(1), job)[1] for job in jobs))
+        patch.setattr(upscaler._engine, "run", lambda jobs: run((runs.append(1), job)[1] for job in jobs))
         list(double_file(upscaler, folder / "in.tif", folder / "x.tif", Options(times=times, flips=flips)))
-    assert count_windows(upscaler, read_header(folder / "in.tif"), times, flips) == len(seen)
+    assert count_windows(upscaler, read_header(folder / "in.tif"), times, flips) == len(runs)
 
 
 def test_a_job_over_the_time_limit_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
     Image.fromarray(photo_like(400, 400)).save(tmp_path / "photo.png")
     options = Options(limits=Limits(seconds=1e-6))
-    said = refusal(upscaler, tmp_path / "photo.png", tmp_path / "x.png", options)
-    assert "would take about" in said and "choose a faster model" in said
+    message = refusal(upscaler, tmp_path / "photo.png", tmp_path / "x.png", options)
+    assert "would take about" in message and "choose a faster model" in message
 
 
 def test_a_small_job_triggers_no_benchmark(upscaler: Upscaler, tmp_path: Path) -> None:
@@ -167,6 +167,6 @@ def test_fewer_frames_than_declared_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     hostile.gif(path, 5)
     header = read_header(path)
-    hostile.gif(path, 2)  # as if the file were another one by now
+    hostile.gif(path, 2)  # as if the file had been replaced
     with pytest.raises(PictureError, match="only 2 of 5 declared frames"):
         list(read_frames(header))

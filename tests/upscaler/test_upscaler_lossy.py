@@ -60,10 +60,10 @@ def test_lossy_files_use_the_jpeg_network(
 ) -> None:
     source, target = saved(tmp_path / f"photo{suffix}", **options), tmp_path / "photo_2x.png"
     list(double_file(Upscaler(artifact.read(two_models)), source, target))
-    own, jpeg_model = (
+    clean_model, jpeg_model = (
         Upscaler(artifact.read(folder)).upscale(read(source)) for folder in (two_models, two_models / "jpegs")
     )
-    expected, other = (jpeg_model, own) if jpeg else (own, jpeg_model)
+    expected, other = (jpeg_model, clean_model) if jpeg else (clean_model, jpeg_model)
     assert (read(target) == expected).all()
     assert (read(target) != other).any()
 
@@ -96,7 +96,7 @@ def test_a_broken_or_missing_jpeg_network_is_refused(two_models: Path) -> None:
 
 def test_a_jpeg_network_of_another_size_is_refused_unwritten(tmp_path: Path) -> None:
     wider = write_tiny_model(tmp_path / "wider", width=5)
-    with pytest.raises(ModelError, match="is 5x1 beside 4x1"):
+    with pytest.raises(ModelError, match="has size 5x1, the clean-image network 4x1"):
         write_tiny_model(tmp_path / "model", jpeg_model=wider)
     assert not (tmp_path / "model").exists()
 

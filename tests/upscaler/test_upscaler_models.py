@@ -97,7 +97,9 @@ def lose(hub: Hub, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
         hub.down = True
     elif how == "refused":
         hub.breaks_at = ""
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setattr(
+            "huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9"
+        )  # no server listens on this port
     else:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
@@ -140,7 +142,7 @@ def test_an_interrupted_download_is_resumed(hub: Hub, files: Files, breaks: str)
         find.model(NAME)
     setattr(hub, breaks, None)
     hub.down = True
-    with pytest.raises(HubUnreachableError):  # the half that is there is no model
+    with pytest.raises(HubUnreachableError):  # a partial download is not a model
         find.model(NAME)
     hub.down = False
     assert find.model(NAME).weights_file.read_bytes() == files["model.safetensors"]
@@ -278,7 +280,7 @@ def test_a_trickling_download_falls_back_to_the_fast_model(
     assert f"the download of {NAME} from the Hub did not finish within 1 seconds" in capsys.readouterr().err
     until = time.monotonic() + 30
     while downloading := {t for t in set(threading.enumerate()) - before if "ThreadPool" in t.name or "run" in t.name}:
-        assert time.monotonic() < until, downloading  # or the program could not end
+        assert time.monotonic() < until, downloading  # otherwise the program could not exit
         time.sleep(0.05)
 
 

@@ -83,7 +83,7 @@ def test_metadata_is_kept_and_corrected(upscaler: Upscaler, camera_photo: Path, 
     assert b'tiff:Orientation="1"' in xmp
     assert b'tiff:ImageWidth="80"' in xmp
     assert b"PixelYDimension>120<" in xmp
-    if suffix not in (".webp", ".avif"):  # these have no place for it but EXIF
+    if suffix not in (".webp", ".avif"):  # these formats store it only in EXIF
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
 
 
@@ -140,7 +140,7 @@ def test_16_bits_stay_16(upscaler: Upscaler, tmp_path: Path, suffix: str, channe
     assert result.shape == (12, 1200, channels)
     assert len(np.unique(result[:, :, 0])) > 256
     assert (result == upscaler.upscale(pixels)).all()
-    if channels > 2:  # an RGB profile does not belong to gray
+    if channels > 2:  # an RGB profile is invalid for gray
         assert written.info["icc_profile"] == profile()
 
 
@@ -247,11 +247,11 @@ def test_twice_is_four_times(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
     pixels = photo_like(20, 30)
     Image.fromarray(pixels).save(source)
-    seen = list(double_file(upscaler, source, tmp_path / "x.png", Options(times=2)))
+    reports = list(double_file(upscaler, source, tmp_path / "x.png", Options(times=2)))
     result = np.asarray(Image.open(tmp_path / "x.png"))
     assert (result == upscaler.upscale(upscaler.upscale(pixels))).all()
-    assert all(a.share <= b.share for a, b in pairwise(seen))
-    assert seen[-1].share == 1
+    assert all(a.share <= b.share for a, b in pairwise(reports))
+    assert reports[-1].share == 1
 
 
 @pytest.mark.parametrize("source_suffix", [".gif", ".webp", ".apng"])
@@ -323,7 +323,7 @@ def test_cancelling_leaves_no_file(upscaler: Upscaler, tmp_path: Path) -> None:
     Image.fromarray(photo_like(100, 100)).save(source)
     steps = len(list(double_file(upscaler, source, tmp_path / "whole.png")))
     before = sorted(tmp_path.iterdir())
-    for stop_after in (1, steps // 2, steps):  # the last: while it is written
+    for stop_after in (1, steps // 2, steps):  # the last one: during encoding
         doubling = double_file(upscaler, source, tmp_path / "x.png")
         for _ in range(stop_after):
             next(doubling)

@@ -81,12 +81,12 @@ def test_refusals_are_one_sentence_and_write_nothing(
     make(source)
     with pytest.raises(SystemExit) as stopped:
         main([str(source), "-o", str(out / name), "--model", str(tiny_model)])
-    said = capfd.readouterr().err
+    message = capfd.readouterr().err
     assert stopped.value.code == 1
-    assert said.startswith("error: ")
-    assert reason in said
-    assert name in said
-    assert said.count("\n") == 1
+    assert message.startswith("error: ")
+    assert reason in message
+    assert name in message
+    assert message.count("\n") == 1
     assert not out.exists() or not list(out.iterdir())
 
 
@@ -133,17 +133,17 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_too_many_pixels(upscaler: Upscaler, photo: Path) -> None:
-    said = refusal(upscaler, photo, photo.with_name("x.png"), limits=Limits(pixels=1999))
-    assert "50x40" in said
-    assert "--max-pixels" in said
+    message = refusal(upscaler, photo, photo.with_name("x.png"), limits=Limits(pixels=1999))
+    assert "50x40" in message
+    assert "--max-pixels" in message
 
 
 def test_too_much_memory(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "large.png"
     Image.new("RGB", (4_000, 3_000)).save(source)
-    said = refusal(upscaler, source, tmp_path / "x.png", memory=100_000_000)
-    assert "4000x3000" in said
-    assert "0.1 GB may be used" in said
+    message = refusal(upscaler, source, tmp_path / "x.png", memory=100_000_000)
+    assert "4000x3000" in message
+    assert "0.1 GB may be used" in message
 
 
 def test_unknown_format(upscaler: Upscaler, photo: Path) -> None:

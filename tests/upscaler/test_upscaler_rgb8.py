@@ -38,7 +38,7 @@ SHOWN_GRAY = np.repeat(GRAY, 3, axis=2)
 
 
 @pytest.mark.parametrize(
-    ("content", "due"),
+    ("content", "expected"),
     [
         (saved(Image.fromarray(PHOTO), "PNG"), PHOTO),
         (saved(Image.fromarray(GRAY[:, :, 0]), "PNG"), SHOWN_GRAY),
@@ -53,12 +53,12 @@ SHOWN_GRAY = np.repeat(GRAY, 3, axis=2)
     ],
     ids=["RGB", "gray", "alpha", "TIFF", "gray16", "gray16 TIFF", "RGB16", "RGB16 TIFF", "alpha16", "gray alpha16"],
 )
-def test_pixel_values_are_kept_in_every_encoding(tmp_path: Path, content: bytes, due: Pixels) -> None:
+def test_pixel_values_are_kept_in_every_encoding(tmp_path: Path, content: bytes, expected: Pixels) -> None:
     (tmp_path / "photo").write_bytes(content)
     for source in (content, tmp_path / "photo"):
         read = read_rgb8(source)
         assert read.dtype == np.uint8
-        assert (read == due).all()
+        assert (read == expected).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
