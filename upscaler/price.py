@@ -35,7 +35,7 @@ def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, lim
     if exceeds(windows, limits.windows):
         raise LimitError(
             f"{header.path} has {size}, which take {windows:,} runs of the network, more than the limit of "
-            f"{limits.windows:,}; make it smaller, or leave out flips or the second doubling"
+            f"{limits.windows:,}; make it smaller, or upscale without flips or only once"
         )
     if limits.seconds is not None and windows > _WORTH_MEASURING:
         seconds = windows * upscaler.seconds_per_window(jpeg=header.jpeg)

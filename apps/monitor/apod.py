@@ -189,8 +189,8 @@ def _valid_entries(items: list[Any]) -> Iterator[Entry]:
             continue
 
 
-def _validated(kind: type[T], answer: bytes, what: str) -> T:
+def _validated(kind: type[T], answer: bytes, description: str) -> T:
     try:
         return TypeAdapter(kind).validate_json(answer)
     except ValidationError as error:
-        raise MalformedError(f"NASA's answer is not {what}") from error
+        raise MalformedError(f"NASA's answer is not {description}") from error

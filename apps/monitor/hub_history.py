@@ -54,9 +54,7 @@ class HubHistory:
                 path = self._api.hf_hub_download(
                     self._repo, FILE, repo_type="dataset", revision=revision, local_dir=folder
                 )
-            except (
-                LocalEntryNotFoundError
-            ):  # a subclass of EntryNotFoundError: the Hub is unreachable, the repository not empty
+            except LocalEntryNotFoundError:  # an EntryNotFoundError that means that the Hub is unreachable
                 raise
             except EntryNotFoundError:
                 return []

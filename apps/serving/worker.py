@@ -218,9 +218,8 @@ class _Process:
 
     def _predicate_of_end(self) -> str:
         with suppress(subprocess.TimeoutExpired):  # it closed its pipe and keeps running
-            if (
-                self._popen.wait(_EXIT_TIMEOUT) == -signal.SIGKILL
-            ):  # by the kernel: after our own kill, nobody reads messages
+            # SIGKILL is from the kernel: after our own, nobody reads this message
+            if self._popen.wait(_EXIT_TIMEOUT) == -signal.SIGKILL:
                 return "needed more memory than this machine has; make it smaller"
         return "crashed the program that reads it; export it again as PNG or JPEG, or make it smaller"
 

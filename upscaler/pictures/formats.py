@@ -66,13 +66,15 @@ def format_of(path: Path) -> Format:
 
 
 def check_room(target: Path, width: int, height: int, sequence: Sequence) -> None:
-    """Raise PictureError if the format of `target` cannot hold a picture of this size, or this sequence."""
+    """Raise PictureError if the format of `target` does not support this size or kind of sequence."""
     format = format_of(target)
     if max(width, height) > format.most_side:
         raise PictureError(
-            f"{target.name} would have {width}x{height} pixels, but {format.name} ends at {format.most_side} a side; "
-            "choose PNG or TIFF"
+            f"{target.name} would have {width}x{height} pixels, but {format.name} allows at most {format.most_side} "
+            "a side; choose PNG or TIFF"
         )
     if sequence not in (Sequence.SINGLE, format.sequence):
         instead = "TIFF" if sequence is Sequence.PAGES else "WebP, PNG or GIF"
-        raise PictureError(f"{format.name} cannot hold {sequence.value}, as {target.name} would be; choose {instead}")
+        raise PictureError(
+            f"{target.name} would be {sequence.value}, which {format.name} does not support; choose {instead}"
+        )
