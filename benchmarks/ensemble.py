@@ -41,7 +41,7 @@ def write_member(folder: Path, architecture: Architecture, seed: int) -> Artifac
 
 
 def print_costs(members: list[Artifact], folder: Path) -> None:
-    """As `evaluate` measures it. A mean of weights and a distilled network cost what one network does."""
+    """Print the throughput measured by `evaluate`; averaging weights and distillation both give one network."""
     print("| mean of the outputs of | output megapixels a second | peak memory, MB |\n|---|---|---|")
     for count in (1, 2, MEMBERS):
         config, weights = averaging.averaged(members[:count], "outputs")

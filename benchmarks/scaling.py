@@ -74,7 +74,7 @@ def measure(name: str, apart: list[list[str]], at_once: list[str], plain: str, p
 
 
 def seconds(commands: list[list[str]]) -> float:
-    """How long the commands take, begun together."""
+    """Return the seconds that the commands take, started together."""
     started = time.perf_counter()
     processes = [subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.DEVNULL) for command in commands]
     assert not any(process.wait() for process in processes)

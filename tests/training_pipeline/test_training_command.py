@@ -134,7 +134,7 @@ def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
         ("seed", "-1", "--seed cannot be -1"),
         ("threads", "0", "--threads cannot be 0"),
         ("size", "huge", "there is no size 'huge'"),
-        ("init_from", "nowhere", "there is no model 'nowhere'"),
+        ("init_from", "nowhere", "model 'nowhere' does not exist"),
         ("shards", "nowhere", "nowhere holds no tile shards"),
         ("validation", "nowhere", "nowhere holds no tile shards"),
     ],
