@@ -103,7 +103,7 @@ def _candidates(found: Sequence[Artifact], window: int, jpeg_quality: int | None
             yield Candidate(f"member {member.name}", _double(alone, window, jpeg_quality), alone.folder)
     double = _double(first, window, jpeg_quality)
     yield Candidate(first.name, double, first.folder)
-    yield Candidate(f"{first.name}, eight flips and turns", partial(double, flips=True), first.folder, True)
+    yield Candidate(f"{first.name}, self-ensemble", partial(double, flips=True), first.folder, True)
     for other in others:
         yield Candidate(other.name, _double(other, window, jpeg_quality), other.folder)
 

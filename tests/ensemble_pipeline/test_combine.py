@@ -192,7 +192,7 @@ def test_a_model_for_jpegs_is_put_inside_and_the_card_tells_of_it(runs: tuple[Pa
     ensemble = combine.run(CombineConfig(tuple(clean), tmp_path / "v1", "weights", jpeg_model=jpeg_model))
     assert ensemble.jpeg_model
     assert ensemble.jpeg_model.weights_file.read_bytes() == (jpeg_model / "model.safetensors").read_bytes()
-    told = (tmp_path / "v1/README.md").read_text().partition("lossy WebPs, are doubled by another")[2]
+    told = (tmp_path / "v1/README.md").read_text().partition("use a second network of the same size")[2]
     assert "| run_2 | train_2 | 10 | 20 |" in told
     assert "| run_1 |" not in told
 
@@ -218,7 +218,7 @@ def test_the_card_tells_of_the_common_beginning(tmp_path: Path) -> None:
     (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
     ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "weights"))
     assert [member["name"] for member in ensemble.metrics["beginning"]] == ["beginning"]
-    assert "| beginning (all began with it) | train_9 | 10 | 20 |" in (tmp_path / "v1/README.md").read_text()
+    assert "| beginning (warm start of all) | train_9 | 10 | 20 |" in (tmp_path / "v1/README.md").read_text()
 
 
 def test_a_beginning_that_has_changed_since_is_not_told_of(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def tiles(tmp_path: Path) -> Path:
 def test_each_way_of_doubling_gets_its_own_mean(quick: None, pictures: Path, tmp_path: Path) -> None:
     model = artifact.read(write_tiny_model(tmp_path / "ensemble", networks=2))
     rows = evaluate.run(EvaluationConfig((str(model.folder),), pictures, "pictures", None))
-    names = ["bicubic", "member 0", "member 1", "ensemble", "ensemble, eight flips and turns"]
+    names = ["bicubic", "member 0", "member 1", "ensemble", "ensemble, self-ensemble"]
     assert [row.name for row in rows] == names
     pairs = list(testset.read(pictures, "pictures"))
     for row, double in [(rows[0], bicubic.double), (rows[3], Upscaler(model).upscale)]:
@@ -76,8 +76,8 @@ def test_a_mirror_image_is_no_member(quick: None, pictures: Path, tiny_model: Pa
     plain = artifact.read(tiny_model)
     both = artifact.write(tmp_path / "both", *with_mirror_images(plain.config, plain.weights()), {}, "")
     rows = evaluate.run(EvaluationConfig((str(both.folder),), pictures, "pictures", None))
-    assert [row.name for row in rows] == ["bicubic", "both", "both, eight flips and turns"]
-    assert "over the picture and its mirror image" in (both.folder / "README.md").read_text()
+    assert [row.name for row in rows] == ["bicubic", "both", "both, self-ensemble"]
+    assert "averaged over the input and its mirror image" in (both.folder / "README.md").read_text()
 
 
 def test_an_odd_row_or_column_is_left_out(pictures: Path) -> None:
@@ -113,7 +113,7 @@ def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tm
     models = tuple(str(write_tiny_model(tmp_path / name, seed=n)) for n, name in enumerate(("mean", "distilled")))
     evaluate.run(EvaluationConfig(models, pictures, "pictures", tmp_path / "out"))
     kept = json.loads((tmp_path / "out/evaluation.json").read_text())
-    assert [row["name"] for row in kept["rows"]] == ["bicubic", "mean", "mean, eight flips and turns", "distilled"]
+    assert [row["name"] for row in kept["rows"]] == ["bicubic", "mean", "mean, self-ensemble", "distilled"]
     assert (tmp_path / "out/evaluation.md").read_text().count("\n") == 2 + 4
     with Image.open(tmp_path / "out" / card.PICTURE) as drawn:
         strip = np.asarray(drawn)
@@ -197,7 +197,7 @@ def test_the_command_line(pictures: Path, tiny_model: Path, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures))
     assert done.returncode == 0, done.stderr
-    assert "| v1, eight flips and turns |" in done.stdout
+    assert "| v1, self-ensemble |" in done.stdout
     done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures), "--jpeg-quality", "0")
     assert "argument --jpeg-quality: '0' is not a whole number from 1 to 100" in done.stderr
     shutil.rmtree(tiny_model)
