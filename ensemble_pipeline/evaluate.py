@@ -115,7 +115,7 @@ def _double(model: Artifact, window: int, jpeg_quality: int | None) -> "partial[
 
 def window_for(tests: TestSet) -> int:
     """The side of the engine's windows that suits the pictures: tiles need no larger ones than they are."""
-    largest: int = max(max(pair.small.shape) for pair in tests.spread(CARD_SAMPLES))
+    largest: int = max(max(pair.lr.shape) for pair in tests.spread(CARD_SAMPLES))
     return min(engine_for(fastest_precision()).window, largest)
 
 
@@ -127,7 +127,7 @@ def row(way: Candidate, tests: TestSet) -> Row:
 def mean_score(double: Double, pairs: Iterable[Pair], name: str = "") -> Score:
     """The mean over the test set of what `double` makes of each small picture."""
     bar = tqdm(pairs, name, unit="picture", leave=False, disable=None)
-    return metrics.mean([metrics.score(double(pair.small), pair.large) for pair in bar])
+    return metrics.mean([metrics.score(double(pair.lr), pair.hr) for pair in bar])
 
 
 def write(rows: Sequence[Row], tests: TestSet, model: Artifact, folder: Path) -> None:
@@ -158,7 +158,7 @@ def draw(found: Sequence[Artifact], shown: TestSet, target: Path) -> list[str]:
     """Draw bicubic | each model | truth, a row for each picture; returns whose they are, from the top down."""
     window = window_for(shown)
     ways: list[Double] = [bicubic.double, *(_double(model, window, shown.jpeg_quality) for model in found)]
-    side = min(SAMPLE_SIDE, min(min(pair.large.shape[:2]) for pair in shown))
+    side = min(SAMPLE_SIDE, min(min(pair.hr.shape[:2]) for pair in shown))
     strips = [_strip(ways, pair, side) for pair in shown]
     with atomic_path(target) as temporary:
         Image.fromarray(np.concatenate(strips)).save(temporary)
@@ -166,6 +166,6 @@ def draw(found: Sequence[Artifact], shown: TestSet, target: Path) -> list[str]:
 
 
 def _strip(ways: Sequence[Double], pair: Pair, side: int) -> Pixels:
-    top, left = ((length - side) // 2 for length in pair.large.shape[:2])
-    pictures = [*(double(pair.small) for double in ways), pair.large]
+    top, left = ((length - side) // 2 for length in pair.hr.shape[:2])
+    pictures = [*(double(pair.lr) for double in ways), pair.hr]
     return np.concatenate([picture[top : top + side, left : left + side] for picture in pictures], axis=1)

@@ -81,7 +81,7 @@ def luma_errors(model: Artifact, tiles: TestSet) -> list[Errors]:
     The model runs at 16 bits: rounding each member to 8 would favour large ensembles, over which it averages out.
     """
     upscaler = Upscaler(model, window=WINDOW)
-    return [_luma(_deep(pair.large)) - _luma(upscaler.upscale(_deep(pair.small))) for pair in tiles]
+    return [_luma(_deep(pair.hr)) - _luma(upscaler.upscale(_deep(pair.lr))) for pair in tiles]
 
 
 def _deep(picture: Pixels) -> Pixels:

@@ -99,9 +99,9 @@ def check_apart(training: list[Entry], held_out: list[Entry], name: str = "valid
 def load(entry: Entry) -> Sample:
     """Read a tile pair. Raises FeatureError if it cannot be read, TrainingError if it is not of the size due."""
     sample = shards.load(entry)
-    if sample.small.shape != (TILE, TILE, 3) or sample.large.shape != (SCALE * TILE, SCALE * TILE, 3):
+    if sample.lr.shape != (TILE, TILE, 3) or sample.hr.shape != (SCALE * TILE, SCALE * TILE, 3):
         raise TrainingError(
-            f"the tiles of {entry.key} in {entry.tar} are {sample.small.shape[:2]} and {sample.large.shape[:2]}, where "
+            f"the tiles of {entry.key} in {entry.tar} are {sample.lr.shape[:2]} and {sample.hr.shape[:2]}, where "
             f"{TILE} and {SCALE * TILE} pixels a side are due; make the shards again"
         )
     return sample
@@ -162,7 +162,7 @@ def augmented(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool = 
     lie anywhere in a crop.
     """
     lower = rng.random() < LOWER and crop <= TILE // SCALE - 2 * EDGE and not _is_degraded(sample)
-    small, large = (halve(sample.small), sample.small) if lower else (sample.small, sample.large)
+    small, large = (halve(sample.lr), sample.lr) if lower else (sample.lr, sample.hr)
     if jpeg:
         small = compressed(small, int(rng.integers(*QUALITY, endpoint=True)), bool(rng.random() < WHOLE_COLOURS))
     edge = EDGE if lower else 0

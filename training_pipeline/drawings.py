@@ -61,8 +61,8 @@ def draw_strip(network: Network, tiles: Sequence[Entry], target: Path, jpeg: boo
 def _strip_row(network: Network, sample: Sample) -> Pixels:
     inner = slice((TILE - CROP) // 2, (TILE + CROP) // 2)
     doubled_inner = slice(2 * inner.start, 2 * inner.stop)
-    enlarged = sample.small[inner, inner].repeat(2, axis=0).repeat(2, axis=1)
-    doubled = [bicubic.double(sample.small), evaluation.double(network, sample.small), sample.large]
+    enlarged = sample.lr[inner, inner].repeat(2, axis=0).repeat(2, axis=1)
+    doubled = [bicubic.double(sample.lr), evaluation.double(network, sample.lr), sample.hr]
     return np.concatenate([enlarged, *(picture[doubled_inner, doubled_inner] for picture in doubled)], axis=1)
 
 

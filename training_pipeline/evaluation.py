@@ -27,13 +27,13 @@ def scores(network: Network, tiles: Sequence[Entry], jpeg: bool) -> Iterator[Sco
     """The score of each of at most 200 of the tiles as 8-bit pictures, in the precision that the upscaler takes."""
     for tile in spread(tiles, MOST_TILES):
         sample = seen(tile, jpeg)
-        yield metrics.score(double(network, sample.small), sample.large)
+        yield metrics.score(double(network, sample.lr), sample.hr)
 
 
 def seen(tile: Entry, jpeg: bool) -> Sample:
     """A tile as a network is scored on it, its small picture as JPEG leaves it if the network is for those."""
     sample = data.load(tile)
-    return replace(sample, small=compressed(sample.small, QUALITY)) if jpeg else sample
+    return replace(sample, lr=compressed(sample.lr, QUALITY)) if jpeg else sample
 
 
 def seconds(network: Network, tiles: Sequence[Entry], jpeg: bool) -> float:

@@ -116,7 +116,7 @@ def check_not_learned(model: Artifact, tiles: list[Entry]) -> None:
 def score(double: Callable[[Pixels], Pixels], tiles: list[Entry]) -> Score:
     """The mean over the tiles of what `double` makes of the small ones."""
     samples = map(data.load, tqdm(tiles, desc="scoring", unit="tile", leave=False))
-    return metrics.mean([metrics.score(double(sample.small), sample.large) for sample in samples])
+    return metrics.mean([metrics.score(double(sample.lr), sample.hr) for sample in samples])
 
 
 def _hash(tiles: list[Entry]) -> str:

@@ -68,7 +68,7 @@ def test_each_way_of_doubling_gets_its_own_mean(quick: None, pictures: Path, tmp
     assert [row.name for row in rows] == names
     pairs = list(testset.read(pictures, "pictures"))
     for row, double in [(rows[0], bicubic.double), (rows[3], Upscaler(model).upscale)]:
-        assert row.score == metrics.mean([metrics.score(double(pair.small), pair.large) for pair in pairs])
+        assert row.score == metrics.mean([metrics.score(double(pair.lr), pair.hr) for pair in pairs])
     assert len({row.score.psnr_y for row in rows}) == 5
 
 
@@ -82,7 +82,7 @@ def test_a_mirror_image_is_no_member(quick: None, pictures: Path, tiny_model: Pa
 
 def test_an_odd_row_or_column_is_left_out(pictures: Path) -> None:
     pair = next(iter(testset.read(pictures, "pictures")))
-    assert (pair.small.shape, pair.large.shape) == ((30, 40, 3), (60, 80, 3))
+    assert (pair.lr.shape, pair.hr.shape) == ((30, 40, 3), (60, 80, 3))
 
 
 def test_the_table_goes_into_the_models_own_metrics_and_card(
@@ -119,16 +119,16 @@ def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tm
         strip = np.asarray(drawn)
     pair = next(iter(testset.read(pictures, "pictures")))
     assert strip.shape == (2 * 60, 4 * 60, 3)  # bicubic, both models, truth
-    np.testing.assert_array_equal(strip[:60, 180:], pair.large[:, 10:70])
+    np.testing.assert_array_equal(strip[:60, 180:], pair.hr[:, 10:70])
 
 
 def test_small_pictures_are_compressed_first_if_asked(quick: None, pictures: Path, tiny_model: Path) -> None:
     plain, pressed = testset.read(pictures, "pictures"), testset.read(pictures, "pictures", jpeg_quality=75)
     for clean, lossy in zip(plain, pressed, strict=True):
         file = io.BytesIO()
-        Image.fromarray(clean.small).save(file, "JPEG", quality=75)
-        np.testing.assert_array_equal(lossy.small, np.asarray(Image.open(file)))
-        np.testing.assert_array_equal(lossy.large, clean.large)
+        Image.fromarray(clean.lr).save(file, "JPEG", quality=75)
+        np.testing.assert_array_equal(lossy.lr, np.asarray(Image.open(file)))
+        np.testing.assert_array_equal(lossy.hr, clean.hr)
     evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None, jpeg_quality=75))
     assert artifact.read(tiny_model).metrics["tests"].keys() == {"photos, JPEG 75"}
 

@@ -135,8 +135,8 @@ def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
         ("threads", "0", "--threads cannot be 0"),
         ("size", "huge", "there is no size 'huge'"),
         ("init_from", "nowhere", "there is no model 'nowhere'"),
-        ("shards", "nowhere", "nowhere holds no tile shards"),
-        ("validation", "nowhere", "nowhere holds no tile shards"),
+        ("shards", "nowhere", "nowhere has no tile shards"),
+        ("validation", "nowhere", "nowhere has no tile shards"),
     ],
 )
 def test_an_argument_that_cannot_be_used_is_refused(command: Command, option: str, value: str, said: str) -> None:
@@ -288,8 +288,8 @@ def test_small_crops_come_as_jpeg_leaves_them_and_large_ones_as_they_are(tmp_pat
     (tile,) = (data.load(entry) for entry in data.read(config).training[:1])
     small, large = data.augmented(tile, 128, np.random.default_rng(0), jpeg=True)
     sides = [np.rot90(side, turns) for side in (small, small[:, ::-1]) for turns in range(4)]
-    assert 1 < min(np.abs(side.astype(float) - tile.small).mean() for side in sides) < 10
-    assert np.sort(large, axis=None).tolist() == np.sort(tile.large, axis=None).tolist()
+    assert 1 < min(np.abs(side.astype(float) - tile.lr).mean() for side in sides) < 10
+    assert np.sort(large, axis=None).tolist() == np.sort(tile.hr, axis=None).tolist()
     for one, same in zip(
         data.batches(data.read(config), config)[3], data.batches(data.read(config), config)[3], strict=True
     ):
