@@ -49,7 +49,7 @@ def row(config: TrainingConfig, limit: float) -> str:
     torch.set_num_threads(config.threads)
     run = Run(config, data.read(config), None)
     crops = data.batches(run.tiles, config)
-    ahead = crops.ahead(0)
+    ahead = crops.prefetched(0)
     held, loaded = seconds_a_step(run, repeat(crops[0]), ahead)
     ahead.close()
     run.journal.close()

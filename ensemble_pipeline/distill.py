@@ -98,7 +98,7 @@ def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[M
         loss="luma",
         threads=wanted.threads,
     )
-    student = train.run(config, resume=True, begin=partial(DistillationRun, Teacher(members)))
+    student = train.run(config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
     return config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics
 
 

@@ -150,5 +150,5 @@ def test_a_link_is_not_uploaded(shared: storage.Storage, fetched: Path, tmp_path
 def test_a_record_that_names_a_file_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     record = shards.ShardRecord.model_construct(file=name, bytes=0, sha256="0", samples=(), pictures=())
     (tmp_path / "0.json").write_text(record.model_dump_json())
-    with pytest.raises(FeatureError, match=r"file: .*no name of a file in the same folder"):
+    with pytest.raises(FeatureError, match=r"file: .*not a file name in the same folder"):
         shards.read_record(tmp_path / "0.json")
