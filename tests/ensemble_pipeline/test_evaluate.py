@@ -1,4 +1,4 @@
-"""Models tested on pictures and tiles: the scores, the table, what is kept beside the model, and what is refused."""
+"""Evaluation on pictures and tiles: scores, table, records and refusals."""
 
 import io
 import json
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cost that is not measured: each measurement starts a process."""
+    """Replace the measurement of cost, which starts processes."""
     monkeypatch.setattr(cost, "measure", lambda model, flips=False: Cost(2.0 if flips else 16.0, 10**8))
 
 
@@ -90,7 +90,7 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
 ) -> None:
     weights = (tiny_model / "model.safetensors").read_bytes()
     evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None))
-    assert not (tiny_model / card.PICTURE).exists()  # whose pictures these are is not known
+    assert not (tiny_model / card.PICTURE).exists()  # the authors are unknown
     evaluate.run(EvaluationConfig((str(tiny_model),), tiles, "shards", None))
 
     model = artifact.read(tiny_model)
@@ -118,7 +118,7 @@ def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tm
     with Image.open(tmp_path / "out" / card.PICTURE) as drawn:
         strip = np.asarray(drawn)
     pair = next(iter(testset.read(pictures, "pictures")))
-    assert strip.shape == (2 * 60, 4 * 60, 3)  # bicubic, both models, truth
+    assert strip.shape == (2 * 60, 4 * 60, 3)  # bicubic, both models, ground truth
     np.testing.assert_array_equal(strip[:60, 180:], pair.hr[:, 10:70])
 
 
@@ -151,7 +151,7 @@ def test_a_cost_is_measured_in_a_process_of_its_own(tiny_model: Path) -> None:
 def test_an_empty_test_set_is_refused(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "none").mkdir()
     for kind, error in (("pictures", EnsembleError), ("shards", FeatureError)):
-        with pytest.raises(error, match="none holds no"):
+        with pytest.raises(error, match="none has no"):
             evaluate.run(EvaluationConfig((str(tiny_model),), tmp_path / "none", kind, None))
 
 

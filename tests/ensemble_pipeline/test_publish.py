@@ -18,7 +18,7 @@ from ensemble_pipeline.publish import PublishConfig
 from upscaler.errors import DoubleResolutionError, ModelError
 from upscaler.model import artifact, find
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # raised by the client itself
 
 ROOT = Path(__file__).parents[2]
 REPO = "ada/doubler"
@@ -149,7 +149,7 @@ def test_the_hub_can_read_the_card(ready: tuple[Hub, str]) -> None:
         ("bob/doubler", TOKEN, "the token gives no right"),
         ("ada/not--allowed", TOKEN, "not a name that the Hub allows"),
         ("ada/not/allowed", TOKEN, "not a name that the Hub allows"),
-        ("doubler", TOKEN, "does not say whose it is"),
+        ("doubler", TOKEN, "has no owner"),
     ],
 )
 def test_refusals_are_one_sentence_without_the_token(
@@ -197,7 +197,7 @@ def test_a_repository_of_somebody_else_stays_as_it_is(ready: tuple[Hub, str]) ->
 def test_another_kind_of_model_is_not_overwritten(ready: tuple[Hub, str]) -> None:
     hub, model = ready
     repository = hub.create(REPO, files={"config.json": b'{"model_type": "bert"}'})
-    with pytest.raises(EnsembleError, match="holds another kind of model"):
+    with pytest.raises(EnsembleError, match="has another kind of model"):
         publish.run(PublishConfig(model, REPO))
     assert len(repository.commits) == 1
 

@@ -131,7 +131,7 @@ def test_rows_of_another_test_set_are_not_mixed(tmp_path: Path, test_set: Path) 
 def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path) -> None:
     train.run(small_config(tmp_path, steps=1))
     config = ScoringConfig(str(tmp_path / "run"), tmp_path / "train_0", tmp_path / "board")
-    with pytest.raises(TrainingError, match="pictures are in the training and in the test set"):
+    with pytest.raises(TrainingError, match="pictures are in both the training and the test set"):
         scoring.add(config)
     assert not (tmp_path / "board").exists()
 
@@ -198,7 +198,7 @@ def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: A
         ablation.run(replace(planned, names=["v1", "v99"]))
     with pytest.raises(TrainingError, match="v10 needs augmented tiles; make them"):
         ablation.run(replace(planned, augmented=()))
-    with pytest.raises(TrainingError, match="are in the training and in the test set"):
+    with pytest.raises(TrainingError, match="are in both the training and the test set"):
         ablation.run(replace(planned, test=tmp_path / "train_0"))
     assert not (tmp_path / "runs").exists()
 
