@@ -13,7 +13,7 @@ from upscaler.pictures import lossy
 
 PICTURE = "before_after.png"
 
-_HOW = {
+_COMBINATIONS = {
     "single": "one network",
     "outputs": "the averaged output of {n} networks",
     "weights": "one network with the averaged weights of {n} networks that share a warm start",
@@ -54,7 +54,7 @@ def model_card(
     data = dataset.of(folder)
     parts = [
         f"---\n{metadata(title, config, measured, data).to_yaml()}\n---",
-        f"# {title}\n\nDoubles the width and height of photos: {_what(config)}.\n\n{_USE.format(name=name)}",
+        f"# {title}\n\nDoubles the width and height of photos: {_description(config)}.\n\n{_USE.format(name=name)}",
         _training(config, measured, data),
         *_training_of_jpeg_model(config, jpeg_model, data),
         *_tests(measured),
@@ -99,14 +99,14 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _what(config: ModelConfig) -> str:
+def _description(config: ModelConfig) -> str:
     size = config.architecture
-    return f"{_how(config)}, {size.width} channels and {size.depth} layers between the first and the last"
+    return f"{_combination(config)}, {size.width} channels and {size.depth} layers between the first and the last"
 
 
-def _how(config: ModelConfig) -> str:
+def _combination(config: ModelConfig) -> str:
     mirrored = ", averaged over the input and its mirror image" if config.mirrored else ""
-    return _HOW[config.combination].format(n=len(config.members)) + mirrored
+    return _COMBINATIONS[config.combination].format(n=len(config.members)) + mirrored
 
 
 def _training(config: ModelConfig, measured: dict[str, Any], data: Dataset) -> str:
@@ -125,11 +125,11 @@ def _training_of_jpeg_model(config: ModelConfig, jpeg_model: Artifact | None, da
     if jpeg_model:
         members = jpeg_model.config.members
         inputs = f"JPEG input of quality {lossy.MOST_QUALITY} or less and lossy WebP input"
-        what = f"{inputs} use a second network of the same size: {_how(jpeg_model.config)}"
+        sentence = f"{inputs} use a second network of the same size: {_combination(jpeg_model.config)}"
         if members == config.members:
-            yield f"{what}, with the members above.\n"
+            yield f"{sentence}, with the members above.\n"
         else:
-            yield "\n".join([f"{what}:\n", _HEAD.format(data.name), *map(_row, members), ""])
+            yield "\n".join([f"{sentence}:\n", _HEAD.format(data.name), *map(_row, members), ""])
 
 
 def _row(member: Member, remark: str = "") -> str:

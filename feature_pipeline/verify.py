@@ -24,12 +24,12 @@ def run(folder: Path) -> None:
 
 
 def _parts(folder: Path) -> list[Path]:
-    begun = [
+    parts = [
         path for path in (folder, *sorted(folder.glob("*"))) if (path / CONFIG).exists() or (path / MANIFEST).exists()
     ]
-    if not begun:
+    if not parts:
         raise FeatureError(f"{folder} has no tile shards; make them with python -m feature_pipeline")
-    return begun
+    return parts
 
 
 def _problems(part: Path) -> Iterator[str]:

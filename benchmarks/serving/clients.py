@@ -74,8 +74,8 @@ def outcome_of(habit: Callable[[], object]) -> tuple[str, str]:
     try:
         habit()
     except (AppError, QueueError) as refusal:
-        said = str(refusal)
-        return ("refused" if said else "failed"), said[:120]
+        message = str(refusal)
+        return ("refused" if message else "failed"), message[:120]
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         return ("refused" if status in SAYS_NO else "failed"), f"status {status}"

@@ -122,11 +122,11 @@ def one_file_many_times(target: Target) -> None:
 def slow_bodies(target: Target) -> None:
     """Send headers or a body at one byte per second, over many connections."""
     head = f"POST {API}/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-    begun = [f"{head}Content-Length: 1000000\r\n\r\n".encode(), head.encode()]
+    requests = [f"{head}Content-Length: 1000000\r\n\r\n".encode(), head.encode()]
     with ExitStack() as stack:
         connections = [stack.enter_context(target.connect()) for _ in range(SOCKETS)]
         for n, connection in enumerate(connections):
-            connection.sendall(begun[n % 2])
+            connection.sendall(requests[n % 2])
         while time.time() < target.deadline:
             for connection in connections:
                 connection.sendall(b"x")

@@ -127,28 +127,28 @@ def test_four_channels_overfit_one_batch(tmp_path: Path, optimiser: str) -> None
     config = small_config(tmp_path, size="4x2", branches=False, **rates)
     torch.set_num_threads(1)
     run = Run(config, data.read(config), None)
-    small, large = one_batch(side=8)
-    assert psnr(run.network, small, large) < 30
+    lr, hr = one_batch(side=8)
+    assert psnr(run.network, lr, hr) < 30
     for _ in range(600):
-        run.advance(small, large)
+        run.advance(lr, hr)
     run.journal.close()
-    assert psnr(run.network, small, large) > 40
+    assert psnr(run.network, lr, hr) > 40
 
 
 def one_batch(side: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Make waves of a few pixels, which interpolation flattens: uint8, 13(side)(side) and 13(2 side)(2 side)."""
     y, x = np.mgrid[:64, :64]
     waves = np.sin(np.stack([0.8 * x + 0.4 * y, 0.5 * x - 0.7 * y, 0.2 * x + 0.8 * y], axis=-1))
-    large = (127 + 110 * waves).astype(np.uint8)
-    corners = halve(large)[4 : 4 + side, 4 : 4 + side], large[8 : 8 + 2 * side, 8 : 8 + 2 * side]
-    small, large = (torch.tensor(corner.transpose(2, 0, 1)[None].copy()) for corner in corners)
-    return small, large
+    picture = (127 + 110 * waves).astype(np.uint8)
+    corners = halve(picture)[4 : 4 + side, 4 : 4 + side], picture[8 : 8 + 2 * side, 8 : 8 + 2 * side]
+    lr, hr = (torch.tensor(corner.transpose(2, 0, 1)[None].copy()) for corner in corners)
+    return lr, hr
 
 
 @torch.no_grad()
-def psnr(network: Network, small: torch.Tensor, large: torch.Tensor) -> float:
+def psnr(network: Network, lr: torch.Tensor, hr: torch.Tensor) -> float:
     """Return the PSNR of a batch, in dB."""
-    return float(-10 * torch.log10(F.mse_loss(network(small / 255).clamp(0, 1), large / 255)))
+    return float(-10 * torch.log10(F.mse_loss(network(lr / 255).clamp(0, 1), hr / 255)))
 
 
 def test_sizes_have_names_or_width_and_depth(tmp_path: Path) -> None:

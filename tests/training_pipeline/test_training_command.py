@@ -187,8 +187,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     load = Batches.__getitem__
 
     def poisoned(batches: Batches, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        small, large = load(batches, step)
-        return small, large * math.nan if step == 5 else large
+        lr, hr = load(batches, step)
+        return lr, hr * math.nan if step == 5 else hr
 
     monkeypatch.setattr(Batches, "__getitem__", poisoned)
     with pytest.raises(DivergedError, match=r"the loss is nan .* at step 5; the checkpoints before it are in"):
@@ -253,11 +253,11 @@ def test_batches_follow_from_the_step_alone(tmp_path: Path) -> None:
 
 def test_lr_and_hr_crops_are_aligned(tmp_path: Path) -> None:
     batches = Batches(data.read(small_config(tmp_path)).training, size=8, crop=32, seed=0)
-    small, large = (side.float() for side in batches[0])
-    halved = torch.nn.functional.avg_pool2d(large, 2)
-    error = (halved - small).abs().mean(dim=(1, 2, 3))
-    assert small.shape == (8, 3, 32, 32)
-    assert large.shape == (8, 3, 64, 64)
+    lr, hr = (side.float() for side in batches[0])
+    halved = torch.nn.functional.avg_pool2d(hr, 2)
+    error = (halved - lr).abs().mean(dim=(1, 2, 3))
+    assert lr.shape == (8, 3, 32, 32)
+    assert hr.shape == (8, 3, 64, 64)
     assert error.max() < 6  # of 255, from two ways of downscaling; a misalignment would differ by tens
 
 
