@@ -1,7 +1,6 @@
 """The monitor's page, its endpoint for programs, and the server around them."""
 
 import datetime as dt
-import html
 import math
 import threading
 import time
@@ -21,6 +20,7 @@ from apps.monitor.history import History, to_csv
 from apps.monitor.monitor import Monitor, News, View
 from apps.monitor.recording import HistoryCopy, Recorder
 from apps.monitor.settings import Settings
+from apps.serving.look import bar, note
 from apps.serving.messages import Update
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
@@ -82,9 +82,7 @@ class App:
             self.temporary,
             self.serves,
             self.health,
-            theme=page.THEME,
-            css_paths=HERE / "page.css",
-            head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+            HERE,
         )
         return server
 
@@ -183,7 +181,7 @@ class App:
         if found == seen:
             return skipped(1 + PICTURE + LATELY)
         newer = seen and found[:10] > seen[:10]
-        sentence = page.note("A newer picture is here: press Refresh to see it.") if newer else gr.skip()
+        sentence = note("A newer picture is here: press Refresh to see it.") if newer else gr.skip()
         return [sentence, *skipped(PICTURE), *self._lately()]
 
     def today(self) -> dict[str, str]:
@@ -212,7 +210,7 @@ class App:
 
     def unchanged(self, sentence: str) -> list[Any]:
         """A sentence, and everything else as it was."""
-        return [page.note(sentence), *skipped(PICTURE + LATELY)]
+        return [note(sentence), *skipped(PICTURE + LATELY)]
 
     def shown(self, view: View, sentence: str = "") -> list[Any]:
         """Values of all outputs."""
@@ -263,5 +261,4 @@ def _thumbnail(finished: Finished) -> tuple[str, str]:
 def busy(update: Update) -> list[Any]:
     """A bar while a picture is doubled; everything else stays as it was."""
     sentence = f"Doubling it: {update.share:.0%}, {update.progress.seconds_left:.0f} s left"
-    bar = f'<progress aria-label="Share done" max="1" value="{update.share:.3f}"></progress>'
-    return [f'<p role="status">{html.escape(sentence)}</p>{bar}', *skipped(PICTURE + LATELY)]
+    return [bar(sentence, update.share), *skipped(PICTURE + LATELY)]

@@ -1,10 +1,6 @@
-// What a screen reader needs: the page's language, and names for what has none.
+// What a screen reader needs: names for what has none.
 const NAMES = { "#day button": "Open the calendar", "#plot summary": "Save the chart" };
-document.documentElement.lang = "en";
 new MutationObserver(() => {
-  document.querySelectorAll(".slider-wrap img[alt='']").forEach((picture) => {
-    picture.alt = picture.classList.contains("fixed") ? "After: doubled" : "Before: bicubic";
-  });
   for (const [place, name] of Object.entries(NAMES)) {
     document.querySelectorAll(`${place}:not([aria-label])`).forEach((it) => it.setAttribute("aria-label", name));
   }
@@ -56,15 +52,10 @@ document.addEventListener("input", (event) => {
   if (event.target.closest?.("#loupe")) lookThere();
 });
 
-// A click in the comparison, not a drag of its slider, moves the loupe there.
-let pressedAt = 0;
-document.addEventListener("pointerdown", (event) => (pressedAt = event.clientX), true);
-document.addEventListener("click", (event) => {
-  const picture = document.querySelector("#slider .slider-wrap img");
-  if (!picture || !event.target.closest("#slider .slider-wrap") || Math.abs(event.clientX - pressedAt) > 4) return;
-  const shown = picture.getBoundingClientRect();
-  document.querySelector("#loupe [name=across]").value = (100 * (event.clientX - shown.left)) / shown.width;
-  document.querySelector("#loupe [name=down]").value = (100 * (event.clientY - shown.top)) / shown.height;
+// A place chosen in the comparison moves the loupe there.
+document.addEventListener("placechosen", ({ detail }) => {
+  document.querySelector("#loupe [name=across]").value = 100 * detail.across;
+  document.querySelector("#loupe [name=down]").value = 100 * detail.down;
   lookThere();
   document.querySelector("#loupe").scrollIntoView({ block: "nearest", behavior: "smooth" });
 });

@@ -6,28 +6,15 @@ from typing import Any
 from urllib.parse import quote
 
 import altair
-import gradio as gr
 
 from apps.monitor import cleaning, outliers, pictures
 from apps.monitor.cache import Finished
 from apps.monitor.history import Row
 from apps.monitor.outliers import Mark
+from apps.serving.look import note
 
-# System fonts: the default theme asks another host for its own.
-THEME = gr.themes.Default(
-    primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-).set(
-    button_primary_background_fill="*primary_600",  # white on it has the contrast that WCAG asks for
-    button_primary_background_fill_dark="*primary_600",
-    body_text_color_subdued="*neutral_600",
-)
 GREY, GRID = "#7a7f8a", "#80808040"  # to be read on white and on black
 COLOURS = {Mark.USUAL: "#6366f1", Mark.FAR: "#d97706", Mark.WORSE: "#dc2626"}
-
-
-def note(sentence: str) -> str:
-    """A sentence for the person, or nothing."""
-    return f'<p role="status">{html.escape(sentence)}</p>' if sentence else ""
 
 
 def notes(sentence: str, reason: str, video: str) -> str:

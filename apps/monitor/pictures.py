@@ -1,5 +1,7 @@
 """Pictures of a day: the downloaded one, checked, and the small copies of it and its upscaled one for the page."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -27,12 +29,8 @@ def checked_suffix(file: Path, limits: Limits) -> str:
 
     Raises BrokenPictureError unless it is a still picture within `limits`; its pixels are not decoded.
     """
-    try:
+    with as_broken():
         header = read_header(file, limits)
-    except LimitError as error:
-        raise BrokenPictureError("has a picture that costs too much to upscale") from error
-    except PictureError as error:
-        raise BrokenPictureError("has a file that is no picture, or a broken one") from error
     if header.sequence is not Sequence.SINGLE:
         raise BrokenPictureError("is an animation")
     if exceeds(header.pixels, limits.pixels):
@@ -40,6 +38,17 @@ def checked_suffix(file: Path, limits: Limits) -> str:
     if header.format not in SUFFIXES:
         raise BrokenPictureError(f"has a picture in {header.format}, which is not one of {', '.join(SUFFIXES)}")
     return SUFFIXES[header.format]
+
+
+@contextmanager
+def as_broken() -> Iterator[None]:
+    """Turn a PictureError into a BrokenPictureError with a reason for the page."""
+    try:
+        yield
+    except LimitError as error:
+        raise BrokenPictureError("has a picture that costs too much to upscale") from error
+    except PictureError as error:
+        raise BrokenPictureError("has a file that is no picture, or a broken one") from error
 
 
 def write_copies(folder: Path, source: Path, doubled: Path) -> None:

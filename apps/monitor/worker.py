@@ -8,12 +8,11 @@ from typing import Any
 
 from apps.monitor import pictures
 from apps.monitor.measure import measure
-from apps.monitor.pictures import BrokenPictureError
 from apps.serving import loading
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
 from apps.serving.progress import reported
-from upscaler import Limits, Options, PictureError, Upscaler, double_file
+from upscaler import Limits, Options, Upscaler, double_file
 from upscaler.pictures.reading import read_rgb8
 
 WRITTEN_AS = {".gif": ".png"}  # an upscaled picture has more colours than a GIF
@@ -42,12 +41,10 @@ def _double(upscaler: Upscaler, file: Path, name: str, limits: Limits) -> Genera
     source = file.rename(file.with_name(f"{name}{suffix}"))
     doubled = file.with_name(f"{name}_2x{WRITTEN_AS.get(suffix, suffix)}")
     started = time.monotonic()
-    try:
+    with pictures.as_broken():
         made = yield from reported(double_file(upscaler, source, doubled, Options(limits=limits)))
         seconds = time.monotonic() - started
         pictures.write_copies(source.parent, source, doubled)
-    except PictureError as error:
-        raise BrokenPictureError("has a picture that cannot be upscaled") from error
     return {
         "suffix": suffix,
         "doubled_suffix": doubled.suffix,

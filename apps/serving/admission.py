@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from gradio.server_messages import ProcessCompletedMessage
+
 from apps.serving.refusal import RequestRefusedError
 
 JOBS = "cores"  # Gradio's concurrency id of what takes long
@@ -111,8 +113,15 @@ class Admission:
         queue = self._page._queue
         for event in list(queue.event_ids_to_events.values()):
             is_new = time.monotonic() - event.enqueue_time < _TO_LISTEN
-            if not (is_new or self._listening[event.session_hash]):
+            if event.alive and not (is_new or self._listening[event.session_hash]):
                 await queue.clean_events(event_id=event._id)
+                self._say_dropped(event)
+
+    def _say_dropped(self, event: Any) -> None:
+        """End an event for its session: else the next stream that it opens would wait for this event for ever."""
+        if messages := self._page._queue.pending_messages_per_session.get(event.session_hash):
+            sentence = "nobody listened for the result, so the work was stopped; start it again"
+            messages.put_nowait(ProcessCompletedMessage(event_id=event._id, output={"error": sentence}, success=False))
 
 
 def _is_long(event: Any) -> bool:

@@ -14,6 +14,7 @@ from apps.serving.admission import Admission
 from apps.serving.bodies import MOST_FILES
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
 from apps.serving.guard import Guard, Rules
+from apps.serving.look import look
 from apps.serving.settings import ServingSettings
 
 _SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
@@ -29,11 +30,11 @@ def guarded(
     folder: Path,
     serves: Callable[[Path], bool],
     health: Callable[[], dict[str, str | int]],
-    **look: Any,
+    app: Path,
 ) -> tuple[ASGIApp, Admission]:
     """Mount a page at /, its interface for programs below and /health, behind the guard.
 
-    folder: of everything temporary. serves: whether a file may be downloaded. look: what Gradio takes for themes.
+    folder: of everything temporary. serves: whether a file may be downloaded. app: the folder of the app's look.
     """
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -47,7 +48,7 @@ def guarded(
     page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _BETWEEN_LOOKS
     megabytes = settings.max_file_mb * 1024**2
     mounted = gr.mount_gradio_app(
-        server, page, path="/", max_file_size=megabytes, footer_links=["api"], run_history=False, **look
+        server, page, path="/", max_file_size=megabytes, footer_links=["api"], run_history=False, **look(app)
     )
     page.has_launched = True  # else Gradio takes any file of the server for an input
     admission = Admission(page, settings.queue_size, settings.jobs_each)

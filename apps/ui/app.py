@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from apps.serving import admission, loading
 from apps.serving.job_limits import JobLimits
+from apps.serving.look import bar, note
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
@@ -26,16 +27,6 @@ ACCEPTED = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", "
 WORKER = "apps.ui.worker"
 LOOKING = JobLimits(memory=2_000_000_000, cpu_seconds=60, seconds=60)
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": admission.JOBS}  # the cores are the limit
-
-# System fonts: the default theme asks another host for its own.
-THEME = gr.themes.Default(
-    primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-).set(
-    button_primary_background_fill="*primary_600",  # white on it has the contrast that WCAG asks for
-    button_primary_background_fill_dark="*primary_600",
-    button_cancel_background_fill="#b91c1c",
-    body_text_color_subdued="*neutral_600",
-)
 
 CANCELLED = "Cancelled. Nothing is kept of it; the photos are still chosen."
 
@@ -93,9 +84,7 @@ class App:
             self.folder,
             self.serves,
             self.health,
-            theme=THEME,
-            css_paths=HERE / "page.css",
-            head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+            HERE,
         )
         return server
 
@@ -189,7 +178,7 @@ class App:
         choices = Choices(flips, four_times, format, int(quality), remove_location)
         last = Work()
         for last in double_all(self.worker, model, [Path(file) for file in files], choices, self.folder):
-            yield shown(bar(last), busy=True)
+            yield shown(bar(last.sentence, last.share), busy=True)
         yield self.result(last, self.models[model])
 
     def cancelled(self, request: gr.Request) -> list[Any]:
@@ -352,19 +341,6 @@ def shown(
         gr.update(visible=busy),
         compared,
     ]
-
-
-def bar(work: Work) -> str:
-    """The progress as a bar with its sentence."""
-    return (
-        f'<p role="status">{html.escape(work.sentence)}</p>'
-        f'<progress aria-label="Share done" max="1" value="{work.share:.3f}"></progress>'
-    )
-
-
-def note(sentence: str) -> str:
-    """A sentence for the person."""
-    return f'<p role="status">{html.escape(sentence)}</p>'
 
 
 def failure(sentences: list[str]) -> str:

@@ -15,6 +15,7 @@ from apps.monitor.apod import FIRST_DAY, Client, Entry, MalformedError, bounded
 from apps.monitor.cache import Finished
 from apps.monitor.fetch import Fetcher
 from apps.monitor.monitor import Monitor, View
+from apps.serving.look import note
 
 REPEATED = [
     *("<p ", "<", "<!--", "<b>", "<a href='x'>", "<div>", "<b><i>", "<table><td>", "&", "&#9", "<svg>", "<math><mi>"),
@@ -116,7 +117,7 @@ def test_no_markup_leaves_other_tags_than_links(pieces: list[str]) -> None:
             assert set(attributes) <= {"href"}
             assert (attributes.get("href") or "https:").startswith(("http:", "https:"))
         assert cleaned.count("<a") == cleaned.count("</a>")
-    assert "<" not in page.note(cleaning.text(markup))[len('<p role="status">') : -len("</p>")]
+    assert "<" not in note(cleaning.text(markup))[len('<p role="status">') : -len("</p>")]
 
 
 @settings(deadline=None, max_examples=200)

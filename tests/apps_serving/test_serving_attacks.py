@@ -412,9 +412,9 @@ def test_jobs_that_nobody_reads_are_dropped(ui: str, tmp_path: Path) -> None:
     photo = tmp_path / "slow.jpg"
     Image.fromarray(photo_like(150, 200)).resize((4000, 4000)).save(photo, quality=60)
     assert photo.stat().st_size < 2_000_000
-    for _ in range(2):
+    for session in ("deaf-1", "deaf-2"):
         (path,) = upload(ui, photo).json()
-        assert join(ui, as_file(path)).status_code == 200
+        assert join(ui, as_file(path), session).status_code == 200
     ends = time.monotonic() + 60
     small = tmp_path / "small.png"
     Image.fromarray(photo_like(10, 10)).save(small)
@@ -426,6 +426,10 @@ def test_jobs_that_nobody_reads_are_dropped(ui: str, tmp_path: Path) -> None:
         time.sleep(1)
     assert answer.status_code == 200
     assert [m["success"] for m in messages(ui, "patient") if m["msg"] == "process_completed"] == [True]
+    (completed, close) = list(messages(ui, "deaf-2"))[-2:]  # a stream that is opened late ends, too
+    assert not completed["success"]
+    assert "nobody listened" in completed["output"]["error"]
+    assert close["msg"] == "close_stream"
 
 
 def test_many_sessions_of_one_visitor_cost_only_his_own(ui: str, photo: Path) -> None:

@@ -1,0 +1,39 @@
+"""Look of both pages: theme, styles and scripts, and the sentences and bars of their status lines."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+_HERE = Path(__file__).parent
+
+# System fonts: the default theme asks another host for its own.
+_THEME = gr.themes.Default(
+    primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+).set(
+    button_primary_background_fill="*primary_600",  # white on it has the contrast that WCAG asks for
+    button_primary_background_fill_dark="*primary_600",
+    button_cancel_background_fill="#b91c1c",
+    body_text_color_subdued="*neutral_600",
+)
+
+
+def look(app: Path) -> dict[str, Any]:
+    """Return Gradio's options for an app's page, whose folder it is: theme, shared styles and scripts, its own."""
+    scripts = (_HERE / "look.js", app / "page.js")
+    return {
+        "theme": _THEME,
+        "css_paths": [_HERE / "look.css", app / "page.css"],
+        "head": "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in scripts),
+    }
+
+
+def note(sentence: str) -> str:
+    """Mark up a sentence of a status line; nothing for an empty one."""
+    return f'<p role="status">{html.escape(sentence)}</p>' if sentence else ""
+
+
+def bar(sentence: str, share: float) -> str:
+    """Mark up a sentence and a progress bar. share: of the work that is done, 0 to 1."""
+    return f'{note(sentence)}<progress aria-label="Share done" max="1" value="{share:.3f}"></progress>'
