@@ -98,6 +98,15 @@ def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
     assert Upscaler(run).upscale(np.zeros((5, 6, 3), np.uint8)).shape == (10, 12, 3)
 
 
+def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
+    command(out="runs/open", steps="1")
+    Path("runs/mine").mkdir()
+    Path("runs/mine/DATA.md").write_text("# Ada's photos\nAll by Ada, CC0.\n")
+    command(out="runs/mine", steps="1")
+    assert "trained on train_0 of Open Images for 1 steps" in Path("runs/open/README.md").read_text()
+    assert "trained on train_0 of Ada's photos for 1 steps" in Path("runs/mine/README.md").read_text()
+
+
 def test_a_run_from_another_one_names_its_ancestor(command: Command) -> None:
     command(out="runs/first")
     command(out="runs/second", init_from="runs/first", learning_rate="1e-9")
