@@ -1,1 +1,1 @@
-"""Speed, memory and quality, measured: each module prints one stage's table. The tests time nothing."""
+"""Benchmarks of throughput, memory and quality; each module prints the table of one stage. The tests time nothing."""

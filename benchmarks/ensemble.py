@@ -1,4 +1,4 @@
-"""Ensembles: what the mean of several networks costs beside one, and which form of its graph runs fastest."""
+"""Benchmark of ensembles: cost of output averaging, and throughput of three forms of its graph."""
 
 import tempfile
 import time
@@ -20,9 +20,9 @@ from upscaler.model.artifact import Artifact, Member, ModelConfig
 
 MEMBERS = 4
 SIZE = SIZES["small"]
-LAST = SIZE.depth + 1  # the number of the last layer
-SIDE = 256 + 2 * SIZE.radius  # pixels of a window and its halo
-ROUNDS = 5  # in turns, because machines drift; the fastest counts
+LAST = SIZE.depth + 1  # number of the last layer
+SIDE = 256 + 2 * SIZE.radius  # pixels a side of a window with its halo
+ROUNDS = 5  # interleaved, because machines drift; the fastest counts
 
 
 def main() -> None:
@@ -34,15 +34,15 @@ def main() -> None:
 
 
 def write_member(folder: Path, architecture: Architecture, seed: int) -> Artifact:
-    """One untrained network: what it costs does not depend on what it learned."""
+    """Write an untrained network; its cost does not depend on the weights."""
     member = Member(name=str(seed), parts=(), pictures=0, steps=0)
     config = ModelConfig(architecture=architecture, combination="single", members=(member,))
     return artifact.write(folder, config, Network(architecture, branches=False).collapsed(), {}, "")
 
 
 def print_costs(members: list[Artifact], folder: Path) -> None:
-    """Print the throughput measured by `evaluate`; averaging weights and distillation both give one network."""
-    print("| mean of the outputs of | output megapixels a second | peak memory, MB |\n|---|---|---|")
+    """Print the cost as `evaluate` measures it. Weight averaging and distillation cost as much as one network."""
+    print("| output averaging over | output MP/s | peak memory, MB |\n|---|---|---|")
     for count in (1, 2, MEMBERS):
         config, weights = averaging.averaged(members[:count], "outputs")
         measured = cost.measure(artifact.write(folder / f"mean_{count}", config, weights, {}, "").folder)
@@ -50,7 +50,7 @@ def print_costs(members: list[Artifact], folder: Path) -> None:
 
 
 def print_forms(members: list[Weights]) -> None:
-    """The same function in three forms; a mean of outputs is written in the first."""
+    """Print the throughput of the same function in three forms; output averaging uses the first."""
     forms = {"side by side": side_by_side, "side by side, one last layer": joined_at_the_end, "grouped": grouped}
     passes = {name: windows(form(members)) for name, form in forms.items()}
     seconds = {name: min(column) for name, column in timed(passes).items()}
@@ -61,7 +61,7 @@ def print_forms(members: list[Weights]) -> None:
 
 
 def timed(passes: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
-    """Seconds of each pass, in turns, the first of each left out."""
+    """Time the passes, interleaved, without the first of each; return seconds."""
     times: dict[str, list[float]] = {name: [] for name in passes}
     for _ in range(1 + ROUNDS):
         for name, run in passes.items():
@@ -72,7 +72,7 @@ def timed(passes: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
 
 
 def windows(model: ov.Model) -> Callable[[], None]:
-    """A pass over one window a core, as OpenVINO runs them, in the precision that is fastest in it here."""
+    """Return a pass over one window for each core, in OpenVINO's fastest precision on this machine."""
     properties = {"INFERENCE_PRECISION_HINT": "bf16" if has_bf16() else "f32", "NUM_STREAMS": cores()}
     compiled = CORE.compile_model(model, "CPU", properties)
     requests = [compiled.create_infer_request() for _ in range(cores())]
@@ -88,7 +88,7 @@ def windows(model: ov.Model) -> Callable[[], None]:
 
 
 def side_by_side(members: list[Weights]) -> ov.Model:
-    """Each network on its own, and the mean of what they give."""
+    """Build the networks separately, with the mean of their outputs."""
     picture = new_picture()
     outputs = [convolved(body(picture, weights), weights, LAST) for weights in members]
     total = outputs[0]
@@ -98,14 +98,14 @@ def side_by_side(members: list[Weights]) -> ov.Model:
 
 
 def joined_at_the_end(members: list[Weights]) -> ov.Model:
-    """The last layers, whose mean is taken, as one over all networks' channels."""
+    """Build the networks with their last layers, averaged, merged into one over all channels."""
     picture = new_picture()
     channels = operations.concat([body(picture, weights) for weights in members], 1)
     return ov.Model([mean_layer(channels, members)], [picture])
 
 
 def grouped(members: list[Weights]) -> ov.Model:
-    """All networks as one with grouped convolutions."""
+    """Build all networks as one with grouped convolutions."""
     picture = new_picture()
     x: ov.Node = picture
     for i in range(LAST):
@@ -124,12 +124,12 @@ GEOMETRY = ([1, 1], [0, 0], [0, 0], [1, 1])  # strides, padding before and after
 
 
 def new_picture() -> ov.Node:
-    """A window's input."""
+    """Create the input of a window."""
     return operations.parameter([1, COLOURS, SIDE, SIDE], np.float32)
 
 
 def body(picture: ov.Node, weights: Weights) -> ov.Node:
-    """One network but for its last layer."""
+    """Build one network without its last layer."""
     x = picture
     for i in range(LAST):
         x = operations.prelu(convolved(x, weights, i), weights[f"networks.0.layers.{i}.slope"])
@@ -137,14 +137,14 @@ def body(picture: ov.Node, weights: Weights) -> ov.Node:
 
 
 def convolved(x: ov.Node, weights: Weights, i: int) -> ov.Node:
-    """Layer `i` of one network."""
+    """Build layer `i` of one network."""
     name = f"networks.0.layers.{i}"
     convolution = operations.convolution(x, weights[f"{name}.weight"], *GEOMETRY)
     return operations.add(convolution, weights[f"{name}.bias"].reshape(1, -1, 1, 1))
 
 
 def mean_layer(channels: ov.Node, members: list[Weights]) -> ov.Node:
-    """The mean of the last layers, as one convolution over all networks' channels."""
+    """Build the mean of the last layers as one convolution over all networks' channels."""
     name = f"networks.0.layers.{LAST}"
     kernel = np.concatenate([weights[f"{name}.weight"] for weights in members], axis=1) / np.float32(len(members))
     bias = np.mean([weights[f"{name}.bias"] for weights in members], axis=0, dtype=np.float32)

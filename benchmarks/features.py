@@ -1,6 +1,6 @@
-"""Making tile pairs of photos, beside plain decoding of the same JPEGs; and memory over the length of a run.
+"""Benchmark of the feature pipeline: throughput next to plain decoding, and memory over the length of a run.
 
-The photos are those in the folder that the environment's PHOTOS names, else the web interface's samples.
+The photos are those in the folder PHOTOS (environment), else the web UI's samples.
 """
 
 import os
@@ -18,14 +18,14 @@ from feature_pipeline.tar import File
 SAMPLES = Path(__file__).parents[1] / "apps/ui/samples"
 SETTINGS = Settings(part="train_0", images=None, tiles_per_image=4, pictures_per_shard=100)
 TIMED = 100  # pictures
-LOOK_EVERY = 25  # pictures, for memory: a look takes as long as a tenth of a picture
+LOOK_EVERY = 25  # pictures between measurements of memory, each of which takes a tenth of a picture's time
 LENGTHS = (300, 3000)  # pictures, over which memory is compared
 
 
 def main() -> None:
     """Print both tables."""
     photos = [path.read_bytes() for path in sorted(Path(os.environ.get("PHOTOS", SAMPLES)).glob("*.jpg"))]
-    print("| what | pictures a second |\n|---|---|")
+    print("| work | pictures/s |\n|---|---|")
     print(f"| plain decoding, one core | {_decoding(photos):.1f} |", flush=True)
     for number in (1, 2):
         rate, _ = _making(photos, TIMED, number)
@@ -44,7 +44,7 @@ def _decoding(photos: list[bytes]) -> float:
 
 
 def _making(photos: list[bytes], length: int, number: int) -> tuple[float, float]:
-    """Pictures a second, without the time in which the workers start, and bytes at the peak."""
+    """Return pictures per second, without the start of the workers, and peak memory in bytes."""
     outcomes = workers.in_order(((file, None) for file in _files(photos, length)), SETTINGS, number)
     next(outcomes)
     started = time.perf_counter()

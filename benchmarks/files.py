@@ -1,4 +1,4 @@
-"""From file to file, beside the network alone, and how soon the first megapixel is there: a photo of 12 megapixels."""
+"""Benchmark of a 12-megapixel photo from file to file, next to the network alone, and time to the first megapixel."""
 
 import subprocess
 import sys
@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.upscaler import laid_with_copies
+from benchmarks.upscaler import tiled
 from upscaler import Upscaler, double_file
 from upscaler.pixels import Pixels
 
 PHOTO = Path(__file__).parents[1] / "apps/ui/samples/butterfly.jpg"
 SIZE = (3000, 4000)  # height and width
-ROUNDS = 3  # in turns, because machines drift; the fastest counts
+ROUNDS = 3  # interleaved, because machines drift; the fastest counts
 
 FIRST_MEGAPIXEL = """
 import sys
@@ -36,29 +36,29 @@ def main() -> None:
         picture = write_photo(source)
         upscaler = Upscaler.load()
         work: dict[str, Callable[[], object]] = {
-            "the network alone": lambda: upscaler.upscale(picture),
+            "network alone": lambda: upscaler.upscale(picture),
             "JPEG to JPEG": lambda: list(double_file(upscaler, source, Path(folder) / "large.jpg")),
             "JPEG to PNG": lambda: list(double_file(upscaler, source, Path(folder) / "large.png")),
         }
         times = [[seconds(one) for one in work.values()] for _ in range(ROUNDS)]
         best = [min(column) for column in zip(*times, strict=True)]
-        print("| 12 megapixels to 48 | seconds | of the network alone |\n|---|---|---|")
+        print("| 12 megapixels to 48 | seconds | relative to the network alone |\n|---|---|---|")
         for name, taken in zip(work, best, strict=True):
             print(f"| {name} | {taken:.1f} | {taken / best[0]:.2f} |")
         command = [sys.executable, "-c", FIRST_MEGAPIXEL, source, Path(folder) / "first.jpg"]
         first = min(seconds(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS))
-        print(f"\nfrom the start of the program to the first megapixel: {first:.1f} s")
+        print(f"\nfrom program start to the first megapixel: {first:.1f} s")
 
 
 def write_photo(path: Path) -> Pixels:
-    """Write a photo of 12 megapixels, and return its pixels."""
-    picture = laid_with_copies(np.asarray(Image.open(PHOTO).convert("RGB")), SIZE)
+    """Write a photo of 12 megapixels and return its pixels."""
+    picture = tiled(np.asarray(Image.open(PHOTO).convert("RGB")), SIZE)
     Image.fromarray(picture).save(path, quality=95)
     return picture
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return the seconds that a call takes."""
+    """Return the seconds that `work` takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

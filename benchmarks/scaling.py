@@ -1,7 +1,7 @@
-"""Two parts at once through Ray, beside the same work as two plain processes.
+"""Benchmark of Ray: two parts at once, next to the same work in two plain processes.
 
-The cluster is up before the time is taken. Parts are made of the photos in the folder that the environment's PHOTOS
-names, else of the web interface's samples, and served over S3 on the loopback.
+The cluster starts before the timing. Parts consist of the photos in the folder PHOTOS (environment), else of the web
+UI's samples, served by a local S3 server.
 """
 
 import io
@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "apps/ui/samples"
 BUCKET, PARTS, HELD_OUT = "open-images-dataset", ("0", "1"), 60
-PICTURES, STEPS = 1500, 300  # of each part; enough that the few seconds in which Ray's workers start do not decide
+PICTURES, STEPS = 1500, 300  # of each part; enough to make the few seconds of Ray's start negligible
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def fill(address: str) -> None:
 
 
 def measure(name: str, apart: list[list[str]], at_once: list[str], plain: str, placed: str) -> None:
-    """Time the same work both ways, and print a row."""
+    """Time the same work both ways and print a row."""
     alone = seconds([[*command, "--storage", plain] for command in apart])
     cluster = ["--engine", "ray", "--address", ray.get_runtime_context().gcs_address, "--storage", placed]
     on_ray = seconds([[*at_once, *cluster]])
@@ -74,7 +74,7 @@ def measure(name: str, apart: list[list[str]], at_once: list[str], plain: str, p
 
 
 def seconds(commands: list[list[str]]) -> float:
-    """Return the seconds that the commands take, started together."""
+    """Return the seconds that the commands take in parallel."""
     started = time.perf_counter()
     processes = [subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.DEVNULL) for command in commands]
     assert not any(process.wait() for process in processes)

@@ -1,4 +1,4 @@
-"""Training: what reading the tiles adds to a step, and how much of the machine's convolution speed a step reaches."""
+"""Benchmark of training: overhead of the data loader, and share of the machine's convolution throughput."""
 
 import statistics
 import tempfile
@@ -37,7 +37,7 @@ def main() -> None:
         training, validation = (write_tiles(Path(folder) / name, n) for n, name in enumerate(("train_0", "validation")))
         limit = convolution_limit(Path(folder) / "model")
         print(f"convolution limit of this machine, {SIZES['base'].width} channels: {limit:.0f} GFLOP/s\n")
-        print("| size | ms a step, batch held | with the loader | ratio | GFLOP/s of training | of the limit |")
+        print("| size | ms/step, fixed batch | with the loader | ratio | GFLOP/s of training | of the limit |")
         print("|---|---|---|---|---|---|")
         for size in ("tiny", "small"):
             config = TrainingConfig((training,), (validation,), Path(folder) / size, size=size, steps=10**9)
@@ -45,26 +45,26 @@ def main() -> None:
 
 
 def row(config: TrainingConfig, limit: float) -> str:
-    """Measure one size."""
+    """Measure one size and return its row."""
     torch.set_num_threads(config.threads)
     run = Run(config, data.read(config), None)
     crops = data.batches(run.tiles, config)
-    ahead = crops.ahead(0)
-    held, loaded = seconds_a_step(run, repeat(crops[0]), ahead)
-    ahead.close()
+    prefetched = crops.prefetched(0)
+    fixed, loaded = seconds_per_step(run, repeat(crops[0]), prefetched)
+    prefetched.close()
     run.journal.close()
-    speed = 3 * 2 * run.network.architecture.multiplications * config.batch * config.crop**2 / held / 1e9
+    speed = 3 * 2 * run.network.architecture.multiplications * config.batch * config.crop**2 / fixed / 1e9
     precision = "bf16" if run.bfloat16 else "f32"
     return (
         f"| {config.size}, {precision}, {config.batch} of {config.crop}x{config.crop}, {config.threads} threads "
-        f"| {held * 1e3:.0f} | {loaded * 1e3:.0f} | {loaded / held:.2f} | {speed:.0f} | {speed / limit:.0%} |"
+        f"| {fixed * 1e3:.0f} | {loaded * 1e3:.0f} | {loaded / fixed:.2f} | {speed:.0f} | {speed / limit:.0%} |"
     )
 
 
-def seconds_a_step(run: Run, *sources: Iterator[Batch]) -> list[float]:
-    """For each source of batches the median, the batch's arrival included; in turns, because machines drift.
+def seconds_per_step(run: Run, *sources: Iterator[Batch]) -> list[float]:
+    """Return the median for each source of batches, waiting for the batch included; interleaved, since machines drift.
 
-    The loader makes one batch ahead for each that is taken, and is done with it before the step is.
+    The loader prefetches one batch for each one taken, and finishes before the step.
     """
     times: list[list[float]] = [[] for _ in sources]
     for _ in range(WARM_UP + STEPS):
@@ -76,7 +76,7 @@ def seconds_a_step(run: Run, *sources: Iterator[Batch]) -> list[float]:
 
 
 def convolution_limit(folder: Path) -> float:
-    """GFLOP/s of the widest network in OpenVINO, on all cores, in the precision that training uses too."""
+    """Measure the GFLOP/s of the widest network in OpenVINO, on all cores, in the precision of training."""
     architecture = SIZES["base"]
     member = Member(name="base", parts=(), pictures=0, steps=0)
     config = ModelConfig(architecture=architecture, combination="single", members=(member,))
@@ -84,7 +84,7 @@ def convolution_limit(folder: Path) -> float:
     engine = OpenVinoEngine(model, SIDE)
     planes = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
     seconds: list[float] = []
-    for _ in range(LIMIT_TRIALS):  # the first warms up, and the best is the limit
+    for _ in range(LIMIT_TRIALS):  # the first warms up, the best is the limit
         started = time.perf_counter()
         list(engine.run(enumerate([planes] * WINDOWS)))
         seconds.append(time.perf_counter() - started)
@@ -92,25 +92,25 @@ def convolution_limit(folder: Path) -> float:
 
 
 def multiplications(architecture: Architecture, side: int) -> int:
-    """Of the 3x3 convolutions in one window of the engine, each of which gives a result two pixels narrower."""
+    """Count the multiplications in one window of the engine, whose 3x3 convolutions each remove two pixels."""
     layers = enumerate(architecture.layers, start=1)
     return sum(9 * inputs * outputs * (side - 2 * n) ** 2 for n, (inputs, outputs) in layers)
 
 
 def write_tiles(folder: Path, seed: int) -> Path:
-    """One shard of generated tiles that cost as much to decode as those of photos: about 90 kB for the large one."""
+    """Write a shard of generated tiles that decode as slowly as photos: about 90 kB for each HR tile."""
     with shards.writing(shards.shard_path(folder, 0)) as writer:
         for n in range(TILES):
             image_id = f"{seed:x}{n:015x}"
-            large = generated(seed * TILES + n)
+            hr = generated(seed * TILES + n)
             info = SampleInfo(image_id=image_id, part=folder.name, box=(0, 0, 256, 256))
-            pngs = samples.encode_png(halve(large)), samples.encode_png(large)
+            pngs = samples.encode_png(halve(hr)), samples.encode_png(hr)
             writer.add(PictureRecord(name=image_id, tiles=1), (EncodedSample(f"{image_id}-0", *pngs, info),))
     return folder
 
 
 def generated(seed: int) -> Pixels:
-    """A 256x256 picture of soft shapes under a little noise."""
+    """Generate a 256x256 picture of soft shapes with a little noise."""
     rng = np.random.default_rng(seed)
     shapes = Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).resize((256, 256), Image.Resampling.BICUBIC)
     return np.clip(np.asarray(shapes) + rng.normal(0, 1, (256, 256, 3)), 0, 255).round().astype(np.uint8)

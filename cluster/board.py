@@ -1,11 +1,11 @@
-"""What the tasks of a cluster last reported. It imports nothing heavy, for it runs in a process of its own."""
+"""Progress reports of a cluster's tasks; without heavy imports, because the board is a process of its own."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a task's bar shows: units done of `total`, units a second, seconds to the end."""
+    """The progress of a task: units done of `total`, and units a second."""
 
     done: float
     total: float | None
@@ -14,20 +14,20 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds to the end at this rate, if both are known."""
+        """Seconds to the end at this rate, None if unknown."""
         return (self.total - self.done) / self.rate if self.total and self.rate else None
 
 
 class Board:
-    """The last report of each task."""
+    """The latest report of each task."""
 
     def __init__(self) -> None:
         self._reports: dict[str, Progress] = {}
 
     def write(self, name: str, progress: Progress) -> None:
-        """Keep a report."""
+        """Store a report."""
         self._reports[name] = progress
 
     def read(self) -> dict[str, Progress]:
-        """All reports."""
+        """Return all reports by task name."""
         return self._reports

@@ -1,4 +1,4 @@
-"""Engines: where tasks run. One after another in this process, or side by side on the nodes of a Ray cluster."""
+"""Engines that run tasks: one after another in this process, or in parallel on the nodes of a Ray cluster."""
 
 import argparse
 import os
@@ -13,15 +13,15 @@ from cluster.task import Task, attempt
 
 Name = Literal["local", "ray"]
 
-# Ray listens on the loopback where it takes no part in clusters of several machines, and lets in who has its token
-_OURS_ALONE = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Without clusters of several machines, Ray listens on the loopback only; clients need its token
+_LOCAL_ONLY = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @dataclass(frozen=True)
 class Engine:
-    """`address`: of the Ray cluster; none starts one on this machine. `storage`: what all its nodes read and write.
+    """An engine. `address`: of the Ray cluster; None starts one on this machine. `storage`: shared by all its nodes.
 
-    Raises StorageError if Ray has no storage to work on.
+    Raises StorageError for Ray without storage.
     """
 
     name: Name = "local"
@@ -30,10 +30,12 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.name == "ray" and self.storage is None:
-            raise StorageError("nodes share what they make; give --storage, a path that all see or s3://bucket/prefix")
+            raise StorageError(
+                "Ray needs shared storage; give --storage, a path that all nodes see or s3://bucket/prefix"
+            )
 
     def run(self, tasks: Sequence[Task]) -> dict[str, str]:
-        """Do all tasks; those that failed by name, each with a sentence. The others are done all the same."""
+        """Run all tasks, even if some fail; return the error messages of the failed ones by name."""
         if self.name == "ray":
             failed: dict[str, str] = _on_ray(self.address).run(tasks, self.address)
         else:
@@ -43,9 +45,9 @@ class Engine:
         return failed
 
     def do(self, task: Task) -> Any:
-        """Do one task and give what it gives, or raise what it raises; StorageError if its node died again and again.
+        """Run one task and return its result. Raises its errors, and StorageError if its node died repeatedly.
 
-        Threads may call it side by side.
+        Thread-safe.
         """
         if self.name == "ray":
             return _on_ray(self.address).do(task, self.address)
@@ -53,7 +55,7 @@ class Engine:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say where the work is done; `from_arguments` reads them."""
+    """Add the options of the engine; `from_arguments` reads them."""
     group = parser.add_argument_group("where", "see docs/scaling.md")
     group.add_argument("--engine", choices=get_args(Name), default="local", help="this process, or a Ray cluster")
     group.add_argument("--address", help="of the Ray cluster, such as auto (default: one is started on this machine)")
@@ -63,14 +65,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def from_arguments(given: dict[str, Any]) -> Engine:
-    """Take the options of `add_arguments` out of what was given."""
+    """Build the engine from the options of `add_arguments`, and remove them from `given`."""
     return Engine(given.pop("engine"), given.pop("address"), given.pop("storage"))
 
 
 def _on_ray(address: str | None) -> ModuleType:
-    """Import Ray, which reads its environment then; a cluster that starts here is to be this machine's alone."""
+    """Import Ray, which then reads its environment; a cluster started here is accessible from this machine only."""
     if address is None:
-        os.environ |= _OURS_ALONE
+        os.environ |= _LOCAL_ONLY
     from cluster import on_ray
 
     return on_ray

@@ -4,4 +4,4 @@ from upscaler.errors import DoubleResolutionError
 
 
 class StorageError(DoubleResolutionError):
-    """Shared storage, or the cluster that works on it, cannot be used."""
+    """Error for shared storage, or for the cluster that works on it."""

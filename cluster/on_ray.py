@@ -1,4 +1,4 @@
-"""Tasks on the nodes of a Ray cluster, with one table of all."""
+"""Execution of tasks on a Ray cluster, with a table of their progress."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -17,17 +17,17 @@ from cluster.errors import StorageError
 from cluster.task import Task, attempt
 from upscaler.errors import DoubleResolutionError
 
-RETRIES = 5  # of a task whose node died; what a task says itself is not tried again
+RETRIES = 5  # of a task whose node died; a task that raises is not repeated
 EVERY = 1.0  # seconds between two reports
 
 
 def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
-    """Do all tasks on the cluster; a task whose node dies is done again elsewhere. Those that failed, by name.
+    """Run all tasks on the cluster, and repeat a task whose node dies; return the error messages by name.
 
     Raises StorageError if there is no cluster at the address.
     """
     _connect(address)
-    # Where this program is, because another node may die
+    # The board runs on this program's node, because other nodes may die
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
     waiting = {_submit(task, board): task for task in tasks}
@@ -46,18 +46,18 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
 
 
 def do(task: Task, address: str | None) -> Any:
-    """Do one task on the cluster, without the table. Raises what it raises, and StorageError."""
+    """Run one task on the cluster, without the table; return its result. Raises its errors, and StorageError."""
     _connect(address)
     try:
         return ray.get(_placed(task.work, task).remote())
-    except DoubleResolutionError:  # Ray's own error takes the type of what the task raised
+    except DoubleResolutionError:  # Ray's error has also the type of the task's error
         raise
     except RayError as error:
         raise StorageError(f"{task.name} {_died(error)}") from error
 
 
 def disconnect() -> None:
-    """Leave the cluster; what is under way there ends."""
+    """Disconnect from the cluster, which ends the running tasks."""
     ray.shutdown()
 
 
@@ -65,7 +65,7 @@ def _connect(address: str | None) -> None:
     if ray.is_initialized():
         return
     try:
-        # "local" starts one, whatever RAY_ADDRESS says
+        # "local" starts one, regardless of RAY_ADDRESS
         ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
     except (ConnectionError, RayError) as error:
         raise StorageError(
@@ -91,11 +91,11 @@ def _outcome(reference: "ray.ObjectRef[str]") -> str:
 
 
 def _died(error: RayError) -> str:
-    return f"died again and again, or failed unforeseen ({str(error).strip().splitlines()[-1]})"
+    return f"died repeatedly or failed unexpectedly ({str(error).strip().splitlines()[-1]})"
 
 
 def _do(task: Task, board: Any) -> str:
-    """On the node: work, and report what its progress bars say."""
+    """Run the task on the node, and report the state of its progress bars."""
     ended = threading.Event()
     reporter = threading.Thread(target=_report, args=(task.name, board, ended), daemon=True)
     reporter.start()
@@ -108,7 +108,7 @@ def _do(task: Task, board: Any) -> str:
 
 def _report(name: str, board: Any, ended: threading.Event) -> None:
     while not ended.wait(EVERY):
-        with suppress(RuntimeError):  # a bar came or went during the look at the set of them
+        with suppress(RuntimeError):  # the set of bars changed during the iteration
             for bar in list(getattr(tqdm, "_instances", ())):
                 shown = bar.format_dict
                 if shown["unit"] != "B":

@@ -1,6 +1,6 @@
-"""Shared storage: a folder that all nodes see, or a prefix in an S3 bucket. A file is there whole or not at all.
+"""Shared storage: a folder that all nodes see, or a prefix in an S3 bucket. Files appear atomically.
 
-Whoever may write to it chooses names, so each is checked on its way in and out: see `checked`.
+Names are untrusted, because anyone with write access chooses them; `checked` checks each one.
 """
 
 import shutil
@@ -22,31 +22,31 @@ SCHEME = "s3://"
 
 
 class Storage(Protocol):
-    """Files by name; a name is a relative path with slashes. All methods raise StorageError for any other."""
+    """Files by name, a relative path with slashes. All methods raise StorageError for other names."""
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """The files under a folder: name within it -> bytes."""
+        """Return the sizes in bytes of the files in a folder, by their names in it."""
 
     def get(self, name: str, path: Path) -> None:
         """Copy a file from the storage. Raises StorageError."""
 
     def put(self, path: Path, name: str) -> None:
-        """Copy a file into the storage, over what has that name. Raises StorageError."""
+        """Copy a file into the storage, replacing one of that name. Raises StorageError."""
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there. Raises StorageError."""
+        """Remove a file if it exists. Raises StorageError."""
 
 
 def at(place: str) -> Storage:
-    """The storage at a path or at `s3://bucket/prefix`; AWS's own variables say which server and who asks."""
+    """Return the storage at a path or at `s3://bucket/prefix`; the AWS variables give endpoint and credentials."""
     return Bucket(place) if place.startswith(SCHEME) else Folder(Path(place))
 
 
 def checked(name: str) -> str:
-    """Return a name in the storage, or raise StorageError if it may lie outside of a folder it is put in."""
+    """Return the name. Raises StorageError if the path could leave the folder it is joined to."""
     if not is_inside(name):
         raise StorageError(
-            f"{name[:100]!a} is no name in the storage; use relative paths without .., backslashes and empty parts"
+            f"{name[:100]!a} is not a storage name; use relative paths without .., backslashes and empty parts"
         )
     return name
 
@@ -58,7 +58,7 @@ class Folder:
         self._root = root.absolute()
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """The files under a folder, but for those with temporary names."""
+        """Return the sizes of the files in a folder, except temporary ones."""
         root = self._path(folder)
         found = [path for path in sorted(root.rglob("*")) if not path.name.startswith(".")]
         files = [path.relative_to(root).as_posix() for path in found if path.is_symlink() or path.is_file()]
@@ -78,12 +78,12 @@ class Folder:
 
     def _path(self, name: str) -> Path:
         if meets_link(self._root, checked(name)):
-            raise StorageError(f"{self._root / name} is or passes a link; put the file itself there")
+            raise StorageError(f"{self._root / name} is or passes through a link; put the file itself there")
         return self._root / name
 
 
 class Bucket:
-    """A prefix in an S3 bucket: one PUT a file."""
+    """A prefix in an S3 bucket, with one PUT for each file."""
 
     def __init__(self, address: str) -> None:
         self._name, _, self._prefix = address.removeprefix(SCHEME).rstrip("/").partition("/")
@@ -95,12 +95,12 @@ class Bucket:
         return boto3.client("s3")
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """The objects under a folder."""
+        """Return the sizes of the objects in a folder."""
         root = self._key(folder).rstrip("/") + "/"
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=root)
             found = (entry for page in pages for entry in page.get("Contents", []))
-            # A console marks a folder by an empty object whose name ends in a slash
+            # S3 consoles mark a folder by an empty object whose name ends in a slash
             files = {entry["Key"].removeprefix(root): entry["Size"] for entry in found if entry["Key"][-1] != "/"}
             return {checked(name): size for name, size in files.items()}
         except (BotoCoreError, ClientError) as error:
@@ -135,7 +135,7 @@ class Bucket:
     def _refused(self, name: str, error: Exception) -> StorageError:
         return StorageError(
             f"the storage {SCHEME}{self._name}/{self._key(name)} cannot be used ({error}); "
-            "check its address and this machine's right to it, then run the same command again"
+            "check its address and this machine's access to it, then run the same command again"
         )
 
 

@@ -9,9 +9,9 @@ from upscaler.errors import DoubleResolutionError
 
 @dataclass(frozen=True)
 class Task:
-    """Work with a name, such as the part's, and what it asks for: CPU cores and GPUs.
+    """A named piece of work, and the CPU cores and GPUs that it needs.
 
-    `work` can be pickled, and resumes if it is done again.
+    `work` must be picklable, and resume when it is repeated.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A stage's work on a node: what it reads is fetched from the storage, what it writes is mirrored to it."""
+"""The working folder of a task on a node: inputs from the storage, outputs mirrored to it."""
 
 import contextlib
 import tempfile
@@ -19,10 +19,10 @@ def work_in(
     work: Callable[[], Made],
     kept: Callable[[str], bool] = lambda _: True,
 ) -> Made:
-    """Do `work` in an empty folder of this machine, with `inputs` and `output` under their names in the storage.
+    """Run `work` in a temporary folder, with `inputs` and `output` under their names in the storage; return its result.
 
-    Names are relative, so that what a stage records of them is the same wherever it ran. Raises what `work` raises,
-    and StorageError.
+    Names are relative, so that a stage records the same names on every node. Raises the errors of `work`, and
+    StorageError.
     """
     shared = storage.at(place)
     with tempfile.TemporaryDirectory(prefix="double_resolution_") as scratch, contextlib.chdir(scratch):
@@ -33,6 +33,6 @@ def work_in(
 
 
 def fetch(shared: storage.Storage, folder: Path) -> None:
-    """Copy a folder from the storage to the same name here."""
+    """Copy a folder from the storage to the same local name."""
     for name in shared.sizes(folder.as_posix()):
         shared.get((folder / name).as_posix(), folder / name)

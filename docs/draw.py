@@ -1,4 +1,4 @@
-"""Draw the pictures of how_it_works.md: python docs/draw.py (needs the extra `training`)"""
+"""The figures of how_it_works.md, drawn by python docs/draw.py (needs the extra `training`)."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from upscaler.pixels import Pixels
 
 DOCS = Path(__file__).parent
 SAMPLE = DOCS.parent / "apps" / "ui" / "samples" / "butterfly.jpg"
-LINE, SEEN, DONE = "#334155", "#a5b4fc", "#4f46e5"
+LINE, PALE, STRONG = "#334155", "#a5b4fc", "#4f46e5"
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all figures."""
     for draw in (draw_halo, draw_merging, draw_averaging):
         figure = draw()
         target = DOCS / "images" / f"how_{draw.__name__.removeprefix('draw_')}.webp"
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def draw_halo() -> Figure:
-    """A window and what it sees; and what a picture doubled in windows looks like without that."""
+    """Draw a window with its halo, and the error of tiled upscaling without and with it."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     plan, without, with_halo = figure.subplots(1, 3)
     _draw_windows(plan)
@@ -37,34 +37,34 @@ def draw_halo() -> Figure:
     picture = np.asarray(Image.open(SAMPLE).convert("RGB"))[160:352, 288:480]
     whole = Upscaler(find.model(find.FAST), "f32", window=192).upscale(picture)
     for axes, title, doubled in (
-        (without, "windows of 64, each doubled alone", _each_alone(upscaler, picture, 64)),
-        (with_halo, "windows of 64, each with its halo", upscaler.upscale(picture)),
+        (without, "windows of 64 without halo", _without_halo(upscaler, picture, 64)),
+        (with_halo, "windows of 64 with halo", upscaler.upscale(picture)),
     ):
         difference = np.abs(doubled.astype(int) - whole).max(axis=2)
         shown = axes.imshow(difference, cmap="magma", vmin=0, vmax=24)
-        axes.set_title(f"{title}:\nat most {difference.max()} of 255 off the whole picture", fontsize=10)
+        axes.set_title(f"{title}:\nmaximum error {difference.max()} of 255", fontsize=10)
         axes.set_axis_off()
-    figure.colorbar(shown, ax=[without, with_halo], shrink=0.7, label="difference, levels of 255")
+    figure.colorbar(shown, ax=[without, with_halo], shrink=0.7, label="difference to the whole picture, 8-bit levels")
     return figure
 
 
 def _draw_windows(axes: Axes) -> None:
     axes.set(xlim=(-0.8, 4.2), ylim=(3.6, -1.0), aspect="equal")
-    axes.add_patch(Rectangle((0.65, 0.65), 1.7, 1.7, color=SEEN, alpha=0.7, lw=0))
-    axes.add_patch(Rectangle((-0.35, -0.35), 1.7, 1.7, color=SEEN, alpha=0.7, lw=0))
+    axes.add_patch(Rectangle((0.65, 0.65), 1.7, 1.7, color=PALE, alpha=0.7, lw=0))
+    axes.add_patch(Rectangle((-0.35, -0.35), 1.7, 1.7, color=PALE, alpha=0.7, lw=0))
     for x, y in np.ndindex(4, 3):
         axes.add_patch(Rectangle((x, y), 1, 1, fill=False, ec="#94a3b8"))
     for x, y in ((0, 0), (1, 1)):
-        axes.add_patch(Rectangle((x, y), 1, 1, color=DONE, alpha=0.85, lw=0))
+        axes.add_patch(Rectangle((x, y), 1, 1, color=STRONG, alpha=0.85, lw=0))
     axes.add_patch(Rectangle((0, 0), 4, 3, fill=False, ec=LINE, lw=2))
-    axes.text(1.5, 1.5, "a window", color="white", ha="center", va="center", fontsize=9)
-    axes.text(2.45, 0.88, "its halo", color=DONE, fontsize=9)
+    axes.text(1.5, 1.5, "window", color="white", ha="center", va="center", fontsize=9)
+    axes.text(2.45, 0.88, "halo", color=STRONG, fontsize=9)
     axes.text(-0.35, -0.45, "beyond the border: mirrored", color=LINE, fontsize=9)
-    axes.set_title("each window sees as far around itself\nas the network looks", fontsize=10)
+    axes.set_title("the halo is as wide as\nthe network's receptive radius", fontsize=10)
     axes.set_axis_off()
 
 
-def _each_alone(upscaler: Upscaler, picture: Pixels, side: int) -> Pixels:
+def _without_halo(upscaler: Upscaler, picture: Pixels, side: int) -> Pixels:
     rows = [
         [upscaler.upscale(picture[y : y + side, x : x + side]) for x in range(0, picture.shape[1], side)]
         for y in range(0, picture.shape[0], side)
@@ -73,7 +73,7 @@ def _each_alone(upscaler: Upscaler, picture: Pixels, side: int) -> Pixels:
 
 
 def draw_merging() -> Figure:
-    """The kernel of a convolution with branches, part by part, for one channel in and one out."""
+    """Draw the kernel of a convolution with branches as a sum, for one input and one output channel."""
     torch.manual_seed(7)
     convolution = Convolution(1, 1, branches=True)
     kernels = _parts(convolution)
@@ -97,7 +97,7 @@ def draw_merging() -> Figure:
 
 
 def _parts(convolution: Convolution) -> dict[str, np.ndarray]:
-    """Return the summed 3x3 kernels by name."""
+    """Return the summands, 3x3 kernels, by name."""
     branches = convolution.branches
     assert branches is not None
     point = torch.zeros(3, 3)
@@ -115,23 +115,23 @@ def _parts(convolution: Convolution) -> dict[str, np.ndarray]:
 
 
 def draw_averaging() -> Figure:
-    """Four networks with a common beginning, and the two means."""
+    """Draw four networks with a common warm start, and the two kinds of averaging."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     axes = figure.subplots()
     axes.set(xlim=(0, 11), ylim=(0, 4.4))
     axes.set_axis_off()
-    _box(axes, (0.1, 1.7), 1.7, "a beginning,\ntrained on all parts")
+    _box(axes, (0.1, 1.7), 1.7, "warm start,\ntrained on all parts")
     for n, part in enumerate("048c"):
         y = 3.4 - 1.1 * n
-        _box(axes, (2.9, y), 1.6, f"trained on\npart {part}")
+        _box(axes, (2.9, y), 1.6, f"fine-tuned on\npart {part}")
         _arrow(axes, (1.8, 2.05), (2.9, y + 0.35))
         _arrow(axes, (4.5, y + 0.35), (5.7, 3.15))
         _arrow(axes, (4.5, y + 0.35), (5.7, 0.95))
-    _box(axes, (5.7, 2.8), 2.1, "mean of the weights:\none network", DONE)
-    _box(axes, (5.7, 0.6), 2.1, "mean of the outputs:\nfour side by side", SEEN)
+    _box(axes, (5.7, 2.8), 2.1, "weight averaging:\none network", STRONG)
+    _box(axes, (5.7, 0.6), 2.1, "output averaging:\nfour networks", PALE)
     for y, cost in (
-        (3.15, "costs what one network costs;\nneeds the common beginning"),
-        (0.95, "costs four times that;\nany networks of one size"),
+        (3.15, "the cost of one network;\nneeds the common warm start"),
+        (0.95, "four times the cost;\nany networks of one size"),
     ):
         _arrow(axes, (7.8, y), (8.4, y))
         axes.text(8.5, y, cost, va="center", fontsize=9.5)
@@ -140,7 +140,7 @@ def draw_averaging() -> Figure:
 
 def _box(axes: Axes, corner: tuple[float, float], width: float, text: str, colour: str = "#e2e8f0") -> None:
     axes.add_patch(FancyBboxPatch(corner, width, 0.7, boxstyle="round,pad=0.06", fc=colour, ec=LINE))
-    ink = "white" if colour == DONE else "black"
+    ink = "white" if colour == STRONG else "black"
     axes.text(corner[0] + width / 2, corner[1] + 0.35, text, ha="center", va="center", fontsize=9.5, color=ink)
 
 

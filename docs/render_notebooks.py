@@ -1,6 +1,6 @@
-"""Write notebooks.md, the notebooks with what they show: python docs/render_notebooks.py (needs the extra `dev`)
+"""The page notebooks.md, the notebooks with their output: python docs/render_notebooks.py (needs the extra `dev`).
 
-They run as they stand. In place of the bucket a server on this machine gives the web UI's sample photos.
+The notebooks run unchanged; a local server with the web UI's sample photos replaces the bucket.
 """
 
 import io
@@ -24,15 +24,15 @@ IMAGES = "images/notebooks"
 WIDEST = 1100  # pixels
 
 HEAD = """# The notebooks
-As they look once they have run as they stand, here on the sample photos of the web UI (CQ100 dataset, CC BY-SA 4.0:
-[which](../apps/ui/samples/README.md)) in place of a part of Open Images, and on a busy machine. Each opens in Colab by
-its badge. This page is written by `python docs/render_notebooks.py`.
+The notebooks with their output. Here they ran on the [sample photos](../apps/ui/samples/README.md) of the web UI (CQ100
+dataset, CC BY-SA 4.0) instead of a part of Open Images, on a busy machine. Each badge opens a notebook in Colab. This
+page is written by `python docs/render_notebooks.py`.
 
 """
 
 
 def main() -> None:
-    """Run the notebooks, one after the other in one folder, and write the page."""
+    """Run the notebooks in order, in one folder, and write the page."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
     from tiny_bucket import serving
 
@@ -45,10 +45,10 @@ def main() -> None:
 
 
 def page(path: Path, folder: str) -> str:
-    """Run a notebook in a folder; write its pictures and return its text."""
+    """Run a notebook in a folder, write its images and return its Markdown."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
-    leave_progress_out(notebook)
+    strip_progress(notebook)
     resources = {"unique_key": path.stem, "output_files_dir": IMAGES}
     text, resources = MarkdownExporter().from_notebook_node(notebook, resources)
     for name, content in resources["outputs"].items():
@@ -58,14 +58,14 @@ def page(path: Path, folder: str) -> str:
     return f"<!-- {path.name} -->\n" + re.sub(r"\n{3,}", "\n\n", text)
 
 
-def leave_progress_out(notebook: NotebookNode) -> None:
-    """Keep what each cell said at last, in one piece, without the bars before it."""
+def strip_progress(notebook: NotebookNode) -> None:
+    """Merge the printed output of each cell, without progress bars."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            said = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
-            shown = [output for output in cell.outputs if output.output_type != "stream"]
-            said = re.sub(r"[^\n]*\r", "", said)
-            cell.outputs = [new_output("stream", text=said)] * bool(said) + shown
+            printed = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
+            displayed = [output for output in cell.outputs if output.output_type != "stream"]
+            printed = re.sub(r"[^\n]*\r", "", printed)
+            cell.outputs = [new_output("stream", text=printed)] * bool(printed) + displayed
 
 
 def write_picture(content: bytes, target: Path) -> None:

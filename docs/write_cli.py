@@ -1,4 +1,4 @@
-"""Write cli.md, the --help of each command: python docs/write_cli.py"""
+"""The page cli.md, the --help of each command: python docs/write_cli.py."""
 
 import importlib
 import io
@@ -24,12 +24,12 @@ COMMANDS = {
 }
 
 HEAD = """# The commands
-What each says when it is asked for `--help`. This page is written by `python docs/write_cli.py`.
+The `--help` of each command. This page is written by `python docs/write_cli.py`.
 """
 
 
 def text() -> str:
-    """The page."""
+    """Return the page."""
     return HEAD + "".join(
         f"\n## `python -m {' '.join([module, command]).strip()}`\n```\n{help_of(module, command)}```\n"
         for module, commands in COMMANDS.items()
@@ -38,17 +38,17 @@ def text() -> str:
 
 
 def help_of(module: str, command: str) -> str:
-    """Return a command's help text, without this machine's number of cores."""
+    """Return the help of a command, without the number of this machine's cores."""
     program = module if module == "apps.push" else f"{module}.__main__"
-    said = io.StringIO()
+    output = io.StringIO()
     given = [module, *command.split(), "--help"]
-    with patch.object(sys, "argv", given), patch.dict(os.environ, {"COLUMNS": COLUMNS}), redirect_stdout(said):
+    with patch.object(sys, "argv", given), patch.dict(os.environ, {"COLUMNS": COLUMNS}), redirect_stdout(output):
         try:
             importlib.import_module(program).main()
         except SystemExit as ended:
             if ended.code:
                 raise
-    return re.sub(r"(default: the cores), \d+", r"\1", said.getvalue())
+    return re.sub(r"(default: the cores), \d+", r"\1", output.getvalue())
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Averages trained networks into one model, tests it, describes it, and publishes it on the Hugging Face Hub."""
+"""Combination of trained networks into one model: averaging, distillation, evaluation, model card and publishing."""

@@ -1,31 +1,31 @@
-"""Averages of networks: of their outputs, of their weights, and over a picture and its mirror image."""
+"""Output averaging, weight averaging, and self-ensemble over the horizontal flip."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from ensemble_pipeline.members import config_for, without_beginning
+from ensemble_pipeline.members import config_for, without_warm_start
 from upscaler.model.architecture import COLOURS, SCALE, Array, Layer, Weights, arrays_of, layers_of
 from upscaler.model.artifact import Artifact, ModelConfig
 
 
 def averaged(members: Sequence[Artifact], how: Literal["outputs", "weights"]) -> tuple[ModelConfig, Weights]:
-    """The model whose output is the mean of the members' outputs, or whose weights are the mean of theirs."""
+    """Return the model with the members' averaged outputs or averaged weights."""
     weights = [member.weights() for member in members]
     if how == "outputs":
         return config_for(members, how, members[0].config.architecture), side_by_side(weights)
-    return config_for(without_beginning(members), how, members[0].config.architecture), mean_weights(weights)
+    return config_for(without_warm_start(members), how, members[0].config.architecture), mean_weights(weights)
 
 
 def side_by_side(members: Sequence[Weights]) -> Weights:
-    """Number the networks of all members, for the mean of their outputs."""
+    """Number the networks of all members, for output averaging."""
     numbered = (arrays_of(layers_of(weights), n) for n, weights in enumerate(members))
     return {name: array for arrays in numbered for name, array in arrays.items()}
 
 
 def mean_weights(members: Sequence[Weights]) -> Weights:
-    """The mean of each array over the members, computed in float64."""
+    """Average each array over the members, in float64."""
     return {
         key: np.stack([weights[key] for weights in members]).mean(axis=0, dtype=np.float64).astype(np.float32)
         for key in members[0]
@@ -41,7 +41,7 @@ def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:
 
 
 def with_mirror_images(config: ModelConfig, weights: Weights) -> tuple[ModelConfig, Weights]:
-    """Put each network's mirror image beside it: the self-ensemble over the horizontal flip, stored in the weights."""
+    """Add each network's mirror image: the self-ensemble over the horizontal flip, stored in the weights."""
     images = {
         name: array
         for n in range(config.networks)
@@ -51,7 +51,7 @@ def with_mirror_images(config: ModelConfig, weights: Weights) -> tuple[ModelConf
 
 
 def _mirrored(layer: Layer) -> Layer:
-    """Mirror a layer, so that the mirrored picture comes out as the picture did."""
+    """Mirror a layer, so that it treats a mirrored picture as the layer treats the picture."""
     kernel = np.ascontiguousarray(layer.kernel[..., ::-1])
     if layer.slope is not None:
         return Layer(kernel, layer.bias, layer.slope)
@@ -59,6 +59,6 @@ def _mirrored(layer: Layer) -> Layer:
 
 
 def _with_mirrored_pixels(array: Array) -> Array:
-    """Mirror the 2x2 pixels that the last layer's channels are."""
+    """Mirror the 2x2 pixels in the channels of the last layer."""
     pixels = array.reshape(COLOURS, SCALE, SCALE, *array.shape[1:])
     return np.ascontiguousarray(pixels[:, :, ::-1].reshape(array.shape))

@@ -1,4 +1,4 @@
-"""The whole flow, from the bucket to the ensemble: shards of each part, a network of each, one model of them."""
+"""The full pipeline from the bucket to the ensemble: shards and a network for each part, then one model."""
 
 import sys
 from collections.abc import Sequence
@@ -36,12 +36,12 @@ class BuildConfig:
 
 
 def run(config: BuildConfig) -> None:
-    """Build it; what is there already is not made again. Raises EnsembleError if a part failed, the others done."""
+    """Build the missing shards, networks and the ensemble. Raises EnsembleError if a part failed, after the others."""
     storage = config.engine.storage or "."
     parts = replace(config.features, parts=(*config.features.parts, VALIDATION))
     failed = config.engine.run(features.tasks(parts, storage))
     if VALIDATION in failed:
-        raise EnsembleError("without the validation part no network can be scored; run the same command again")
+        raise EnsembleError("the validation part failed, and networks need it for scoring; run the same command again")
     made = [part for part in config.features.parts if part not in failed]
     failed |= config.engine.run(_training_tasks(config, made, storage))
     trained = [RUNS / part for part in made if part not in failed]
@@ -60,7 +60,7 @@ def _check_complete(config: BuildConfig, failed: dict[str, str], trained: Sequen
     if failed and not (config.allow_missing and trained):
         raise EnsembleError(
             f"there is no network of {', '.join(sorted(failed))}; run the same command again, or build the ensemble "
-            "without with --allow-missing"
+            "without it with --allow-missing"
         )
     if failed:
         print(f"warning: the ensemble is built without {', '.join(sorted(failed))}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The model card: what the model is, how it was made and how good it is, in Markdown under the Hub's metadata."""
+"""The model card: description, training and evaluation of a model, in Markdown with the Hub's front matter."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,81 +6,79 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from upscaler.model.artifact import DATA, Artifact, Member, ModelConfig
+from training_pipeline import dataset
+from training_pipeline.dataset import Dataset
+from upscaler.model.artifact import Artifact, Member, ModelConfig
 from upscaler.pictures import lossy
 
 PICTURE = "before_after.png"
 
-_HOW = {
+_COMBINATIONS = {
     "single": "one network",
-    "outputs": "the mean of the outputs of {n} networks",
-    "weights": "one network whose weights are the mean of those of {n} networks with a common beginning",
-    "distilled": "one network trained to give what {n} networks give together",
+    "outputs": "the averaged output of {n} networks",
+    "weights": "one network with the averaged weights of {n} networks that share a warm start",
+    "distilled": "one network distilled from an ensemble of {n} networks",
 }
-_HEAD = ("| network | parts of Open Images | pictures | steps |", "|---|---|---|---|")
+_HEAD = "| network | parts of {} | pictures | steps |\n|---|---|---|---|"
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
 
 _USE = """## Use
-It is not a transformers or diffusers model: the networks are plain convolutions, which other programs find as ONNX in
-`model.onnx`, and the program around them cuts a picture into windows, keeps its transparency, profile and metadata, and
-puts it together again.
+This is not a transformers or diffusers model. The networks are plain convolutions; the program around them tiles an
+image and keeps its transparency, colour profile and metadata. A repository on the Hub also has the network as ONNX, in
+`model.onnx`, for other programs.
 
 ```sh
 python -m upscaler photo.jpg -o photo_2x.png --model {name}
 ```
 """
 _LIMITS = """## Limits
-- It doubles, once; more is doubling again, and each time invents a little less of what a larger photo would show.
-- It was trained on photos that were halved by bicubic interpolation. {damage}; drawings and text were few.
-- It is made to be near the truth in the mean (PSNR), so it would rather be soft than invent texture. Do not read from a
-  doubled picture what the small one does not show: no number plate, no face.
+- The scale is 2x. Upscaling the result again gives 4x, with less detail than a photo of that size.
+- The training inputs are photos downscaled by bicubic interpolation, with few drawings and little text. {degradations}
+- It is trained for PSNR: where the input is ambiguous, the output is smooth rather than textured. It cannot recover
+  what the input does not show, such as a number plate or a face.
 """
-_DAMAGE = """Noise and the blocks of strong JPEG compression
-  are details to it, and are doubled with the rest"""
-_DAMAGE_BUT_JPEGS = """Noise is detail to it, and is doubled with the
-  rest, and so are the traces of JPEG in a picture that is not a JPEG any more"""
-_OPEN_IMAGES = """## Data and attribution
-The photos are of [Open Images](https://storage.googleapis.com/openimages/web/index.html), listed there as CC BY 2.0.
-`ATTRIBUTION.csv`, which the feature pipeline writes beside the tiles of each part, names every photographer.
-"""
+_CLEAN_ONLY = "The network\n  takes noise and strong JPEG artefacts for detail and upscales them."
+_CLEAN_AND_JPEG = """The network
+  takes noise for detail and upscales it, as it does JPEG artefacts in files of a lossless format."""
 
 
 def model_card(
     name: str, config: ModelConfig, measured: dict[str, Any], folder: Path, jpeg_model: Artifact | None
 ) -> str:
-    """Write the card of a model. name: as `--model` takes it. folder: its own, whose DATA.md is put in.
+    """Return the card of a model. name: as `--model` takes it. folder: the model's, with its DATA.md if it has one.
 
-    measured: what its metrics.json holds; "tests" and "picture" are of `evaluate`. jpeg_model: the model
-    inside of it for those, if there is one.
+    measured: the content of metrics.json, where `evaluate` writes "tests" and "picture". jpeg_model: the model's JPEG
+    network, if it has one.
     """
     title = name.rpartition("/")[2]
+    data = dataset.of(folder)
     parts = [
-        f"---\n{metadata(title, config, measured).to_yaml()}\n---",
-        f"# {title}\n\nDoubles the width and height of photos: {_what(config)}.\n\n{_USE.format(name=name)}",
-        _making(config, measured),
-        *_making_of_jpeg_model(config, jpeg_model),
+        f"---\n{metadata(title, config, measured, data).to_yaml()}\n---",
+        f"# {title}\n\nDoubles the width and height of photos: {_description(config)}.\n\n{_USE.format(name=name)}",
+        _training(config, measured, data),
+        *_training_of_jpeg_model(config, jpeg_model, data),
         *_tests(measured),
         *_samples(measured),
-        _LIMITS.format(damage=_DAMAGE_BUT_JPEGS if jpeg_model else _DAMAGE),
-        _data(folder / DATA),
-        "## Licence\nApache-2.0, the weights too.\n",
+        _LIMITS.format(degradations=_CLEAN_AND_JPEG if jpeg_model else _CLEAN_ONLY),
+        data.section,
+        "## Licence\nApache-2.0, including the weights.\n",
     ]
     return "\n".join(parts)
 
 
 def of(model: Artifact, name: str) -> str:
-    """The card of a model that is written already, under another name or its own."""
+    """Return the card of an existing model under the given name."""
     return model_card(name, model.config, model.metrics, model.folder, model.jpeg_model)
 
 
-def metadata(name: str, config: ModelConfig, measured: dict[str, Any]) -> ModelCardData:
-    """What the Hub reads of the card, the tests in its model-index form."""
+def metadata(name: str, config: ModelConfig, measured: dict[str, Any], data: Dataset) -> ModelCardData:
+    """Return the card's front matter, with the evaluation as the Hub's model-index."""
     return ModelCardData(
         license="apache-2.0",
         library_name="double-resolution",
         pipeline_tag="image-to-image",
         tags=["super-resolution", "onnx", "openvino", "ncnn", "cpu", f"combination:{config.combination}"],
-        datasets=["open-images"],
+        datasets=list(data.tags) or None,
         metrics=["psnr", "ssim"],
         model_name=name,
         eval_results=list(_results(name, measured)) or None,
@@ -88,8 +86,8 @@ def metadata(name: str, config: ModelConfig, measured: dict[str, Any]) -> ModelC
 
 
 def test_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of an evaluation (name, score and cost) as Markdown."""
-    head = "| | PSNR Y, dB | SSIM Y | PSNR RGB, dB | cross-entropy above the floor | megapixels a second | memory, MB |"
+    """Format the rows of an evaluation (name, score and cost) as a Markdown table."""
+    head = "| | PSNR Y, dB | SSIM Y | PSNR RGB, dB | cross-entropy above the floor | output MP/s | peak memory, MB |"
     lines = [head, "|---|---|---|---|---|---|---|"]
     for row in rows:
         score, cost = row["score"], row["cost"]
@@ -101,49 +99,49 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _what(config: ModelConfig) -> str:
+def _description(config: ModelConfig) -> str:
     size = config.architecture
-    return f"{_how(config)}, {size.width} channels wide and {size.depth} layers deep, between a first and a last one"
+    return f"{_combination(config)}, {size.width} channels and {size.depth} layers between the first and the last"
 
 
-def _how(config: ModelConfig) -> str:
-    mirrored = ", over the picture and its mirror image" if config.mirrored else ""
-    return _HOW[config.combination].format(n=len(config.members)) + mirrored
+def _combination(config: ModelConfig) -> str:
+    mirrored = ", averaged over the input and its mirror image" if config.mirrored else ""
+    return _COMBINATIONS[config.combination].format(n=len(config.members)) + mirrored
 
 
-def _making(config: ModelConfig, measured: dict[str, Any]) -> str:
-    lines = ["## How it was made", *_HEAD]
-    beginning = [Member(**member) for member in measured.get("beginning", [])]
-    it = "it" if len(beginning) == 1 else f"the mean of these {len(beginning)}"
-    lines += [_row(member, f" (all began with {it})") for member in beginning]
+def _training(config: ModelConfig, measured: dict[str, Any], data: Dataset) -> str:
+    lines = ["## Training", _HEAD.format(data.name)]
+    start = [Member(**member) for member in measured.get("beginning", [])]
+    remark = " (warm start of all)" if len(start) == 1 else f" (warm start of all: the average of these {len(start)})"
+    lines += [_row(member, remark) for member in start]
     lines += [_row(member) for member in config.members]
     if selection := measured.get("selection"):
-        lines += ["", "The networks were chosen one by one, each the one that helps most on the validation tiles:", ""]
-        lines += [f"- {step['member']}: {step['psnr_y']:.3f} dB PSNR (Y) with it" for step in selection]
+        lines += ["", "Greedy selection of the networks by PSNR on the validation tiles:", ""]
+        lines += [f"- {step['member']}: {step['psnr_y']:.3f} dB PSNR (Y)" for step in selection]
     return "\n".join(lines) + "\n"
 
 
-def _making_of_jpeg_model(config: ModelConfig, jpeg_model: Artifact | None) -> Iterator[str]:
+def _training_of_jpeg_model(config: ModelConfig, jpeg_model: Artifact | None, data: Dataset) -> Iterator[str]:
     if jpeg_model:
         members = jpeg_model.config.members
-        kinds = f"JPEGs of quality {lossy.MOST_QUALITY} or less, and lossy WebPs,"
-        what = f"{kinds} are doubled by another of its size: {_how(jpeg_model.config)}"
+        inputs = f"JPEG input of quality {lossy.MOST_QUALITY} or less and lossy WebP input"
+        sentence = f"{inputs} use a second network of the same size: {_combination(jpeg_model.config)}"
         if members == config.members:
-            yield f"{what}, the same ones.\n"
+            yield f"{sentence}, with the members above.\n"
         else:
-            yield "\n".join([f"{what}:\n", *_HEAD, *map(_row, members), ""])
+            yield "\n".join([f"{sentence}:\n", _HEAD.format(data.name), *map(_row, members), ""])
 
 
 def _row(member: Member, remark: str = "") -> str:
-    parts = ", ".join(dict.fromkeys(member.parts))  # one of which clean and augmented tiles were seen is there twice
+    parts = ", ".join(dict.fromkeys(member.parts))  # a part with clean and augmented tiles is listed twice
     return f"| {member.name}{remark} | {parts} | {member.pictures:,} | {member.steps:,} |"
 
 
 def _tests(measured: dict[str, Any]) -> Iterator[str]:
     if tests := measured.get("tests"):
         yield (
-            "## Tests\nMeans over pictures that were halved by bicubic interpolation and doubled again, two border "
-            "pixels left out; speed and memory on 512x512 pixels, on the machine that tested.\n"
+            "## Evaluation\nMeans over images downscaled by bicubic interpolation and upscaled again, without a border "
+            "of two pixels; throughput and peak memory for an input of 512x512 pixels on the test machine.\n"
         )
     for name, test in (tests or {}).items():
         yield f"{name} ({test['pictures']} pictures):\n\n{test_table(test['rows'])}"
@@ -152,21 +150,17 @@ def _tests(measured: dict[str, Any]) -> Iterator[str]:
 def _samples(measured: dict[str, Any]) -> Iterator[str]:
     if credits := measured.get("picture"):
         listed = "; ".join(credits)
-        yield f"![bicubic, this model, truth]({PICTURE})\n\nBicubic, this model, truth. From the top: {listed}.\n"
-
-
-def _data(own: Path) -> str:
-    return own.read_text("utf-8") if own.exists() else _OPEN_IMAGES
+        yield f"![Bicubic, model, ground truth]({PICTURE})\n\nBicubic, model, ground truth. From the top: {listed}.\n"
 
 
 def _results(name: str, measured: dict[str, Any]) -> Iterator[EvalResult]:
-    """The model's own row of each test, a measure at a time."""
+    """Yield each measure of the model's own row of each test set."""
     for test_name, test in measured.get("tests", {}).items():
         own = next(row for row in test["rows"] if row["name"] == test["model"])
         for measure, (metric, label) in _MEASURES.items():
             yield EvalResult(
                 task_type="image-to-image",
-                task_name="Doubling",
+                task_name="2x super-resolution",
                 dataset_type=test_name.lower(),
                 dataset_name=test_name,
                 metric_type=metric,

@@ -1,4 +1,4 @@
-"""Several trained networks in, one model out."""
+"""Combination of several trained networks into one model."""
 
 import json
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.members import (
     How,
     check_common_ancestor,
-    common_beginning,
+    common_warm_start,
     read_members,
-    without_beginning,
+    without_warm_start,
 )
 from upscaler.atomic import write_text
 from upscaler.model import artifact, find
 from upscaler.model.architecture import Weights
 from upscaler.model.artifact import Artifact, ModelConfig
 
-if TYPE_CHECKING:  # brings torch, which takes seconds to load
+if TYPE_CHECKING:  # loads torch, which takes seconds
     from ensemble_pipeline.distill import Distillation
 
 RECORD = "combine.json"
@@ -45,18 +45,18 @@ class CombineConfig:
 
 
 def run(config: CombineConfig) -> Artifact:
-    """Write the ensemble. Raises EnsembleError if the runs do not fit together, before anything is written."""
+    """Write the ensemble. Raises EnsembleError before anything is written if the runs do not fit together."""
     members = _checked_members(config)
     jpeg_model = artifact.read(config.jpeg_model) if config.jpeg_model else None
-    beginning = common_beginning(without_beginning(members))
-    metrics: dict[str, Any] = {"beginning": [member.model_dump() for member in beginning]} if beginning else {}
+    warm_start = common_warm_start(without_warm_start(members))
+    metrics: dict[str, Any] = {"beginning": [member.model_dump() for member in warm_start]} if warm_start else {}
     if config.select:
         from ensemble_pipeline import selection
 
         members, metrics["selection"] = selection.run(members, config.how, config.select)
     if config.how == "distill":
-        model, weights, learned = _distilled(config, members)
-        metrics |= learned
+        model, weights, trained = _distilled(config, members)
+        metrics |= trained
     elif len(members) == 1 and members[0].config.combination != "single":
         model, weights = members[0].config, members[0].weights()
     else:
@@ -71,11 +71,11 @@ def run(config: CombineConfig) -> Artifact:
 
 def _checked_members(config: CombineConfig) -> list[Artifact]:
     if find.is_bundled(config.out):
-        raise EnsembleError(f"{config.out} is a model that ships, which no command changes; give another --out")
+        raise EnsembleError(f"{config.out} is a bundled model, which no command changes; give another --out")
     if config.out.resolve() in {run.resolve() for run in config.runs}:
         raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
     if config.jpeg_model and config.out.resolve() == config.jpeg_model.resolve():
-        raise EnsembleError(f"{config.out} is the model for JPEGs, which would be overwritten; give another --out")
+        raise EnsembleError(f"{config.out} is the JPEG network, which would be overwritten; give another --out")
     members = read_members(config.runs, config.how)
     if config.how == "weights":
         check_common_ancestor(members)
@@ -86,5 +86,5 @@ def _distilled(config: CombineConfig, members: Sequence[Artifact]) -> tuple[Mode
     from ensemble_pipeline import distill  # needs torch
 
     if config.distillation is None:
-        raise EnsembleError("a network to distill into needs --into, --shards, --validation and --steps; give them")
+        raise EnsembleError("distillation needs --into, --shards, --validation and --steps; give all of them")
     return distill.run(members, config.distillation, config.out)

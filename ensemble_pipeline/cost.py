@@ -1,4 +1,4 @@
-"""What a way of doubling costs: output megapixels a second, and memory, in a process of its own."""
+"""Throughput and peak memory of an upscaling method, measured in a separate process."""
 
 import multiprocessing
 import re
@@ -16,20 +16,20 @@ from upscaler import Upscaler, bicubic
 from upscaler.model import artifact
 from upscaler.pixels import Pixels
 
-SIDE = 512  # pixels of the small picture that is timed
-ROUNDS = 3  # the fastest counts: what else the machine does only adds
+SIDE = 512  # pixels a side of the input
+ROUNDS = 3  # the fastest counts: other load on the machine only adds time
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Output megapixels a second, and the process's largest memory in bytes, libraries included."""
+    """Throughput in output MP/s, and peak memory of the process in bytes, libraries included."""
 
     megapixels_per_second: float
     memory: int
 
 
 def measure(model: Path | None, flips: bool = False) -> Cost:
-    """Measure the model in a folder, or bicubic interpolation, on a picture of 512x512 pixels."""
+    """Measure the model in a folder, or bicubic interpolation for None, on an input of 512x512 pixels."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(_measure, model, flips).result()
 
@@ -55,7 +55,7 @@ def _seconds(double: Callable[[Pixels], Pixels], picture: Pixels) -> float:
 
 
 def peak_memory() -> int:
-    """This process's largest memory in bytes; where the kernel tells, without its parent's when this one began."""
+    """Return this process's peak memory in bytes; with VmHWM, without the parent's memory at the fork."""
     status = Path("/proc/self/status")
     if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
         return int(match[1]) * 1024

@@ -1,4 +1,4 @@
-"""One network trained to give what an ensemble gives: a training run with the ensemble in place of the truth."""
+"""Distillation: a training run with an ensemble's output as ground truth."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from upscaler.orientations import Orientation
 from upscaler.pixels import Planes
 
 ORIENTATIONS = tuple(Orientation)
-RUN = "distillation"  # the run's folder, inside that of the model, and what it learns from
+RUN = "distillation"  # prefix of the run's folder inside the model's
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Distillation:
 
 
 class Teacher(nn.Module):
-    """The mean of several networks' outputs: N3HW in [0, 1] to N3(2H)(2W)."""
+    """The averaged output of several networks: N3HW in [0, 1] to N3(2H)(2W)."""
 
     def __init__(self, members: Sequence[Artifact]) -> None:
         super().__init__()
@@ -55,11 +55,11 @@ class Teacher(nn.Module):
 
 
 class DistillationRun(train.Run):
-    """A run whose truth is what the teacher makes of the crops; it is scored against the large tiles.
+    """A run with the teacher's output as ground truth; scores are against the HR tiles.
 
-    The teacher sees the crops as they were before noise and compression were added, and at every step in another of
-    their eight flips and turns. What it gets wrong because of where it looks from is then noise to the student, who
-    comes to the mean over all eight at the price of one.
+    The teacher gets the crops without the degradations (noise, JPEG) and, at each step, in another of the 8 flips and
+    rotations. Its errors that depend on the orientation are noise to the student, which converges to the teacher's
+    self-ensemble at the cost of one pass.
 
     D. Lopez-Paz et al., "Unifying distillation and privileged information", ICLR 2016.
     """
@@ -68,20 +68,19 @@ class DistillationRun(train.Run):
         super().__init__(config, tiles, start)
         self.teacher = self.compiled(teacher.to(memory_format=self.layout).to(self.device))
 
-    def advance(self, small: Tensor, large: Tensor) -> None:
-        """Take one step on the small crops (uint8, N3cc), the teacher on the large ones halved."""
+    def advance(self, lr_crops: Tensor, hr_crops: Tensor) -> None:
+        """Take one step on the LR crops (uint8, N3cc) towards the teacher's output for the clean crops."""
         orientation = ORIENTATIONS[self.step % len(ORIENTATIONS)]
-        seen = _turned(orientation.apply, undamaged(small, large)).to(self.device) / 255
+        x = _oriented(orientation.apply, without_degradation(lr_crops, hr_crops)).to(self.device) / 255
         with device.autocast(self.device, self.bfloat16):
-            taught = self.teacher(seen.contiguous(memory_format=self.layout))
-        super().advance(small, 255 * _turned(orientation.undo, taught))
+            output = self.teacher(x.contiguous(memory_format=self.layout))
+        super().advance(lr_crops, 255 * _oriented(orientation.undo, output))
 
 
 def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[ModelConfig, Weights, dict[str, Any]]:
-    """Train the network, in a folder inside `out`; a run of the same configuration that was stopped goes on.
+    """Train the student in a folder inside `out`, or resume a run of the same configuration.
 
-    Returns the model and the metrics of its training. Raises TrainingError, FeatureError or ModelError, as training
-    does.
+    Returns the model and its training metrics. Raises TrainingError, FeatureError or ModelError, as training does.
     """
     folder = out / f"{RUN}-{fingerprint(members)}"
     config = TrainingConfig(
@@ -98,29 +97,29 @@ def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[M
         loss="luma",
         threads=wanted.threads,
     )
-    student = train.run(config, resume=True, begin=partial(DistillationRun, Teacher(members)))
+    student = train.run(config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
     return config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics
 
 
 def fingerprint(members: Sequence[Artifact]) -> str:
-    """Digits that differ for other members, so that no run goes on with another teacher."""
+    """Return 8 digits that identify the members, so that no run resumes with another teacher."""
     weights = "".join(member.config.sha256[artifact.WEIGHTS] for member in members)
     return hashlib.sha256(weights.encode()).hexdigest()[:8]
 
 
-def undamaged(small: Tensor, large: Tensor) -> Tensor:
-    """The small crops as the large ones halved, uint8, N3cc and N3(2c)(2c): without what augmentation added to them.
+def without_degradation(lr_crops: Tensor, hr_crops: Tensor) -> Tensor:
+    """Downscale the HR crops again (uint8, N3cc and N3(2c)(2c)), which undoes noise and JPEG compression.
 
-    Near its edges a crop knows too little of what was around it, so there they stay as they are.
+    The border of `EDGE` pixels stays, because the crop lacks part of the filter's support there.
     """
-    halved = np.stack([halve(crop) for crop in large.permute(0, 2, 3, 1).numpy()])
-    clean, inner = small.clone(), slice(EDGE, -EDGE)
+    halved = np.stack([halve(crop) for crop in hr_crops.permute(0, 2, 3, 1).numpy()])
+    clean, inner = lr_crops.clone(), slice(EDGE, -EDGE)
     clean[..., inner, inner] = torch.from_numpy(halved).permute(0, 3, 1, 2)[..., inner, inner]
     return clean
 
 
-def _turned(turn: Callable[[Planes], Planes], planes: Tensor) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(turn(planes.numpy(force=True))))
+def _oriented(transform: Callable[[Planes], Planes], planes: Tensor) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(transform(planes.numpy(force=True))))
 
 
 def _network(member: Artifact) -> Network:

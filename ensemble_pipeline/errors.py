@@ -4,4 +4,4 @@ from upscaler.errors import DoubleResolutionError
 
 
 class EnsembleError(DoubleResolutionError):
-    """Members cannot be combined, published or tested."""
+    """Error for members that cannot be combined, evaluated or published."""

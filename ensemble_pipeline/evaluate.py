@@ -1,4 +1,4 @@
-"""Models against bicubic interpolation, member by member, on pictures they have not seen: quality, speed and memory."""
+"""Evaluation of models and their members on a test set: quality, throughput and peak memory, next to bicubic."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,8 +25,8 @@ from upscaler.model.artifact import Artifact, Origin
 from upscaler.pictures import lossy
 from upscaler.pixels import Pixels
 
-CARD_SAMPLES, SHEET_SAMPLES = 4, 12  # rows of the picture in the card, and of the one that is written to `out`
-SAMPLE_SIDE = 192  # pixels a side of each crop in them
+CARD_SAMPLES, SHEET_SAMPLES = 4, 12  # rows of the before/after picture in the card, and in `out`
+SAMPLE_SIDE = 192  # pixels a side of each of its crops
 
 Double = Callable[[Pixels], Pixels]
 
@@ -47,7 +47,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way of doubling. `model`: its folder, None for interpolation."""
+    """An upscaling method. `model`: its folder, None for interpolation."""
 
     name: str
     double: Double
@@ -57,7 +57,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a way of doubling, its mean score over the test set, and its cost."""
+    """A row of the table: the method's name, its mean score over the test set, and its cost."""
 
     name: str
     score: Score
@@ -65,37 +65,37 @@ class Row:
 
 
 def run(config: EvaluationConfig) -> list[Row]:
-    """Test the models and print the table.
+    """Evaluate the models and print the table.
 
-    With `out`, evaluation.md, evaluation.json and the before/after picture are written there. Without, the table goes
-    into the metrics and the card of the first model, if that is a folder of the user's.
+    With `out`, write evaluation.md, evaluation.json and the before/after picture there. Without, write the table into
+    the metrics and the card of the first model, if that is a folder of the user's.
     """
-    found = [find.model(model) for model in config.models]
+    models = [find.model(model) for model in config.models]
     tests = testset.read(config.test_set, config.kind, config.jpeg_quality)
-    with candidates(found, window_for(tests), config.jpeg_quality) as ways:
-        rows = [row(way, tests) for way in ways]
+    with candidates(models, window_for(tests), config.jpeg_quality) as methods:
+        rows = [row(method, tests) for method in methods]
     print(card.test_table([asdict(row) for row in rows]))
     if config.out:
-        write(rows, tests, found[0], config.out)
-        draw(found, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
-    elif found[0].origin is Origin.FOLDER:
-        record(rows, tests, found[0], config.kind)
+        write(rows, tests, models[0], config.out)
+        draw(models, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
+    elif models[0].origin is Origin.FOLDER:
+        record(rows, tests, models[0], config.kind)
     return rows
 
 
 @contextmanager
-def candidates(found: Sequence[Artifact], window: int, jpeg_quality: int | None) -> Iterator[Iterator[Candidate]]:
-    """What is compared: interpolation, each network that runs in the first model, that model, it with flips, others.
+def candidates(models: Sequence[Artifact], window: int, jpeg_quality: int | None) -> Iterator[Iterator[Candidate]]:
+    """Yield the methods: bicubic, each network of the first model, that model, its self-ensemble, the other models.
 
-    jpeg_quality: the quality at which the pictures are compressed, None if they are not.
+    jpeg_quality: the quality at which the inputs are compressed, None if they are not.
     """
     with TemporaryDirectory() as folder:
-        yield _candidates(found, window, jpeg_quality, Path(folder))
+        yield _candidates(models, window, jpeg_quality, Path(folder))
 
 
-def _candidates(found: Sequence[Artifact], window: int, jpeg_quality: int | None, folder: Path) -> Iterator[Candidate]:
+def _candidates(models: Sequence[Artifact], window: int, jpeg_quality: int | None, folder: Path) -> Iterator[Candidate]:
     yield Candidate("bicubic", bicubic.double, None)
-    first, *others = found
+    first, *others = models
     if first.config.combination == "outputs":
         for n, member in enumerate(first.config.members):
             config, weights = averaging.single(first, n)
@@ -103,7 +103,7 @@ def _candidates(found: Sequence[Artifact], window: int, jpeg_quality: int | None
             yield Candidate(f"member {member.name}", _double(alone, window, jpeg_quality), alone.folder)
     double = _double(first, window, jpeg_quality)
     yield Candidate(first.name, double, first.folder)
-    yield Candidate(f"{first.name}, eight flips and turns", partial(double, flips=True), first.folder, True)
+    yield Candidate(f"{first.name}, self-ensemble", partial(double, flips=True), first.folder, True)
     for other in others:
         yield Candidate(other.name, _double(other, window, jpeg_quality), other.folder)
 
@@ -114,32 +114,32 @@ def _double(model: Artifact, window: int, jpeg_quality: int | None) -> "partial[
 
 
 def window_for(tests: TestSet) -> int:
-    """The side of the engine's windows that suits the pictures: tiles need no larger ones than they are."""
-    largest: int = max(max(pair.small.shape) for pair in tests.spread(CARD_SAMPLES))
+    """Return the side of the engine's windows, at most that of the inputs."""
+    largest: int = max(max(pair.lr.shape) for pair in tests.spread(CARD_SAMPLES))
     return min(engine_for(fastest_precision()).window, largest)
 
 
-def row(way: Candidate, tests: TestSet) -> Row:
-    """Test one way of doubling."""
-    return Row(way.name, mean_score(way.double, tests, way.name), cost.measure(way.model, way.flips))
+def row(method: Candidate, tests: TestSet) -> Row:
+    """Evaluate one method."""
+    return Row(method.name, mean_score(method.double, tests, method.name), cost.measure(method.model, method.flips))
 
 
 def mean_score(double: Double, pairs: Iterable[Pair], name: str = "") -> Score:
-    """The mean over the test set of what `double` makes of each small picture."""
+    """Return the mean score of `double` over the test set."""
     bar = tqdm(pairs, name, unit="picture", leave=False, disable=None)
-    return metrics.mean([metrics.score(double(pair.small), pair.large) for pair in bar])
+    return metrics.mean([metrics.score(double(pair.lr), pair.hr) for pair in bar])
 
 
 def write(rows: Sequence[Row], tests: TestSet, model: Artifact, folder: Path) -> None:
-    """Write the table as Markdown and as JSON."""
+    """Write the table as Markdown and JSON."""
     write_text(folder / "evaluation.md", card.test_table([asdict(row) for row in rows]))
     write_text(folder / "evaluation.json", json.dumps(entry(rows, tests, model), indent=2) + "\n")
 
 
 def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> None:
-    """Put the table into the model's metrics, by the test set's name, and write its card anew.
+    """Record the table in the model's metrics, under the test set's name, and rewrite its card.
 
-    The card shows pictures of tile shards alone, whose licence permits it and whose authors are known.
+    The card shows only pictures from tile shards, whose licence permits it and whose authors are known.
     """
     evaluated = model.metrics.get("tests", {}) | {tests.name: entry(rows, tests, model)}
     recorded = model.metrics | {"tests": evaluated}
@@ -150,22 +150,22 @@ def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> 
 
 
 def entry(rows: Sequence[Row], tests: TestSet, model: Artifact) -> dict[str, Any]:
-    """What is kept of a test of `model`."""
+    """Return the JSON record of an evaluation of `model`."""
     return {"model": model.name, "pictures": len(tests), "rows": [asdict(row) for row in rows]}
 
 
-def draw(found: Sequence[Artifact], shown: TestSet, target: Path) -> list[str]:
-    """Draw bicubic | each model | truth, a row for each picture; returns whose they are, from the top down."""
-    window = window_for(shown)
-    ways: list[Double] = [bicubic.double, *(_double(model, window, shown.jpeg_quality) for model in found)]
-    side = min(SAMPLE_SIDE, min(min(pair.large.shape[:2]) for pair in shown))
-    strips = [_strip(ways, pair, side) for pair in shown]
+def draw(models: Sequence[Artifact], samples: TestSet, target: Path) -> list[str]:
+    """Draw bicubic | each model | ground truth, a row for each sample; return the credits from top to bottom."""
+    window = window_for(samples)
+    methods: list[Double] = [bicubic.double, *(_double(model, window, samples.jpeg_quality) for model in models)]
+    side = min(SAMPLE_SIDE, min(min(pair.hr.shape[:2]) for pair in samples))
+    strips = [_strip(methods, pair, side) for pair in samples]
     with atomic_path(target) as temporary:
         Image.fromarray(np.concatenate(strips)).save(temporary)
-    return [pair.credit or pair.name for pair in shown]
+    return [pair.credit or pair.name for pair in samples]
 
 
-def _strip(ways: Sequence[Double], pair: Pair, side: int) -> Pixels:
-    top, left = ((length - side) // 2 for length in pair.large.shape[:2])
-    pictures = [*(double(pair.small) for double in ways), pair.large]
+def _strip(methods: Sequence[Double], pair: Pair, side: int) -> Pixels:
+    top, left = ((length - side) // 2 for length in pair.hr.shape[:2])
+    pictures = [*(double(pair.lr) for double in methods), pair.hr]
     return np.concatenate([picture[top : top + side, left : left + side] for picture in pictures], axis=1)

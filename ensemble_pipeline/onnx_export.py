@@ -1,4 +1,4 @@
-"""Export of a model's networks as ONNX graphs, for other programs. Needs the package `onnx` (extra: export)."""
+"""Export of a model's networks as ONNX graphs for other programs. Needs the package `onnx` (extra: export)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class ExportConfig:
 
 
 def run(config: ExportConfig) -> None:
-    """Write the graphs and print the names of the files. Raises ModelError if there is no such model."""
+    """Write the graphs and print their file names. Raises ModelError if there is no such model."""
     model = find.model(config.model)
     _write(config.out, model)
     if model.jpeg_model:
@@ -53,11 +53,10 @@ def _write(file: Path, model: Artifact) -> None:
 
 
 def onnx_graph(architecture: Architecture, weights: Weights, networks: int) -> onnx.ModelProto:
-    """Build the graph whose output is the mean of `networks` networks' outputs.
+    """Build the graph with the averaged output of `networks` networks.
 
-    Input `picture`: N3(H + 2r)(W + 2r) float32 in [0, 1], the picture extended by the radius r on each side.
-    Output: N3(2H)(2W) float32, not clipped. Nothing is padded inside: what is outside the picture
-    is the caller's to say, once.
+    Input `picture`: N3(H + 2r)(W + 2r) float32 in [0, 1], the picture extended by the radius r on each side. Output:
+    N3(2H)(2W) float32, not clipped. The graph has no padding; the caller extends the picture once.
     """
     builder = _Builder()
     residuals = [builder.network(layers_of(weights, n), f"network_{n}") for n in range(networks)]
@@ -66,7 +65,7 @@ def onnx_graph(architecture: Architecture, weights: Weights, networks: int) -> o
 
 
 class _Builder:
-    """Collects nodes and constants; each method adds one operation and returns its output's name."""
+    """Builder of a graph; each method adds one operation and returns the name of its output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []

@@ -1,4 +1,4 @@
-"""A model and its card, to a repository on the Hugging Face Hub, in one commit."""
+"""Publishing of a model and its card to a repository on the Hugging Face Hub, in one commit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,18 +28,18 @@ class PublishConfig:
 
 
 def run(config: PublishConfig) -> None:
-    """Publish the model and print the commit's address. Raises EnsembleError or ModelError; then nothing is there."""
+    """Publish the model and print the commit's address. Raises EnsembleError or ModelError and publishes nothing."""
     with hub.plain_errors(config.repo):
         validate_repo_id(config.repo)
     if "/" not in config.repo:
-        raise EnsembleError(f"{config.repo!r} does not say whose it is; give user/name")
+        raise EnsembleError(f"{config.repo!r} has no owner; give user/name")
     files = contents(find.model(config.model), config.repo)
     print(upload(files, config) if not config.dry_run else listing(files))
 
 
 def contents(model: Artifact, repo: str) -> Files:
-    """What goes to the Hub, by its name there; the card is written anew for the model's new name."""
-    from ensemble_pipeline.onnx_export import serialised  # needs a package that the other commands do without
+    """Return the files to publish by their names on the Hub, with the card under the model's new name."""
+    from ensemble_pipeline.onnx_export import serialised  # needs the package onnx, which is optional
 
     files = {file: model.folder / file for file in (*model.files, card.PICTURE) if (model.folder / file).exists()}
     graphs = {"model.onnx": serialised(model)}
@@ -49,7 +49,7 @@ def contents(model: Artifact, repo: str) -> Files:
 
 
 def listing(files: Files) -> str:
-    """The files with their sizes, and the card."""
+    """List the files with their sizes, followed by the card."""
     sizes = {name: len(file) if isinstance(file, bytes) else file.stat().st_size for name, file in files.items()}
     lines = [f"{size:>12,} bytes  {name}" for name, size in sizes.items()]
     text = files[artifact.CARD]
@@ -57,15 +57,17 @@ def listing(files: Files) -> str:
 
 
 def upload(files: Files, config: PublishConfig) -> str:
-    """Commit the files, all or none, to a repository that is made if need be; returns the commit's address."""
+    """Commit all files or none to the repository, created if missing; return the commit's address."""
     if get_token() is None:
-        raise EnsembleError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
+        raise EnsembleError(
+            "there is no token for the Hub; set HF_TOKEN to one with write access, or run hf auth login"
+        )
     try:
         with hub.plain_errors(config.repo):
             return _commit(HfApi(), files, config)
-    except (HubUnreachableError, RuntimeError) as error:  # RuntimeError: a large file did not get through
+    except (HubUnreachableError, RuntimeError) as error:  # RuntimeError: the upload of a large file failed
         raise EnsembleError(
-            f"the connection to the Hub broke off, and nothing was published in {config.repo}; try again"
+            f"the connection to the Hub broke, and nothing was published in {config.repo}; try again"
         ) from error
 
 
@@ -80,7 +82,7 @@ def _commit(api: HfApi, files: Files, config: PublishConfig) -> str:
 
 
 def check_repository(api: HfApi, config: PublishConfig) -> None:
-    """Raise EnsembleError if the repository is another one than was meant: public, or of another kind of model."""
+    """Raise EnsembleError if the repository is public against --private, or has another kind of model."""
     found = api.model_info(config.repo)
     if config.private and not found.private:
         raise EnsembleError(f"{config.repo} exists and is public; make it private on the Hub, or give another name")
@@ -90,5 +92,5 @@ def check_repository(api: HfApi, config: PublishConfig) -> None:
         artifact.read_config(Path(api.hf_hub_download(config.repo, artifact.CONFIG, revision=found.sha)))
     except ModelError as error:
         raise EnsembleError(
-            f"{config.repo} holds another kind of model, which would be overwritten; give another name"
+            f"{config.repo} has another kind of model, which would be overwritten; give another name"
         ) from error

@@ -1,4 +1,4 @@
-"""Greedy choice of members on the validation tiles: the best first, then each time the one that helps most."""
+"""Greedy selection of members on the validation tiles: the best first, then each time the one that helps most."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,47 +18,47 @@ from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Pixels
 
-MOST_TILES = 64  # evenly over the set: all members' errors on them are held in memory
-WINDOW = 128  # pixels a side of a small tile
+MOST_TILES = 64  # evenly spaced; all members' errors on them are in memory
+WINDOW = 128  # pixels a side of an LR tile
 
 Errors = NDArray[np.float64]
 Chosen = tuple[int, ...]
 
 
 def run(members: Sequence[Artifact], how: How, validation: Path) -> tuple[list[Artifact], list[dict[str, Any]]]:
-    """The members that help, best first, and what the metrics say of each: name, and PSNR (Y) in dB with it.
+    """Select the members that help, best first; return them and a metrics record for each: name and PSNR (Y) in dB.
 
-    A network that is to be distilled is chosen for as the mean of outputs that it learns.
+    Distillation selects by output averaging, which is the teacher.
     """
     tiles = testset.read(validation, "shards").spread(MOST_TILES)
     score = partial(psnr_of_mean_weights, members, tiles) if how == "weights" else mean_of_outputs(members, tiles)
     steps = greedy(len(members), score)
     for n, decibels in steps:
-        print(f"{members[n].name}: {decibels:.3f} dB PSNR (Y) with it")
-    told = [{"member": members[n].name, "psnr_y": decibels} for n, decibels in steps]
-    return [members[n] for n, _ in steps], told
+        print(f"{members[n].name}: {decibels:.3f} dB PSNR (Y)")
+    records = [{"member": members[n].name, "psnr_y": decibels} for n, decibels in steps]
+    return [members[n] for n, _ in steps], records
 
 
 def greedy(count: int, score: Callable[[Chosen], float]) -> list[tuple[int, float]]:
-    """Of `count` things, those that raise the score, in the order in which they do most, with the score after each."""
+    """Select greedily from `count` items while the score rises; return each item with the score after it."""
     steps: list[tuple[int, float]] = []
     left, best = set(range(count)), -np.inf
     while left:
         chosen = tuple(n for n, _ in steps)
         found = {n: score((*chosen, n)) for n in sorted(left)}
-        helper = max(found, key=found.__getitem__)
-        if found[helper] <= best:
+        best_item = max(found, key=found.__getitem__)
+        if found[best_item] <= best:
             break
-        best = found[helper]
-        steps.append((helper, best))
-        left.remove(helper)
+        best = found[best_item]
+        steps.append((best_item, best))
+        left.remove(best_item)
     return steps
 
 
 def mean_of_outputs(members: Sequence[Artifact], tiles: TestSet) -> Callable[[Chosen], float]:
-    """The score of the mean of members' outputs: mean PSNR (Y) over the tiles, dB.
+    """Return the score of output averaging: mean PSNR (Y) over the tiles, in dB.
 
-    The squared error of a mean is the mean of the products of its members' errors, so those are all that is kept.
+    The squared error of an average is the mean of the products of the members' errors, so only these are kept.
     """
     errors = [luma_errors(member, tiles) for member in members]
     products = [np.inner(of_tile, of_tile) / len(of_tile[0]) for of_tile in zip(*errors, strict=True)]
@@ -68,7 +68,7 @@ def mean_of_outputs(members: Sequence[Artifact], tiles: TestSet) -> Callable[[Ch
 
 
 def psnr_of_mean_weights(members: Sequence[Artifact], tiles: TestSet, chosen: Chosen) -> float:
-    """Mean PSNR (Y) over the tiles, dB, of the network with the mean of the chosen members' weights."""
+    """Return the score of weight averaging of the chosen members: mean PSNR (Y) over the tiles, in dB."""
     config, weights = averaged([members[n] for n in chosen], "weights")
     with TemporaryDirectory() as folder:
         errors = luma_errors(artifact.write(Path(folder) / "mean", config, weights, {}, ""), tiles)
@@ -76,12 +76,12 @@ def psnr_of_mean_weights(members: Sequence[Artifact], tiles: TestSet, chosen: Ch
 
 
 def luma_errors(model: Artifact, tiles: TestSet) -> list[Errors]:
-    """How far Y is off, in levels of 8 bits, for each pixel of each tile but its border.
+    """Return the errors of Y, in 8-bit levels, for each pixel of each tile except its border.
 
-    The model runs at 16 bits: rounding each member to 8 would favour large ensembles, over which it averages out.
+    The model runs at 16 bits: the rounding error of 8 bits averages out over members, which favours large ensembles.
     """
     upscaler = Upscaler(model, window=WINDOW)
-    return [_luma(_deep(pair.large)) - _luma(upscaler.upscale(_deep(pair.small))) for pair in tiles]
+    return [_luma(_deep(pair.hr)) - _luma(upscaler.upscale(_deep(pair.lr))) for pair in tiles]
 
 
 def _deep(picture: Pixels) -> Pixels:

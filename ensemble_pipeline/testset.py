@@ -1,4 +1,4 @@
-"""Pictures to test on: small ones to be doubled, and what should come out."""
+"""Test sets: pairs of LR input and ground truth."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,28 +18,28 @@ from upscaler.pixels import Pixels
 
 Kind = Literal["pictures", "shards"]
 
-SMALLEST = 16  # pixels a side: SSIM looks through windows of 11, two border pixels are left out
+SMALLEST = 16  # pixels a side: SSIM has windows of 11, and two border pixels are left out
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture of the test set: HWC uint8 RGB `small`, and `large`, twice as wide and high. `credit`: who took it."""
+    """An LR input and its ground truth, twice as wide and high, both HWC uint8 RGB. `credit`: its author."""
 
     name: str
-    small: Pixels
-    large: Pixels
+    lr: Pixels
+    hr: Pixels
     credit: str = ""
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Pairs, read anew each time that they are gone through, so that a set may be larger than memory.
+    """Pairs that are read at each iteration, so that a set may be larger than memory.
 
-    `jpeg_quality`: the LR pictures are compressed at it first, as photos on the web are.
+    `jpeg_quality`: compress the LR inputs at this quality, as photos on the web are.
     """
 
-    __test__ = False  # no test, whatever pytest makes of the name
+    __test__ = False  # or pytest would collect the class
 
     name: str
     sources: Sequence[Path | Entry]
@@ -51,19 +51,19 @@ class TestSet:
     def __iter__(self) -> Iterator[Pair]:
         for source in self.sources:
             pair = _tile(source) if isinstance(source, Entry) else _halved(source)
-            yield replace(pair, small=compressed(pair.small, self.jpeg_quality)) if self.jpeg_quality else pair
+            yield replace(pair, lr=compressed(pair.lr, self.jpeg_quality)) if self.jpeg_quality else pair
 
     def spread(self, most: int) -> "TestSet":
-        """At most `most` of the pairs, at equal distances."""
+        """Return at most `most` of the pairs, evenly spaced."""
         places = np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int)
         return replace(self, sources=[self.sources[place] for place in places])
 
 
 def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:
-    """The test set in a folder, sorted by name. Raises EnsembleError or FeatureError if it is empty."""
+    """Return the test set in a folder, sorted by name. Raises EnsembleError or FeatureError if it is empty."""
     sources: Sequence[Path | Entry] = _pictures(folder) if kind == "pictures" else shards.index(folder)
     if not sources:
-        raise EnsembleError(f"{folder} holds no pictures to test on; give a folder of PNG, JPEG, TIFF or WebP files")
+        raise EnsembleError(f"{folder} has no test pictures; give a folder of PNG, JPEG, TIFF or WebP files")
     name = folder.resolve().name
     return TestSet(f"{name}, JPEG {jpeg_quality}" if jpeg_quality else name, sources, jpeg_quality)
 
@@ -73,20 +73,20 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _halved(path: Path) -> Pair:
-    """A picture, cropped to even sides, and its half."""
+    """Read a picture, crop it to even sides and downscale it."""
     try:
         picture = read_rgb8(path)
     except (OSError, PictureError) as error:
-        raise EnsembleError(f"{path} cannot be read as a picture; take it out of the test set") from error
+        raise EnsembleError(f"{path} cannot be read as a picture; remove it from the test set") from error
     height, width = picture.shape[:2]
-    large = picture[: height // 2 * 2, : width // 2 * 2]
-    if min(large.shape[:2]) < SMALLEST:
-        raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; take it out of the test set")
-    return Pair(path.stem, bicubic.halve(large), large)
+    hr = picture[: height // 2 * 2, : width // 2 * 2]
+    if min(hr.shape[:2]) < SMALLEST:
+        raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; remove it from the test set")
+    return Pair(path.stem, bicubic.halve(hr), hr)
 
 
 def _tile(entry: Entry) -> Pair:
     sample = shards.load(entry)
     info = sample.info
     credit = f"{info.title or info.image_id} by {info.author}, {info.license}" if info.author else info.image_id
-    return Pair(sample.key, sample.small, sample.large, credit)
+    return Pair(sample.key, sample.lr, sample.hr, credit)

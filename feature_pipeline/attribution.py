@@ -1,4 +1,4 @@
-"""The Open Images list of pictures: who took each, under which licence."""
+"""The Open Images metadata: author and licence of each picture."""
 
 import csv
 import hashlib
@@ -16,7 +16,7 @@ from upscaler.csv_cells import harmless
 
 TIMEOUT = 60.0  # seconds without a byte
 CHUNK = 1 << 20
-# The list's columns, and what a sample's JSON calls them
+# The columns, and their names in a sample's JSON
 COLUMNS = {
     "License": "license",
     "Author": "author",
@@ -26,15 +26,15 @@ COLUMNS = {
 }
 NEEDED = {"ImageID", "Subset", *COLUMNS}
 
-MAX_LIST_BYTES = 8 << 30  # of all images of Open Images it is 3 GB
+MAX_LIST_BYTES = 8 << 30  # the list of all Open Images is 3 GB
 MAX_ROW = 1 << 16  # characters
-MAX_KEPT = 1 << 29  # characters of one part's rows; those of the largest part are 50 million
+MAX_KEPT = 1 << 29  # characters of one part's rows; the largest part has 50 million
 
 Listed = dict[str, tuple[str, ...]]  # image id -> the values of COLUMNS
 
 
 def fetch(place: str, folder: Path) -> Path:
-    """The list as a file: a file that is there, or an address, which is fetched once and kept in `folder`."""
+    """Return the list as a file; an address is downloaded once and kept in `folder`. Raises FeatureError."""
     if not place.startswith(("http://", "https://")):
         if not Path(place).is_file():
             raise FeatureError(f"the list {place} does not exist; give a CSV file or an address to --metadata")
@@ -46,7 +46,7 @@ def fetch(place: str, folder: Path) -> Path:
 
 
 def read(lists: Iterable[Path], part: str) -> Listed:
-    """What the lists say of one part's pictures; of the others nothing is kept, so that memory is bounded."""
+    """Read the rows of one part's pictures; the other rows are dropped, which bounds memory. Raises FeatureError."""
     subset, _, digit = part.partition("_")
     listed: Listed = {}
     kept = 0
@@ -56,18 +56,18 @@ def read(lists: Iterable[Path], part: str) -> Listed:
                 listed[image_id] = tuple(row[column] or "" for column in COLUMNS)
                 kept += len(image_id) + sum(map(len, listed[image_id]))
                 if kept > MAX_KEPT:
-                    raise FeatureError(f"{path} says too much of {part} to be kept; give the Open Images list")
+                    raise FeatureError(f"{path} has over {MAX_KEPT:,} characters on {part}; give the Open Images list")
     return listed
 
 
 def of(listed: Listed, name: str) -> Attribution | None:
-    """Whose the picture of that file name is, or None if it is not in the list."""
+    """Return the attribution of the picture with that file name, or None if it is not listed."""
     values = listed.get(name.partition(".")[0])
     return Attribution(**dict(zip(COLUMNS.values(), values, strict=True))) if values else None
 
 
 def write_csv(path: Path, pictures: Iterable[PictureRecord]) -> None:
-    """Write a line for each picture that tiles were taken of."""
+    """Write ATTRIBUTION.csv: a row for each picture that has tiles."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["image_id", "tiles", *Attribution.model_fields])
@@ -84,7 +84,7 @@ def write_csv(path: Path, pictures: Iterable[PictureRecord]) -> None:
 
 
 def _cell(text: str) -> str:
-    return harmless(text.replace("\r", " "))  # csv.writer does not quote it, and spreadsheets begin a new row there
+    return harmless(text.replace("\r", " "))  # csv.writer leaves it unquoted, and spreadsheets start a new row
 
 
 def _rows(path: Path) -> Iterator[dict[str, str | None]]:
@@ -98,14 +98,14 @@ def _rows(path: Path) -> Iterator[dict[str, str | None]]:
                 lines.row = 0
                 yield row
     except (csv.Error, UnicodeDecodeError) as error:
-        raise FeatureError(f"{path} is no CSV file ({error}); give the Open Images list of pictures") from error
+        raise FeatureError(f"{path} is not a CSV file ({error}); give the Open Images list of pictures") from error
 
 
 class _Lines:
-    """The lines of a file. Raises csv.Error if those of one row are too long: the module bounds only a field."""
+    """The lines of a file. Raises csv.Error for a row that is too long, since the csv module limits only fields."""
 
     def __init__(self, file: TextIO) -> None:
-        self.row = 0  # characters since it was last set to 0
+        self.row = 0  # characters of the current row
         self._file = file
 
     def __iter__(self) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _download(address: str, target: Path) -> None:
             with temporary.open("wb") as file:
                 _copy(answer, file)
     except requests.RequestException as error:
-        raise FeatureError(f"the list {address} cannot be fetched ({error}); try again later") from error
+        raise FeatureError(f"the list {address} cannot be downloaded ({error}); try again later") from error
 
 
 def _copy(answer: requests.Response, file: io.BufferedWriter) -> None:

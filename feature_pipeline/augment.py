@@ -1,4 +1,4 @@
-"""The augmented pipeline: each technique is applied to half of the samples, with a strength drawn for each sample."""
+"""Augmentation: each technique applies to half of the samples, with a random strength for each sample."""
 
 import hashlib
 
@@ -15,21 +15,21 @@ from upscaler.bicubic import halve
 from upscaler.pixels import Pixels
 
 PROBABILITY = 0.5
-NOISE = (0.0, 0.1)  # standard deviation, of full scale
-SHIFT = (0.0, 0.1)  # of the colour circle, and of the exponent of the tone
+NOISE = (0.0, 0.1)  # standard deviation, as a share of full scale
+SHIFT = (0.0, 0.1)  # of the hue, as a share of the colour circle, and of gamma
 SCALE = (0.5, 1.5)
 QUALITY = (60, 95)  # of a JPEG
 
 
 def augmented(picture: Pixels, pair: TilePair, seed: str) -> tuple[TilePair, Draw]:
-    """Draw from `seed` what is done to a tile pair of a picture, and do it."""
+    """Augment a tile pair of a picture; return it with the techniques, drawn from `seed`."""
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
     drawn = draw(rng, smallest_scale=SIZE / min(picture.shape[:2]))
     return apply(drawn, picture, pair, noise_seed=int(rng.integers(1 << 62))), drawn
 
 
 def draw(rng: np.random.Generator, smallest_scale: float = 0.0) -> Draw:
-    """Draw a sample's techniques; the picture is not made smaller than `smallest_scale`, or no tile would be left."""
+    """Draw a sample's techniques. smallest_scale: the scale at which the picture still holds one tile."""
     scale, shift, noise, quality = rng.random(4) < PROBABILITY
     return Draw(
         scale=float(rng.uniform(max(SCALE[0], smallest_scale), SCALE[1])) if scale else None,
@@ -40,17 +40,17 @@ def draw(rng: np.random.Generator, smallest_scale: float = 0.0) -> Draw:
 
 
 def apply(drawn: Draw, picture: Pixels, pair: TilePair, noise_seed: int) -> TilePair:
-    """Do what was drawn: scale and shift change both tiles, noise and re-compression only what the network sees."""
+    """Apply the techniques: scale and shift to both tiles, noise and JPEG compression to the LR tile only."""
     if drawn.scale is not None:
         pair = _scaled(picture, pair.box, drawn.scale)
-    small, large = _to_tensor(pair.small), _to_tensor(pair.large)
+    lr, hr = _to_tensor(pair.lr), _to_tensor(pair.hr)
     if drawn.shift is not None:
-        small, large = _shifted(small, drawn.shift), _shifted(large, drawn.shift)
+        lr, hr = _shifted(lr, drawn.shift), _shifted(hr, drawn.shift)
     if drawn.noise is not None:
-        small = _noisy(small, drawn.noise, noise_seed)
+        lr = _noisy(lr, drawn.noise, noise_seed)
     if drawn.quality is not None:
-        small = _to_tensor(compressed(_to_pixels(small), drawn.quality))
-    return TilePair(pair.box, _to_pixels(small), _to_pixels(large))
+        lr = _to_tensor(compressed(_to_pixels(lr), drawn.quality))
+    return TilePair(pair.box, _to_pixels(lr), _to_pixels(hr))
 
 
 def _scaled(picture: Pixels, box: Box, scale: float) -> TilePair:
@@ -62,7 +62,7 @@ def _scaled(picture: Pixels, box: Box, scale: float) -> TilePair:
 
 
 def _start(centre: float, side: int) -> int:
-    """The even coordinate at which a tile about `centre` begins, so that it lies in the picture."""
+    """Return the even start coordinate of a tile around `centre` that lies within the picture."""
     return min(max(round(centre) - SIZE // 2, 0), side - SIZE) // 2 * 2
 
 
@@ -75,8 +75,8 @@ def _noisy(image: Tensor, sigma: float, seed: int) -> Tensor:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         noisy = transforms.gaussian_noise(transforms.to_dtype(image, torch.float32, scale=True), sigma=sigma)
-    small: Tensor = transforms.to_dtype(noisy, torch.uint8, scale=True)
-    return small
+    result: Tensor = transforms.to_dtype(noisy, torch.uint8, scale=True)
+    return result
 
 
 def _to_tensor(pixels: Pixels) -> Tensor:

@@ -1,15 +1,15 @@
-"""The same picture twice is taken once: the first in the tar stays."""
+"""Deduplication: of equal pictures, the first in the tar is kept."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_pipeline.manifest import PictureRecord
 
-DISTANCE = 4  # bits of 64: one photo saved twice differs in 0 to 4, two photos in 12 or more
+DISTANCE = 4  # bits of 64: two copies of a photo differ in 0 to 4, two photos in 12 or more
 
 
 class Taken:
-    """The names and perceptual hashes of the pictures that were taken so far: 8 bytes and a name for each."""
+    """The names and perceptual hashes of all accepted pictures: 8 bytes and a name for each."""
 
     def __init__(self) -> None:
         self._names: set[str] = set()
@@ -17,14 +17,14 @@ class Taken:
         self._count = 0
 
     def repeats(self, record: PictureRecord) -> str | None:
-        """Why the picture is one that was taken before, or None if it was not."""
+        """Return the reason why the picture is a duplicate, or None."""
         if record.name in self._names:
             return "same name"
         differing = np.bitwise_count(self._hashes[: self._count] ^ _number(record))
         return "same picture" if (differing <= DISTANCE).any() else None
 
     def add(self, record: PictureRecord) -> None:
-        """Remember a picture that was taken."""
+        """Add an accepted picture."""
         if self._count == len(self._hashes):
             self._hashes = np.resize(self._hashes, 2 * self._count)
         self._hashes[self._count] = _number(record)

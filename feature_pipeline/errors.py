@@ -4,4 +4,4 @@ from upscaler.errors import DoubleResolutionError
 
 
 class FeatureError(DoubleResolutionError):
-    """A bucket, a part or a shard cannot be used."""
+    """Error for a bucket, a part or a shard that cannot be used."""

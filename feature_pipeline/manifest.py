@@ -1,4 +1,4 @@
-"""The JSON formats of the feature pipeline: what is said of a sample, of a picture, of a shard and of a part."""
+"""The JSON formats of the feature pipeline: sample, picture, settings, shard and manifest of a part."""
 
 from typing import Annotated, Literal
 
@@ -13,22 +13,22 @@ ATTRIBUTION = "ATTRIBUTION.csv"
 
 def _checked(name: str) -> str:
     if not is_inside(name) or "/" in name:
-        raise ValueError("this is no name of a file in the same folder")
+        raise ValueError("not a file name in the same folder")
     return name
 
 
-FileName = Annotated[str, AfterValidator(_checked)]  # of a file beside the one that names it
+FileName = Annotated[str, AfterValidator(_checked)]  # in the folder of the JSON file
 Box = tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt]
 
 
 class Record(BaseModel):
-    """A JSON object of which every field is known."""
+    """A JSON object without unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Attribution(Record):
-    """Who took a picture and what may be done with it, as the Open Images list says; empty where it is silent."""
+    """Author and licence of a picture, as in the Open Images metadata; fields that it lacks are empty."""
 
     license: str = ""
     author: str = ""
@@ -38,10 +38,10 @@ class Attribution(Record):
 
 
 class Draw(Record):
-    """What was done to an augmented sample, each with its strength; None is a technique that was not applied.
+    """The techniques applied to an augmented sample, with their strengths; None if not applied.
 
-    `scale` of the picture, 0.5 to 1.5; `shift` of hue and tone, -0.1 to 0.1; `noise` on the small tile, its standard
-    deviation, 0.0 to 0.1 of full scale; `quality` of the JPEG that the small tile once was, 60 to 95.
+    `scale` of the picture, 0.5 to 1.5; `shift` of hue and gamma, -0.1 to 0.1; `noise` on the LR tile, its standard
+    deviation, 0.0 to 0.1 of full scale; `quality` of the LR tile's JPEG compression, 60 to 95.
     """
 
     scale: float | None = None
@@ -51,9 +51,9 @@ class Draw(Record):
 
 
 class SampleInfo(Attribution):
-    """What `<key>.json` holds. `box` is left, top, right, bottom in the picture, upright and at its own size.
+    """The content of `<key>.json`. `box` is left, top, right, bottom in the upright picture at full size.
 
-    In an augmented sample with a `scale`, the box is that in the scaled picture.
+    In an augmented sample with a `scale`, the box is in the scaled picture.
     """
 
     image_id: str
@@ -63,7 +63,7 @@ class SampleInfo(Attribution):
 
 
 class PictureRecord(Record):
-    """What became of one file of the tar: `skipped` says why nothing was taken, `rejected` counts tiles by reason."""
+    """The result of one file of the tar: `skipped` is the reason to skip it, `rejected` counts tiles by reason."""
 
     name: str
     bytes: NonNegativeInt = 0
@@ -76,7 +76,7 @@ class PictureRecord(Record):
 
 
 class Settings(Record):
-    """All that decides a part's bytes."""
+    """The settings that determine a part's bytes."""
 
     format_version: Literal[1] = 1
     part: str
@@ -89,7 +89,7 @@ class Settings(Record):
 
 
 class ShardSummary(Record):
-    """A shard as the manifest lists it."""
+    """A shard's entry in the manifest."""
 
     file: FileName
     samples: NonNegativeInt
@@ -97,7 +97,7 @@ class ShardSummary(Record):
 
 
 class Manifest(Record):
-    """What manifest.json holds. `source_bytes` is the length of the compressed part; `seconds` are of the last run."""
+    """The content of manifest.json. source_bytes: length of the compressed part. seconds: duration of the last run."""
 
     settings: Settings
     code_version: str

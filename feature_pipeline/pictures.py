@@ -1,4 +1,4 @@
-"""Pictures of a part, decoded, or the reason why one cannot be used."""
+"""Decoding of a part's pictures, with a reason for each that is unusable."""
 
 import warnings
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ LIMITS = Limits(pixels=50_000_000, scans=100)
 
 
 class UnusableError(Exception):
-    """A picture that nothing can be taken of; the message is the reason under which it is counted."""
+    """Error for an unusable picture; the message is the reason under which it is counted."""
 
 
 def decode(content: bytes | None) -> Pixels:
     """Decode a picture to HW3 uint8 sRGB, upright. Raises UnusableError.
 
-    None stands for a file that is too long to be read.
+    `content` is None for a file over the size limit.
     """
     if content is None:
         raise UnusableError("too large")
@@ -32,7 +32,7 @@ def decode(content: bytes | None) -> Pixels:
 def _counted_reasons() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd EXIF and the like; sizes are checked
+            warnings.simplefilter("ignore")  # malformed EXIF and the like; sizes are checked
             yield
     except UnknownFormatError as error:
         raise UnusableError("not a picture") from error

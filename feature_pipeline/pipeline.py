@@ -1,4 +1,4 @@
-"""Parts of Open Images -> folders of tile shards."""
+"""The feature pipeline: parts of Open Images to folders of tile shards."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -40,7 +40,7 @@ class FeatureConfig:
 
 
 def run(config: FeatureConfig) -> None:
-    """Make the shards of all parts; what is there already stays. Raises FeatureError."""
+    """Make the missing shards of all parts. Raises FeatureError."""
     lists = tuple(attribution.fetch(place, config.out) for place in config.metadata)
     hashes = tuple(sha256(path) for path in lists)
     for part in config.parts:
@@ -67,13 +67,13 @@ def _refuse_other_settings(folder: Path, settings: Settings) -> None:
     for name, value in settings:
         if value != getattr(before, name):
             raise FeatureError(
-                f"{folder} was begun with {name} = {getattr(before, name)}, now it is {value}; "
-                "give another --out, or remove that folder"
+                f"{folder} was made with {name} = {getattr(before, name)}, not {value}; "
+                "give another --out, or remove the folder"
             )
 
 
 def _run_part(config: FeatureConfig, settings: Settings, folder: Path, listed: Listed) -> None:
-    """Make what is missing of one part's shards, then its attribution and its manifest."""
+    """Make the missing shards of one part, then its attribution and its manifest."""
     started = time.monotonic()
     with ExitStack() as stack:
         pictures = stack.enter_context(_bar(settings, "pictures", config.images))
@@ -96,10 +96,10 @@ def _bar(settings: Settings, unit: str, total: int | None) -> "tqdm[Never]":
 def _outcomes(
     config: FeatureConfig, settings: Settings, folder: Path, stream: PartStream, listed: Listed, bar: "tqdm[Never]"
 ) -> Generator[Outcome, None, None]:
-    """What becomes of the pictures that are in no finished shard, in the order of the tar."""
+    """Yield the outcomes of the pictures that are in no finished shard, in the order of the tar."""
     taken, done = _taken_before(folder)
     bar.update(done)
-    files = islice(source.files(stream, passed_over=done), settings.images and settings.images - done)
+    files = islice(source.files(stream, skipped=done), settings.images and settings.images - done)
     jobs = ((file, attribution.of(listed, file.name)) for file in files)
     with closing(workers.in_order(jobs, settings, config.workers)) as made:
         for record, samples in made:
@@ -112,7 +112,7 @@ def _outcomes(
 
 
 def _taken_before(folder: Path) -> tuple[Taken, int]:
-    """The pictures of the finished shards, which need not be decoded again, and how many were looked at."""
+    """Return the accepted pictures of the finished shards, and how many pictures these shards considered."""
     taken, done = Taken(), 0
     for shard in shards.finished(folder):
         done += len(shard.pictures)

@@ -1,4 +1,4 @@
-"""One file of the tar -> encoded samples; what the worker processes run."""
+"""Samples of one file of the tar: the work of a worker process."""
 
 import io
 import zlib
@@ -14,15 +14,15 @@ from feature_pipeline.tar import File
 from feature_pipeline.tiles import TilePair
 from upscaler.pixels import Pixels
 
-PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # as small as level 2, in four fifths of the time
+PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # the size of level 2 in 80 % of the time
 
 Outcome = tuple[PictureRecord, tuple[EncodedSample, ...]]
 
 
 def make(file: File, settings: Settings, attribution: Attribution | None = None) -> Outcome:
-    """Decode a picture and cut it; a file that is no usable picture gives no samples and the reason.
+    """Decode a picture and cut it into samples; an unusable file gives no samples, and the reason in its record.
 
-    `attribution` is None where there is no list, or where the picture is not in it.
+    `attribution` is None without metadata, or if the metadata lack the picture.
     """
     unlisted = attribution is None and bool(settings.metadata_sha256)
     known = PictureRecord(name=file.name, bytes=file.size, unlisted=unlisted, attribution=attribution)
@@ -42,8 +42,8 @@ def _cut(picture: Pixels, known: PictureRecord, settings: Settings) -> Outcome:
     samples = tuple(
         EncodedSample(
             f"{image_id}-{number}",
-            encode_png(pair.small),
-            encode_png(pair.large),
+            encode_png(pair.lr),
+            encode_png(pair.hr),
             SampleInfo(image_id=image_id, part=settings.part, box=pair.box, augmented=draw, **credit.model_dump()),
         )
         for number, (pair, draw) in enumerate(_augmented(picture, pairs, image_id, settings))
@@ -63,19 +63,19 @@ def _augmented(
     if not settings.augment:
         yield from ((pair, None) for pair in pairs)
         return
-    from feature_pipeline import augment  # torch takes memory and seconds, which clean tiles need not pay
+    from feature_pipeline import augment  # loads torch: seconds and memory that clean tiles do not need
 
     for number, pair in enumerate(pairs):
         yield augment.augmented(picture, pair, seed=f"{image_id}-{number}")
 
 
 def _perceptual_hash(picture: Pixels) -> str:
-    """64 bits in hexadecimal; made of a quarter of the size, as the hash looks at 32x32 pixels only."""
+    """Return 64 bits in hexadecimal, of the picture at a quarter of its size: the hash uses 32x32 pixels."""
     return str(imagehash.phash(Image.fromarray(picture).reduce(4)))
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """HWC uint8 pixels as a PNG."""
+    """Encode HWC uint8 pixels as PNG."""
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG", **PNG)
     return content.getvalue()

@@ -1,7 +1,7 @@
-"""Tile shards, written and read: plain tar files in WebDataset layout.
+"""Reader and writer of tile shards: plain tar files in WebDataset layout.
 
-A sample is `<key>.hr.png` 256x256, `<key>.json` and `<key>.lr.png` 128x128. Beside each tar stands its record, a JSON
-file that is written last: a shard is done when its record exists. A folder of shards holds one part of Open Images.
+A sample is `<key>.hr.png` 256x256, `<key>.json` and `<key>.lr.png` 128x128. Each tar has a record next to it, a JSON
+file that is written last: a shard is finished when its record exists. A folder of shards holds one part of Open Images.
 """
 
 import io
@@ -26,39 +26,39 @@ from upscaler.pixels import Pixels
 
 __all__ = ["Entry", "Sample", "index", "load", "read", "read_manifest"]
 
-# Of what others made; ours are far smaller
+# Limits for shards from elsewhere; ours are far smaller
 MAX_FILE_BYTES = 16 << 20  # of a sample's file
 MAX_TILE_PIXELS = 1 << 20
 MAX_JSON_BYTES = 256 << 20  # of a record or a manifest; a picture takes 1 kB
 
-LARGE, INFO, SMALL = "hr.png", "json", "lr.png"  # in the order in which they stand in the tar
+HR, INFO, LR = "hr.png", "json", "lr.png"  # in the order of the tar
 
 Model = TypeVar("Model", bound=BaseModel)
-Span = tuple[NonNegativeInt, NonNegativeInt]  # where a tar member's content begins, and how long it is, in bytes
+Span = tuple[NonNegativeInt, NonNegativeInt]  # offset and length of a tar member's content, in bytes
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A tile pair: `small` 128x128x3 and `large` 256x256x3, both uint8 sRGB."""
+    """A tile pair: `lr` 128x128x3 and `hr` 256x256x3, both uint8 sRGB."""
 
     key: str
-    small: Pixels
-    large: Pixels
+    lr: Pixels
+    hr: Pixels
     info: SampleInfo
 
 
 @dataclass(frozen=True)
 class EncodedSample:
-    """A tile pair as it lies in the shard."""
+    """A tile pair as two PNG files."""
 
     key: str
-    small: bytes
-    large: bytes
+    lr: bytes
+    hr: bytes
     info: SampleInfo
 
 
 class SampleSpans(BaseModel):
-    """Where a sample's three files lie in its tar."""
+    """Byte spans of a sample's three files in its tar; `large` is the HR tile, `small` the LR tile."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -69,7 +69,7 @@ class SampleSpans(BaseModel):
 
 
 class ShardRecord(BaseModel):
-    """What stands beside a tar: its hash, where its samples lie, and each picture that was looked at for it."""
+    """The record of a tar: its hash, the spans of its samples, and every picture considered for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,19 +82,19 @@ class ShardRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Entry:
-    """A sample's place on the disk."""
+    """The location of a sample on disk."""
 
     tar: Path
     spans: SampleSpans
 
     @property
     def key(self) -> str:
-        """The sample's name: image id and number of the tile."""
+        """Image id and tile number, joined by a hyphen."""
         return self.spans.key
 
 
 class ShardWriter:
-    """Appends samples to an open tar. The bytes depend on the samples alone: no time, user or order of hashing."""
+    """Writer of samples to an open tar. The bytes depend on the samples only, not on time, user or hash order."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self.samples: list[SampleSpans] = []
@@ -102,16 +102,16 @@ class ShardWriter:
         self._tar = tar
 
     def add(self, picture: PictureRecord, samples: tuple[EncodedSample, ...]) -> None:
-        """Append what was made of one picture."""
+        """Append the samples of one picture."""
         self.pictures.append(picture)
         for sample in samples:
-            large = self._append(f"{sample.key}.{LARGE}", sample.large)
+            hr = self._append(f"{sample.key}.{HR}", sample.hr)
             info = self._append(f"{sample.key}.{INFO}", sample.info.model_dump_json().encode())
-            small = self._append(f"{sample.key}.{SMALL}", sample.small)
-            self.samples.append(SampleSpans(key=sample.key, large=large, info=info, small=small))
+            lr = self._append(f"{sample.key}.{LR}", sample.lr)
+            self.samples.append(SampleSpans(key=sample.key, large=hr, info=info, small=lr))
 
     def _append(self, name: str, content: bytes) -> Span:
-        member = tarfile.TarInfo(name)  # its time is 0 and its owner root unless set
+        member = tarfile.TarInfo(name)  # mtime 0 and owner root by default
         member.size = len(content)
         self._tar.addfile(member, io.BytesIO(content))
         padded = -(-len(content) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
@@ -120,7 +120,7 @@ class ShardWriter:
 
 @contextmanager
 def writing(path: Path) -> Iterator[ShardWriter]:
-    """Write the shard `path`, then its record; neither is there if the block ends with an error."""
+    """Write the shard `path`, then its record; write neither if the block raises."""
     with (
         atomic_path(path) as temporary,
         temporary.open("wb") as file,
@@ -139,25 +139,25 @@ def writing(path: Path) -> Iterator[ShardWriter]:
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """The name of a part's shard: `train_0/train_0-00012.tar`."""
+    """Return the path of a part's shard, such as `train_0/train_0-00012.tar`."""
     return folder / f"{folder.name}-{number:05}.tar"
 
 
 def record_path(tar: Path) -> Path:
-    """The name of the record beside a tar."""
+    """Return the path of a tar's record."""
     return tar.with_suffix(".json")
 
 
 def tars(folder: Path) -> list[Path]:
-    """The folder's finished shards, in order. Raises FeatureError if there are none."""
+    """List the folder's finished shards, in order. Raises FeatureError if there are none."""
     found = [tar for tar in _numbered(folder) if record_path(tar).exists()]
     if not found:
-        raise FeatureError(f"{folder} holds no tile shards; make them with python -m feature_pipeline")
+        raise FeatureError(f"{folder} has no tile shards; make them with python -m feature_pipeline")
     return found
 
 
 def finished(folder: Path) -> Iterator[ShardRecord]:
-    """The records of the folder's first shards, up to the first that is missing or not as long as its record says."""
+    """Yield the records of the folder's shards, up to the first that is missing or differs from its recorded length."""
     for number, tar in enumerate(_numbered(folder)):
         if not tar.stem.endswith(f"-{number:05}") or not record_path(tar).exists():
             return
@@ -172,31 +172,31 @@ def _numbered(folder: Path) -> list[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the files with temporary names that a killed run left."""
+    """Remove the temporary files of a killed run."""
     for path in folder.glob(".part-*"):
         path.unlink()
 
 
 def read(folder: Path) -> Iterator[Sample]:
-    """All samples of a folder, in order. Raises FeatureError if there are none or one is broken."""
+    """Yield all samples of a folder, in order. Raises FeatureError if there are none or one is broken."""
     for entry in index(folder):
         yield load(entry)
 
 
 def index(folder: Path) -> list[Entry]:
-    """Where the folder's samples lie, in order; no tar is opened. Raises FeatureError if there are no shards."""
+    """List the folder's samples in order, without opening a tar. Raises FeatureError if there are no shards."""
     return [Entry(tar, spans) for tar in tars(folder) for spans in read_record(record_path(tar)).samples]
 
 
 def load(entry: Entry) -> Sample:
-    """Read one sample. Raises FeatureError if the tar is not what its record says."""
+    """Read one sample. Raises FeatureError if the tar does not match its record."""
     try:
         with entry.tar.open("rb") as file:
-            large, info, small = (_read_span(file, span) for span in _spans(entry))
-        return Sample(entry.key, decode_png(small), decode_png(large), SampleInfo.model_validate_json(info))
+            hr, info, lr = (_read_span(file, span) for span in _spans(entry))
+        return Sample(entry.key, decode_png(lr), decode_png(hr), SampleInfo.model_validate_json(info))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FeatureError(
-            f"sample {entry.key} in {entry.tar} cannot be read; remove the shard and make it again"
+            f"sample {entry.key} in {entry.tar} cannot be read; remove the shard and run the feature pipeline again"
         ) from error
 
 
@@ -206,20 +206,20 @@ def read_record(path: Path) -> ShardRecord:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read what a finished part says of itself. Raises FeatureError if it is missing or broken."""
+    """Read the manifest of a finished part. Raises FeatureError if it is missing or broken."""
     return _read_json(folder / MANIFEST, Manifest)
 
 
 def read_settings(folder: Path) -> Settings:
-    """Read with which settings a part was begun. Raises FeatureError if they are broken."""
+    """Read the settings of a part. Raises FeatureError if they are missing or broken."""
     return _read_json(folder / CONFIG, Settings)
 
 
 def decode_png(content: bytes) -> Pixels:
-    """A PNG's pixels, HWC uint8. Raises OSError, SyntaxError or ValueError if it is none, or too large for a tile."""
+    """Decode a PNG to HWC uint8. Raises OSError, SyntaxError or ValueError if it is not one or too large for a tile."""
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
         if image.width * image.height > MAX_TILE_PIXELS:
-            raise ValueError(f"{image.width}x{image.height} pixels are none of a tile")
+            raise ValueError(f"{image.width}x{image.height} pixels are too many for a tile")
         return np.asarray(image.convert("RGB"))
 
 
@@ -229,7 +229,7 @@ def _spans(entry: Entry) -> tuple[Span, Span, Span]:
 
 def _read_span(file: io.BufferedReader, span: Span) -> bytes:
     if span[1] > MAX_FILE_BYTES:
-        raise ValueError(f"a file of {span[1]:,} bytes is none of a tile")
+        raise ValueError(f"{span[1]:,} bytes are too many for a tile")
     file.seek(span[0])
     return file.read(span[1])
 

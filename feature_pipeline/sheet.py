@@ -1,4 +1,4 @@
-"""A contact sheet of a part: tile pairs, and a histogram of what was turned down."""
+"""Contact sheet of a part: tile pairs and a histogram of the rejections."""
 
 import io
 from pathlib import Path
@@ -19,7 +19,7 @@ WIDTH = COLUMNS * (PAIR + 3 * GAP)
 
 
 def run(folder: Path, out: Path) -> None:
-    """Write the contact sheet of one part's folder. Raises FeatureError if it holds no shards."""
+    """Write the contact sheet of a part's folder. Raises FeatureError if it has no shards."""
     entries = shards.index(folder)
     chosen = entries[:: max(1, len(entries) // (COLUMNS * ROWS))][: COLUMNS * ROWS]
     pairs = _pairs([shards.load(entry) for entry in chosen])
@@ -33,24 +33,24 @@ def run(folder: Path, out: Path) -> None:
 
 
 def _pairs(samples: list[Sample]) -> Image.Image:
-    """Each pair as the small tile, its pixels doubled, beside the large one."""
+    """Draw each pair: the LR tile, upscaled by pixel repetition, next to the HR tile."""
     rows = -(-len(samples) // COLUMNS)
     sheet = Image.new("RGB", (WIDTH, rows * (SIZE + 2 * GAP)), "white")
     for number, sample in enumerate(samples):
         x, y = number % COLUMNS * (PAIR + 3 * GAP) + GAP, number // COLUMNS * (SIZE + 2 * GAP) + GAP
-        doubled = Image.fromarray(sample.small).resize((SIZE, SIZE), Image.Resampling.NEAREST)
+        doubled = Image.fromarray(sample.lr).resize((SIZE, SIZE), Image.Resampling.NEAREST)
         sheet.paste(doubled, (x, y))
-        sheet.paste(Image.fromarray(sample.large), (x + SIZE + GAP, y))
+        sheet.paste(Image.fromarray(sample.hr), (x + SIZE + GAP, y))
     return sheet
 
 
 def _histogram(manifest: Manifest) -> Image.Image:
     figure = Figure(figsize=(WIDTH / 100, 4), dpi=100, layout="constrained")
     tiles, pictures = figure.subplots(1, 2)
-    tiles.barh(["taken", *manifest.rejected], [manifest.tiles, *manifest.rejected.values()])
-    tiles.set_title(f"{manifest.settings.part}: tiles taken and turned down")
-    pictures.barh(["taken", *manifest.skipped], [manifest.pictures_taken, *manifest.skipped.values()])
-    pictures.set_title("pictures taken and skipped")
+    tiles.barh(["accepted", *manifest.rejected], [manifest.tiles, *manifest.rejected.values()])
+    tiles.set_title(f"{manifest.settings.part}: tiles accepted and rejected")
+    pictures.barh(["accepted", *manifest.skipped], [manifest.pictures_taken, *manifest.skipped.values()])
+    pictures.set_title("pictures accepted and skipped")
     for axes in (tiles, pictures):
         axes.bar_label(axes.containers[0], padding=3)
         axes.spines[["top", "right"]].set_visible(False)

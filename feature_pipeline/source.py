@@ -1,4 +1,4 @@
-"""One part of the bucket as a stream of files: S3 -> gunzip -> tar, nothing of which lies on the disk."""
+"""A part of the bucket as a stream of files, S3 -> gunzip -> tar, without a copy on disk."""
 
 import gzip
 import io
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BUCKET = "open-images-dataset"
-REGION = "us-east-1"  # pinned, or boto3 takes the region of the user's own profile
+REGION = "us-east-1"  # fixed, or boto3 takes the region of the user's profile
 TRAINING_DIGITS = "0123456789abcdef"
-TIMEOUT = 30.0  # seconds without a byte
-ATTEMPTS = 6  # in a row, without a byte in between
-BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
+TIMEOUT = 30.0  # seconds without data
+ATTEMPTS = 6  # consecutive, without data in between
+BACKOFF = 1.0  # seconds before the second attempt, doubled for each further one
 CHUNK = 1 << 20
-MAX_RATIO = 10  # of what a part unpacks to; photos are compressed already
-SPARE_BYTES = 64 << 20  # that a part may unpack to whatever its length
-MAX_FILE_BYTES = 64 << 20  # no photo of Open Images is nearly as long; such a file is not read into memory
+MAX_RATIO = 10  # of unpacked to packed bytes; photos are compressed already
+SPARE_BYTES = 64 << 20  # allowed beyond that ratio
+MAX_FILE_BYTES = 64 << 20  # larger files, far larger than any photo of Open Images, are not read into memory
 
 Answer = TypeVar("Answer")
 
 
 class PartStream(io.RawIOBase):
-    """A part's compressed bytes, read in order; after a dropped connection it goes on at the byte where it stopped.
+    """A part's compressed bytes, in order; after a dropped connection it resumes at the next byte.
 
-    `arrived` is called with the number of bytes each time some have come.
+    `arrived` is called with the number of bytes of each read.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class PartStream(io.RawIOBase):
 
     @property
     def size(self) -> int:
-        """Length of the compressed part in bytes. Raises FeatureError if the part cannot be had."""
-        self._patiently(self._open)
+        """Length of the compressed part in bytes. Raises FeatureError if the part cannot be read."""
+        self._with_retries(self._open)
         return self._size
 
     def readable(self) -> bool:
@@ -70,7 +70,7 @@ class PartStream(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         view = memoryview(buffer)
-        content = self._patiently(lambda: self._read(len(view)))
+        content = self._with_retries(lambda: self._read(len(view)))
         view[: len(content)] = content
         return len(content)
 
@@ -78,13 +78,13 @@ class PartStream(io.RawIOBase):
         self._drop()
         super().close()
 
-    def _patiently(self, request: Callable[[], Answer]) -> Answer:
+    def _with_retries(self, request: Callable[[], Answer]) -> Answer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return request()
             except (BotoCoreError, ClientError) as error:
                 self._drop()
-                if attempt == ATTEMPTS or not _passing(error):
+                if attempt == ATTEMPTS or not _is_transient(error):
                     raise FeatureError(self._sentence(error)) from error
                 time.sleep(self._backoff * 2 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
@@ -99,25 +99,25 @@ class PartStream(io.RawIOBase):
 
     def _open(self) -> StreamingBody:
         if self._body is None:
-            self._body = self._go_on() if self._etag else self._begin()
+            self._body = self._resumed() if self._etag else self._started()
         return self._body
 
-    def _begin(self) -> StreamingBody:
+    def _started(self) -> StreamingBody:
         answer = self._client.get_object(Bucket=BUCKET, Key=self._key)
         self._etag, self._size = answer.get("ETag", ""), answer.get("ContentLength", 0)
         if not self._etag or self._size <= 0:
             raise FeatureError(
-                f"the server states no length or no ETag of {self._key}, so a dropped connection could not be "
-                "taken up again; check --endpoint-url"
+                f"the server sends no length or no ETag for {self._key}, which resuming a download needs; "
+                "check --endpoint-url"
             )
         return answer["Body"]
 
-    def _go_on(self) -> StreamingBody:
+    def _resumed(self) -> StreamingBody:
         answer = self._client.get_object(
             Bucket=BUCKET, Key=self._key, Range=f"bytes={self.position}-", IfMatch=self._etag
         )
         if not answer.get("ContentRange", "").startswith(f"bytes {self.position}-"):
-            raise FeatureError(f"the server does not answer Range requests, so {self._key} cannot be gone on with")
+            raise FeatureError(f"the server ignores Range requests, so {self._key} cannot be resumed")
         return answer["Body"]
 
     def _drop(self) -> None:
@@ -129,30 +129,30 @@ class PartStream(io.RawIOBase):
         place = f"{self._key} in the bucket {BUCKET}"
         status = _status(error)
         if status == 404:
-            return f"{place} does not exist (404); give a part that does"
+            return f"{place} does not exist (404); give another part"
         if status == 403:
-            return f"{place} may not be read (403); check --endpoint-url, and that the bucket is public"
+            return f"access to {place} is denied (403); check --endpoint-url, and that the bucket is public"
         if status == 412:
-            return f"{place} changed while it was read (412); remove the part's folder and run the command again"
+            return f"{place} changed during the download (412); remove the part's folder and run the command again"
         if status:
-            return f"{place} cannot be read: the server answers {status}; run the same command later, it goes on"
+            return f"{place} cannot be read: the server answers {status}; run the same command later to resume"
         return f"{place} cannot be reached ({type(error).__name__}); check the network, then run the same command again"
 
 
 def part_names(given: list[str]) -> tuple[str, ...]:
-    """`0` -> `train_0`, `all` -> all 18 parts; validation and test are called that."""
+    """Expand the names on the command line: `0` to `train_0`, `all` to all 18 parts."""
     every = [*TRAINING_DIGITS, "validation", "test"]
     chosen = every if "all" in given else list(dict.fromkeys(given))
     return tuple(f"train_{part}" if part in TRAINING_DIGITS else part for part in chosen)
 
 
 def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":
-    """An unsigned client of the public bucket, or of a server that holds a copy. Raises FeatureError."""
+    """Return an unsigned client of the public bucket, or of a server with a copy. Raises FeatureError."""
     config = ClientConfig(
         signature_version=botocore.UNSIGNED,
         connect_timeout=timeout,
         read_timeout=timeout,
-        retries={"total_max_attempts": 1},  # PartStream tries again, and knows where it was
+        retries={"total_max_attempts": 1},  # PartStream retries, and knows its position
         s3={"addressing_style": "path"},
     )
     try:
@@ -163,21 +163,21 @@ def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":
         raise FeatureError(f"no S3 client can be made ({error}); check AWS_PROFILE and ~/.aws/config") from error
 
 
-def files(stream: PartStream, passed_over: int = 0) -> Iterator[File]:
-    """The files of the part's tar in order, without the first `passed_over`. Raises FeatureError if it is broken."""
+def files(stream: PartStream, skipped: int = 0) -> Iterator[File]:
+    """Yield the files of the part's tar in order, without the first `skipped`. Raises FeatureError if it is broken."""
     try:
         with _Unzipped(stream) as unzipped:
-            yield from islice(tar.files(unzipped, MAX_FILE_BYTES), passed_over, None)
+            yield from islice(tar.files(unzipped, MAX_FILE_BYTES), skipped, None)
             while unzipped.read(CHUNK):
-                pass  # to the end, where the checksum stands
+                pass  # the checksum is at the end
     except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
         raise FeatureError(
-            f"the part is broken after {stream.position:,} bytes ({error}); what was finished is kept"
+            f"the part is broken after {stream.position:,} bytes ({error}); the finished shards are kept"
         ) from error
 
 
 class _Unzipped(gzip.GzipFile):
-    """A part without its gzip, which may not hold far more than its length, as a bomb does."""
+    """A part's tar, decompressed. Raises tarfile.ReadError for a decompression bomb."""
 
     def __init__(self, stream: PartStream) -> None:
         super().__init__(fileobj=io.BufferedReader(stream, CHUNK))
@@ -194,6 +194,6 @@ def _status(error: Exception) -> int | None:
     return error.response["ResponseMetadata"]["HTTPStatusCode"] if isinstance(error, ClientError) else None
 
 
-def _passing(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     status = _status(error)
     return status is None or status >= 500 or status == 429

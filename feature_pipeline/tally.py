@@ -1,4 +1,4 @@
-"""What a part's shards amount to: the sums that the manifest states and that verify makes again."""
+"""Totals over a part's shards, as stated in the manifest and recomputed by `verify`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from feature_pipeline.shards import ShardRecord
 
 @dataclass
 class Tally:
-    """Sums over shards, of which one at a time is held in memory. The fields are called as in the manifest."""
+    """Totals over shards, one of which is in memory at a time. The fields have the names of the manifest's."""
 
     pictures: int = 0
     pictures_taken: int = 0
@@ -25,7 +25,7 @@ class Tally:
 
     @classmethod
     def of(cls, records: Iterable[ShardRecord]) -> "Tally":
-        """Sum over the records of a part."""
+        """Add up the records of a part."""
         tally = cls()
         for record in records:
             tally.shards.append(ShardSummary(file=record.file, samples=len(record.samples), sha256=record.sha256))
@@ -35,7 +35,7 @@ class Tally:
         return tally
 
     def fields(self) -> dict[str, Any]:
-        """The sums by name, reasons in alphabetical order."""
+        """Return the totals by name, with reasons in alphabetical order."""
         ordered = {"skipped": dict(sorted(self.skipped.items())), "rejected": dict(sorted(self.rejected.items()))}
         return vars(self) | ordered | {"shards": tuple(self.shards)}
 

@@ -1,4 +1,4 @@
-"""The feature pipeline where an engine places it: a task for each part."""
+"""Feature tasks for an engine, one for each part."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,15 +14,15 @@ from feature_pipeline.pipeline import FeatureConfig
 
 
 def run(config: FeatureConfig, engine: Engine) -> None:
-    """Make the shards of all parts. Raises FeatureError if some part failed; the others are made."""
+    """Make the shards of all parts. Raises FeatureError if a part failed, after the others are done."""
     if engine.storage is None:
         pipeline.run(config)
     elif failed := engine.run(tasks(config, engine.storage)):
-        raise FeatureError(f"{', '.join(failed)} failed, as said above; the same command goes on")
+        raise FeatureError(f"{', '.join(failed)} failed, see above; run the same command to resume")
 
 
 def tasks(config: FeatureConfig, storage: str) -> Sequence[Task]:
-    """A task for each part, with a core for each of its workers. A node's disk holds no more than one shard."""
+    """Return a task for each part, with a core for each worker. A node's disk holds one shard at a time."""
     return [
         Task(part, "features", partial(make_part, replace(config, parts=(part,)), storage), cpus=config.workers)
         for part in config.parts
@@ -30,7 +30,7 @@ def tasks(config: FeatureConfig, storage: str) -> Sequence[Task]:
 
 
 def make_part(config: FeatureConfig, storage: str) -> None:
-    """Make the one part of `config` in the storage, going on after what is there."""
+    """Make the one part of `config` in the storage, or resume it."""
     (part,) = config.parts
     work_in(storage, (), config.out / part, partial(pipeline.run, config), kept=_is_no_tar)
 

@@ -1,4 +1,4 @@
-"""A picture -> tile pairs: 256x256 cut from it, and the same place in the picture halved as a whole."""
+"""Tile pairs: HR tiles of 256x256 pixels, and the same places of the picture downscaled as a whole."""
 
 import hashlib
 from collections import Counter
@@ -14,26 +14,26 @@ from upscaler.pixels import Pixels
 
 SIZE = 256
 
-# A tile that crosses one of these bounds teaches nothing; all are in levels of 255 unless said otherwise.
-DARK, LIGHT = 8, 250  # luma below or above is counted as black or saturated
-MOST = 0.75  # ... and this share of such pixels turns a tile down
+# Limits outside of which a tile is rejected as uninformative, in 8-bit levels
+DARK, LIGHT = 8, 250  # luma below is black, above saturated
+MOST = 0.75  # share of black or of saturated pixels
 FLAT = 4.0  # standard deviation of luma
-BLURRED = 1.0  # root mean square of what halving and bicubic doubling loses: 48 dB
+BLURRED = 1.0  # RMS error of bicubic upscaling from the LR tile: 48 dB
 
 
 @dataclass(frozen=True)
 class TilePair:
-    """`large` 256x256x3 lies at `box` in the picture; `small` 128x128x3 is the same place of the halved picture."""
+    """An HR tile, 256x256x3 at `box` in the picture, and the LR tile, 128x128x3 of the downscaled picture."""
 
     box: Box
-    small: Pixels
-    large: Pixels
+    lr: Pixels
+    hr: Pixels
 
 
 def cut(picture: Pixels, most: int, seed: str) -> tuple[list[TilePair], Counter[str]]:
-    """Cut up to `most` tile pairs that do not overlap; the counter says why other places were turned down.
+    """Cut up to `most` tile pairs that do not overlap, and count the rejected ones by reason.
 
-    `picture` is HWC uint8 RGB. Where the tiles lie depends on the picture's size and on `seed` alone.
+    `picture` is HWC uint8 RGB. The positions depend only on the picture's size and on `seed`.
     """
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
     halved = halve(picture) if min(picture.shape[:2]) >= SIZE else picture
@@ -43,7 +43,7 @@ def cut(picture: Pixels, most: int, seed: str) -> tuple[list[TilePair], Counter[
         if len(taken) == most:
             break
         pair = cut_pair(picture, halved, box)
-        if reason := rejection(pair.large, pair.small):
+        if reason := rejection(pair.hr, pair.lr):
             rejected[reason] += 1
         else:
             taken.append(pair)
@@ -51,7 +51,7 @@ def cut(picture: Pixels, most: int, seed: str) -> tuple[list[TilePair], Counter[
 
 
 def places(width: int, height: int, rng: np.random.Generator) -> list[Box]:
-    """Boxes of a grid as large as fits, shifted at random, in random order; all coordinates are even."""
+    """Return the boxes of the largest grid that fits, randomly shifted and ordered; all coordinates are even."""
     columns, rows = width // SIZE, height // SIZE
     if not columns or not rows:
         return []
@@ -60,24 +60,24 @@ def places(width: int, height: int, rng: np.random.Generator) -> list[Box]:
     return [(x, y, x + SIZE, y + SIZE) for x, y in (corners[i] for i in rng.permutation(len(corners)))]
 
 
-def rejection(large: Pixels, small: Pixels) -> str | None:
-    """Why a tile teaches nothing, or None if it does."""
-    luma = _luma(large)
+def rejection(hr: Pixels, lr: Pixels) -> str | None:
+    """Return the reason to reject a tile, or None."""
+    luma = _luma(hr)
     if np.mean(luma < DARK) > MOST:
         return "black"
     if np.mean(luma > LIGHT) > MOST:
         return "saturated"
     if luma.std() < FLAT:
         return "flat"
-    lost = luma - _luma(double(small))
+    lost = luma - _luma(double(lr))
     return "blurred" if np.sqrt(np.mean(lost**2)) < BLURRED else None
 
 
 def cut_pair(picture: Pixels, halved: Pixels, box: Box) -> TilePair:
-    """Cut one pair; all coordinates of `box` are even, so that the same place is in the halved picture."""
+    """Cut one pair; all coordinates of `box` must be even, so that they have a place in the downscaled picture."""
     left, top, right, bottom = box
-    large = picture[top:bottom, left:right]
-    return TilePair(box, halved[top // 2 : bottom // 2, left // 2 : right // 2], large)
+    hr = picture[top:bottom, left:right]
+    return TilePair(box, halved[top // 2 : bottom // 2, left // 2 : right // 2], hr)
 
 
 def _luma(pixels: Pixels) -> NDArray[np.float32]:

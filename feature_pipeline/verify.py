@@ -1,4 +1,4 @@
-"""Shards against their manifests: every hash, every sum, every sample."""
+"""Verification of shards against their manifests: every hash, total and sample."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,29 +12,29 @@ from upscaler.model.artifact import sha256
 
 
 def run(folder: Path) -> None:
-    """Check a part, or all parts in a folder, and print a line for each. Raises FeatureError if something is wrong."""
+    """Verify a part, or all parts in a folder, and print a line for each. Raises FeatureError if there are problems."""
     problems = 0
     for part in _parts(folder):
         found = list(_problems(part))
         problems += len(found)
         name = part.resolve().name
-        print("\n".join(f"{name}: {problem}" for problem in found) or f"{name}: as its manifest says")
+        print("\n".join(f"{name}: {problem}" for problem in found) or f"{name}: matches its manifest")
     if problems:
-        raise FeatureError(f"{folder} is not as its manifests say ({problems} problems); make those shards again")
+        raise FeatureError(f"{folder} does not match its manifests ({problems} problems); make those shards again")
 
 
 def _parts(folder: Path) -> list[Path]:
-    begun = [
+    parts = [
         path for path in (folder, *sorted(folder.glob("*"))) if (path / CONFIG).exists() or (path / MANIFEST).exists()
     ]
-    if not begun:
-        raise FeatureError(f"{folder} holds no tile shards; make them with python -m feature_pipeline")
-    return begun
+    if not parts:
+        raise FeatureError(f"{folder} has no tile shards; make them with python -m feature_pipeline")
+    return parts
 
 
 def _problems(part: Path) -> Iterator[str]:
     if not (part / MANIFEST).exists():
-        yield "is not finished; run the command that began it again"
+        yield "is not finished; run the same command again to resume"
         return
     try:
         manifest = shards.read_manifest(part)
@@ -44,9 +44,9 @@ def _problems(part: Path) -> Iterator[str]:
         return
     for summary in manifest.shards:
         if summary.file not in records:
-            yield f"{summary.file} or its record is missing or of another length"
+            yield f"{summary.file} or its record is missing or has the wrong length"
         elif sha256(part / summary.file) != summary.sha256:
-            yield f"{summary.file} has another SHA-256"
+            yield f"{summary.file} has the wrong SHA-256"
         else:
             yield from _sample_problems(part / summary.file)
     yield from _sum_problems(part, manifest)
@@ -59,14 +59,14 @@ def _sample_problems(tar: Path) -> Iterator[str]:
         except FeatureError as error:
             yield str(error)
             continue
-        if sample.large.shape[:2] != (SIZE, SIZE) or sample.small.shape[:2] != (SIZE // 2, SIZE // 2):
-            yield f"{sample.key} in {tar.name} is of another size"
+        if sample.hr.shape[:2] != (SIZE, SIZE) or sample.lr.shape[:2] != (SIZE // 2, SIZE // 2):
+            yield f"{sample.key} in {tar.name} has the wrong size"
 
 
 def _sum_problems(part: Path, manifest: Manifest) -> Iterator[str]:
     for name, value in Tally.of(shards.finished(part)).fields().items():
         if getattr(manifest, name) != value:
-            yield f"the manifest's {name} is not that of the shards"
+            yield f"the manifest's {name} differs from the shards'"
     credited = part / ATTRIBUTION
     if manifest.attribution_sha256 and (not credited.exists() or sha256(credited) != manifest.attribution_sha256):
-        yield f"{ATTRIBUTION} is missing or has another SHA-256"
+        yield f"{ATTRIBUTION} is missing or has the wrong SHA-256"

@@ -1,4 +1,4 @@
-"""Worker processes: pictures go out in the order of the tar and come back in it, a bounded number at a time."""
+"""Worker processes: they make samples in the order of the tar, with a bounded queue."""
 
 import multiprocessing
 import os
@@ -15,15 +15,15 @@ from feature_pipeline.manifest import Attribution, Settings
 from feature_pipeline.samples import Outcome
 from feature_pipeline.tar import File
 
-AHEAD = 4  # pictures in the queue for each worker
+AHEAD = 4  # queued pictures for each worker
 
 Job = tuple[File, Attribution | None]
 
 
 def in_order(jobs: Iterable[Job], settings: Settings, workers: int) -> Generator[Outcome, None, None]:
-    """Make the samples of each picture. Raises FeatureError if a worker dies."""
-    # Not forked: the parent has threads and an open connection
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
+    """Yield the samples of each picture, in order. Raises FeatureError if a worker dies."""
+    # Spawned, not forked: the parent has threads and an open connection
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker)
     waiting: deque[Future[Outcome]] = deque()
     try:
         for file, attribution in jobs:
@@ -34,19 +34,19 @@ def in_order(jobs: Iterable[Job], settings: Settings, workers: int) -> Generator
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise FeatureError(
-            "a worker process died, perhaps for want of memory; run the same command with fewer --workers, it goes on"
+            "a worker process died, probably out of memory; run the same command with fewer --workers to resume"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent was killed, or it would wait for work for ever."""
+    """End this process when its parent is killed; it would wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

@@ -1,1 +1,1 @@
-"""Trains one upscaling network from tile shards: resumable, scored at every thousand steps, written as an artifact."""
+"""Training of one super-resolution network from tile shards: resumable, with an artifact as result."""

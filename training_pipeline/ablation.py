@@ -1,4 +1,4 @@
-"""The fixed comparison: versions that each change one thing, trained for the same number of steps and scored."""
+"""Ablation study: versions that each change one setting, trained for the same number of steps and scored."""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from training_pipeline.train import DivergedError
 
 @dataclass(frozen=True)
 class Version:
-    """A row to be: `changes` are to the first row's configuration; `augmented` asks for the augmented tiles."""
+    """A row of the study: `changes` to the first row's configuration; `augmented` uses the augmented tiles."""
 
     name: str
     changed: str
@@ -36,7 +36,7 @@ VERSIONS = (
     Version("v10", "augmented tiles", augmented=True),
     Version("v11", "10 % of the pictures", {"share": 0.1}),
     Version("v12", "25 % of the pictures", {"share": 0.25}),
-    Version("v13", "branches while training", {"branches": True}),
+    Version("v13", "re-parameterised branches", {"branches": True}),
     Version("v14", "the small network", {"size": "small"}),
 )
 
@@ -53,7 +53,7 @@ class AblationConfig:
 
 
 def run(config: AblationConfig) -> None:
-    """Train and score what is not finished. Raises TrainingError, before the first step, if something is missing."""
+    """Train and score the unfinished versions. Raises TrainingError before the first step if data are missing."""
     versions = list(chosen(config))
     for version in versions:
         _check_data(config, version)
@@ -65,7 +65,7 @@ def run(config: AblationConfig) -> None:
 
 
 def chosen(config: AblationConfig) -> Iterator[Version]:
-    """The versions that were asked for. Raises TrainingError if one is unknown or its tiles are not given."""
+    """Yield the selected versions. Raises TrainingError if one is unknown or lacks its tiles."""
     if unknown := sorted(set(config.names or []) - {version.name for version in VERSIONS}):
         raise TrainingError(f"there is no version {unknown[0]}; give some of v1 to v{len(VERSIONS)}")
     for version in VERSIONS:
@@ -73,13 +73,13 @@ def chosen(config: AblationConfig) -> Iterator[Version]:
             if version.augmented and not config.augmented:
                 raise TrainingError(
                     f"{version.name} needs augmented tiles; make them with python -m feature_pipeline --augment and "
-                    "give --augmented, or leave it out with --rows"
+                    "give --augmented, or exclude it with --rows"
                 )
             yield version
 
 
 def run_config(config: AblationConfig, version: Version) -> TrainingConfig:
-    """The version's run, in a folder of its own."""
+    """Return the configuration of the version's run, with its own folder."""
     shards = config.augmented if version.augmented else config.first.shards
     return replace(config.first, **version.changes, shards=shards, out=config.first.out / version.name)
 

@@ -1,4 +1,4 @@
-"""All that a run needs to go on as if it had not been stopped, in one file that is whole or not there."""
+"""Checkpoints: the full state of a run in one file, written atomically, for an exact resume."""
 
 import io
 import pickle
@@ -16,7 +16,7 @@ FOLDER = "checkpoints"
 BEST = "best.pt"
 KEPT = 3
 
-# What torch.load raises for files cut off at, or overwritten in, places chosen at random.
+# Errors of torch.load for files truncated or overwritten at random places
 _BROKEN = (
     OSError, RuntimeError, EOFError, TypeError, ValueError, AttributeError, LookupError, pickle.UnpicklingError,
 )  # fmt: skip
@@ -24,10 +24,10 @@ _BROKEN = (
 
 @dataclass
 class Checkpoint:
-    """A run after `step` steps. The next batch follows from the step, so the position in the data is that number.
+    """The state of a run after `step` steps; the step determines the next batch, so no data position is needed.
 
-    `configuration`: what must be the same for the run to go on. `seconds`: time spent. `log`: one row an evaluation.
-    `states`: the state of each stateful part (network, average, optimiser, random generators), by name.
+    `configuration`: must be equal to resume. `seconds`: time spent. `log`: one row for each evaluation. `states`: the
+    state of each stateful part (network, EMA, optimiser, random generators), by name.
     """
 
     configuration: dict[str, Any]
@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def write(run: Path, checkpoint: Checkpoint) -> Path:
-    """Write it beside the run's earlier ones, and remove all but the last three and the best."""
+    """Write a checkpoint of the run; keep the last three and the best."""
     path = run / FOLDER / f"step-{checkpoint.step:08}.pt"
     _save(path, checkpoint)
     for old in _steps(run)[:-KEPT]:
@@ -47,33 +47,33 @@ def write(run: Path, checkpoint: Checkpoint) -> Path:
 
 
 def write_best(run: Path, checkpoint: Checkpoint) -> None:
-    """Write it as the run's best so far."""
+    """Write the run's best checkpoint."""
     _save(run / FOLDER / BEST, checkpoint)
 
 
 def read_best(run: Path) -> Checkpoint:
-    """The checkpoint with the best evaluation. Raises TrainingError if it cannot be read."""
+    """Read the checkpoint with the best evaluation. Raises TrainingError if it cannot be read."""
     return read(run / FOLDER / BEST)
 
 
 def latest(run: Path) -> Checkpoint | None:
-    """The last checkpoint that can be read, or None if the run has none; a broken one is named on standard error.
+    """Read the latest intact checkpoint, or return None if the run has none; warn of broken ones on standard error.
 
-    Raises TrainingError if there are some and all are broken.
+    Raises TrainingError if all checkpoints are broken.
     """
     paths = _steps(run)
     for path in reversed(paths):
         try:
             return read(path)
         except TrainingError as error:
-            print(f"warning: {error}; the one before is taken", file=sys.stderr)
+            print(f"warning: {error}; using the previous one", file=sys.stderr)
     if paths:
         raise TrainingError(f"no checkpoint in {run / FOLDER} can be read; start again with another --out")
     return None
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint. Raises TrainingError if it is missing, truncated or not one."""
+    """Read a checkpoint. Raises TrainingError if it is missing or broken."""
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except _BROKEN as error:
@@ -82,7 +82,7 @@ def read(path: Path) -> Checkpoint:
 
 def _save(path: Path, checkpoint: Checkpoint) -> None:
     content = io.BytesIO()
-    torch.save(vars(checkpoint), content)  # straight to the disk, it would hide that the disk is full
+    torch.save(vars(checkpoint), content)  # to memory: given a path, it would hide that the disk is full
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getbuffer())
 

@@ -1,4 +1,4 @@
-"""Tile shards as batches: what step n trains on follows from the seed and n alone."""
+"""Batches of crops from tile shards; the seed and the step determine a batch."""
 
 import hashlib
 import math
@@ -25,24 +25,24 @@ from upscaler.pixels import Pixels
 
 Batch = tuple[Tensor, Tensor]
 
-CROPS = 4  # of a tile each time that it is met
+CROPS = 4  # from each decoded tile
 AHEAD = 8  # batches
-LOWER = 0.5  # share of the crops whose truth is the small tile, and whose small side is that tile halved
-EDGE = 2  # pixels of a halved tile that know too little of what was around it
-QUALITY = (50, 97)  # of the JPEGs that small crops are taken from, where they are to be of JPEGs
-WHOLE_COLOURS = 0.25  # share of these JPEGs whose chroma has as many pixels as their luma
+DOWNSAMPLED = 0.5  # share of the crops from the 2x downsampled image: the LR tile as ground truth, its half as input
+EDGE = 2  # pixels at the border of a downsampled tile that lack part of the filter's support
+QUALITY = (50, 97)  # of the JPEG compression of LR tiles
+FULL_CHROMA = 0.25  # share of these JPEGs without chroma subsampling
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """What a run learns from, and what it is scored on."""
+    """The training and the validation tiles of a run."""
 
     training: list[Entry]
     validation: list[Entry]
 
 
 def read(config: TrainingConfig) -> Tiles:
-    """The run's tiles. Raises FeatureError or TrainingError if there are none, or if a picture is in both sets."""
+    """Return the run's tiles. Raises FeatureError or TrainingError if there are none or a picture is in both sets."""
     training = entries(config.shards)
     if config.fold:
         training, validation = split(training, *config.fold)
@@ -53,72 +53,74 @@ def read(config: TrainingConfig) -> Tiles:
 
 
 def entries(folders: Iterable[Path]) -> list[Entry]:
-    """The tiles of all folders, in order. Raises FeatureError or TrainingError if there are none."""
+    """List the tiles of all folders, in order. Raises FeatureError or TrainingError if there are none."""
     found = [entry for folder in folders for entry in shards.index(folder)]
     if not found:
-        raise TrainingError("the shards hold no tiles; make them of more pictures with python -m feature_pipeline")
+        raise TrainingError("the shards have no tiles; make them from more pictures with python -m feature_pipeline")
     return found
 
 
 def image_id(entry: Entry) -> str:
-    """The picture that a tile was cut from."""
+    """Return the id of a tile's picture."""
     return entry.key.rpartition("-")[0]
 
 
 def pictures(tiles: Iterable[Entry]) -> set[str]:
-    """The ids of the pictures that the tiles were cut from."""
+    """Return the ids of the tiles' pictures."""
     return {image_id(tile) for tile in tiles}
 
 
 def share(tiles: list[Entry], part: float) -> list[Entry]:
-    """The tiles of `part` (above 0, at most 1) of the pictures, one at least; a larger part holds a smaller one."""
-    lot = _drawn_by_lot(tiles)
-    chosen = set(lot[: math.ceil(part * len(lot))])
+    """Return the tiles of a share (above 0, at most 1) of the pictures, at least one; larger shares include smaller."""
+    shuffled = _shuffled_pictures(tiles)
+    chosen = set(shuffled[: math.ceil(part * len(shuffled))])
     return [tile for tile in tiles if image_id(tile) in chosen]
 
 
 def split(tiles: list[Entry], fold: int, folds: int) -> tuple[list[Entry], list[Entry]]:
-    """The tiles outside and inside of part `fold` of `folds` of the pictures. Raises TrainingError if there are fewer
-    pictures than folds."""
-    lot = _drawn_by_lot(tiles)
-    if len(lot) < folds:
-        raise TrainingError(f"{len(lot)} pictures cannot be split into {folds} folds; make shards of more pictures")
-    inside = set(lot[fold::folds])
+    """Split the tiles by picture: those outside and those inside fold `fold` of `folds`.
+
+    Raises TrainingError if there are fewer pictures than folds.
+    """
+    shuffled = _shuffled_pictures(tiles)
+    if len(shuffled) < folds:
+        raise TrainingError(f"{len(shuffled)} pictures cannot be split into {folds} folds; give more shards")
+    inside = set(shuffled[fold::folds])
     return [t for t in tiles if image_id(t) not in inside], [t for t in tiles if image_id(t) in inside]
 
 
 def check_apart(training: list[Entry], held_out: list[Entry], name: str = "validation") -> None:
-    """Raise TrainingError if a picture is in both sets: the score would tell how well it is known by heart."""
+    """Raise TrainingError if a picture is in both sets: the score would measure memorisation."""
     if shared := sorted(pictures(training) & pictures(held_out)):
         raise TrainingError(
-            f"{len(shared)} pictures are in the training and in the {name} set ({shared[0]} is one); "
+            f"{len(shared)} pictures are in both the training and the {name} set, such as {shared[0]}; "
             f"give a {name} set of other pictures"
         )
 
 
 def load(entry: Entry) -> Sample:
-    """Read a tile pair. Raises FeatureError if it cannot be read, TrainingError if it is not of the size due."""
+    """Read a tile pair. Raises FeatureError if it cannot be read, TrainingError if it has the wrong size."""
     sample = shards.load(entry)
-    if sample.small.shape != (TILE, TILE, 3) or sample.large.shape != (SCALE * TILE, SCALE * TILE, 3):
+    if sample.lr.shape != (TILE, TILE, 3) or sample.hr.shape != (SCALE * TILE, SCALE * TILE, 3):
         raise TrainingError(
-            f"the tiles of {entry.key} in {entry.tar} are {sample.small.shape[:2]} and {sample.large.shape[:2]}, where "
-            f"{TILE} and {SCALE * TILE} pixels a side are due; make the shards again"
+            f"the tiles of {entry.key} in {entry.tar} are {sample.lr.shape[:2]} and {sample.hr.shape[:2]}, not "
+            f"{TILE} and {SCALE * TILE} pixels a side; make the shards again"
         )
     return sample
 
 
 def batches(tiles: Tiles, config: TrainingConfig) -> "Batches":
-    """What a run learns from, batch by batch."""
+    """Return the batches of a run."""
     return Batches(tiles.training, config.batch, config.crop, config.seed, config.jpeg)
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Batch n: a crop, flipped and turned, of each of `size` tiles that lie side by side on a walk through all tiles.
+    """Random crops of `size` consecutive tiles of a shuffled epoch, as batch n.
 
-    The walk meets each tile once an epoch. From batch to batch the window moves by a quarter of its length, so that
-    four crops are taken of a tile that was decoded once; decoding is most of the cost. A batch is a pair of uint8
-    tensors, small N3cc and large N3(2c)(2c), c being `crop`. jpeg: the small crops are as JPEG leaves them.
+    Between batches the window of tiles moves by a quarter of its length, so that each decoded tile gives four crops:
+    decoding is most of the cost. A batch is a pair of uint8 tensors, LR N3cc and HR N3(2c)(2c), with c = `crop`.
+    jpeg: compress the LR tiles.
     """
 
     tiles: list[Entry]
@@ -130,12 +132,12 @@ class Batches:
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         first = step * max(1, self.size // CROPS)
-        pairs = [augmented(self._load(self._tile(first + i)), self.crop, rng, self.jpeg) for i in range(self.size)]
-        small, large = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
-        return torch.from_numpy(np.ascontiguousarray(small)), torch.from_numpy(np.ascontiguousarray(large))
+        pairs = [random_crop(self._load(self._tile(first + i)), self.crop, rng, self.jpeg) for i in range(self.size)]
+        lr, hr = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
+        return torch.from_numpy(np.ascontiguousarray(lr)), torch.from_numpy(np.ascontiguousarray(hr))
 
-    def ahead(self, step: int) -> Generator[Batch, None, None]:
-        """The batches from `step` on, without end, made ahead by a thread: decoding leaves Python's lock alone."""
+    def prefetched(self, step: int) -> Generator[Batch, None, None]:
+        """Yield the batches from `step` on, endlessly, prefetched by a thread: decoding releases the GIL."""
         pool = ThreadPoolExecutor(1, "loader")
         try:
             waiting = deque(pool.submit(self.__getitem__, n) for n in range(step, step + AHEAD))
@@ -154,39 +156,39 @@ class Batches:
         return self.tiles[_order(self.seed, epoch, len(self.tiles))[i]]
 
 
-def augmented(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool = False) -> tuple[Pixels, Pixels]:
-    """A random `crop` of the small tile and the same place of the large one, in one of eight flips and turns.
+def random_crop(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool = False) -> tuple[Pixels, Pixels]:
+    """Cut a random LR crop and its HR crop, in one of the 8 flips and rotations.
 
-    Half of the crops that fit are taken an octave lower, where photos are sharper and less noisy, unless the small tile
-    is degraded and cannot serve as ground truth. jpeg: the LR tile is compressed before it is cropped, so that blocks
-    lie anywhere in a crop.
+    Multi-scale crops: half of those that fit come from the 2x downsampled image, where photos are sharper and less
+    noisy, unless the LR tile is degraded and cannot serve as ground truth. jpeg: compress the LR tile before cropping,
+    so that a crop starts anywhere in a block.
     """
-    lower = rng.random() < LOWER and crop <= TILE // SCALE - 2 * EDGE and not _is_degraded(sample)
-    small, large = (halve(sample.small), sample.small) if lower else (sample.small, sample.large)
+    downsampled = rng.random() < DOWNSAMPLED and crop <= TILE // SCALE - 2 * EDGE and not _is_degraded(sample)
+    lr, hr = (halve(sample.lr), sample.lr) if downsampled else (sample.lr, sample.hr)
     if jpeg:
-        small = compressed(small, int(rng.integers(*QUALITY, endpoint=True)), bool(rng.random() < WHOLE_COLOURS))
-    edge = EDGE if lower else 0
-    top, left = rng.integers(edge, len(small) - crop - edge + 1, size=2)
+        lr = compressed(lr, int(rng.integers(*QUALITY, endpoint=True)), bool(rng.random() < FULL_CHROMA))
+    edge = EDGE if downsampled else 0
+    top, left = rng.integers(edge, len(lr) - crop - edge + 1, size=2)
     turns, flip = int(rng.integers(4)), rng.integers(2)
-    small, large = (
+    lr, hr = (
         np.rot90(tile[top * s : (top + crop) * s, left * s : (left + crop) * s], turns)
-        for tile, s in ((small, 1), (large, SCALE))
+        for tile, s in ((lr, 1), (hr, SCALE))
     )
-    return (small[:, ::-1], large[:, ::-1]) if flip else (small, large)
+    return (lr[:, ::-1], hr[:, ::-1]) if flip else (lr, hr)
 
 
 def _is_degraded(sample: Sample) -> bool:
-    """Whether augmentation added noise or compression to the small tile."""
+    """Return True if augmentation added noise or JPEG compression to the LR tile."""
     drawn = sample.info.augmented
     return drawn is not None and (drawn.noise is not None or drawn.quality is not None)
 
 
-@lru_cache(maxsize=2)  # a batch may end one epoch and begin the next
+@lru_cache(maxsize=2)  # a batch may span two epochs
 def _order(seed: int, epoch: int, tiles: int) -> list[int]:
     order: list[int] = np.random.default_rng([seed, epoch, tiles]).permutation(tiles).tolist()
     return order
 
 
-def _drawn_by_lot(tiles: Iterable[Entry]) -> list[str]:
-    """The pictures in an order that has nothing to do with their ids, and is always the same."""
+def _shuffled_pictures(tiles: Iterable[Entry]) -> list[str]:
+    """List the ids of the tiles' pictures in a fixed order that is unrelated to the ids."""
     return sorted(pictures(tiles), key=lambda identity: hashlib.sha256(identity.encode()).digest())

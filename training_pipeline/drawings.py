@@ -1,4 +1,4 @@
-"""Learning curves, and strips of crops to look at."""
+"""Plots of learning curves, and strips of sample crops."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ from upscaler.atomic import atomic_path
 from upscaler.pixels import Pixels
 
 ROWS = 6  # of a strip
-CROP = 64  # pixels a side of the small crop in a strip
+CROP = 64  # pixels a side of the LR crop in a strip
 PSNR = "PSNR on the validation tiles (Y), dB"
 
 Curve = Sequence[tuple[int, float]]  # step, dB
 
 
 def draw_curve(rows: list[dict[str, Any]], title: str, target: Path) -> None:
-    """Draw PSNR and loss over the steps of one run; `rows` are its log's."""
+    """Plot PSNR and loss over the steps of one run; `rows` are those of its log."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     steps = [row["step"] for row in rows]
@@ -33,12 +33,12 @@ def draw_curve(rows: list[dict[str, Any]], title: str, target: Path) -> None:
     axes.grid(alpha=0.3)
     losses = axes.twinx()
     losses.plot(steps, [row["loss"] for row in rows], "--", color="tab:orange", alpha=0.7)
-    losses.set_ylabel("loss, moving mean")
+    losses.set_ylabel("loss, moving average")
     _save(figure, target)
 
 
 def draw_curves(curves: Mapping[str, Curve], target: Path) -> None:
-    """Draw PSNR over the steps of several runs."""
+    """Plot PSNR over the steps of several runs."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for n, (name, curve) in enumerate(curves.items()):
@@ -52,18 +52,18 @@ def draw_curves(curves: Mapping[str, Curve], target: Path) -> None:
 
 
 def draw_strip(network: Network, tiles: Sequence[Entry], target: Path, jpeg: bool) -> None:
-    """Draw small | bicubic | network | truth for a few tiles, all at the size of the truth."""
-    rows = [_strip_row(network, evaluation.seen(tile, jpeg)) for tile in evaluation.spread(tiles, ROWS)]
+    """Draw LR input | bicubic | network | ground truth for a few tiles, all at HR size."""
+    rows = [_strip_row(network, evaluation.read_sample(tile, jpeg)) for tile in evaluation.spread(tiles, ROWS)]
     with atomic_path(target) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
 
 
 def _strip_row(network: Network, sample: Sample) -> Pixels:
     inner = slice((TILE - CROP) // 2, (TILE + CROP) // 2)
-    doubled_inner = slice(2 * inner.start, 2 * inner.stop)
-    enlarged = sample.small[inner, inner].repeat(2, axis=0).repeat(2, axis=1)
-    doubled = [bicubic.double(sample.small), evaluation.double(network, sample.small), sample.large]
-    return np.concatenate([enlarged, *(picture[doubled_inner, doubled_inner] for picture in doubled)], axis=1)
+    hr_inner = slice(2 * inner.start, 2 * inner.stop)
+    enlarged = sample.lr[inner, inner].repeat(2, axis=0).repeat(2, axis=1)
+    doubled = [bicubic.double(sample.lr), evaluation.double(network, sample.lr), sample.hr]
+    return np.concatenate([enlarged, *(picture[hr_inner, hr_inner] for picture in doubled)], axis=1)
 
 
 def _save(figure: Figure, target: Path) -> None:

@@ -4,4 +4,4 @@ from upscaler.errors import DoubleResolutionError
 
 
 class TrainingError(DoubleResolutionError):
-    """A run, its data or its checkpoints cannot be used."""
+    """Error for a run, its data or its checkpoints."""

@@ -1,4 +1,4 @@
-"""The network against the truth, on tiles it was not trained on."""
+"""Evaluation of a network on the validation tiles."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -19,47 +19,47 @@ from upscaler.metrics import Score
 from upscaler.model.architecture import SCALE
 from upscaler.pixels import Pixels
 
-MOST_TILES = 200  # evenly over the set: enough to tell runs apart, and a few seconds
-QUALITY = 80  # of the JPEGs that a run that learns from them is scored on
+MOST_TILES = 200  # evenly spaced: enough to distinguish runs, in a few seconds
+QUALITY = 80  # of the LR inputs of a JPEG network
 
 
 def scores(network: Network, tiles: Sequence[Entry], jpeg: bool) -> Iterator[Score]:
-    """The score of each of at most 200 of the tiles as 8-bit pictures, in the precision that the upscaler takes."""
+    """Yield the scores of at most 200 tiles as 8-bit pictures, in the upscaler's precision."""
     for tile in spread(tiles, MOST_TILES):
-        sample = seen(tile, jpeg)
-        yield metrics.score(double(network, sample.small), sample.large)
+        sample = read_sample(tile, jpeg)
+        yield metrics.score(double(network, sample.lr), sample.hr)
 
 
-def seen(tile: Entry, jpeg: bool) -> Sample:
-    """A tile as a network is scored on it, its small picture as JPEG leaves it if the network is for those."""
+def read_sample(tile: Entry, jpeg: bool) -> Sample:
+    """Read a tile pair for scoring. jpeg: compress the LR tile."""
     sample = data.load(tile)
-    return replace(sample, small=compressed(sample.small, QUALITY)) if jpeg else sample
+    return replace(sample, lr=compressed(sample.lr, QUALITY)) if jpeg else sample
 
 
 def seconds(network: Network, tiles: Sequence[Entry], jpeg: bool) -> float:
-    """How long `scores` will take, from its first two tiles; the first is slower than the rest."""
+    """Predict the duration of `scores` from its second tile; the first is slower than the rest."""
     started = [time.monotonic() for _ in islice(chain([None], scores(network, tiles, jpeg)), 3)]
     return (started[-1] - started[-2]) * min(MOST_TILES, len(tiles))
 
 
 def spread(tiles: Sequence[Entry], most: int) -> list[Entry]:
-    """At most `most` of the tiles, at equal distances."""
+    """Return at most `most` of the tiles, evenly spaced."""
     chosen = np.linspace(0, len(tiles) - 1, min(most, len(tiles))).round().astype(int)
     return [tiles[i] for i in chosen]
 
 
 @torch.no_grad()
-def double(network: Network, small: Pixels) -> Pixels:
-    """What the network makes of an HWC uint8 picture, the border mirrored as the upscaler does: (2H)(2W)C uint8."""
+def double(network: Network, lr: Pixels) -> Pixels:
+    """Upscale an HWC uint8 picture to (2H)(2W)C uint8, with the upscaler's mirror padding."""
     where = next(network.parameters()).device
-    planes = torch.tensor(small, device=where).permute(2, 0, 1)[None] / 255
+    planes = torch.tensor(lr, device=where).permute(2, 0, 1)[None] / 255
     extended = F.pad(planes, (network.radius,) * 4, mode="reflect")
     was_training = network.training
     network.eval()
     with device.autocast(where, device.has_bfloat16(where)):
-        doubled = _inner(network(extended), SCALE * network.radius)
+        output = _inner(network(extended), SCALE * network.radius)
     network.train(was_training)
-    pixels: Pixels = (doubled[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    pixels: Pixels = (output[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     return pixels
 
 

@@ -1,4 +1,4 @@
-"""Cross-validation: as many runs as folds, each scored on the pictures that it alone did not learn from."""
+"""Cross-validation: one run for each fold, scored on the fold's pictures."""
 
 import json
 import statistics
@@ -14,9 +14,9 @@ MEASURES = ("psnr_y", "ssim_y", "psnr_rgb", "cross_entropy_above_floor")
 
 
 def run(config: TrainingConfig, folds: int, resume: bool) -> None:
-    """Train and score every fold in a folder of its own, and write mean and spread. Raises TrainingError."""
+    """Train and score each fold in its own folder; write mean and standard deviation. Raises TrainingError."""
     if folds < 2:
-        raise TrainingError(f"--folds cannot be {folds}; give 2 or more")
+        raise TrainingError(f"--folds must be at least 2, got {folds}")
     scores = [_score(config, k, folds, resume) for k in range(folds)]
     over_all = summary(scores)
     result = {"folds": folds, "configuration": config.as_json(), "scores": scores, **over_all}
@@ -25,7 +25,7 @@ def run(config: TrainingConfig, folds: int, resume: bool) -> None:
 
 
 def summary(scores: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """The mean of each measure, and its spread: the standard deviation of a sample."""
+    """Return the mean and the spread, the sample standard deviation, of each measure."""
     columns = {name: [score[name] for score in scores] for name in MEASURES}
     return {
         "mean": {name: statistics.fmean(column) for name, column in columns.items()},

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: a bar, log.jsonl and TensorBoard."""
+"""The log of a run: log.jsonl and TensorBoard."""
 
 import json
 import math
@@ -15,16 +15,16 @@ LOG = "log.jsonl"
 
 
 def read(run: Path) -> list[dict[str, Any]]:
-    """The rows of a run's log; none if it has no log."""
+    """Read the rows of a run's log; none if it has no log."""
     path = run / LOG
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 class Journal:
-    """Appends one row an evaluation to log.jsonl, and shows it in TensorBoard."""
+    """Writer of log.jsonl, one row for each evaluation, and of TensorBoard."""
 
     def __init__(self, run: Path, rows: list[dict[str, Any]]) -> None:
-        """`rows` are those of the checkpoint that the run goes on from; what was logged after it is forgotten."""
+        """Start with the rows of the checkpoint that the run resumes from; later rows are dropped."""
         self._path = run / LOG
         self.rows = rows
         self._write()
@@ -39,21 +39,21 @@ class Journal:
         self._board.flush()
 
     def show(self, step: int, **measures: float) -> None:
-        """Show measures in TensorBoard alone."""
+        """Log measures to TensorBoard only."""
         for name, value in measures.items():
             self._board.add_scalar(name, value, step)
 
     def holds(self, step: int) -> bool:
-        """Whether the evaluation after `step` is logged."""
+        """Return True if the evaluation after `step` is logged."""
         return any(row["step"] == step for row in self.rows)
 
     @property
     def best(self) -> float:
-        """The highest PSNR on Y so far, dB."""
+        """Highest PSNR (Y) so far, in dB."""
         return max((row["psnr_y"] for row in self.rows), default=-math.inf)
 
     def close(self) -> None:
-        """Close TensorBoard's file."""
+        """Close the TensorBoard file."""
         self._board.close()
 
     def _write(self) -> None:

@@ -1,4 +1,4 @@
-"""How far a batch is from the truth, as what training makes small."""
+"""Training losses."""
 
 from collections.abc import Callable
 
@@ -8,24 +8,24 @@ from torch.nn import functional as F
 
 from upscaler.metrics import LUMA
 
-EPSILON = 1e-3  # below this difference Charbonnier's loss is round, above it straight
+EPSILON = 1e-3  # the Charbonnier loss is quadratic below this difference, linear above
 SHARE_OF_LUMA = 2 / 3
 
 
-def charbonnier(doubled: Tensor, truth: Tensor) -> Tensor:
-    """mean sqrt(difference² + epsilon²): L1 without its corner.
+def charbonnier(output: Tensor, truth: Tensor) -> Tensor:
+    """Return mean sqrt(difference² + epsilon²), a smooth L1 loss.
 
     W.-S. Lai et al., "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", CVPR 2017.
     """
-    return torch.sqrt((doubled - truth) ** 2 + EPSILON**2).mean()
+    return torch.sqrt((output - truth) ** 2 + EPSILON**2).mean()
 
 
-def luma(doubled: Tensor, truth: Tensor) -> Tensor:
-    """L1 of the colours and, weighing twice as much, of their luma: people see detail there, and PSNR is of it.
+def luma(output: Tensor, truth: Tensor) -> Tensor:
+    """Return 1/3 of the L1 loss of RGB plus 2/3 of that of luma, where people see detail and PSNR (Y) is measured.
 
-    Photos come as JPEGs whose chroma has half of the pixels each way, so there is less to learn from it.
+    The chroma of most photos was subsampled 2x by JPEG, so it has less detail to learn.
     """
-    difference = doubled - truth
+    difference = output - truth
     weights = torch.tensor(LUMA, device=difference.device) / sum(LUMA)
     of_luma = torch.einsum("c,nchw->nhw", weights, difference)
     return (1 - SHARE_OF_LUMA) * difference.abs().mean() + SHARE_OF_LUMA * of_luma.abs().mean()

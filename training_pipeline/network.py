@@ -1,4 +1,4 @@
-"""The network as it is trained: branches beside every 3x3 convolution, merged into one kernel at every step."""
+"""The trainable network: 3x3 convolutions with re-parameterised branches, merged into one kernel at every step."""
 
 import re
 from itertools import zip_longest
@@ -24,9 +24,9 @@ from upscaler.model.architecture import (
 )
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 
-FIRST_SLOPE = 0.25  # of each PReLU
-EXPANSION = 2  # channels between the 1x1 and the 3x3 of the expanding branch, for each channel that goes in
-LAST_LAYER_SCALE = 1e-3  # of the first weights, so that training begins at the plain interpolation
+INITIAL_SLOPE = 0.25  # of each PReLU
+EXPANSION = 2  # channels between the 1x1 and the 3x3 of the expanding branch, for each input channel
+LAST_LAYER_SCALE = 1e-3  # of the initial weights, so that training starts from bicubic interpolation
 
 EDGES = torch.tensor(
     [
@@ -45,32 +45,31 @@ SIZES = {
 
 
 def architecture(size: str) -> Architecture:
-    """The architecture of a size: one of `SIZES`, or WIDTHxDEPTH. Raises TrainingError if it is neither."""
+    """Return the architecture of a size, one of `SIZES` or WIDTHxDEPTH. Raises TrainingError if it is neither."""
     if size in SIZES:
         return SIZES[size]
     match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", size)
     if match and (width := int(match[1])) <= MAX_WIDTH and (depth := int(match[2])) <= MAX_DEPTH:
         return Architecture(width=width, depth=depth)
     raise TrainingError(
-        f"there is no size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10, "
-        f"at most {MAX_WIDTH}x{MAX_DEPTH}"
+        f"unknown size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10, at most {MAX_WIDTH}x{MAX_DEPTH}"
     )
 
 
 def deepened(weights: Weights, layers: int) -> Weights:
-    """The collapsed weights of an equal network with so many layers more, before the last; each passes on what it gets.
+    """Insert `layers` identity layers before the last, in collapsed weights; the function stays the same.
 
     T. Chen, I. Goodfellow, J. Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
     """
     *trunk, last = layers_of(weights)
     width = len(trunk[-1].bias)
     identity = nn.init.dirac_(torch.empty(width, width, 3, 3)).numpy()
-    passing = Layer(identity, np.zeros(width, np.float32), np.ones(width, np.float32))
-    return arrays_of([*trunk, *[passing] * layers, last])
+    identity_layer = Layer(identity, np.zeros(width, np.float32), np.ones(width, np.float32))
+    return arrays_of([*trunk, *[identity_layer] * layers, last])
 
 
 class Branches(nn.Module):
-    """What is added to a 3x3 kernel while training: a 1x1, a 1x1 that widens before a 3x3, and edge filters after 1x1s.
+    """The branches of a 3x3 kernel in training: a 1x1, an expanding 1x1 before a 3x3, and 1x1s before edge filters.
 
     X. Zhang, H. Zeng, L. Zhang, "Edge-oriented Convolution Block for Real-time Super Resolution on Mobile Devices"
     (ECBSR), ACM Multimedia 2021. No branch has a bias inside, so that the sum is exact at the borders too.
@@ -89,7 +88,7 @@ class Branches(nn.Module):
             nn.init.normal_(parameter, std=(9 * inputs) ** -0.5)
 
     def forward(self) -> Tensor:
-        """The sum of the branches as one kernel, OI33."""
+        """Return the sum of the branches as one kernel, OI33."""
         edges = cast(Tensor, self.edges)
         kernel = torch.einsum("mi,omyx->oiyx", self.expand, self.squeeze)
         kernel = kernel + torch.einsum("fo,foi,fyx->oiyx", self.edge_scales, self.edge_inputs, edges)
@@ -97,18 +96,18 @@ class Branches(nn.Module):
 
 
 class Convolution(nn.Module):
-    """A 3x3 convolution with zero padding whose kernel is a parameter plus, if wanted, its branches."""
+    """A 3x3 convolution with zero padding; its kernel is a parameter plus optional branches."""
 
     def __init__(self, inputs: int, outputs: int, branches: bool) -> None:
         super().__init__()
         self.kernel = nn.Parameter(torch.empty(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.branches = Branches(inputs, outputs) if branches else None
-        first = nn.init.kaiming_normal_(torch.empty_like(self.kernel), a=FIRST_SLOPE)
-        self.assign(first, self.bias)
+        initial = nn.init.kaiming_normal_(torch.empty_like(self.kernel), a=INITIAL_SLOPE)
+        self.assign(initial, self.bias)
 
     def merged(self) -> Tensor:
-        """The one kernel, OI33, that this convolution is; gradients reach every branch."""
+        """Return the merged kernel, OI33; gradients reach every branch."""
         if self.branches is None:
             return self.kernel
         with torch.autocast(self.kernel.device.type, enabled=False):
@@ -116,7 +115,7 @@ class Convolution(nn.Module):
 
     @torch.no_grad()
     def assign(self, kernel: Tensor, bias: Tensor) -> None:
-        """Become the convolution with this kernel, branches counted."""
+        """Set the merged kernel, branches included, and the bias."""
         self.kernel.copy_(kernel)
         self.kernel.add_(kernel - self.merged())
         self.bias.copy_(bias)
@@ -126,10 +125,10 @@ class Convolution(nn.Module):
 
 
 class Network(nn.Module):
-    """The trainable form of an `Architecture`: N3HW in [0, 1] to N3(2H)(2W), interpolation plus what it learned.
+    """The trainable form of an `Architecture`: N3HW in [0, 1] to N3(2H)(2W), bicubic interpolation plus a residual.
 
-    Borders are padded with zeros. The picture that the engine makes is had by extending the input by `radius`
-    on each side and leaving out `2 * radius` of the result.
+    Borders are padded with zeros. For the engine's result, extend the input by `radius` on each side and crop
+    `2 * radius` from the output.
     """
 
     def __init__(self, architecture: Architecture, branches: bool = True, dropout: float = 0.0) -> None:
@@ -137,7 +136,7 @@ class Network(nn.Module):
         self.architecture = architecture
         layers = list(architecture.layers)
         self.convolutions = nn.ModuleList(Convolution(i, o, branches) for i, o in layers)
-        self.activations = nn.ModuleList(nn.PReLU(outputs, FIRST_SLOPE) for _, outputs in layers[:-1])
+        self.activations = nn.ModuleList(nn.PReLU(outputs, INITIAL_SLOPE) for _, outputs in layers[:-1])
         self.dropout = nn.Dropout2d(dropout)
         self.register_buffer("interpolation", torch.tensor(bicubic_kernel()), persistent=False)
         last = cast(Convolution, self.convolutions[-1])
@@ -145,7 +144,7 @@ class Network(nn.Module):
 
     @property
     def radius(self) -> int:
-        """Pixels on each side of an input pixel on which its 2x2 result depends."""
+        """Receptive radius: input pixels on each side on which a 2x2 output depends."""
         return self.architecture.radius
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,13 +154,13 @@ class Network(nn.Module):
         return F.pixel_shuffle(interpolated + self.convolutions[-1](self.dropout(x)), SCALE)
 
     def collapsed(self) -> Weights:
-        """The weights of the plain network that this one equals, named as in an artifact with one member."""
+        """Return the weights without branches, named as in an artifact with one member."""
         pairs = zip_longest(self.convolutions, self.activations)
         return arrays_of(_collapsed(convolution, activation) for convolution, activation in pairs)
 
     @torch.no_grad()
     def assign(self, weights: Weights) -> None:
-        """Become the network with these collapsed weights; the branches stay as they are, and alive."""
+        """Set the collapsed weights; the branches keep their parameters."""
         layers = layers_of(weights)
         for convolution, layer in zip(self.convolutions, layers, strict=True):
             cast(Convolution, convolution).assign(torch.tensor(layer.kernel), torch.tensor(layer.bias))
@@ -170,7 +169,7 @@ class Network(nn.Module):
 
     def _interpolated(self, x: Tensor) -> Tensor:
         extended = F.pad(x, (INTERPOLATION_RADIUS,) * 4, mode="replicate")
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round the picture itself
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round the input pixels
             return F.conv2d(extended, cast(Tensor, self.interpolation), groups=COLOURS)
 
 

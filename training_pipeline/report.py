@@ -1,8 +1,8 @@
-"""What a finished run leaves: the artifact with one member, the learning curve, and a strip of crops to look at."""
+"""The results of a finished run: the artifact with one member, the learning curve and a strip of sample crops."""
 
 from typing import Any
 
-from training_pipeline import checkpoint, data, drawings, journal
+from training_pipeline import checkpoint, data, dataset, drawings, journal
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.evaluation import QUALITY
@@ -14,7 +14,7 @@ CURVE, STRIP = "learning_curve.png", "crops.png"
 
 
 def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
-    """Write the artifact of the run's best checkpoint, and the drawings, to `config.out`."""
+    """Write the artifact of the run's best checkpoint and the plots to `config.out`."""
     best = checkpoint.read_best(config.out)
     network = averaged_network(config, best.states["average"])
     drawings.draw_curve(journal.read(config.out), config.out.name, config.out / CURVE)
@@ -27,7 +27,7 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
 
 
 def averaged_network(config: TrainingConfig, state: dict[str, Any]) -> Network:
-    """The network with the moving average of the weights, as a checkpoint holds it."""
+    """Return the network with the EMA weights of a checkpoint, in evaluation mode."""
     network = Network(architecture(config.size), config.branches, config.dropout)
     weights = {key.removeprefix("module."): value for key, value in state.items() if key.startswith("module.")}
     network.load_state_dict(weights)
@@ -47,10 +47,10 @@ def _member(config: TrainingConfig, tiles: Tiles, steps: int) -> Member:
 
 def _card(config: TrainingConfig, row: dict[str, Any]) -> str:
     parts = ", ".join(folder.resolve().name for folder in config.shards)
-    of_jpeg = f", the small ones as JPEGs of quality {QUALITY}" if config.jpeg else ""
+    of_jpeg = f" with LR inputs compressed to JPEG quality {QUALITY}" if config.jpeg else ""
     return (
         f"# {config.out.resolve().name}\n\n"
-        f"One network ({config.size}) that doubles photos, trained on tiles of {parts} of Open Images for "
+        f"One 2x super-resolution network ({config.size}), trained on {parts} of {dataset.of(config.out).name} for "
         f"{row['step']} steps: {row['psnr_y']:.2f} dB PSNR (Y) on validation tiles{of_jpeg}.\n\n"
-        f"![learning curve]({CURVE})\n\nSmall, bicubic, this network, truth:\n\n![crops]({STRIP})\n"
+        f"![learning curve]({CURVE})\n\nLR input, bicubic, network, ground truth:\n\n![crops]({STRIP})\n"
     )

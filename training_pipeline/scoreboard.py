@@ -1,4 +1,4 @@
-"""The scoreboard, written and read: a folder with scoreboard.json, and the table and the picture made of it."""
+"""Reader and writer of the scoreboard: a folder with scoreboard.json, its table and its learning curves."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ JSON, TABLE, CURVES = "scoreboard.json", "scoreboard.md", "learning_curves.png"
 
 
 class Record(BaseModel):
-    """A JSON object of which every field is known; a score may be infinite."""
+    """A JSON object without unknown fields; a score may be infinite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
 
 
 class Row(Record):
-    """One version. `changed`: what it tries. `curve`: (step, PSNR on the validation tiles) of its run."""
+    """A version. `changed`: its difference from the first. `curve`: (step, PSNR on the validation tiles) of its run."""
 
     version: str
     changed: str
@@ -31,7 +31,7 @@ class Row(Record):
 
 
 class FinalTest(Record):
-    """The one look at the part of the test set that no row was scored on. `time`: ISO 8601."""
+    """The single test on the part of the test set that no row was scored on. `time`: ISO 8601."""
 
     model: str
     revision: str
@@ -43,7 +43,7 @@ class FinalTest(Record):
 
 
 class Scoreboard(Record):
-    """`test`: a hash of the tiles that rows are scored on; `bicubic`: what plain interpolation scores on them."""
+    """The rows of a test set. `test`: hash of the tiles that rows are scored on. `bicubic`: score of interpolation."""
 
     test: str
     bicubic: Score
@@ -51,33 +51,33 @@ class Scoreboard(Record):
     final_test: FinalTest | None = None
 
     def with_row(self, row: Row) -> "Scoreboard":
-        """With one more row; one of the same version is replaced where it stands."""
+        """Return a scoreboard with the row added, or replaced in place if its version exists."""
         rows = {old.version: old for old in self.rows} | {row.version: row}
         return self.model_copy(update={"rows": tuple(rows.values())})
 
 
 def read(folder: Path) -> Scoreboard | None:
-    """The scoreboard in a folder, or None if there is none yet. Raises TrainingError if it cannot be read."""
+    """Read the scoreboard in a folder; None if there is none. Raises TrainingError if it is broken."""
     path = folder / JSON
     if not path.exists():
         return None
     try:
         return Scoreboard.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise TrainingError(f"{path} is not a scoreboard that can be read; move it away to begin another") from error
+        raise TrainingError(f"{path} is not a valid scoreboard; move it away to start a new one") from error
 
 
 def write(folder: Path, board: Scoreboard) -> None:
-    """Write the table, the learning curves and, last, the JSON that they are made of."""
+    """Write the table, the learning curves and, last, their JSON."""
     write_text(folder / TABLE, table(board))
     drawings.draw_curves({row.version: row.curve for row in board.rows if row.curve}, folder / CURVES)
     write_text(folder / JSON, board.model_dump_json(indent=1) + "\n")
 
 
 def table(board: Scoreboard) -> str:
-    """The scoreboard as Markdown; bold is what is better than in every row before."""
+    """Format the scoreboard as Markdown; values better than in all rows before are bold."""
     lines = [
-        "| version | PSNR Y, dB | SSIM Y | cross-entropy above the floor | parameters | steps | what was changed |",
+        "| version | PSNR Y, dB | SSIM Y | cross-entropy above the floor | parameters | steps | change |",
         "|---|---|---|---|---|---|---|",
         f"| bicubic | {_cells(board.bicubic, board.bicubic)} | 0 | 0 | interpolation, nothing learned |",
     ]
@@ -101,7 +101,7 @@ def _cells(score: Score, best: Score) -> str:
 
 
 def _better(a: Score, b: Score) -> Score:
-    """The better of each measure."""
+    """Return the better of each measure."""
     return Score(
         psnr_y=max(a.psnr_y, b.psnr_y),
         ssim_y=max(a.ssim_y, b.ssim_y),

@@ -1,4 +1,4 @@
-"""Models scored on the test set: each version on its first 10 %, the one that is chosen on the rest, once."""
+"""Scoring on the test set: each version on the first 10 % of it, the chosen one on the rest, once."""
 
 import hashlib
 import json
@@ -36,9 +36,9 @@ class ScoringConfig:
 
 
 def add(config: ScoringConfig) -> Row:
-    """Score a model on the first 10 % and write its row.
+    """Score a model on the first 10 % of the test set and write its row.
 
-    Raises TrainingError if pictures of the test set were learned from, or the other rows have another test set.
+    Raises TrainingError if training used pictures of the test set, or the other rows have another test set.
     """
     model = find.model(config.model)
     tiles, _ = parts(config.test)
@@ -61,18 +61,18 @@ def add(config: ScoringConfig) -> Row:
 
 
 def final_test(config: ScoringConfig) -> FinalTest:
-    """Score the chosen model on the other 90 %, and record that and when.
+    """Score the chosen model on the other 90 %, and record the result and the time.
 
-    Raises TrainingError if there is nothing to choose from, or if another model was tested: whoever chooses by a
-    test needs another to know how good the choice is.
+    Raises TrainingError if there is no scoreboard, or if another model was tested: a test set that selected a model
+    cannot measure it.
     """
     board = scoreboard.read(config.scoreboard)
     if board is None:
-        raise TrainingError(f"{config.scoreboard} holds no scoreboard; score the models to choose from first")
+        raise TrainingError(f"{config.scoreboard} has no scoreboard; score the candidates first")
     model = find.model(config.model)
     if board.final_test and board.final_test.revision != model.revision:
         raise TrainingError(
-            f"the final test was made, with {board.final_test.model} ({board.final_test.revision}), and is recorded; "
+            f"the final test is already recorded, of {board.final_test.model} ({board.final_test.revision}); "
             "another model needs another test set"
         )
     first, tiles = parts(config.test)
@@ -92,31 +92,31 @@ def final_test(config: ScoringConfig) -> FinalTest:
 
 
 def parts(test: Path) -> tuple[list[Entry], list[Entry]]:
-    """The tiles of the first 10 % of the test set's pictures, one at least, and the rest.
+    """Split the tiles into those of the first 10 % of the test set's pictures, at least one, and the rest.
 
-    Raises FeatureError if there are no shards, TrainingError if they hold fewer than two pictures.
+    Raises FeatureError if there are no shards, TrainingError if they have fewer than two pictures.
     """
     tiles = shards.index(test)
     pictures = list(dict.fromkeys(data.image_id(tile) for tile in tiles))
     if len(pictures) < 2:
-        raise TrainingError(f"a test set needs two pictures at least, and {test} holds {len(pictures)}; make more")
+        raise TrainingError(f"a test set needs at least two pictures, and {test} has {len(pictures)}; make more")
     first = set(pictures[: max(1, round(FIRST * len(pictures)))])
     return [t for t in tiles if data.image_id(t) in first], [t for t in tiles if data.image_id(t) not in first]
 
 
 def check_not_learned(model: Artifact, tiles: list[Entry]) -> None:
-    """Raise TrainingError if the run that made the model, where its shards are at hand, learned from the pictures."""
+    """Raise TrainingError if the model's run, as far as its shards are available, used the tiles' pictures."""
     recorded = model.folder / RUN
     if recorded.exists():
         folders = map(Path, json.loads(recorded.read_text(encoding="utf-8"))["shards"])
-        learned = [entry for folder in folders if folder.is_dir() for entry in shards.index(folder)]
-        data.check_apart(learned, tiles, "test")
+        trained_on = [entry for folder in folders if folder.is_dir() for entry in shards.index(folder)]
+        data.check_apart(trained_on, tiles, "test")
 
 
 def score(double: Callable[[Pixels], Pixels], tiles: list[Entry]) -> Score:
-    """The mean over the tiles of what `double` makes of the small ones."""
+    """Return the mean score of `double` over the tiles."""
     samples = map(data.load, tqdm(tiles, desc="scoring", unit="tile", leave=False))
-    return metrics.mean([metrics.score(double(sample.small), sample.large) for sample in samples])
+    return metrics.mean([metrics.score(double(sample.lr), sample.hr) for sample in samples])
 
 
 def _hash(tiles: list[Entry]) -> str:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, received between two steps."""
+"""Handling of SIGINT and SIGTERM between two steps."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list, so that the step under way ends well; a second one is not waited for."""
+    """Collect SIGINT and SIGTERM in a list, so that the current step can end; a second one raises KeyboardInterrupt."""
     received: list[int] = []
 
     def note(number: int, frame: object) -> None:

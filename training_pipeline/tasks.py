@@ -1,4 +1,4 @@
-"""Training where an engine places it: a task for each network."""
+"""Training tasks for an engine, one for each network."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,19 +15,19 @@ from upscaler.model.artifact import Artifact
 
 
 def run(configs: Sequence[TrainingConfig], engine: Engine, resume: bool, gpus: float = 0) -> None:
-    """Train all networks. Raises TrainingError if some failed; the others are trained.
+    """Train all networks. Raises TrainingError if one failed, after the others are trained.
 
-    In a storage, runs always go on from their last checkpoint, because a task whose node died is done again.
+    With a storage, runs always resume from their last checkpoint, because a task is repeated if its node dies.
     """
     if engine.storage is None:
         for config in configs:
             train.run(config, resume)
     elif failed := engine.run([task(config, engine.storage, gpus) for config in configs]):
-        raise TrainingError(f"{', '.join(failed)} failed, as said above; the same command goes on")
+        raise TrainingError(f"{', '.join(failed)} failed, see above; run the same command to resume")
 
 
 def run_one(config: TrainingConfig, engine: Engine, gpus: float = 0) -> Artifact:
-    """Train one network, going on after what is there, and wait for it; its artifact's files lie in the storage."""
+    """Train one network, or resume it, and wait for it; with a storage, its artifact's files are there."""
     if engine.storage is None:
         return train.run(config, resume=True)
     trained: Artifact = engine.do(task(config, engine.storage, gpus))
@@ -35,18 +35,18 @@ def run_one(config: TrainingConfig, engine: Engine, gpus: float = 0) -> Artifact
 
 
 def each(config: TrainingConfig) -> list[TrainingConfig]:
-    """One network of each of the shard folders, in a folder of its own, instead of one of all."""
+    """Return a configuration for each shard folder, instead of one for all."""
     return [replace(config, shards=(folder,), out=config.out / folder.name) for folder in config.shards]
 
 
 def task(config: TrainingConfig, storage: str, gpus: float = 0) -> Task:
-    """One network, with a core for each of its threads, so that the same bits come out as on one machine."""
+    """Return a task for one network, with a core for each thread, so that the result equals that of one machine."""
     return Task(config.out.name, "training", partial(train_in, config, storage), config.threads, gpus)
 
 
 def train_in(config: TrainingConfig, storage: str) -> Artifact:
-    """Train one network on shards of the storage, in the storage, going on after what is there."""
+    """Train one network on shards of the storage and write it there, or resume it."""
     inputs = [*config.shards, *config.validation]
     if config.init_from:
-        inputs.append(Path(config.init_from))  # nothing is fetched if it ships or is on the Hub
+        inputs.append(Path(config.init_from))  # nothing is fetched for a bundled model or one on the Hub
     return work_in(storage, inputs, config.out, partial(train.run, config, resume=True))

@@ -29,29 +29,29 @@ from upscaler.metrics import Score
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
 
-__all__ = ["DivergedError", "Run", "TrainingConfig", "first_network", "run"]
+__all__ = ["DivergedError", "Run", "TrainingConfig", "initial_network", "run"]
 
 RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps
 SHOW_EVERY = 100  # steps, in TensorBoard
-SMOOTHING = 0.01  # share of a new loss in the mean that is shown
+SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
 
 
 class DivergedError(TrainingError):
-    """The loss or its gradient is not finite: the learning rate was too high."""
+    """Error for a loss or gradient that is not finite: the learning rate was too high."""
 
 
-def run(config: TrainingConfig, resume: bool = False, begin: "Begin | None" = None) -> Artifact:
+def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | None" = None) -> Artifact:
     """Train, and write the artifact to `config.out`. Raises TrainingError, FeatureError or ModelError.
 
-    begin: makes the run, where it is another than `Run`.
-    SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; with `resume` the run then goes on.
+    make_run: a factory in place of `Run`. SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; `resume`
+    continues from there.
     """
     torch.set_num_threads(config.threads)
-    torch.backends.cudnn.deterministic = True  # or a run on CUDA could not be repeated to the bit
+    torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
     start = _start(config, resume)
-    training = (begin or Run)(config, tiles, start)
+    training = (make_run or Run)(config, tiles, start)
     write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
     training.train()
     return report.write(config, tiles)
@@ -59,7 +59,7 @@ def run(config: TrainingConfig, resume: bool = False, begin: "Begin | None" = No
 
 def _start(config: TrainingConfig, resume: bool) -> Checkpoint | None:
     if not resume and (config.out / checkpoint.FOLDER).exists():
-        raise TrainingError(f"{config.out} already holds a run; give --resume to go on with it, or another --out")
+        raise TrainingError(f"{config.out} already holds a run; give --resume to continue it, or another --out")
     start = checkpoint.latest(config.out) if resume else None
     if start:
         config.check_same(start.configuration)
@@ -67,61 +67,61 @@ def _start(config: TrainingConfig, resume: bool) -> Checkpoint | None:
 
 
 class Run:
-    """The state of a run, and the loop that moves it on."""
+    """The state of a run, and the training loop."""
 
     def __init__(self, config: TrainingConfig, tiles: Tiles, start: Checkpoint | None) -> None:
         torch.manual_seed(config.seed)
         self.config, self.tiles = config, tiles
         self.device = device.best()
         self.bfloat16 = device.has_bfloat16(self.device)
-        self.layout = torch.channels_last if self.bfloat16 else torch.contiguous_format  # what is faster, measured
-        self.network = first_network(config).to(memory_format=self.layout).to(self.device)
+        self.layout = torch.channels_last if self.bfloat16 else torch.contiguous_format  # the faster one, as measured
+        self.network = initial_network(config).to(memory_format=self.layout).to(self.device)
         self.forward = self.compiled(self.network)
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
         self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
-        self.step, self.loss, self.earlier_seconds, self.began = 0, math.nan, 0.0, time.monotonic()
+        self.step, self.loss, self.earlier_seconds, self.started = 0, math.nan, 0.0, time.monotonic()
         if start:
-            self._go_on_from(start)
+            self._restore(start)
         self.reserve = evaluation.seconds(self._averaged, tiles.validation, config.jpeg) if config.minutes else 0.0
         self.journal = Journal(config.out, list(start.log) if start else [])
 
     def train(self) -> None:
-        """Go on to the end of the budget. Told to stop, it writes a checkpoint and raises KeyboardInterrupt."""
-        batches = data.batches(self.tiles, self.config).ahead(self.step)
-        with closing(self.journal), closing(batches), stop_signals() as stopped, self._bar() as bar:
+        """Train to the end of the budget. An interrupt writes a checkpoint and raises KeyboardInterrupt."""
+        batches = data.batches(self.tiles, self.config).prefetched(self.step)
+        with closing(self.journal), closing(batches), stop_signals() as interrupts, self._bar() as bar:
             if self.forward is not self.network:
-                bar.set_postfix_str("compiling, half a minute or so")
-            done = self._settle(stopped)  # the run may have been stopped when an evaluation was due
+                bar.set_postfix_str("compiling, about half a minute")
+            done = self._finish_step(interrupts)  # the run may have been interrupted before an evaluation
             while not done:
                 self.advance(*next(batches))
                 self._show(bar)
                 if self.step % SHOW_EVERY == 0:
                     self.journal.show(self.step, loss=self.loss, learning_rate=self._rate)
-                done = self._settle(stopped)
+                done = self._finish_step(interrupts)
 
     def compiled(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
-        """The network, compiled if the run is long enough for that to pay."""
+        """Compile the network if the run is long enough to gain from it."""
         return device.compiled(network, self.device) if self.config.long else network
 
     @property
     def progress(self) -> float:
-        """The share of the budget that is spent; time is kept back for the last evaluation."""
+        """Spent share of the budget; a budget in minutes reserves time for the last evaluation."""
         if self.config.steps is not None:
             return self.step / self.config.steps
         return (self.seconds + self.reserve) / (60 * cast(float, self.config.minutes))
 
     @property
     def seconds(self) -> float:
-        """Time spent on the run, its earlier beginnings counted."""
-        return self.earlier_seconds + time.monotonic() - self.began
+        """Seconds spent on the run, including those before it was resumed."""
+        return self.earlier_seconds + time.monotonic() - self.started
 
-    def advance(self, small: Tensor, large: Tensor) -> None:
-        """Take one step on one batch (uint8, N3cc and N3(2c)(2c)). Raises DivergedError, the weights untouched."""
+    def advance(self, lr_crops: Tensor, hr_crops: Tensor) -> None:
+        """Take one step on a batch (N3cc and N3(2c)(2c), 0 to 255). Raises DivergedError and leaves the weights."""
         rate = learning_rate(self.config.learning_rate, self.progress)
-        x, truth = (side.to(self.device, non_blocking=True) / 255 for side in (small, large))
+        x, truth = (crops.to(self.device, non_blocking=True) / 255 for crops in (lr_crops, hr_crops))
         with device.autocast(self.device, self.bfloat16):
-            doubled = self.forward(x.contiguous(memory_format=self.layout))
-        loss = LOSSES[self.config.loss](doubled.float(), truth)
+            output = self.forward(x.contiguous(memory_format=self.layout))
+        loss = LOSSES[self.config.loss](output.float(), truth)
         self.network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
@@ -137,27 +137,27 @@ class Run:
     def _check_finite(self, loss: float, norm: float) -> None:
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
-                f"the loss is {loss} and its gradient {norm} at step {self.step}; the checkpoints before it are kept "
+                f"the loss is {loss} and its gradient {norm} at step {self.step}; the checkpoints before it are "
                 f"in {self.config.out / checkpoint.FOLDER}; start another run with a lower --learning-rate"
             )
 
-    def _settle(self, stopped: list[int]) -> bool:
-        """Between two steps: evaluate if that is due, stop if told to; whether the budget is spent."""
+    def _finish_step(self, interrupts: list[int]) -> bool:
+        """Evaluate if due, stop if interrupted; return True if the budget is spent."""
         done = self.step > 0 and self.progress >= 1
         due = done or (self.step > 0 and self.step % EVALUATE_EVERY == 0)
         if due and not self.journal.holds(self.step):
-            self._evaluate(stopped)
-        if stopped:
+            self._evaluate(interrupts)
+        if interrupts:
             checkpoint.write(self.config.out, self._checkpoint())
-            tqdm.write(f"stopped at step {self.step}; the same command with --resume goes on", sys.stderr)
+            tqdm.write(f"interrupted at step {self.step}; continue with the same command and --resume", sys.stderr)
             raise KeyboardInterrupt
         return done
 
-    def _evaluate(self, stopped: list[int]) -> None:
+    def _evaluate(self, interrupts: list[int]) -> None:
         scores: list[Score] = []
         for score in evaluation.scores(self._averaged, self.tiles.validation, self.config.jpeg):
-            if stopped:
-                return  # it is done again when the run goes on
+            if interrupts:
+                return  # repeated when the run resumes
             scores.append(score)
         score, best_before = metrics.mean(scores), self.journal.best
         seconds = round(self.seconds, 1)
@@ -184,7 +184,7 @@ class Run:
         states["loss"] = self.loss
         return Checkpoint(self.config.as_json(), self.step, self.seconds, self.journal.rows, states)
 
-    def _go_on_from(self, start: Checkpoint) -> None:
+    def _restore(self, start: Checkpoint) -> None:
         self.step, self.earlier_seconds = start.step, start.seconds
         self.loss = start.states.get("loss", math.nan)
         for name, part in self._stateful().items():
@@ -193,7 +193,7 @@ class Run:
         torch.cuda.set_rng_state_all(start.states["random_cuda"])
 
     def _budget(self) -> int:
-        """Steps, or seconds."""
+        """Return the budget in steps or seconds."""
         return self.config.steps or round(60 * cast(float, self.config.minutes))
 
     def _bar(self) -> "tqdm[Any]":
@@ -207,32 +207,32 @@ class Run:
         bar.update(done - bar.n)
 
 
-Begin = Callable[[TrainingConfig, Tiles, Checkpoint | None], Run]
+RunFactory = Callable[[TrainingConfig, Tiles, Checkpoint | None], Run]
 
 
-def first_network(config: TrainingConfig) -> Network:
-    """The network before the first step. Raises ModelError or TrainingError if the beginning is missing or unfit."""
+def initial_network(config: TrainingConfig) -> Network:
+    """Return the network before the first step. Raises ModelError or TrainingError if its warm start does not fit."""
     shape = architecture(config.size)
     network = Network(shape, config.branches, config.dropout)
     if config.init_from:
-        beginning = find.model(config.init_from)
-        layers = shape.depth - beginning.config.architecture.depth
-        if beginning.config.networks != 1 or beginning.config.architecture.width != shape.width or layers < 0:
+        start = find.model(config.init_from)
+        layers = shape.depth - start.config.architecture.depth
+        if start.config.networks != 1 or start.config.architecture.width != shape.width or layers < 0:
             raise TrainingError(
-                f"{config.init_from} is not one network of the size {config.size}, or of its width and with fewer "
-                f"layers; give one that is"
+                f"{config.init_from} is no warm start for the size {config.size}; give a single network of the same "
+                "width and at most as many layers"
             )
-        network.assign(deepened(beginning.weights(), layers))
+        network.assign(deepened(start.weights(), layers))
     return network
 
 
 def _moving_mean(mean: float, value: float) -> float:
-    """Of single losses, which jump from batch to batch."""
+    """Smooth the loss, which varies from batch to batch."""
     return value if math.isnan(mean) else mean + SMOOTHING * (value - mean)
 
 
 def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """An exponential moving average that follows quickly at first, so that short runs have one too."""
+    """Return an EMA update whose decay starts low, so that short runs have a useful average."""
 
     @torch.no_grad()
     def update(averages: list[Tensor], currents: list[Tensor], updates: Tensor | int) -> None:

@@ -1,4 +1,4 @@
-"""Search hyper-parameters: trials of equal length on one study, which several workers share and which can go on."""
+"""Hyper-parameter search: trials of equal length in one resumable study, shared by several workers."""
 
 import multiprocessing
 import os
@@ -28,7 +28,7 @@ from upscaler.atomic import write_text
 from upscaler.command import one_sentence_errors
 
 STUDY, TABLE = "study.db", "trials.md"
-HEARTBEAT = 30  # seconds; a trial whose worker was silent for twice as long is given to another
+HEARTBEAT = 30  # seconds; a trial is requeued after twice as long without one
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -52,10 +52,10 @@ class TuningConfig:
 
 
 def run(config: TuningConfig) -> None:
-    """Go on with the study until it has its trials, and write them as a table, the best first.
+    """Run the study until it has its trials, and write them as a table, the best first.
 
-    Raises TrainingError if the study was made with another configuration or a worker failed, KeyboardInterrupt when
-    told to stop; trials under way are then gone on with by the next run.
+    Raises TrainingError if the study has another configuration or a worker failed, KeyboardInterrupt if interrupted;
+    the next run resumes unfinished trials.
     """
     if config.engine.storage is None:
         data.read(config.first)
@@ -66,20 +66,20 @@ def run(config: TuningConfig) -> None:
     elif config.workers == 1:
         search(config, 0)
     else:
-        _search_together(config)
+        _search_in_processes(config)
     write_text(config.first.out / TABLE, table(study))
     print(table(study))
 
 
 def open_study(first: TrainingConfig) -> Study:
-    """The study in the folder, made if it is not there. Raises TrainingError if its trials have another basis."""
+    """Open or create the study in the folder. Raises TrainingError if its trials have another configuration."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna's word for the heartbeat since 2.9
+        warnings.simplefilter("ignore", ExperimentalWarning)  # the heartbeat is experimental since Optuna 2.9
         storage = RDBStorage(
             f"sqlite:///{first.out / STUDY}",
             engine_kwargs={"connect_args": {"timeout": 60}},
             heartbeat_interval=HEARTBEAT,
-            heartbeat_stale_trial_callback=put_back,
+            heartbeat_stale_trial_callback=requeue,
         )
     study = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
     first.check_same(study.user_attrs.get("configuration", first.as_json()))
@@ -88,11 +88,11 @@ def open_study(first: TrainingConfig) -> Study:
 
 
 def search(config: TuningConfig, worker: int) -> None:
-    """One worker's part: trials, until all workers together have finished enough."""
+    """Run trials in one worker until all workers together have finished enough."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(config.first)
-    lot = np.random.SeedSequence([config.first.seed, len(study.trials), worker])  # no two workers draw the same
-    study.sampler = TPESampler(seed=int(lot.generate_state(1)[0]))
+    seeds = np.random.SeedSequence([config.first.seed, len(study.trials), worker])  # different for each worker
+    study.sampler = TPESampler(seed=int(seeds.generate_state(1)[0]))
     if len(study.get_trials(deepcopy=False, states=FINISHED)) < config.trials:
         study.optimize(
             lambda trial: objective(trial, study, config),
@@ -101,7 +101,7 @@ def search(config: TuningConfig, worker: int) -> None:
 
 
 def objective(trial: Trial, study: Study, config: TuningConfig) -> float:
-    """Train with what the trial suggests; the best PSNR on Y on the validation tiles, dB."""
+    """Train with the trial's parameters; return the best PSNR (Y) on the validation tiles, in dB."""
     trial.set_user_attr("run", run_name(trial))
     run = suggested(trial, replace(config.first, out=config.first.out / run_name(trial)))
     try:
@@ -110,13 +110,13 @@ def objective(trial: Trial, study: Study, config: TuningConfig) -> float:
     except DivergedError as error:
         raise optuna.TrialPruned(str(error)) from error
     except (KeyboardInterrupt, StorageError):
-        put_back(study, study.trials[trial.number])
+        requeue(study, study.trials[trial.number])
         study.stop()
         raise
 
 
 def suggested(trial: Trial, config: TrainingConfig) -> TrainingConfig:
-    """The configuration with what the search is about."""
+    """Return the configuration with the trial's parameters."""
     return replace(
         config,
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
@@ -126,18 +126,18 @@ def suggested(trial: Trial, config: TrainingConfig) -> TrainingConfig:
     )
 
 
-def put_back(study: Study, trial: FrozenTrial) -> None:
-    """Have a trial that was cut off done again, from its run's last checkpoint."""
+def requeue(study: Study, trial: FrozenTrial) -> None:
+    """Requeue an interrupted trial; it resumes from its run's last checkpoint."""
     study.enqueue_trial(trial.params, user_attrs={"run": run_name(trial)})
 
 
 def run_name(trial: Trial | FrozenTrial) -> str:
-    """The folder of a trial's run; a trial that is done again keeps it."""
+    """Return the folder name of a trial's run, which a requeued trial keeps."""
     return str(trial.user_attrs.get("run", f"trial-{trial.number:04}"))
 
 
 def table(study: Study) -> str:
-    """The finished trials as Markdown, the best first; those that diverged have no PSNR."""
+    """Format the finished trials as Markdown, the best first; diverged ones have no PSNR."""
     names = ["learning_rate", "weight_decay", "dropout", "loss"]
     lines = [f"| run | PSNR Y, dB | {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * 6 + "|"]
     for trial in sorted(study.get_trials(states=FINISHED), key=lambda trial: -(trial.value or 0)):
@@ -147,7 +147,7 @@ def table(study: Study) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _search_together(config: TuningConfig) -> None:
+def _search_in_processes(config: TuningConfig) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_work, args=(config, n)) for n in range(config.workers)]
     with stop_signals() as stopped:
@@ -162,11 +162,11 @@ def _search_together(config: TuningConfig) -> None:
     if stopped:
         raise KeyboardInterrupt
     if any(worker.exitcode for worker in workers):
-        raise TrainingError("a worker failed, as said above; the same command goes on with the study")
+        raise TrainingError("a worker failed, see above; run the same command to resume the study")
 
 
 def _search_on_ray(config: TuningConfig) -> None:
-    """Each of the workers is a thread that waits for its trial, which is trained somewhere on the cluster."""
+    """Run each worker as a thread that waits for its trial on the cluster."""
     from cluster import on_ray
 
     with ThreadPoolExecutor(config.workers) as threads:
@@ -175,11 +175,11 @@ def _search_on_ray(config: TuningConfig) -> None:
             for one in searches:
                 one.result()
         except KeyboardInterrupt:
-            on_ray.disconnect()  # so that the trials under way end, and are put back
+            on_ray.disconnect()  # ends the running trials, which requeues them
             raise
 
 
 def _work(config: TuningConfig, worker: int) -> None:
-    os.setsid()  # Ctrl-C reaches the parent alone, which tells the workers once
+    os.setsid()  # Ctrl-C reaches only the parent, which then signals each worker once
     with one_sentence_errors():
         search(config, worker)

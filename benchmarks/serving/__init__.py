@@ -17,7 +17,7 @@ from benchmarks.serving.watch import Watch
 APPS = ("ui", "monitor")
 CLIENTS = 50
 HOSTILE = 20  # of them
-KEPT_SECONDS = 60  # how long the web UI may keep uploads and results; then nothing may be left
+KEPT_SECONDS = 60  # the web UI's limit for uploads and results; then nothing may be left
 
 
 def main(minutes: float) -> None:
@@ -27,7 +27,7 @@ def main(minutes: float) -> None:
 
 
 def measure(app: str, seconds: float) -> report.Column:
-    """Serve an app, send it traffic for some seconds, and look at what is left."""
+    """Serve an app, send it traffic for some seconds, and measure what is left."""
     with tempfile.TemporaryDirectory(prefix="benchmark_") as name:
         with served(app, Path(name), KEPT_SECONDS) as running:
             with Watch(running) as watch:
@@ -38,7 +38,7 @@ def measure(app: str, seconds: float) -> report.Column:
 
 
 def traffic(app: str, address: str, seconds: float) -> Tally:
-    """Send traffic from all clients at once. Returns their tallies, added up."""
+    """Send traffic from all clients at once; return the sum of their tallies."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([clients.__name__])  # or each client would import Gradio's client again
     until = time.time() + seconds
@@ -48,7 +48,7 @@ def traffic(app: str, address: str, seconds: float) -> Tally:
 
 
 def files_left(running: Served) -> list[Path]:
-    """Return the temporary files that are still there when twice the time has passed for which they may be kept."""
+    """Return the temporary files that remain after twice their time limit."""
     deadline = time.monotonic() + 2 * KEPT_SECONDS
     while (left := running.files()) and time.monotonic() < deadline:
         time.sleep(1)

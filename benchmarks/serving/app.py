@@ -1,4 +1,4 @@
-"""One app as a process on loopback, on two cores, with a limit of memory for each of its processes."""
+"""An app as a process on loopback, on two cores, with a memory limit for each of its processes."""
 
 import datetime as dt
 import os
@@ -25,7 +25,7 @@ SECONDS_TO_STOP = 60
 
 @dataclass(frozen=True)
 class Served:
-    """A running app. `temporary`: the folder that its TMPDIR names. `log`: what it printed."""
+    """A running app. `temporary`: its TMPDIR. `log`: its output."""
 
     process: psutil.Process
     address: str
@@ -42,19 +42,19 @@ class Served:
         return [path for path in self.temporary.rglob("*") if path.is_file()]
 
     def memory(self) -> int:
-        """Return the resident bytes of all its processes; pages that two of them share count twice."""
+        """Return the resident bytes of all its processes; shared pages count for each."""
         total = 0
         for process in (self.process, *self.process.children(recursive=True)):
             try:
                 total += process.memory_info().rss
-            except psutil.NoSuchProcess:  # a worker was replaced just now
+            except psutil.NoSuchProcess:  # a worker was replaced
                 continue
         return total
 
 
 @contextmanager
 def served(app: str, folder: Path, kept_seconds: int) -> Iterator[Served]:
-    """Run an app that keeps its files in `folder`; it is stopped as a host stops it."""
+    """Run an app with its files in `folder`, and stop it as a host does."""
     temporary = folder / "temporary"
     temporary.mkdir()
     with nasa.serving(dt.datetime.now(dt.UTC).date()) as interface, (folder / "log").open("wb") as log:
@@ -83,21 +83,21 @@ def served(app: str, folder: Path, kept_seconds: int) -> Iterator[Served]:
 
 
 def limit(process: int) -> None:
-    """Hold a process that starts, and all that it will start, to two cores and 4 GB of data each."""
+    """Limit a starting process and its children to two cores and 4 GB of data each."""
     os.sched_setaffinity(process, sorted(os.sched_getaffinity(0))[:CORES])
     _, hard = resource.prlimit(process, resource.RLIMIT_DATA)
     resource.prlimit(process, resource.RLIMIT_DATA, (MEMORY, hard))
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
 def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None:
-    """Wait until /health answers. Raises RuntimeError if the program ends, or takes too long."""
+    """Wait until /health answers. Raises RuntimeError if the program ends or takes too long."""
     deadline = time.monotonic() + SECONDS_TO_START
     while program.poll() is None and time.monotonic() < deadline:
         try:

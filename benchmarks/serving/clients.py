@@ -1,4 +1,4 @@
-"""One client: a process with its own loopback address that is honest or hostile until a given time."""
+"""A client process with its own loopback address, honest or hostile, until a given time."""
 
 import os
 import random
@@ -18,14 +18,14 @@ from gradio_client.utils import QueueError
 
 from benchmarks.serving import hostile, pictures
 
-PAUSE = (1.0, 6.0)  # seconds that an honest visitor looks at what came
+PAUSE = (1.0, 6.0)  # seconds that an honest visitor looks at a result
 PATIENCE = 120.0  # seconds
 SAYS_NO = {413, 429, 503}  # statuses that refuse a request, with a sentence as the body
 
 
 @dataclass
 class Tally:
-    """Outcomes: jobs of honest clients done, refused with a sentence or failed; attacks by name; what failures said."""
+    """Outcomes of honest jobs (done, refused with a sentence, failed), attacks by name, and messages of failures."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     attacks: Counter[str] = field(default_factory=Counter)
@@ -36,8 +36,8 @@ class Tally:
 
 
 def run(number: int, is_hostile: bool, app: str, address: str, until: float) -> Tally:
-    """Be one client until a time of the clock. Never raises."""
-    os.nice(10)  # the app's cores are this machine's only ones, perhaps
+    """Run one client until the given time. Never raises."""
+    os.nice(10)  # the app may have the machine's only cores
     own = (f"127.0.1.{number + 1}", 0)
     socket.create_connection = partial(socket.create_connection, source_address=own)
     random.seed(number)
@@ -70,22 +70,22 @@ def _visit(visitor: "Visitor", until: float, tally: Tally) -> None:
 
 
 def outcome_of(habit: Callable[[], object]) -> tuple[str, str]:
-    """Do what an honest visitor does; return how it ended, and what was said."""
+    """Act as an honest visitor once; return the outcome and the message."""
     try:
         habit()
     except (AppError, QueueError) as refusal:
-        said = str(refusal)
-        return ("refused" if said else "failed"), said[:120]
+        message = str(refusal)
+        return ("refused" if message else "failed"), message[:120]
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         return ("refused" if status in SAYS_NO else "failed"), f"status {status}"
-    except Exception as error:  # whatever it is, it is a result of the measurement
+    except Exception as error:  # any error is a result of the measurement
         return "failed", f"{type(error).__name__}: {error}"[:120]
     return "done", ""
 
 
 class Visitor:
-    """An honest visitor's habits: looks at the page, asks /health, has photos doubled or asks for today's picture."""
+    """An honest visitor, who loads the page and /health, doubles photos or asks for today's picture."""
 
     def __init__(self, app: str, address: str, folder: Path) -> None:
         self._address, self._folder = address, folder
@@ -99,11 +99,11 @@ class Visitor:
             httpx.get(self._address + path, timeout=PATIENCE).raise_for_status()
 
     def health(self) -> None:
-        """Ask whether the app is well."""
+        """Request /health."""
         httpx.get(f"{self._address}/health", timeout=PATIENCE).raise_for_status()
 
     def double(self) -> None:
-        """Have a small photo doubled, in one of several formats."""
+        """Double a small photo in one of several formats."""
         suffix = random.choice(list(pictures.FORMATS))
         photo = self._folder / f"photo.{suffix}"
         photo.write_bytes(pictures.photo(suffix))
@@ -111,7 +111,7 @@ class Visitor:
         Path(doubled).unlink()
 
     def today(self) -> None:
-        """Ask for today's picture."""
+        """Request today's picture."""
         if not self._connected().predict(api_name="/today")["file"]:
             raise ValueError("there is no picture")
 

@@ -1,4 +1,4 @@
-"""Attacks, each bounded in bytes and time. None expects an answer; the app has to stay as it was."""
+"""Attacks, each bounded in bytes and time. None expects an answer; the app must be unaffected."""
 
 import json
 import random
@@ -47,7 +47,7 @@ PATHS = (
 
 @dataclass(frozen=True)
 class Target:
-    """An app, its address, and the time of the clock at which everybody stops."""
+    """The attacked app, its address, and the time at which all clients stop."""
 
     app: str
     address: str
@@ -55,7 +55,7 @@ class Target:
 
     @property
     def deadline(self) -> float:
-        """The time of the clock at which an attack that begins now ends."""
+        """Return the end time of an attack that begins now."""
         return min(self.until, time.time() + MOST_SECONDS)
 
     def connect(self) -> socket.socket:
@@ -64,30 +64,30 @@ class Target:
         return socket.create_connection((parts.hostname or "", parts.port), timeout=5)
 
     def post(self, path: str, **content: object) -> httpx.Response:
-        """Send a request to a route of Gradio's."""
+        """Send a request to a Gradio route."""
         return httpx.post(self.address + API + path, timeout=MOST_SECONDS, **content)  # type: ignore[arg-type]
 
 
 def large_json(target: Target) -> None:
-    """Send a body of JSON that does not end before MOST_BYTES."""
+    """Send a JSON body of at least MOST_BYTES."""
     target.post("/queue/join", content=_blocks(b'{"data":["'), headers={"Content-Type": "application/json"})
 
 
 def large_field(target: Target) -> None:
-    """Send a form field, which is no file, of MOST_BYTES."""
+    """Send a form field that is not a file, of MOST_BYTES."""
     start = b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\n'
     target.post("/upload", content=_blocks(start), headers={"Content-Type": "multipart/form-data; boundary=b"})
 
 
 def refused_routes(target: Target) -> None:
-    """Ask for routes that no visitor needs."""
+    """Request routes that no visitor needs."""
     for route in REFUSED_ROUTES:
         httpx.get(target.address + API + route, timeout=MOST_SECONDS)
         target.post(route, json={"data": [None], "session_hash": "x", "fn_index": 0})
 
 
 def paths(target: Target) -> None:
-    """Name files of the server, and addresses, as an upload and as a file to send."""
+    """Request server files and foreign addresses, as uploads and as downloads."""
     for path in PATHS:
         with suppress(httpx.InvalidURL):
             httpx.get(f"{target.address}{API}/file={path}", timeout=MOST_SECONDS)
@@ -97,14 +97,14 @@ def paths(target: Target) -> None:
 
 
 def foreign_page(target: Target) -> None:
-    """Send what a web page of somebody else's would, by DNS rebinding or straight."""
+    """Send requests as a foreign web page would, by DNS rebinding or directly."""
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         target.post("/call/double", json={"data": [None]}, headers=headers)
         httpx.get(target.address, headers=headers, timeout=MOST_SECONDS)
 
 
 def many_joins(target: Target) -> None:
-    """Ask for many jobs, and read the result of none."""
+    """Start many jobs without reading a result."""
     with httpx.Client(timeout=MOST_SECONDS) as client:
         for n in range(JOINS):
             body = {"data": [None], "fn_index": n % 20, "session_hash": f"s{random.random()}"}
@@ -114,19 +114,19 @@ def many_joins(target: Target) -> None:
 
 
 def one_file_many_times(target: Target) -> None:
-    """Name one upload 5,000 times in one job."""
+    """Reference one upload 5,000 times in one job."""
     file = _uploaded(target, "photo.png", pictures.photo("png"))
     target.post("/call/v2/double", json={"file": [file] * 5_000})
 
 
 def slow_bodies(target: Target) -> None:
-    """Send headers, or a body, a byte a second, over many connections."""
+    """Send headers or a body at one byte per second, over many connections."""
     head = f"POST {API}/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-    begun = [f"{head}Content-Length: 1000000\r\n\r\n".encode(), head.encode()]
+    requests = [f"{head}Content-Length: 1000000\r\n\r\n".encode(), head.encode()]
     with ExitStack() as stack:
         connections = [stack.enter_context(target.connect()) for _ in range(SOCKETS)]
         for n, connection in enumerate(connections):
-            connection.sendall(begun[n % 2])
+            connection.sendall(requests[n % 2])
         while time.time() < target.deadline:
             for connection in connections:
                 connection.sendall(b"x")
@@ -134,7 +134,7 @@ def slow_bodies(target: Target) -> None:
 
 
 def idle_connections(target: Target) -> None:
-    """Open connections and say nothing."""
+    """Open connections without sending anything."""
     with ExitStack() as stack:
         for _ in range(2 * SOCKETS):
             stack.enter_context(target.connect())
@@ -142,18 +142,18 @@ def idle_connections(target: Target) -> None:
 
 
 def hostile_picture(target: Target) -> None:
-    """Have a picture doubled that costs more than it weighs, and read the answer."""
+    """Double a picture that is far larger than its file, and read the answer."""
     name, content = random.choice(list(pictures.hostile().items()))
     _double(target, name, content, read=True)
 
 
 def left_job(target: Target) -> None:
-    """Have a picture doubled, and leave before it is done."""
+    """Start doubling a picture, and disconnect before the end."""
     _double(target, "photo.png", pictures.photo("png"), read=False)
 
 
 def aborted_upload(target: Target) -> None:
-    """Begin an upload of 10 MB, and cut the connection in the middle of it."""
+    """Start an upload of 10 MB, and disconnect in the middle."""
     start = b'--b\r\nContent-Disposition: form-data; name="files"; filename="cut.jpg"\r\n\r\n'
     head = f"POST {API}/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     with target.connect() as connection:
@@ -179,14 +179,14 @@ ATTACKS: list[Callable[[Target], None]] = [
 
 
 def _blocks(start: bytes) -> Iterator[bytes]:
-    """A body of MOST_BYTES, without its length."""
+    """Yield a body of MOST_BYTES without a length."""
     yield start
     for _ in range(MOST_BYTES // len(BLOCK)):
         yield BLOCK
 
 
 def _uploaded(target: Target, name: str, content: bytes) -> dict[str, object]:
-    """Upload a file; return how a job names it."""
+    """Upload a file; return its name for a job."""
     answer = target.post("/upload", files={"files": (name, content)})
     answer.raise_for_status()
     return {"path": json.loads(answer.text)[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}

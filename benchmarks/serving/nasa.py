@@ -1,4 +1,4 @@
-"""A stand-in for NASA's interface: every day has the same picture."""
+"""A fake of NASA's API with the same picture for every day."""
 
 import datetime as dt
 import json
@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(today: dt.date) -> Iterator[str]:
-    """Serve on loopback; gives the interface's address."""
+    """Serve on loopback; yield the API's address."""
     handler = type("Handler", (_Handler,), {"today": today})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Small photos in several formats, and small files that cost more than they weigh."""
+"""Small photos in several formats, and small files of large pictures."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @cache
 def photo(suffix: str) -> bytes:
-    """Return a photo of 120x80 pixels as a file."""
+    """Return a photo of 120x80 pixels as file content."""
     with Image.open(PHOTO) as image:
         return _saved(image.resize(SIDE), FORMATS[suffix])
 

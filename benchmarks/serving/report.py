@@ -1,4 +1,4 @@
-"""The table of a run: a row for each figure, a column for each app."""
+"""The table of a load test: a row for each figure, a column for each app."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ Column = dict[str, str]
 
 
 def column(watch: Watch, tally: Tally, survived: bool, left: list[Path], after: list[Path], log: int) -> Column:
-    """Format the figures of one app. `left`: files before it was stopped. `after`: files after. `log`: bytes."""
+    """Format the figures of one app. left: files before it stopped. after: files after. log: bytes."""
     jobs = tally.outcomes
     failures = "; ".join(f"{count} x {why}" for why, count in tally.failures.most_common(3))
     return {
@@ -31,7 +31,7 @@ def column(watch: Watch, tally: Tally, survived: bool, left: list[Path], after: 
 
 
 def table(columns: Mapping[str, Column]) -> str:
-    """Return the columns as a table in Markdown."""
+    """Format the columns as a Markdown table."""
     lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     rows = next(iter(columns.values()))
     lines += [f"| {name} | {' | '.join(one[name] for one in columns.values())} |" for name in rows]
@@ -43,7 +43,7 @@ def _waits(waits: list[float]) -> str:
 
 
 def _growth(memory: list[tuple[float, int]]) -> str:
-    """Compare the mean of the last third of the time with that of the second."""
+    """Compare the mean over the last third of the time with that over the second."""
     end = memory[-1][0]
     second, last = (
         float(np.mean([size for at, size in memory if first <= at / end <= first + 1 / 3])) for first in (1 / 3, 2 / 3)

@@ -1,4 +1,4 @@
-"""Watch an app under load: the latency of /health, and the memory of its processes."""
+"""Monitoring of an app under load: latency of /health, and memory of its processes."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ SECONDS_BETWEEN = 0.5
 
 
 class Watch:
-    """A context in which the app is watched. waits: seconds until /health answered. memory: (time, bytes)."""
+    """Context that monitors the app. waits: seconds until /health answered. memory: (time, bytes)."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
@@ -48,6 +48,6 @@ class Watch:
 
     def _weigh(self) -> None:
         started = time.monotonic()
-        with suppress(psutil.NoSuchProcess):  # the app has ended; the report says so
+        with suppress(psutil.NoSuchProcess):  # the app has ended, which the report shows
             while not self._over.wait(SECONDS_BETWEEN) and self._served.alive:
                 self.memory.append((time.monotonic() - started, self._served.memory()))

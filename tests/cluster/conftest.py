@@ -1,4 +1,4 @@
-"""A bucket for shared storage, on an S3 server on the loopback."""
+"""Fixture of a bucket for shared storage, on a local S3 server."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -10,7 +10,7 @@ from moto.server import ThreadedMotoServer
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of an empty bucket, which this process and those that it starts can reach."""
+    """Yield the address of an empty bucket that this process and its children can reach."""
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

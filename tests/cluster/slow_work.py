@@ -1,4 +1,4 @@
-"""The stages' tasks, slowed down so that a node can be killed in the middle of one. Nodes import this module."""
+"""The stages' tasks, slowed down so that a node can be killed during one. Nodes import this module."""
 
 import time
 from typing import Any
@@ -16,7 +16,7 @@ from training_pipeline.train import Run
 
 
 def make_part(config: FeatureConfig, place: str, seconds: float) -> None:
-    """Features, with a rest before each record of a shard."""
+    """Run the feature pipeline with a pause before each record of a shard."""
     write = shards.write_text
 
     def write_late(*arguments: Any) -> None:
@@ -29,7 +29,7 @@ def make_part(config: FeatureConfig, place: str, seconds: float) -> None:
 
 
 def train_in(config: TrainingConfig, place: str, seconds: float) -> None:
-    """Training, with a rest before each step, and a checkpoint after each second one."""
+    """Run the training with a pause before each step and a checkpoint after every second one."""
     advance = Run.advance
 
     def advance_late(run: Run, *batch: torch.Tensor) -> None:

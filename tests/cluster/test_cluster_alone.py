@@ -1,4 +1,4 @@
-"""A Ray cluster that is started here is this machine's alone."""
+"""Access to a Ray cluster started here: from this machine only."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Names in the storage that others chose: nothing is read or written outside of the folder that was meant."""
+"""Untrusted names in the storage: nothing is read or written outside the intended folder."""
 
 import os
 import shutil
@@ -29,19 +29,19 @@ names = st.builds("/".join, st.lists(parts, min_size=1, max_size=6))
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_a_name_that_may_lie_outside_is_none(name: str) -> None:
+def test_a_name_that_could_leave_its_folder_is_refused(name: str) -> None:
     assert not is_inside(name)
-    with pytest.raises(StorageError, match="is no name in the storage"):
+    with pytest.raises(StorageError, match="is not a storage name"):
         storage.checked(name)
 
 
 @pytest.mark.parametrize("name", ["a", "shards/train_0/train_0-00000.tar", "a b/..c/d..", "...", "~", "é", "runs/a:b"])
-def test_other_names_are_names(name: str) -> None:
+def test_other_names_are_accepted(name: str) -> None:
     assert storage.checked(name) == name
 
 
 @given(name=names)
-def test_what_is_a_name_stays_in_the_folder(name: str) -> None:
+def test_an_accepted_name_stays_in_the_folder(name: str) -> None:
     if is_inside(name):
         assert os.path.normpath(f"/folder/{name}") == str(Path("/folder", name)) == f"/folder/{name}"
 
@@ -52,7 +52,7 @@ def tree(folder: Path) -> set[str]:
 
 @pytest.fixture
 def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder in which a node works, three folders deep, so that some `..` stay within the test's."""
+    """Make a node's working folder, three folders deep, so that some `..` stay within the test's folder."""
     here = tmp_path / "1" / "2" / "3"
     here.mkdir(parents=True)
     monkeypatch.chdir(here)
@@ -69,7 +69,7 @@ def test_no_key_of_a_bucket_is_written_outside(name: str, bucket: str, fetched: 
     key = f"{prefix}/shards/train_0/{name}"
     try:
         client.put_object(Bucket="storage", Key=key, Body=b"x")
-    except Exception:  # a name that the server or its client refuses
+    except Exception:  # the server or its client refuses the name
         return
     shared = storage.at(bucket)
     shutil.rmtree(fetched / "shards", ignore_errors=True)
@@ -105,7 +105,7 @@ def test_no_such_name_is_asked_for_or_given(shared: storage.Storage, tmp_path: P
         lambda: shared.remove(name),
         lambda: shared.sizes(name),
     ):
-        with pytest.raises(StorageError, match="is no name in the storage"):
+        with pytest.raises(StorageError, match="is not a storage name"):
             call()
     assert tree(tmp_path) == {"file"}
 
@@ -133,7 +133,7 @@ def test_links_in_a_shared_folder_are_refused(tmp_path: Path) -> None:
         lambda: shared.put(secret / "key", "folder/new"),
         lambda: shared.remove("folder/key"),
     ):
-        with pytest.raises(StorageError, match="is or passes a link"):
+        with pytest.raises(StorageError, match="is or passes through a link"):
             call()
     assert tree(tmp_path) == {"secret/key", "shared/shards/file", "shared/folder"}
 
@@ -150,5 +150,5 @@ def test_a_link_is_not_uploaded(shared: storage.Storage, fetched: Path, tmp_path
 def test_a_record_that_names_a_file_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     record = shards.ShardRecord.model_construct(file=name, bytes=0, sha256="0", samples=(), pictures=())
     (tmp_path / "0.json").write_text(record.model_dump_json())
-    with pytest.raises(FeatureError, match=r"file: .*no name of a file in the same folder"):
+    with pytest.raises(FeatureError, match=r"file: .*not a file name in the same folder"):
         shards.read_record(tmp_path / "0.json")

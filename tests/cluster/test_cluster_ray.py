@@ -1,4 +1,4 @@
-"""Tasks on a real Ray cluster of several node processes, with storage on S3: the same bytes as without Ray."""
+"""Tasks on a real Ray cluster of several nodes, with storage on S3: the same bytes as without Ray."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -35,14 +35,14 @@ SOON = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "heal
 
 @pytest.fixture
 def images() -> Iterator[str]:
-    """The address of a tiny copy of Open Images."""
+    """Yield the address of a tiny copy of Open Images."""
     with open_images((*PARTS, "validation")) as address:
         yield address
 
 
 @pytest.fixture
 def cluster(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A cluster whose head computes nothing; it ends with the test."""
+    """Start a cluster whose head runs no tasks."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # nodes find slow_work
     made = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000, "_system_config": SOON}
@@ -66,7 +66,7 @@ def config(images: str, engine: Engine, parts: tuple[str, ...] = PARTS, **change
 
 
 def files(place: str, tmp_path: Path) -> dict[str, bytes]:
-    """What the ensemble consists of in the storage, but for times and for what tells of them."""
+    """Return the tars and the weights in the storage, by name."""
     shared, found = storage.at(place), {}
     for folder in ("shards", "runs", "ensembles"):
         for name in shared.sizes(folder):
@@ -112,7 +112,7 @@ def test_nodes_killed_in_the_middle_change_nothing(cluster: Cluster, bucket: str
 
 
 def run_killed(cluster: Cluster, engine: Engine, work: Callable[[], None], folder: str, first: str) -> None:
-    """Do work on a node that is killed when the first result is in the storage, and then on another."""
+    """Run work on a node that is killed when the first result is in the storage, then on another."""
     node = add_node(cluster)
     with ThreadPoolExecutor(1) as thread:
         failed = thread.submit(engine.run, [Task("task", "work", work)])
@@ -147,5 +147,5 @@ def test_trials_of_one_study_are_trained_on_the_cluster(
     assert Engine().run(features.tasks(parts, bucket)) == {}
     first = replace(config(images, engine).first, shards=(build.SHARDS / "train_0",), out=Path("search"))
     tune.run(TuningConfig(first, trials=2, workers=2, engine=engine))
-    assert len(tune.open_study(first).get_trials(states=tune.FINISHED)) >= 2  # one may be under way when two are done
+    assert len(tune.open_study(first).get_trials(states=tune.FINISHED)) >= 2  # one may be running when two are finished
     assert artifact.WEIGHTS in storage.at(bucket).sizes("search/trial-0001")

@@ -1,4 +1,4 @@
-"""Shared storage, and the folder that is mirrored to it."""
+"""Shared storage, and the mirroring of a folder to it."""
 
 import errno
 import os
@@ -87,7 +87,7 @@ def test_a_shard_leaves_its_length_here_and_its_bytes_there(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for tar in (Path("out/0.tar"), Path("out/1.tar")):  # the second round finds the first shard in the storage
+    for tar in (Path("out/0.tar"), Path("out/1.tar")):  # the second round starts with the first shard in the storage
         with Uploader(storage.at(place), Path("out"), kept=lambda name: not name.endswith(".tar")):
             write(tar, "x" * 100_000)
             write(tar.with_suffix(".json"), "record")

@@ -1,4 +1,4 @@
-"""The Hub's stand-in for this stage's tests."""
+"""Fixture of the local Hub for this stage's tests."""
 
 from hub_server import hub
 

@@ -1,4 +1,4 @@
-"""A folder of tile shards, of generated pictures, for the tests of this stage."""
+"""Folders of tile shards from generated pictures."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from upscaler import bicubic
 
 
 def write_tiles(folder: Path, first: int = 0, pictures: int = 2) -> Path:
-    """Write one tile of each of some pictures, numbered from `first`."""
+    """Write one tile for each of some pictures, numbered from `first`."""
     with shards.writing(shards.shard_path(folder, 0)) as writer:
         for n in range(first, first + pictures):
             large = photo_like(256, 256, seed=n)

@@ -1,4 +1,4 @@
-"""Several networks made into one model: what comes out, and what is refused."""
+"""Combination of networks into one model."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_the_graph_gives_the_mean_of_its_members_computed_plainly(runs: tuple[Pa
 
 
 def plainly_doubled(model: Artifact, picture: Pixels) -> NDArray[np.float64]:
-    """One network in float64, by its definition: HWC uint8 -> (2H)(2W)C, not clipped."""
+    """Compute one network in float64 by its definition: HWC uint8 -> (2H)(2W)C, not clipped."""
     weights, radius = model.weights(), model.config.architecture.radius
     extended = np.pad(picture / 255, ((radius, radius), (radius, radius), (0, 0)), mode="reflect").transpose(2, 0, 1)
     last = sum(1 for _ in model.config.architecture.layers) - 1
@@ -63,7 +63,7 @@ def plainly_doubled(model: Artifact, picture: Pixels) -> NDArray[np.float64]:
 
 
 def convolved(planes: NDArray[np.float64], kernel: NDArray[np.float32]) -> NDArray[np.float64]:
-    """IHW and OIkk -> O(H - k + 1)(W - k + 1)."""
+    """Convolve IHW with OIkk to O(H - k + 1)(W - k + 1)."""
     views = sliding_window_view(planes, kernel.shape[2:], axis=(1, 2))
     return np.einsum("ihwyx,oiyx->ohw", views, kernel.astype(np.float64))
 
@@ -75,7 +75,7 @@ def test_a_mirrored_model_gives_the_mean_over_the_picture_and_its_mirror_image(
     picture = photo_like(20, 30)
     plain = combine.run(CombineConfig(runs, tmp_path / "plain", how))
     mirrored = combine.run(CombineConfig(runs, tmp_path / "mirrored", how, mirrored=True))
-    deep = picture.astype(np.uint16) * np.uint16(257)  # at 8 bits the rounding of both halves would show
+    deep = picture.astype(np.uint16) * np.uint16(257)  # at 8 bits, the rounding of both halves would show
     alone, image = Upscaler(plain).upscale(deep), Upscaler(plain).upscale(deep[:, ::-1])[:, ::-1]
     inside = (alone % 65535 > 0) & (image % 65535 > 0)
     difference = Upscaler(mirrored).upscale(deep) - (alone.astype(float) + image) / 2
@@ -99,14 +99,14 @@ def test_the_mean_of_equal_networks_is_the_network(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, weights[key])
 
 
-def test_what_the_runs_began_as_may_have_a_share_in_the_mean_of_weights(runs: tuple[Path, ...], tmp_path: Path) -> None:
+def test_the_warm_start_may_be_averaged_with_its_runs(runs: tuple[Path, ...], tmp_path: Path) -> None:
     mean = combine.run(CombineConfig(runs, tmp_path / "mean", "weights"))
     tuned = write_run(tmp_path / "tuned", 7, ancestor=mean.config.sha256[artifact.WEIGHTS])
     both = combine.run(CombineConfig((mean.folder, tuned), tmp_path / "both", "weights"))
     assert [member.name for member in both.config.members] == ["tuned"]
     for key, array in both.weights().items():
         np.testing.assert_allclose(array, (mean.weights()[key] + artifact.read(tuned).weights()[key]) / 2, atol=1e-6)
-    with pytest.raises(EnsembleError, match="is an ensemble itself"):
+    with pytest.raises(EnsembleError, match="is itself an ensemble"):
         combine.run(CombineConfig((mean.folder, tuned), tmp_path / "outputs", "outputs"))
 
 
@@ -133,7 +133,7 @@ def test_networks_of_different_sizes_are_refused(tmp_path: Path) -> None:
         combine.run(CombineConfig(runs, tmp_path / "v1", "outputs"))
 
 
-def test_the_mean_of_weights_may_be_mirrored_later_and_is_told_of_as_before(tmp_path: Path) -> None:
+def test_averaged_weights_can_be_mirrored_later_with_the_same_card(tmp_path: Path) -> None:
     start = write_run(tmp_path / "beginning", 9)
     ancestor = artifact.read(start).config.sha256[artifact.WEIGHTS]
     runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n in range(2))
@@ -147,7 +147,7 @@ def test_the_mean_of_weights_may_be_mirrored_later_and_is_told_of_as_before(tmp_
 
 def test_an_ensemble_of_ensembles_is_refused(tmp_path: Path) -> None:
     ensemble = write_tiny_model(tmp_path / "e", networks=2)
-    with pytest.raises(EnsembleError, match="is an ensemble itself"):
+    with pytest.raises(EnsembleError, match="is itself an ensemble"):
         combine.run(CombineConfig((ensemble,), tmp_path / "v1", "outputs"))
 
 
@@ -162,7 +162,7 @@ def test_sixteen_members_run_side_by_side(tmp_path: Path) -> None:
     ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "outputs"))
     picture = photo_like(20, 30)
     alone = np.stack([Upscaler(artifact.read(run)).upscale(picture) for run in runs[:2]])
-    inside = ((alone > 0) & (alone < 255)).all(axis=0)  # the mean of what is clipped is not the clipped mean
+    inside = ((alone > 0) & (alone < 255)).all(axis=0)  # the mean of clipped values is not the clipped mean
     difference = Upscaler(ensemble).upscale(picture) - alone.mean(axis=0)
     assert ensemble.config.networks == 16
     assert inside.mean() > 0.5
@@ -187,14 +187,14 @@ def test_a_run_given_twice_or_as_the_target_is_refused(runs: tuple[Path, ...], t
     assert (runs[1] / "config.json").read_bytes() == before
 
 
-def test_a_model_for_jpegs_is_put_inside_and_the_card_tells_of_it(runs: tuple[Path, ...], tmp_path: Path) -> None:
+def test_a_jpeg_network_goes_inside_and_into_the_card(runs: tuple[Path, ...], tmp_path: Path) -> None:
     *clean, jpeg_model = runs
     ensemble = combine.run(CombineConfig(tuple(clean), tmp_path / "v1", "weights", jpeg_model=jpeg_model))
     assert ensemble.jpeg_model
     assert ensemble.jpeg_model.weights_file.read_bytes() == (jpeg_model / "model.safetensors").read_bytes()
-    told = (tmp_path / "v1/README.md").read_text().partition("lossy WebPs, are doubled by another")[2]
-    assert "| run_2 | train_2 | 10 | 20 |" in told
-    assert "| run_1 |" not in told
+    described = (tmp_path / "v1/README.md").read_text().partition("use a second network of the same size")[2]
+    assert "| run_2 | train_2 | 10 | 20 |" in described
+    assert "| run_1 |" not in described
 
 
 def test_a_model_for_jpegs_of_another_size_is_refused(runs: tuple[Path, ...], tmp_path: Path) -> None:
@@ -206,22 +206,22 @@ def test_a_model_for_jpegs_of_another_size_is_refused(runs: tuple[Path, ...], tm
 
 def test_a_model_for_jpegs_as_the_target_is_refused_and_kept(runs: tuple[Path, ...], tmp_path: Path) -> None:
     before = (runs[2] / "config.json").read_bytes()
-    with pytest.raises(EnsembleError, match="is the model for JPEGs, which would be overwritten"):
+    with pytest.raises(EnsembleError, match="is the JPEG network, which would be overwritten"):
         combine.run(CombineConfig(runs[:2], runs[2], "outputs", jpeg_model=runs[2]))
     assert (runs[2] / "config.json").read_bytes() == before
 
 
-def test_the_card_tells_of_the_common_beginning(tmp_path: Path) -> None:
+def test_the_card_shows_the_common_warm_start(tmp_path: Path) -> None:
     start = write_run(tmp_path / "beginning", 9)
     ancestor = artifact.read(start).config.sha256[artifact.WEIGHTS]
     runs = tuple(write_run(tmp_path / f"{n}", n, ancestor) for n in range(2))
     (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
     ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "weights"))
     assert [member["name"] for member in ensemble.metrics["beginning"]] == ["beginning"]
-    assert "| beginning (all began with it) | train_9 | 10 | 20 |" in (tmp_path / "v1/README.md").read_text()
+    assert "| beginning (warm start of all) | train_9 | 10 | 20 |" in (tmp_path / "v1/README.md").read_text()
 
 
-def test_a_beginning_that_has_changed_since_is_not_told_of(tmp_path: Path) -> None:
+def test_the_card_omits_a_warm_start_that_has_changed(tmp_path: Path) -> None:
     start = write_run(tmp_path / "beginning", 9)
     runs = tuple(write_run(tmp_path / f"{n}", n, "a" * 64) for n in range(2))
     (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))

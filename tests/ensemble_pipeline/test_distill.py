@@ -1,4 +1,4 @@
-"""A network that learns what an ensemble gives: whose output it comes to, and what a second call does."""
+"""Distillation: the student's output, and resuming."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def one_thread() -> None:
 
 
 def write_shifting(folder: Path, seed: int, by: float) -> Artifact:
-    """A network that makes everything brighter or darker, which no network learns from the true pictures."""
+    """Write a network that shifts the brightness, which no network learns from ground truth."""
     architecture = Architecture(width=4, depth=1)
     weights = random_weights(architecture, 1, seed)
     weights["networks.0.layers.2.bias"][:] = by
@@ -58,7 +58,7 @@ def distilled(members: list[Artifact], wanted: Distillation | None, out: Path) -
 
 
 def brightening(model: Artifact) -> float:
-    """By how much a model makes a picture brighter than interpolation does, in [0, 1]."""
+    """Return how much brighter than interpolation a model's output is, in [0, 1]."""
     picture = photo_like(48, 48, seed=5) // 2 + 70
     return float(np.mean(Upscaler(model).upscale(picture).astype(float) - bicubic.double(picture))) / 255
 
@@ -73,7 +73,7 @@ def test_the_teacher_gives_the_mean_of_its_members(members: list[Artifact]) -> N
 
 
 class Enlarging(distill.Teacher):
-    """Repeats every pixel, and keeps what it was shown."""
+    """A teacher that repeats every pixel and records its inputs."""
 
     def __init__(self) -> None:
         super().__init__(())
@@ -88,32 +88,31 @@ def batch(picture: Pixels) -> Tensor:
     return torch.tensor(picture).permute(2, 0, 1)[None]
 
 
-def test_the_teacher_sees_clean_crops_from_all_eight_sides_and_the_student_damaged_ones_from_one(
+def test_the_teacher_gets_clean_crops_in_all_orientations_and_the_student_degraded_ones_in_one(
     wanted: Distillation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = train.TrainingConfig(wanted.shards, wanted.validation, tmp_path / "run", size="4x1", steps=8, threads=1)
     teacher, large, clean = Enlarging(), batch(photo_like(48, 48)), batch(bicubic.halve(photo_like(48, 48)))
-    small = clean // 16 * 16  # fewer colours
-    taught: list[tuple[Tensor, Tensor]] = []
-    monkeypatch.setattr(train.Run, "advance", lambda _, small, large: taught.append((small, large)))
+    degraded = clean // 16 * 16  # fewer colours
+    steps: list[tuple[Tensor, Tensor]] = []
+    monkeypatch.setattr(train.Run, "advance", lambda _, lr_crops, hr_crops: steps.append((lr_crops, hr_crops)))
     run = distill.DistillationRun(teacher, config, data.read(config), None)
     for run.step in range(8):
-        run.advance(small, large)
-    assert all(torch.equal(seen, small) for seen, _ in taught)
-    for _, made in taught:
-        assert torch.allclose(made[..., 4:-4, 4:-4], F.interpolate(clean.float(), scale_factor=2)[..., 4:-4, 4:-4])
+        run.advance(degraded, large)
+    assert all(torch.equal(x, degraded) for x, _ in steps)
+    for _, target in steps:
+        assert torch.allclose(target[..., 4:-4, 4:-4], F.interpolate(clean.float(), scale_factor=2)[..., 4:-4, 4:-4])
     assert len({shown.numpy().tobytes() for shown in teacher.shown}) == 8
 
 
 def test_a_crop_of_a_clean_tile_is_left_as_it_is(wanted: Distillation) -> None:
-    small, large = data.Batches(data.entries(wanted.shards), size=8, crop=48, seed=0)[0]
-    assert (distill.undamaged(small, large).int() - small.int()).abs().max() <= 1  # rounded from another side
+    lr, hr = data.Batches(data.entries(wanted.shards), size=8, crop=48, seed=0)[0]
+    difference = distill.without_degradation(lr, hr).int() - lr.int()
+    assert difference.abs().max() <= 1  # rounding depends on the orientation
 
 
 @pytest.mark.slow
-def test_the_student_comes_to_what_the_ensemble_gives(
-    members: list[Artifact], wanted: Distillation, tmp_path: Path
-) -> None:
+def test_the_student_converges_to_the_ensemble(members: list[Artifact], wanted: Distillation, tmp_path: Path) -> None:
     student = distilled(members, wanted, tmp_path / "v1")
     assert brightening(student) < -0.01
     assert (student.config.combination, student.config.networks) == ("distilled", 1)
@@ -123,7 +122,7 @@ def test_the_student_comes_to_what_the_ensemble_gives(
 
 
 @pytest.mark.slow
-def test_a_finished_distillation_is_not_done_again_but_for_other_members(
+def test_a_finished_distillation_is_repeated_only_for_other_members(
     members: list[Artifact], wanted: Distillation, tmp_path: Path
 ) -> None:
     wanted = replace(wanted, steps=2)
@@ -131,14 +130,12 @@ def test_a_finished_distillation_is_not_done_again_but_for_other_members(
     logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")}
     assert distilled(members, wanted, tmp_path / "v1").weights_file.read_bytes() == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")} == logs
-    other = distilled(members[:1], wanted, tmp_path / "v1")  # which pulls the other way
+    other = distilled(members[:1], wanted, tmp_path / "v1")  # it shifts the other way
     assert other.weights_file.read_bytes() != first
 
 
 @pytest.mark.slow
-def test_the_mean_of_several_networks_weights_may_be_the_teacher(
-    members: list[Artifact], wanted: Distillation, tmp_path: Path
-) -> None:
+def test_averaged_weights_can_be_the_teacher(members: list[Artifact], wanted: Distillation, tmp_path: Path) -> None:
     mean = artifact.write(tmp_path / "mean", *averaging.averaged(members, "weights"), {}, "")
     student = distilled([mean], replace(wanted, steps=2), tmp_path / "v1")
     assert [member.name for member in student.config.members] == ["run_0", "run_1"]
@@ -147,11 +144,11 @@ def test_the_mean_of_several_networks_weights_may_be_the_teacher(
 def test_pictures_of_the_validation_set_are_not_learned_from(
     members: list[Artifact], wanted: Distillation, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingError, match="are in the training and in the validation set"):
+    with pytest.raises(TrainingError, match="are in both the training and the validation set"):
         distilled(members, replace(wanted, validation=wanted.shards), tmp_path / "v1")
     assert not (tmp_path / "v1" / "config.json").exists()
 
 
-def test_what_to_distill_into_must_be_said(members: list[Artifact], tmp_path: Path) -> None:
-    with pytest.raises(EnsembleError, match="needs --into"):
+def test_distillation_needs_its_options(members: list[Artifact], tmp_path: Path) -> None:
+    with pytest.raises(EnsembleError, match="distillation needs --into"):
         distilled(members, None, tmp_path / "v1")

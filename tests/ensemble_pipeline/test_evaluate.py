@@ -1,4 +1,4 @@
-"""Models tested on pictures and tiles: the scores, the table, what is kept beside the model, and what is refused."""
+"""Evaluation on pictures and tiles: scores, table, records and refusals."""
 
 import io
 import json
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cost that is not measured: each measurement starts a process."""
+    """Replace the measurement of cost, which starts processes."""
     monkeypatch.setattr(cost, "measure", lambda model, flips=False: Cost(2.0 if flips else 16.0, 10**8))
 
 
@@ -64,11 +64,11 @@ def tiles(tmp_path: Path) -> Path:
 def test_each_way_of_doubling_gets_its_own_mean(quick: None, pictures: Path, tmp_path: Path) -> None:
     model = artifact.read(write_tiny_model(tmp_path / "ensemble", networks=2))
     rows = evaluate.run(EvaluationConfig((str(model.folder),), pictures, "pictures", None))
-    names = ["bicubic", "member 0", "member 1", "ensemble", "ensemble, eight flips and turns"]
+    names = ["bicubic", "member 0", "member 1", "ensemble", "ensemble, self-ensemble"]
     assert [row.name for row in rows] == names
     pairs = list(testset.read(pictures, "pictures"))
     for row, double in [(rows[0], bicubic.double), (rows[3], Upscaler(model).upscale)]:
-        assert row.score == metrics.mean([metrics.score(double(pair.small), pair.large) for pair in pairs])
+        assert row.score == metrics.mean([metrics.score(double(pair.lr), pair.hr) for pair in pairs])
     assert len({row.score.psnr_y for row in rows}) == 5
 
 
@@ -76,13 +76,13 @@ def test_a_mirror_image_is_no_member(quick: None, pictures: Path, tiny_model: Pa
     plain = artifact.read(tiny_model)
     both = artifact.write(tmp_path / "both", *with_mirror_images(plain.config, plain.weights()), {}, "")
     rows = evaluate.run(EvaluationConfig((str(both.folder),), pictures, "pictures", None))
-    assert [row.name for row in rows] == ["bicubic", "both", "both, eight flips and turns"]
-    assert "over the picture and its mirror image" in (both.folder / "README.md").read_text()
+    assert [row.name for row in rows] == ["bicubic", "both", "both, self-ensemble"]
+    assert "averaged over the input and its mirror image" in (both.folder / "README.md").read_text()
 
 
 def test_an_odd_row_or_column_is_left_out(pictures: Path) -> None:
     pair = next(iter(testset.read(pictures, "pictures")))
-    assert (pair.small.shape, pair.large.shape) == ((30, 40, 3), (60, 80, 3))
+    assert (pair.lr.shape, pair.hr.shape) == ((30, 40, 3), (60, 80, 3))
 
 
 def test_the_table_goes_into_the_models_own_metrics_and_card(
@@ -90,7 +90,7 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
 ) -> None:
     weights = (tiny_model / "model.safetensors").read_bytes()
     evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None))
-    assert not (tiny_model / card.PICTURE).exists()  # whose pictures these are is not known
+    assert not (tiny_model / card.PICTURE).exists()  # the authors are unknown
     evaluate.run(EvaluationConfig((str(tiny_model),), tiles, "shards", None))
 
     model = artifact.read(tiny_model)
@@ -113,22 +113,22 @@ def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tm
     models = tuple(str(write_tiny_model(tmp_path / name, seed=n)) for n, name in enumerate(("mean", "distilled")))
     evaluate.run(EvaluationConfig(models, pictures, "pictures", tmp_path / "out"))
     kept = json.loads((tmp_path / "out/evaluation.json").read_text())
-    assert [row["name"] for row in kept["rows"]] == ["bicubic", "mean", "mean, eight flips and turns", "distilled"]
+    assert [row["name"] for row in kept["rows"]] == ["bicubic", "mean", "mean, self-ensemble", "distilled"]
     assert (tmp_path / "out/evaluation.md").read_text().count("\n") == 2 + 4
     with Image.open(tmp_path / "out" / card.PICTURE) as drawn:
         strip = np.asarray(drawn)
     pair = next(iter(testset.read(pictures, "pictures")))
-    assert strip.shape == (2 * 60, 4 * 60, 3)  # bicubic, both models, truth
-    np.testing.assert_array_equal(strip[:60, 180:], pair.large[:, 10:70])
+    assert strip.shape == (2 * 60, 4 * 60, 3)  # bicubic, both models, ground truth
+    np.testing.assert_array_equal(strip[:60, 180:], pair.hr[:, 10:70])
 
 
 def test_small_pictures_are_compressed_first_if_asked(quick: None, pictures: Path, tiny_model: Path) -> None:
     plain, pressed = testset.read(pictures, "pictures"), testset.read(pictures, "pictures", jpeg_quality=75)
     for clean, lossy in zip(plain, pressed, strict=True):
         file = io.BytesIO()
-        Image.fromarray(clean.small).save(file, "JPEG", quality=75)
-        np.testing.assert_array_equal(lossy.small, np.asarray(Image.open(file)))
-        np.testing.assert_array_equal(lossy.large, clean.large)
+        Image.fromarray(clean.lr).save(file, "JPEG", quality=75)
+        np.testing.assert_array_equal(lossy.lr, np.asarray(Image.open(file)))
+        np.testing.assert_array_equal(lossy.hr, clean.hr)
     evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None, jpeg_quality=75))
     assert artifact.read(tiny_model).metrics["tests"].keys() == {"photos, JPEG 75"}
 
@@ -151,7 +151,7 @@ def test_a_cost_is_measured_in_a_process_of_its_own(tiny_model: Path) -> None:
 def test_an_empty_test_set_is_refused(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "none").mkdir()
     for kind, error in (("pictures", EnsembleError), ("shards", FeatureError)):
-        with pytest.raises(error, match="none holds no"):
+        with pytest.raises(error, match="none has no"):
             evaluate.run(EvaluationConfig((str(tiny_model),), tmp_path / "none", kind, None))
 
 
@@ -197,7 +197,7 @@ def test_the_command_line(pictures: Path, tiny_model: Path, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures))
     assert done.returncode == 0, done.stderr
-    assert "| v1, eight flips and turns |" in done.stdout
+    assert "| v1, self-ensemble |" in done.stdout
     done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures), "--jpeg-quality", "0")
     assert "argument --jpeg-quality: '0' is not a whole number from 1 to 100" in done.stderr
     shutil.rmtree(tiny_model)

@@ -1,4 +1,4 @@
-"""Models published on a Hub on loopback by the real client, and what is refused; then nothing is there."""
+"""Publishing to a local Hub with the real client; a refused model leaves nothing there."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from ensemble_pipeline.publish import PublishConfig
 from upscaler.errors import DoubleResolutionError, ModelError
 from upscaler.model import artifact, find
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # raised by the client itself
 
 ROOT = Path(__file__).parents[2]
 REPO = "ada/doubler"
@@ -27,7 +27,7 @@ FILES = {"model.safetensors", "model.onnx", "config.json", "metrics.json", "READ
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client tries again and again; here without waiting in between."""
+    """Let the client retry without waiting."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
@@ -58,22 +58,40 @@ def test_a_second_version_is_one_more_commit(ready: tuple[Hub, str], tiny_model:
     assert b"36.0" in hub.model(REPO).files()["metrics.json"]
 
 
-def test_what_the_model_says_of_its_data_goes_with_it(ready: tuple[Hub, str], tiny_model: Path) -> None:
+def _claims_open_images(text: str) -> bool:
+    return "open images" in text.lower().replace("-", " ")
+
+
+def test_a_card_without_data_names_open_images(ready: tuple[Hub, str]) -> None:
     hub, model = ready
-    (tiny_model / "DATA.md").write_text("## Data\nPhotos by Ada, CC0.\n")
+    publish.run(PublishConfig(model, REPO))
+    text = hub.model(REPO).files()["README.md"].decode()
+    assert "- open-images" in text
+    assert "parts of Open Images" in text
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("# Ada's photos\nAll by Ada, CC0.\n", "Ada's photos"), ("## Data\nAll by Ada, CC0.\n", "its own training data")],
+)
+def test_the_data_set_of_a_model_travels_with_it(
+    ready: tuple[Hub, str], tiny_model: Path, data: str, name: str
+) -> None:
+    hub, model = ready
+    (tiny_model / "DATA.md").write_text(data)
     publish.run(PublishConfig(model, REPO))
     publish.run(PublishConfig(REPO, "ada/copy"))
     for repo in (REPO, "ada/copy"):
         text = hub.model(repo).files()["README.md"].decode()
-        assert "Photos by Ada, CC0." in text
-        assert "Open Images" not in text.partition("## Limits")[2]
+        assert "All by Ada, CC0." in text
+        assert f"| parts of {name} |" in text
+        assert not _claims_open_images(text)
 
 
 def test_a_model_for_jpegs_goes_with_it(ready: tuple[Hub, str], two_models: Path) -> None:
     hub, _ = ready
     publish.run(PublishConfig(str(two_models), REPO))
-    assert hub.model(REPO).files().keys() - {".gitattributes"} == {
-        *FILES,
+    assert hub.model(REPO).files().keys() - {".gitattributes"} == FILES | {
         *artifact.JPEG_MODEL_FILES,
         "jpegs/model.onnx",
     }
@@ -83,11 +101,12 @@ def test_a_model_for_jpegs_goes_with_it(ready: tuple[Hub, str], two_models: Path
 
 
 @pytest.mark.parametrize("name", ["fast", "best"])
-def test_the_cards_of_the_models_that_ship_are_as_they_would_be_written(name: str) -> None:
+def test_the_bundled_cards_are_current(name: str) -> None:
     model = find.model(name)
     written = card.of(model, name)
-    assert written == (model.folder / "README.md").read_text()
+    assert written == (model.folder / "README.md").read_text("utf-8")
     assert "CQ100 | CC BY-SA 4.0" in written
+    assert not _claims_open_images(written)
 
 
 def test_private_and_on_a_branch(ready: tuple[Hub, str]) -> None:
@@ -130,7 +149,7 @@ def test_the_hub_can_read_the_card(ready: tuple[Hub, str]) -> None:
         ("bob/doubler", TOKEN, "the token has no permission"),
         ("ada/not--allowed", TOKEN, "not a valid repository name"),
         ("ada/not/allowed", TOKEN, "not a valid repository name"),
-        ("doubler", TOKEN, "does not say whose it is"),
+        ("doubler", TOKEN, "has no owner"),
     ],
 )
 def test_refusals_are_one_sentence_without_the_token(
@@ -147,9 +166,9 @@ def test_refusals_are_one_sentence_without_the_token(
         monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(DoubleResolutionError, match=sentence) as refused:
         publish.run(PublishConfig(model, repo))
-    told = str(refused.value) + "".join(capfd.readouterr())
+    output = str(refused.value) + "".join(capfd.readouterr())
     assert "\n" not in str(refused.value)
-    assert token is None or token not in told
+    assert token is None or token not in output
     assert hub.repositories == {}
 
 
@@ -178,7 +197,7 @@ def test_a_repository_of_somebody_else_stays_as_it_is(ready: tuple[Hub, str]) ->
 def test_another_kind_of_model_is_not_overwritten(ready: tuple[Hub, str]) -> None:
     hub, model = ready
     repository = hub.create(REPO, files={"config.json": b'{"model_type": "bert"}'})
-    with pytest.raises(EnsembleError, match="holds another kind of model"):
+    with pytest.raises(EnsembleError, match="has another kind of model"):
         publish.run(PublishConfig(model, REPO))
     assert len(repository.commits) == 1
 

@@ -1,4 +1,4 @@
-"""Members chosen by what they add: the greedy choice itself, its scores, and the model that comes of it."""
+"""Greedy selection of members: the algorithm, its scores and the resulting model."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def validation(tmp_path: Path) -> Path:
 
 
 def write_member(folder: Path, seed: int, strength: float) -> Artifact:
-    """A network whose difference from plain interpolation is noise of some strength."""
+    """Write a network that adds noise of the given strength to interpolation."""
     architecture = Architecture(width=4, depth=1)
     weights = random_weights(architecture, 1, seed)
     weights["networks.0.layers.2.weight"] *= np.float32(strength)
@@ -32,7 +32,7 @@ def write_member(folder: Path, seed: int, strength: float) -> Artifact:
 
 @pytest.fixture
 def members(tmp_path: Path) -> list[Artifact]:
-    """Two harmless ones, and between them one that spoils what it is averaged with."""
+    """Write two harmless members, and between them one that harms an average."""
     return [write_member(tmp_path / f"run_{n}", n, strength) for n, strength in enumerate((0.02, 5.0, 0.01))]
 
 

@@ -1,4 +1,4 @@
-"""A bucket of generated parts, and a server of it on the loopback that misbehaves as told."""
+"""A bucket of generated parts, and a local S3 server with injected faults."""
 
 import gzip
 import hashlib
@@ -22,8 +22,8 @@ Fault = Literal["reset", "stall", "503", "500", "short", "no range", "no etag", 
 
 @lru_cache(maxsize=64)
 def photo(seed: int, width: int = 600, height: int = 300) -> bytes:
-    """A JPEG of which two tiles can be cut."""
-    # A frame of its own stands for what makes two photos differ: the generated shading is always the same
+    """Return a JPEG with two tiles."""
+    # The frame makes photos differ: the generated shading is always the same
     image = Image.fromarray(photo_like(height, width, seed))
     image.paste(
         Image.effect_noise((width // 4, height // 3), 80).convert("L"), (seed * 37 % (width // 2), seed * 53 % 150)
@@ -34,7 +34,7 @@ def photo(seed: int, width: int = 600, height: int = 300) -> bytes:
 
 
 def tar_gz(files: dict[str, bytes], folder: str = "train_0") -> bytes:
-    """A part: files in a folder, in a tar, in a gzip."""
+    """Return a part: a gzipped tar with the files in a folder."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as tar:
         directory = tarfile.TarInfo(folder)
@@ -48,13 +48,13 @@ def tar_gz(files: dict[str, bytes], folder: str = "train_0") -> bytes:
 
 
 def part(pictures: int, first: int = 0) -> bytes:
-    """A part of so many photos, each with an image id of 16 digits."""
+    """Return a part of `count` photos with image ids of 16 digits."""
     return tar_gz({f"{n:016x}.jpg": photo(n) for n in range(first, first + pictures)})
 
 
 @dataclass
 class Bucket:
-    """Parts by name; `faults` are used up one by one, each by one answer; `ranges` are those that were asked for."""
+    """Parts by name. faults: one is consumed by each response. ranges: the requested ones."""
 
     parts: dict[str, bytes]
     faults: list[Fault] = field(default_factory=list)
@@ -127,7 +127,7 @@ def serve(bucket: Bucket) -> Iterator[Bucket]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up is no news
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that disconnect are expected
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         bucket.endpoint_url = f"http://127.0.0.1:{server.server_port}"
         yield bucket

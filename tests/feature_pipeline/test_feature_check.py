@@ -1,4 +1,4 @@
-"""Shards are checked, drawn, and read by other libraries as they are."""
+"""Verification, contact sheet and readability of shards by other libraries."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from feature_pipeline.pipeline import FeatureConfig
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one part of four pictures in two shards."""
+    """Make a folder with one part of four pictures in two shards."""
     out = tmp_path_factory.mktemp("finished")
     with serve(Bucket({"train_0": part(4)})) as bucket:
         pipeline.run(FeatureConfig(("train_0",), out, bucket.endpoint_url, tiles_per_image=2, pictures_per_shard=2))
@@ -32,7 +32,7 @@ def copy(finished: Path, tmp_path: Path) -> Path:
 def test_shards_are_as_their_manifest_says(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verify.run(finished)
     verify.run(finished / "train_0")
-    assert capsys.readouterr().out == "train_0: as its manifest says\n" * 2
+    assert capsys.readouterr().out == "train_0: matches its manifest\n" * 2
 
 
 def test_a_part_is_checked_and_read_under_any_name(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_a_part_is_checked_and_read_under_any_name(copy: Path, monkeypatch: pyte
 @pytest.mark.parametrize("name", ["train_0-00001.tar", "train_0-00001.json", "manifest.json"])
 def test_what_is_missing_is_found(copy: Path, name: str) -> None:
     (copy / "train_0" / name).unlink()
-    with pytest.raises(FeatureError, match="not as its manifests say"):
+    with pytest.raises(FeatureError, match="does not match its manifests"):
         verify.run(copy)
 
 
@@ -56,7 +56,7 @@ def test_a_changed_byte_is_found(copy: Path, capsys: pytest.CaptureFixture[str])
     tar.write_bytes(content)
     with pytest.raises(FeatureError, match="1 problems"):
         verify.run(copy)
-    assert "train_0-00000.tar has another SHA-256" in capsys.readouterr().out
+    assert "train_0-00000.tar has the wrong SHA-256" in capsys.readouterr().out
 
 
 def test_a_changed_sum_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +64,7 @@ def test_a_changed_sum_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) 
     manifest.write_text(manifest.read_text().replace('"pictures": 4', '"pictures": 5'))
     with pytest.raises(FeatureError):
         verify.run(copy)
-    assert "the manifest's pictures is not that of the shards" in capsys.readouterr().out
+    assert "the manifest's pictures differs from the shards'" in capsys.readouterr().out
 
 
 def test_the_contact_sheet_shows_the_pairs(finished: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_contact_sheet_shows_the_pairs(finished: Path, tmp_path: Path) -> No
     first = shards.load(shards.index(finished / "train_0")[0])
     left = 2 * sheet.GAP + 256
     shown = Image.open(tmp_path / "sheet.png").crop((left, sheet.GAP, left + 256, sheet.GAP + 256))
-    assert shown.tobytes() == Image.fromarray(first.large).tobytes()
+    assert shown.tobytes() == Image.fromarray(first.hr).tobytes()
 
 
 LOAD = """
@@ -88,7 +88,10 @@ for row in loaded:
 @pytest.mark.slow
 def test_datasets_reads_the_shards(finished: Path, tmp_path: Path) -> None:
     tars = sorted(map(str, (finished / "train_0").glob("*.tar")))
-    offline = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}  # read at import, so in a process apart
+    offline = os.environ | {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path),
+    }  # read at import, so in a process of its own
     ran = subprocess.run(
         [sys.executable, "-c", LOAD, str(tmp_path / "cache"), *tars], env=offline, capture_output=True, text=True
     )
@@ -99,12 +102,12 @@ def test_datasets_reads_the_shards(finished: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_webdataset_reads_the_shards(finished: Path) -> None:
-    import webdataset  # takes seconds, which the other tests need not pay
+    import webdataset  # takes seconds to import
 
     tars = sorted(map(str, (finished / "train_0").glob("*.tar")))
     expected = list(shards.read(finished / "train_0"))
     read = list(webdataset.WebDataset(tars, shardshuffle=False).decode("rgb8"))
     assert [sample["__key__"] for sample in read] == [sample.key for sample in expected]
     for sample, wanted in zip(read, expected, strict=True):
-        assert (sample["hr.png"] == wanted.large).all()
-        assert (sample["lr.png"] == wanted.small).all()
+        assert (sample["hr.png"] == wanted.hr).all()
+        assert (sample["lr.png"] == wanted.lr).all()

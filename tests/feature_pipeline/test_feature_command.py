@@ -1,4 +1,4 @@
-"""The command, as it is typed, against moto's S3 and against nothing at all."""
+"""The command line, against moto's S3 and against missing input."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from feature_pipeline import shards
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    """The address of moto's S3, which holds two parts."""
+    """Serve two parts with moto's S3; yield its address."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -65,4 +65,4 @@ def test_shards_that_are_not_there_are_one_sentence(tmp_path: Path) -> None:
     for command in (["verify", tmp_path], ["show", tmp_path, "--out", tmp_path / "sheet.png"]):
         ran = run(*command)
         assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
-        assert "holds no tile shards" in ran.stderr
+        assert "has no tile shards" in ran.stderr

@@ -1,4 +1,4 @@
-"""Tars, lists and shards of others: what lies about its size ends in one sentence, in little memory."""
+"""Hostile tars, lists and shards: false sizes give one sentence in little memory."""
 
 import csv
 import gzip
@@ -42,7 +42,7 @@ def padded(content: bytes) -> bytes:
 
 
 def zeros(megabytes: int) -> bytes:
-    """A gzip of zeros, a thousandth as long; gzips one after another are one."""
+    """Return a gzip bomb of zeros, a thousandth of their length; concatenated gzips are one."""
     return gzip.compress(bytes(MEGABYTE), mtime=0) * megabytes
 
 
@@ -97,13 +97,13 @@ TARS = {
         gzip.compress(header("n", tarfile.GNUTYPE_LONGNAME, 301) + padded(b"n" * 300 + b"\0") + header() + END),
         "longer than 255 bytes",
     ),
-    "2^62": (gzip.compress(header(size=2**62) + bytes(5000)), "says that it is 4611686018427387904 bytes long"),
-    "2^62 in a folder": (gzip.compress(header(kind=tarfile.DIRTYPE, size=2**62)), "says that it is 46116"),
-    "2^62 in PAX": (gzip.compress(pax(size=str(2**62)) + header() + END), "says that it is 46116"),
-    "negative": (gzip.compress(header(size=-5) + END), "says that it is -5 bytes long"),
-    "negative long name": (gzip.compress(header(kind=tarfile.GNUTYPE_LONGNAME, size=-512) + END), "is -512 bytes"),
-    "negative in PAX": (gzip.compress(pax(size="-5") + header() + END), "says that it is -5 bytes long"),
-    "no number in PAX": (gzip.compress(pax(size="x" * 90) + header() + END), "says that it is x"),
+    "2^62": (gzip.compress(header(size=2**62) + bytes(5000)), "an invalid size, 4611686018427387904 bytes"),
+    "2^62 in a folder": (gzip.compress(header(kind=tarfile.DIRTYPE, size=2**62)), "an invalid size, 46116"),
+    "2^62 in PAX": (gzip.compress(pax(size=str(2**62)) + header() + END), "an invalid size, 46116"),
+    "negative": (gzip.compress(header(size=-5) + END), "an invalid size, -5 bytes"),
+    "negative long name": (gzip.compress(header(kind=tarfile.GNUTYPE_LONGNAME, size=-512) + END), "size, -512 bytes"),
+    "negative in PAX": (gzip.compress(pax(size="-5") + header() + END), "an invalid size, -5 bytes"),
+    "no number in PAX": (gzip.compress(pax(size="x" * 90) + header() + END), "an invalid size, x"),
     "8 GB that are not there": (gzip.compress(header(size=2**33) + bytes(5000)), "ends within a member"),
     "sparse": (gzip.compress(header(kind=tarfile.GNUTYPE_SPARSE) + bytes(99 * 512)), "a sparse file"),
     "cut in its header": (gzip.compress(header()[:300]), "truncated header"),
@@ -139,7 +139,7 @@ def test_tars_of_each_format_are_read(kind: int) -> None:
     with tarfile.open(fileobj=content, mode="w", format=kind, pax_headers={"comment": "global"}) as made:
         for name in ("train_0/a.jpg", f"{'folder/' * 15}{'n' * 90}.jpg", "é.jpg"):
             member = tarfile.TarInfo(name)
-            member.size, member.mtime = 3, 1.5  # type: ignore[assignment]  # which PAX writes into records
+            member.size, member.mtime = 3, 1.5  # type: ignore[assignment]  # PAX writes it into records
             made.addfile(member, io.BytesIO(b"abc"))
         link = tarfile.TarInfo("link")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -155,7 +155,7 @@ def test_changed_bytes_of_a_tar_are_read_or_refused(data: st.DataObject) -> None
     content = bytearray(pax(path="p" * 50) + header(size=700) + bytes(1024) + header("b", size=1) + bytes(512) + END)
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    for offset in (0, 1024, 2560):  # checksums that are right, or tarfile would refuse everything
+    for offset in (0, 1024, 2560):  # valid checksums, or tarfile would refuse everything
         block = content[offset : offset + 512]
         block[148:156] = b" " * 8
         content[offset + 148 : offset + 156] = b"%06o\0 " % sum(block)
@@ -168,7 +168,7 @@ def test_changed_bytes_of_a_tar_are_read_or_refused(data: st.DataObject) -> None
 
 @pytest.mark.parametrize("fault", ["no etag", "no length"])
 def test_a_server_that_states_no_etag_or_no_length_is_refused(fault: Fault) -> None:
-    with pytest.raises(FeatureError, match="states no length or no ETag"):
+    with pytest.raises(FeatureError, match="sends no length or no ETag"):
         files(part(1), (fault,))
 
 
@@ -192,7 +192,7 @@ def listing(path: Path, *rows: str) -> Path:
 )
 def test_a_row_without_end_is_refused_in_little_memory(tmp_path: Path, row: str) -> None:
     path = listing(tmp_path / "list.csv", row)
-    with little_memory(), pytest.raises(FeatureError, match="is no CSV file") as refused:
+    with little_memory(), pytest.raises(FeatureError, match="is not a CSV file") as refused:
         attribution.read([path], "train_0")
     assert "\n" not in str(refused.value)
 
@@ -200,7 +200,7 @@ def test_a_row_without_end_is_refused_in_little_memory(tmp_path: Path, row: str)
 def test_a_list_that_says_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attribution, "MAX_KEPT", 1000)
     path = listing(tmp_path / "list.csv", *(f"0{n},train,,l,l,p,a,{'t' * 90}\n" for n in range(20)))
-    with pytest.raises(FeatureError, match="says too much of train_0"):
+    with pytest.raises(FeatureError, match=r"has over .* characters on train_0"):
         attribution.read([path], "train_0")
 
 

@@ -1,4 +1,4 @@
-"""Pictures as they are found on the web: what cannot be used is counted, the rest comes upright and in sRGB."""
+"""Decoding of web pictures: unusable ones are counted, the others come out upright and in sRGB."""
 
 import io
 import zlib
@@ -44,7 +44,7 @@ def test_sixteen_bits_keep_their_tones() -> None:
 
 def test_exif_turns_upright() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees clockwise
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise
     turned = decode(encoded(opened(), "PNG", exif=exif))
     assert (turned == np.rot90(np.asarray(opened()), -1)).all()
 
@@ -57,7 +57,7 @@ def test_a_profile_is_converted_and_a_broken_one_says_nothing() -> None:
 
 
 def bomb() -> bytes:
-    """A PNG of a few bytes that says it is 60,000 pixels a side."""
+    """Return a PNG of a few bytes that claims 60,000 pixels a side."""
     content = bytearray(encoded(Image.new("L", (1, 1)), "PNG"))
     content[16:24] = (60_000).to_bytes(4) * 2
     content[29:33] = zlib.crc32(bytes(content[12:29])).to_bytes(4)

@@ -1,4 +1,4 @@
-"""What is made does not depend on workers, drops, or on how often the pipeline was killed."""
+"""Determinism and resuming: workers, dropped connections and kills do not change the shards."""
 
 import errno
 import os
@@ -42,7 +42,7 @@ def config(out: Path, bucket: Bucket, **changes: Any) -> FeatureConfig:
 
 
 def made(out: Path) -> tuple[dict[str, bytes], Manifest]:
-    """All files but the manifest, byte for byte, and the manifest without its time."""
+    """Return the bytes of all files except the manifest, and the manifest without its duration."""
     folder = out / "train_0"
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
     return files, shards.read_manifest(folder).model_copy(update={"seconds": 0.0})
@@ -50,7 +50,7 @@ def made(out: Path) -> tuple[dict[str, bytes], Manifest]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], Manifest]:
-    """What an uninterrupted run with one worker makes."""
+    """Return the result of an uninterrupted run with one worker."""
     out = tmp_path_factory.mktemp("whole")
     (out / "list.csv").write_text(LIST)
     with serve(Bucket({"train_0": PART})) as bucket:
@@ -114,7 +114,7 @@ def test_a_finished_part_asks_the_bucket_nothing(tmp_path: Path) -> None:
 def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
     with serve(Bucket({"train_0": part(1)})) as bucket:
         pipeline.run(config(tmp_path, bucket))
-        with pytest.raises(FeatureError, match="tiles_per_image = 2, now it is 3"):
+        with pytest.raises(FeatureError, match="tiles_per_image = 2, not 3"):
             pipeline.run(config(tmp_path, bucket, tiles_per_image=3))
 
 
@@ -170,10 +170,10 @@ def test_killed_ten_times_at_random_it_makes_the_same_bytes(
 
 
 def _killed(made_so_far: FeatureConfig, rng: random.Random) -> bool:
-    """Run the pipeline and kill it (SIGKILL) when it has made a random number of files; False if it ended first.
+    """Run the pipeline and kill it (SIGKILL) after a random number of files. Return False if it ended first.
 
-    A shard takes four: the tar and its record, each under a temporary name and under its own. Counted, not timed, so
-    that a slow machine gets as far between two kills as a fast one.
+    A shard is four files: the tar and its record, each under a temporary and a final name. Files are counted instead
+    of seconds, so that a slow machine progresses as far between two kills as a fast one.
     """
     program = f"from pathlib import *; from feature_pipeline.pipeline import *; run({made_so_far!r})"
     folder = made_so_far.out / "train_0"
@@ -189,5 +189,5 @@ def _killed(made_so_far: FeatureConfig, rng: random.Random) -> bool:
 
 
 def _state(folder: Path) -> set[str]:
-    """Which files there are, temporary ones too, but for those that are there before the first picture is."""
+    """List all files, temporary ones too, except those written before the first picture."""
     return {path.name for path in folder.glob("*")} - {"config.json"}

@@ -1,4 +1,4 @@
-"""A part as a stream: whatever the connection does, the same files come, each once."""
+"""Streaming of a part: every file arrives once, whatever the connection does."""
 
 import gzip
 import random
@@ -16,12 +16,12 @@ PICTURES = 6
 PART = part(PICTURES)
 
 
-def stream_files(bucket: Bucket, passed_over: int = 0, name: str = "train_0") -> list[File]:
+def stream_files(bucket: Bucket, skipped: int = 0, name: str = "train_0") -> list[File]:
     with (
         closing(source.connect(bucket.endpoint_url, timeout=0.3)) as client,
         PartStream(client, name, backoff=0.001) as stream,
     ):
-        return list(source.files(stream, passed_over))
+        return list(source.files(stream, skipped))
 
 
 EXPECTED = [File(f"{n:016x}.jpg", len(photo(n)), photo(n)) for n in range(PICTURES)]
@@ -45,19 +45,19 @@ def test_dropped_connections_change_nothing(faults: list[Fault]) -> None:
     assert not bucket.faults
     dropped = sum(fault in ("reset", "stall", "short") for fault in faults)
     starts = [int(asked.removeprefix("bytes=").rstrip("-")) for asked in bucket.ranges if asked]
-    assert len(starts) <= dropped  # a drop before the first byte starts anew
+    assert len(starts) <= dropped  # a drop before the first byte starts again
     assert starts == sorted(starts)
 
 
-def test_a_drop_goes_on_at_the_byte_where_it_stopped() -> None:
+def test_a_dropped_download_resumes_at_its_next_byte() -> None:
     with serve(Bucket({"train_0": PART}, ["short"])) as bucket:
         stream_files(bucket)
     assert bucket.ranges == ["", f"bytes={len(PART) // 3}-"]
 
 
-def test_passed_over_files_are_left_out() -> None:
+def test_skipped_files_are_left_out() -> None:
     with serve(Bucket({"train_0": PART})) as bucket:
-        assert stream_files(bucket, passed_over=4) == EXPECTED[4:]
+        assert stream_files(bucket, skipped=4) == EXPECTED[4:]
 
 
 def test_the_attempts_have_a_limit() -> None:
@@ -65,7 +65,7 @@ def test_the_attempts_have_a_limit() -> None:
         stream_files(bucket)
 
 
-@pytest.mark.parametrize(("status", "message"), [(403, "may not be read"), (404, "does not exist"), (412, "changed")])
+@pytest.mark.parametrize(("status", "message"), [(403, "is denied"), (404, "does not exist"), (412, "changed")])
 def test_a_refusal_is_not_asked_again(status: int, message: str) -> None:
     with serve(Bucket({}, always=status)) as bucket, pytest.raises(FeatureError, match=message):
         stream_files(bucket)
@@ -79,7 +79,7 @@ def test_a_part_that_changes_is_not_mixed() -> None:
     ):
         stream.read(10)
         bucket.parts["train_0"] = part(PICTURES, first=10)
-        with pytest.raises(FeatureError, match="changed while it was read"):
+        with pytest.raises(FeatureError, match="changed during the download"):
             stream.read()
 
 

@@ -1,4 +1,4 @@
-"""Tiles: the same place in both sizes, none that teaches nothing, and the augmented pipeline's draws."""
+"""Tile pairs: alignment, rejection and augmentation."""
 
 import io
 
@@ -37,14 +37,14 @@ def test_places_are_even_inside_and_apart(width: int, height: int, seed: int) ->
 
 @given(st.integers(256, 700), st.integers(256, 700))
 @settings(max_examples=8, deadline=None)
-def test_the_small_tile_is_cut_from_the_picture_halved_as_a_whole(width: int, height: int) -> None:
+def test_the_lr_tile_is_cut_from_the_downscaled_picture(width: int, height: int) -> None:
     picture = photo_like(height, width)
     pairs, _ = tiles.cut(picture, 12, seed="a")
     assert pairs
     for pair in pairs:
         left, top, right, bottom = pair.box
-        assert (pair.large == picture[top:bottom, left:right]).all()
-        assert (pair.small == halve(picture)[top // 2 : bottom // 2, left // 2 : right // 2]).all()
+        assert (pair.hr == picture[top:bottom, left:right]).all()
+        assert (pair.lr == halve(picture)[top // 2 : bottom // 2, left // 2 : right // 2]).all()
 
 
 def _gray(level: float, spread: float = 0) -> Pixels:
@@ -63,7 +63,7 @@ def _gray(level: float, spread: float = 0) -> Pixels:
     ],
     ids=["black", "saturated", "flat", "blurred", "good"],
 )
-def test_tiles_that_teach_nothing_are_turned_down(tile: Pixels, reason: str | None) -> None:
+def test_uninformative_tiles_are_rejected(tile: Pixels, reason: str | None) -> None:
     assert tiles.rejection(tile, halve(tile)) == reason
 
 
@@ -117,7 +117,7 @@ def test_augmented_samples_say_what_was_done_and_do_not_change() -> None:
     for sample, plain in zip(samples, make(file, clean)[1], strict=True):
         assert plain.info.augmented is None
         assert sample.info.augmented is not None
-        assert (sample.small == plain.small) == (sample.info.augmented == Draw())
+        assert (sample.lr == plain.lr) == (sample.info.augmented == Draw())
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES)
@@ -126,23 +126,23 @@ def test_a_technique_changes_what_it_should(technique: str) -> None:
     pair = tiles.cut(picture, 1, "a")[0][0]
     strength = {"scale": 0.8, "shift": 0.1, "noise": 0.1, "quality": 60}[technique]
     done = augment.apply(Draw.model_validate({technique: strength}), picture, pair, noise_seed=1)
-    assert (done.large != pair.large).any() == (technique in ("scale", "shift"))
-    assert (done.small != pair.small).any()
-    assert done.small.shape == (128, 128, 3)
+    assert (done.hr != pair.hr).any() == (technique in ("scale", "shift"))
+    assert (done.lr != pair.lr).any()
+    assert done.lr.shape == (128, 128, 3)
     if technique == "noise":
-        assert 20 < (done.small.astype(float) - pair.small)[(pair.small > 60) & (pair.small < 190)].std() < 28
+        assert 20 < (done.lr.astype(float) - pair.lr)[(pair.lr > 60) & (pair.lr < 190)].std() < 28
     if technique == "scale":
         left, top, right, bottom = done.box
         scaled = np.asarray(Image.fromarray(picture).resize((400, 320), Image.Resampling.BICUBIC))
-        assert (done.large == scaled[top:bottom, left:right]).all()
+        assert (done.hr == scaled[top:bottom, left:right]).all()
 
 
 def test_nothing_drawn_changes_nothing() -> None:
     picture = photo_like(300, 300)
     pair = tiles.cut(picture, 1, "a")[0][0]
     done = augment.apply(Draw(), picture, pair, noise_seed=1)
-    assert (done.large == pair.large).all()
-    assert (done.small == pair.small).all()
+    assert (done.hr == pair.hr).all()
+    assert (done.lr == pair.lr).all()
 
 
 def test_small_pictures_are_not_made_smaller_than_a_tile() -> None:
@@ -150,4 +150,4 @@ def test_small_pictures_are_not_made_smaller_than_a_tile() -> None:
     pair = tiles.cut(picture, 1, "a")[0][0]
     for number in range(20):
         done, _ = augment.augmented(picture, pair, seed=str(number))
-        assert done.large.shape == (256, 256, 3)
+        assert done.hr.shape == (256, 256, 3)

@@ -1,4 +1,4 @@
-"""The notebooks, executed as they stand, on a tiny bucket; and what they may hold in the repository."""
+"""The notebooks: execution on a tiny bucket, and rules for their content."""
 
 import ast
 import os
@@ -27,14 +27,14 @@ def read(path: Path) -> NotebookNode:
 
 
 def code(notebook: NotebookNode) -> Iterator[str]:
-    """Its cells of code, without IPython's own lines."""
+    """Yield the code cells, without IPython magics."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             yield re.sub(r"^(\s*)%.*$", r"\1pass", cell.source, flags=re.MULTILINE)
 
 
 def repository() -> str:
-    """The address of the project's repository."""
+    """Return the address of the project's repository."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["urls"]["Repository"])
 
@@ -71,7 +71,7 @@ def test_the_docs_show_them_as_they_are() -> None:
 
 
 def execute(name: str, folder: Path) -> NotebookNode:
-    """Run a notebook to its end, in a folder."""
+    """Run a notebook in a folder."""
     notebook = read(ROOT / "notebooks" / f"{name}.ipynb")
     client = NotebookClient(notebook, timeout=800, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     client.execute()
@@ -79,13 +79,13 @@ def execute(name: str, folder: Path) -> NotebookNode:
 
 
 def pictures(notebook: NotebookNode) -> int:
-    """How many it shows."""
+    """Count the images in the output."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
-def said(notebook: NotebookNode) -> str:
-    """What it prints."""
+def printed(notebook: NotebookNode) -> str:
+    """Return the printed output."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return "".join(output.text for output in outputs if output.output_type == "stream")
 
@@ -97,7 +97,7 @@ def command(*words: str, folder: Path) -> None:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder on a machine whose S3 is the tiny bucket, and where nothing is kept in the home."""
+    """Set up an empty folder, the tiny bucket as S3, and an empty home."""
     with open_images(("train_0", "validation")) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -114,7 +114,7 @@ def test_a_photo_is_doubled_as_by_the_command_line(machine: Path) -> None:
     command("upscaler", str(ROOT / "apps/ui/samples/butterfly.jpg"), "-o", "same.jpg", folder=machine)
     assert (machine / KEEP / "butterfly_2x.jpg").read_bytes() == (machine / "same.jpg").read_bytes()
     assert pictures(notebook) == 1
-    decibels = {name: float(psnr) for name, psnr in re.findall(r"^(\w+): ([\d.]+) dB", said(notebook), re.MULTILINE)}
+    decibels = {name: float(psnr) for name, psnr in re.findall(r"^(\w+): ([\d.]+) dB", printed(notebook), re.MULTILINE)}
     assert decibels["model"] > decibels["bicubic"]
 
 
@@ -139,7 +139,7 @@ def test_the_pipeline_gives_what_the_command_line_gives(machine: Path) -> None:
     run = "by_command/runs/tiny-20/0"
     command("ensemble_pipeline", "combine", run, "--out", "by_command/ensembles/mine", folder=machine)
     assert same_weights(ours / "ensembles/mine", theirs / "ensembles/mine")
-    assert "eight flips and turns" in (ours / "ensembles/mine/README.md").read_text(encoding="utf-8")
+    assert "self-ensemble" in (ours / "ensembles/mine/README.md").read_text(encoding="utf-8")
     with Image.open(ours / "ducks_2x.jpg") as doubled:
         assert doubled.size == (1536, 1024)
 
@@ -148,6 +148,6 @@ def test_the_pipeline_gives_what_the_command_line_gives(machine: Path) -> None:
 
 
 def same_weights(*models: Path) -> bool:
-    """Whether models hold the same arrays, bit by bit."""
+    """Return True if the models have the same arrays, bit by bit."""
     first, second = (load_file(model / "model.safetensors") for model in models)
     return first.keys() == second.keys() and all((first[key] == second[key]).all() for key in first)

@@ -1,4 +1,4 @@
-"""What each loss makes of pictures that differ in light or in colour alone."""
+"""The training losses on pictures that differ only in luma or only in chroma."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ DARK = torch.full((2, 3, 8, 8), 0.25)
 
 
 def shifted(*by: float) -> torch.Tensor:
-    """Pictures whose red, green and blue are so much above those of `DARK`."""
+    """Return `DARK` with the offsets `by` added to red, green and blue."""
     return DARK + torch.tensor(by)[:, None, None]
 
 

@@ -1,4 +1,4 @@
-"""The network: branches collapse into one kernel, the radius is what gradients say, the engine computes the same."""
+"""The network: merged branches, receptive radius, and equality with the engine."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from upscaler.model.artifact import Member, ModelConfig
 
 
 def lively(architecture: Architecture, branches: bool = True) -> Network:
-    """A network whose every parameter matters, as after training."""
+    """Make a network in which every parameter has an effect, as after training."""
     torch.manual_seed(1)
     network = Network(architecture, branches)
     with torch.no_grad():
@@ -32,7 +32,7 @@ def lively(architecture: Architecture, branches: bool = True) -> Network:
 
 
 def separately(layer: Convolution, x: torch.Tensor) -> torch.Tensor:
-    """What a convolution and each of its branches give, each run by itself, summed."""
+    """Sum the outputs of a convolution and of each of its branches, each computed alone."""
     branches = layer.branches
     assert branches is not None
     total = F.conv2d(x, layer.kernel, layer.bias, padding=1) + F.conv2d(x, branches.point[:, :, None, None])
@@ -105,7 +105,7 @@ def test_the_radius_is_where_the_gradient_ends(depth: int) -> None:
 def test_training_begins_at_the_interpolation() -> None:
     x = torch.rand(1, 3, 16, 16)
     doubled = Network(Architecture(width=8, depth=2)).eval()(x)
-    smooth = F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)  # a = -0.75: near, not equal
+    smooth = F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)  # a = -0.75: close, not equal
     assert (doubled - smooth).abs()[..., 4:-4, 4:-4].mean() < 0.02
 
 
@@ -116,7 +116,7 @@ def test_torch_and_the_engine_make_the_same_picture(tmp_path: Path) -> None:
     upscaler = Upscaler(artifact.write(tmp_path / "run", model, network.collapsed(), {}, ""))
     picture = photo_like(61, 47)
     difference = upscaler.upscale(picture).astype(int) - evaluation.double(network, picture)
-    levels = 1 if upscaler.precision == "f32" else 4  # bfloat16 has eight binary digits
+    levels = 1 if upscaler.precision == "f32" else 4  # bfloat16 has a significand of 8 bits
     assert np.abs(difference).max() <= levels
 
 
@@ -127,35 +127,35 @@ def test_four_channels_overfit_one_batch(tmp_path: Path, optimiser: str) -> None
     config = small_config(tmp_path, size="4x2", branches=False, **rates)
     torch.set_num_threads(1)
     run = Run(config, data.read(config), None)
-    small, large = one_batch(side=8)
-    assert psnr(run.network, small, large) < 30
+    lr, hr = one_batch(side=8)
+    assert psnr(run.network, lr, hr) < 30
     for _ in range(600):
-        run.advance(small, large)
+        run.advance(lr, hr)
     run.journal.close()
-    assert psnr(run.network, small, large) > 40
+    assert psnr(run.network, lr, hr) > 40
 
 
 def one_batch(side: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Waves of a few pixels, which bicubic interpolation flattens: uint8, 13(side)(side) and 13(2 side)(2 side)."""
+    """Make waves of a few pixels, which interpolation flattens: uint8, 13(side)(side) and 13(2 side)(2 side)."""
     y, x = np.mgrid[:64, :64]
     waves = np.sin(np.stack([0.8 * x + 0.4 * y, 0.5 * x - 0.7 * y, 0.2 * x + 0.8 * y], axis=-1))
-    large = (127 + 110 * waves).astype(np.uint8)
-    corners = halve(large)[4 : 4 + side, 4 : 4 + side], large[8 : 8 + 2 * side, 8 : 8 + 2 * side]
-    small, large = (torch.tensor(corner.transpose(2, 0, 1)[None].copy()) for corner in corners)
-    return small, large
+    picture = (127 + 110 * waves).astype(np.uint8)
+    corners = halve(picture)[4 : 4 + side, 4 : 4 + side], picture[8 : 8 + 2 * side, 8 : 8 + 2 * side]
+    lr, hr = (torch.tensor(corner.transpose(2, 0, 1)[None].copy()) for corner in corners)
+    return lr, hr
 
 
 @torch.no_grad()
-def psnr(network: Network, small: torch.Tensor, large: torch.Tensor) -> float:
-    """Of a batch as it is, in dB."""
-    return float(-10 * torch.log10(F.mse_loss(network(small / 255).clamp(0, 1), large / 255)))
+def psnr(network: Network, lr: torch.Tensor, hr: torch.Tensor) -> float:
+    """Return the PSNR of a batch, in dB."""
+    return float(-10 * torch.log10(F.mse_loss(network(lr / 255).clamp(0, 1), hr / 255)))
 
 
 def test_sizes_have_names_or_width_and_depth(tmp_path: Path) -> None:
-    assert train.first_network(small_config(tmp_path, size="6x2")).architecture == Architecture(width=6, depth=2)
+    assert train.initial_network(small_config(tmp_path, size="6x2")).architecture == Architecture(width=6, depth=2)
     assert small_config(tmp_path, size="small").size == "small"
     for unknown in ("huge", "0x3", "8x", "x", "8x-1"):
-        with pytest.raises(TrainingError, match=r"no size .*; give tiny, small, base or WIDTHxDEPTH"):
+        with pytest.raises(TrainingError, match=r"unknown size .*; give tiny, small, base or WIDTHxDEPTH"):
             small_config(tmp_path, size=unknown)
 
 

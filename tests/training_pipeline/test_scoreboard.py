@@ -1,4 +1,4 @@
-"""The scoreboard, the plan that fills it, cross-validation and the search."""
+"""The scoreboard, the ablation study, cross-validation and the hyper-parameter search."""
 
 import json
 import subprocess
@@ -70,7 +70,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_broken_scoreboard_is_refused(tmp_path: Path) -> None:
     (tmp_path / scoreboard.JSON).write_text("{")
-    with pytest.raises(TrainingError, match="is not a scoreboard that can be read; move it away"):
+    with pytest.raises(TrainingError, match="is not a valid scoreboard; move it away"):
         scoreboard.read(tmp_path)
 
 
@@ -80,7 +80,7 @@ def test_the_test_set_is_divided_by_pictures(tmp_path: Path) -> None:
     assert len(data.pictures(rest)) == 18
     assert not data.pictures(first) & data.pictures(rest)
     assert first == data.entries([tmp_path / "test"])[:4]
-    with pytest.raises(TrainingError, match=r"two pictures at least, and .* holds 1"):
+    with pytest.raises(TrainingError, match=r"at least two pictures, and .* has 1"):
         scoring.parts(write_shards(tmp_path / "one", pictures=1, side=16))
 
 
@@ -111,7 +111,7 @@ def test_models_are_scored_and_the_chosen_one_is_tested_once(tmp_path: Path, tes
 
 
 def weights(model: Path) -> Path:
-    """The model's arrays as NumPy keeps them."""
+    """Save the model's arrays as a NumPy archive."""
     from safetensors.numpy import load_file
 
     np.savez(model / "weights.npz", **load_file(model / "model.safetensors"))
@@ -124,14 +124,14 @@ def test_rows_of_another_test_set_are_not_mixed(tmp_path: Path, test_set: Path) 
     other = write_shards(tmp_path / "other", pictures=3, first=3000)
     with pytest.raises(TrainingError, match="were scored on other tiles; give another --scoreboard"):
         scoring.add(ScoringConfig(model, other, tmp_path / "board"))
-    with pytest.raises(TrainingError, match="holds no scoreboard; score the models to choose from first"):
+    with pytest.raises(TrainingError, match="has no scoreboard; score the candidates first"):
         scoring.final_test(ScoringConfig(model, test_set, tmp_path / "nowhere"))
 
 
 def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path) -> None:
     train.run(small_config(tmp_path, steps=1))
     config = ScoringConfig(str(tmp_path / "run"), tmp_path / "train_0", tmp_path / "board")
-    with pytest.raises(TrainingError, match="pictures are in the training and in the test set"):
+    with pytest.raises(TrainingError, match="pictures are in both the training and the test set"):
         scoring.add(config)
     assert not (tmp_path / "board").exists()
 
@@ -173,7 +173,7 @@ def test_the_plan_fills_the_scoreboard_and_goes_on(
 
 
 def diverging_at(rate: float, advance: Callable[..., None]) -> Callable[..., None]:
-    """A step that diverges at that learning rate."""
+    """Return a step that diverges at the given learning rate."""
 
     def diverge(run: train.Run, *batch: Any) -> None:
         if run.config.learning_rate == rate:
@@ -184,7 +184,7 @@ def diverging_at(rate: float, advance: Callable[..., None]) -> Callable[..., Non
 
 
 def recording(add: Callable[[ScoringConfig], Row], versions: list[str]) -> Callable[[ScoringConfig], Row]:
-    """Scoring that also notes which versions are scored."""
+    """Return a scoring function that also records the scored versions."""
 
     def note(config: ScoringConfig) -> Row:
         versions.append(str(config.version))
@@ -198,7 +198,7 @@ def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: A
         ablation.run(replace(planned, names=["v1", "v99"]))
     with pytest.raises(TrainingError, match="v10 needs augmented tiles; make them"):
         ablation.run(replace(planned, augmented=()))
-    with pytest.raises(TrainingError, match="are in the training and in the test set"):
+    with pytest.raises(TrainingError, match="are in both the training and the test set"):
         ablation.run(replace(planned, test=tmp_path / "train_0"))
     assert not (tmp_path / "runs").exists()
 
@@ -225,7 +225,7 @@ def test_cross_validation_gives_mean_and_spread(tmp_path: Path, capsys: pytest.C
     assert f"3 folds: PSNR (Y) {np.mean(values):.2f} ± " in capsys.readouterr().out
     with pytest.raises(TrainingError, match="3 pictures cannot be split into 4 folds"):
         folds.run(replace(config, out=tmp_path / "four"), 4, resume=False)
-    with pytest.raises(TrainingError, match="--folds cannot be 1"):
+    with pytest.raises(TrainingError, match="--folds must be at least 2, got 1"):
         folds.run(config, 1, resume=False)
 
 
@@ -281,7 +281,7 @@ def test_a_trial_whose_worker_was_killed_is_done_again(searched: TuningConfig, m
     with warnings.catch_warnings(action="ignore"):
         killed = study.ask()
     tune.suggested(killed, searched.first)
-    study._storage.record_heartbeat(killed._trial_id)  # its last one
+    study._storage.record_heartbeat(killed._trial_id)  # its last heartbeat
     time.sleep(3)
     tune.run(replace(searched, trials=1))
     again = tune.open_study(searched.first).trials[1]
@@ -311,7 +311,7 @@ def test_workers_told_to_stop_leave_checkpoints(tmp_path: Path) -> None:
     small_config(tmp_path)
     command = ["-m", "training_pipeline", "tune", "--shards", "train_0", "--validation", "validation", "--size", "4x1"]
     command += ["--threads", "1", "--steps", "1000000", "--trials", "9", "--workers", "2", "--out", "search"]
-    not_compiled = {"CXX": "none"}  # so long a run would be, which takes longer than the test
+    not_compiled = {"CXX": "none"}  # a run of this length would be compiled, which takes longer than the test
     environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin", **not_compiled}
     process = subprocess.Popen(
         [sys.executable, *command], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, bufsize=1

@@ -1,4 +1,4 @@
-"""The command line: what it makes, and one sentence for what it cannot use, with nothing written."""
+"""The training command line: its results, and one sentence, with nothing written, for invalid input."""
 
 import itertools
 import json
@@ -43,7 +43,7 @@ def one_tile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """Run the command line on shards in a temporary folder, with other arguments in place of these if given."""
+    """Run the command line on shards in a temporary folder, with the given arguments replaced."""
     write_shards(tmp_path / "train_0")
     write_shards(tmp_path / "validation", first=1000)
 
@@ -61,7 +61,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
 
 
 def refusal(command: Command, **changes: str | None) -> str:
-    """The one sentence that the command ends with."""
+    """Return the command's error message."""
     with pytest.raises(SystemExit) as stop:
         command(**changes)
     message = str(stop.value.code)
@@ -98,6 +98,15 @@ def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
     assert Upscaler(run).upscale(np.zeros((5, 6, 3), np.uint8)).shape == (10, 12, 3)
 
 
+def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
+    command(out="runs/open", steps="1")
+    Path("runs/mine").mkdir()
+    Path("runs/mine/DATA.md").write_text("# Ada's photos\nAll by Ada, CC0.\n")
+    command(out="runs/mine", steps="1")
+    assert "trained on train_0 of Open Images for 1 steps" in Path("runs/open/README.md").read_text()
+    assert "trained on train_0 of Ada's photos for 1 steps" in Path("runs/mine/README.md").read_text()
+
+
 def test_a_run_from_another_one_names_its_ancestor(command: Command) -> None:
     command(out="runs/first")
     command(out="runs/second", init_from="runs/first", learning_rate="1e-9")
@@ -116,7 +125,7 @@ def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "sentence"),
     [
         ("steps", "0", "--steps cannot be 0; give 1 or more"),
         ("minutes", "-1", "--minutes cannot be -1.0; give a number above 0"),
@@ -133,50 +142,50 @@ def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
         ("clip", "0", "--clip cannot be 0.0"),
         ("seed", "-1", "--seed cannot be -1"),
         ("threads", "0", "--threads cannot be 0"),
-        ("size", "huge", "there is no size 'huge'"),
+        ("size", "huge", "unknown size 'huge'"),
         ("init_from", "nowhere", "model 'nowhere' does not exist"),
-        ("shards", "nowhere", "nowhere holds no tile shards"),
-        ("validation", "nowhere", "nowhere holds no tile shards"),
+        ("shards", "nowhere", "nowhere has no tile shards"),
+        ("validation", "nowhere", "nowhere has no tile shards"),
     ],
 )
-def test_an_argument_that_cannot_be_used_is_refused(command: Command, option: str, value: str, said: str) -> None:
+def test_an_argument_that_cannot_be_used_is_refused(command: Command, option: str, value: str, sentence: str) -> None:
     changes: dict[str, str | None] = {option: value}
     if option == "minutes":
         changes["steps"] = None
-    assert said in refusal(command, **changes)
+    assert sentence in refusal(command, **changes)
     assert not Path("runs").exists()
 
 
 def test_shards_without_tiles_are_refused(command: Command) -> None:
     write_shards(Path("empty"), pictures=0)
-    assert "the shards hold no tiles" in refusal(command, shards="empty")
+    assert "the shards have no tiles" in refusal(command, shards="empty")
 
 
 @pytest.mark.parametrize("damage", [lambda tar: tar[: len(tar) // 3], lambda tar: bytes(len(tar))])
 def test_a_broken_shard_is_refused(command: Command, damage: Callable[[bytes], bytes]) -> None:
     tar = Path("train_0/train_0-00000.tar")
     tar.write_bytes(damage(tar.read_bytes()))
-    assert "cannot be read; remove the shard and make it again" in refusal(command)
+    assert "cannot be read; remove the shard and run the feature pipeline again" in refusal(command)
 
 
 def test_tiles_of_the_wrong_size_are_refused(command: Command) -> None:
     write_shards(Path("large"), side=300)
     message = refusal(command, shards="large")
-    assert "are (150, 150) and (300, 300), where 128 and 256 pixels a side are due" in message
+    assert "are (150, 150) and (300, 300), not 128 and 256 pixels a side" in message
 
 
 def test_a_validation_set_that_shares_pictures_is_refused(command: Command) -> None:
     write_shards(Path("other"), pictures=4, first=2)
     message = refusal(command, validation="other")
-    assert "1 pictures are in the training and in the validation set (0000000000000002 is one)" in message
+    assert "1 pictures are in both the training and the validation set, such as 0000000000000002" in message
     assert not Path("runs").exists()
 
 
-def test_a_beginning_of_another_size_is_refused(command: Command, tmp_path: Path) -> None:
+def test_a_warm_start_of_another_size_is_refused(command: Command, tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / "model")
-    assert "is not one network of the size 5x1" in refusal(command, init_from=str(model), size="5x1")
+    assert "is no warm start for the size 5x1" in refusal(command, init_from=str(model), size="5x1")
     pair = write_tiny_model(tmp_path / "pair", networks=2)
-    assert "is not one network of the size 4x1" in refusal(command, init_from=str(pair))
+    assert "is no warm start for the size 4x1" in refusal(command, init_from=str(pair))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(
@@ -187,11 +196,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     load = Batches.__getitem__
 
     def poisoned(batches: Batches, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        small, large = load(batches, step)
-        return small, large * math.nan if step == 5 else large
+        lr, hr = load(batches, step)
+        return lr, hr * math.nan if step == 5 else hr
 
     monkeypatch.setattr(Batches, "__getitem__", poisoned)
-    with pytest.raises(DivergedError, match=r"the loss is nan .* at step 5; the checkpoints before it are kept in"):
+    with pytest.raises(DivergedError, match=r"the loss is nan .* at step 5; the checkpoints before it are in"):
         train.run(config)
     kept = checkpoint.latest(config.out)
     assert kept and kept.step == 4
@@ -202,7 +211,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
 def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
     state = {"network": {"weight": torch.zeros(100_000)}}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # a disk that takes no more than that
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # a full disk
     try:
         with pytest.raises(OSError, match="File too large"):
             checkpoint.write(tmp_path, Checkpoint({}, 1, 0.0, [], state))
@@ -219,12 +228,12 @@ def test_a_budget_in_minutes_ends_with_its_last_evaluation(tmp_path: Path, monke
     train.run(config)
     last = json.loads((config.out / "log.jsonl").read_text().splitlines()[-1])
     assert last["seconds"] == pytest.approx(120, rel=0.05)
-    assert last["learning_rate"] == pytest.approx(0.01 * config.learning_rate, rel=0.2)  # the schedule came to its end
+    assert last["learning_rate"] == pytest.approx(0.01 * config.learning_rate, rel=0.2)  # the end of the schedule
     assert clock.now > 110
 
 
 class Clock:
-    """A clock in place of the real one: training and evaluating move it on, as if they took so many seconds."""
+    """Replace the clock by one that training and evaluation advance by fixed amounts."""
 
     def __init__(self, patch: pytest.MonkeyPatch, a_step: float, a_tile: float) -> None:
         self.now = 0.0
@@ -243,7 +252,7 @@ class Clock:
 def test_batches_follow_from_the_step_alone(tmp_path: Path) -> None:
     tiles = data.read(small_config(tmp_path)).training
     batches = Batches(tiles, size=3, crop=8, seed=1)
-    ahead = batches.ahead(2)
+    ahead = batches.prefetched(2)
     for step in range(2, 14):
         for ours, theirs in zip(next(ahead), batches[step], strict=True):
             assert torch.equal(ours, theirs)
@@ -251,14 +260,14 @@ def test_batches_follow_from_the_step_alone(tmp_path: Path) -> None:
     assert not torch.equal(batches[0][0], Batches(tiles, size=3, crop=8, seed=2)[0][0])
 
 
-def test_small_and_large_crops_are_of_one_place(tmp_path: Path) -> None:
+def test_lr_and_hr_crops_are_aligned(tmp_path: Path) -> None:
     batches = Batches(data.read(small_config(tmp_path)).training, size=8, crop=32, seed=0)
-    small, large = (side.float() for side in batches[0])
-    halved = torch.nn.functional.avg_pool2d(large, 2)
-    error = (halved - small).abs().mean(dim=(1, 2, 3))
-    assert small.shape == (8, 3, 32, 32)
-    assert large.shape == (8, 3, 64, 64)
-    assert error.max() < 6  # of 255: two ways of halving; another place or turn would differ by tens
+    lr, hr = (side.float() for side in batches[0])
+    halved = torch.nn.functional.avg_pool2d(hr, 2)
+    error = (halved - lr).abs().mean(dim=(1, 2, 3))
+    assert lr.shape == (8, 3, 32, 32)
+    assert hr.shape == (8, 3, 64, 64)
+    assert error.max() < 6  # of 255, from two ways of downscaling; a misalignment would differ by tens
 
 
 @pytest.mark.parametrize(
@@ -272,24 +281,24 @@ def test_small_and_large_crops_are_of_one_place(tmp_path: Path) -> None:
     ],
     ids=["clean", "too large to fit", "scaled and shifted", "noisy", "compressed"],
 )
-def test_half_of_the_crops_that_fit_are_an_octave_lower_unless_the_small_tile_is_no_truth(
+def test_half_of_the_crops_that_fit_come_from_the_downsampled_image_unless_the_lr_tile_is_degraded(
     crop: int, drawn: Draw | None, share: float
 ) -> None:
     rng = np.random.default_rng(0)
     info = SampleInfo(image_id="picture", part="train_0", box=(0, 0, 256, 256), augmented=drawn)
     tile = Sample("picture-0", np.full((128, 128, 3), 100, np.uint8), np.full((256, 256, 3), 200, np.uint8), info)
-    crops = [data.augmented(tile, crop, rng) for _ in range(200)]
-    assert {small.shape + large.shape for small, large in crops} == {(crop, crop, 3, 2 * crop, 2 * crop, 3)}
-    assert np.mean([large.max() == 100 for _, large in crops]) == pytest.approx(share, abs=0.1)
+    crops = [data.random_crop(tile, crop, rng) for _ in range(200)]
+    assert {lr.shape + hr.shape for lr, hr in crops} == {(crop, crop, 3, 2 * crop, 2 * crop, 3)}
+    assert np.mean([hr.max() == 100 for _, hr in crops]) == pytest.approx(share, abs=0.1)
 
 
-def test_small_crops_come_as_jpeg_leaves_them_and_large_ones_as_they_are(tmp_path: Path) -> None:
+def test_jpeg_compression_affects_the_lr_crops_only(tmp_path: Path) -> None:
     config = small_config(tmp_path, crop=128, jpeg=True)  # whole tiles
     (tile,) = (data.load(entry) for entry in data.read(config).training[:1])
-    small, large = data.augmented(tile, 128, np.random.default_rng(0), jpeg=True)
-    sides = [np.rot90(side, turns) for side in (small, small[:, ::-1]) for turns in range(4)]
-    assert 1 < min(np.abs(side.astype(float) - tile.small).mean() for side in sides) < 10
-    assert np.sort(large, axis=None).tolist() == np.sort(tile.large, axis=None).tolist()
+    lr, hr = data.random_crop(tile, 128, np.random.default_rng(0), jpeg=True)
+    sides = [np.rot90(side, turns) for side in (lr, lr[:, ::-1]) for turns in range(4)]
+    assert 1 < min(np.abs(side.astype(float) - tile.lr).mean() for side in sides) < 10
+    assert np.sort(hr, axis=None).tolist() == np.sort(tile.hr, axis=None).tolist()
     for one, same in zip(
         data.batches(data.read(config), config)[3], data.batches(data.read(config), config)[3], strict=True
     ):
@@ -298,7 +307,7 @@ def test_small_crops_come_as_jpeg_leaves_them_and_large_ones_as_they_are(tmp_pat
 
 def test_a_run_on_jpegs_is_scored_on_jpegs(tmp_path: Path) -> None:
     config = small_config(tmp_path)
-    tiles, network = data.read(config).validation, train.first_network(config)
+    tiles, network = data.read(config).validation, train.initial_network(config)
     clean, jpeg = (metrics.mean(list(evaluation.scores(network, tiles, jpeg))) for jpeg in (False, True))
     assert jpeg.psnr_y < clean.psnr_y - 0.5
     logged = train.run(small_config(tmp_path, jpeg=True, steps=1)).metrics["validation"]["psnr_y"]
@@ -311,7 +320,7 @@ def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.Mo
     load = data.load
     monkeypatch.setattr(data, "load", lambda entry: (decoded.append(entry.key), load(entry))[1])
     batches = Batches(tiles, size=8, crop=8, seed=0)
-    for step in range(5):  # the window of 8 moves by 2 until it stands at the end of the 16 tiles
+    for step in range(5):  # the window of 8 moves by 2 to the end of the 16 tiles
         batches[step]
     assert sorted(decoded) == sorted(tile.key for tile in tiles)
 
@@ -339,7 +348,7 @@ def test_a_signal_writes_a_checkpoint_and_the_run_goes_on(tmp_path: Path, number
     stopped = checkpoint.latest(tmp_path / "run")
     assert process.returncode == 130
     assert stopped and stopped.step > 0
-    assert f"stopped at step {stopped.step}; the same command with --resume goes on" in messages
+    assert f"interrupted at step {stopped.step}; continue with the same command and --resume" in messages
     assert "Traceback" not in messages
 
 

@@ -1,4 +1,4 @@
-"""The metrics against other implementations of the same formulas."""
+"""The metrics, compared with other implementations of the same formulas."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from upscaler.pixels import Pixels
 
 @pytest.fixture(params=[0, 1])
 def pair(request: pytest.FixtureRequest) -> tuple[Pixels, Pixels]:
-    """A picture and a disturbed copy of it."""
+    """Make a picture and a noisy copy of it."""
     truth = photo_like(90, 70, seed=request.param)
     noise = np.random.default_rng(request.param).normal(0, 9, truth.shape)
     return np.clip(truth + noise, 0, 255).round().astype(np.uint8), truth

@@ -1,4 +1,4 @@
-"""Stopped and gone on with: the result is bit for bit that of a run that was not stopped."""
+"""Resuming: an interrupted run gives bit for bit the result of an uninterrupted one."""
 
 import itertools
 import json
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(folder: Path) -> TrainingConfig:
-    """A run that nothing stopped."""
+    """Return the configuration of a finished, uninterrupted run."""
     config = small_config(folder, out=folder / "whole", **CHANGES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "EVALUATE_EVERY", 5)
@@ -47,13 +47,13 @@ def whole(folder: Path) -> TrainingConfig:
 
 
 def log(config: TrainingConfig) -> list[dict[str, Any]]:
-    """The log's rows without the time that they took."""
+    """Read the log's rows without their times."""
     lines = (config.out / "log.jsonl").read_text().splitlines()
     return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
 
 
 def flat(states: dict[str, Any]) -> dict[str, Any]:
-    """Nested states as one level."""
+    """Flatten nested states."""
     found: dict[str, Any] = {}
     for key, value in states.items():
         if isinstance(value, list):
@@ -76,7 +76,7 @@ def assert_same(config: TrainingConfig, whole: TrainingConfig) -> None:
 
 
 def stopping_after(steps: Iterator[int], patch: pytest.MonkeyPatch, number: signal.Signals) -> None:
-    """Send this process a signal as soon as a run has taken each of `steps`."""
+    """Send this process a signal after each of the given steps."""
     advance, waiting = Run.advance, next(steps, None)
 
     def advance_and_stop(run: Run, *batch: torch.Tensor) -> None:
@@ -98,7 +98,7 @@ counter = itertools.count()
     steps=st.sets(st.integers(1, STEPS), min_size=3, max_size=3),
     number=st.sampled_from([signal.SIGINT, signal.SIGTERM]),
 )
-def test_stopped_at_three_steps_equals_not_stopped(
+def test_interrupted_at_three_steps_equals_uninterrupted(
     folder: Path, whole: TrainingConfig, steps: set[int], number: signal.Signals
 ) -> None:
     config = small_config(folder, out=folder / f"stopped_{next(counter)}", **CHANGES)
@@ -113,7 +113,7 @@ def test_stopped_at_three_steps_equals_not_stopped(
     assert_same(config, whole)
 
 
-def test_stopped_while_evaluating_equals_not_stopped(
+def test_interrupted_while_evaluating_equals_uninterrupted(
     folder: Path, whole: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = small_config(folder, out=folder / "evaluating", **CHANGES)
@@ -133,7 +133,7 @@ def test_stopped_while_evaluating_equals_not_stopped(
 
 
 @pytest.mark.slow
-def test_a_truncated_checkpoint_is_passed_over_and_that_is_said(
+def test_a_truncated_checkpoint_is_skipped_with_a_warning(
     folder: Path, whole: TrainingConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = small_config(folder, out=folder / "truncated", **CHANGES)
@@ -143,9 +143,9 @@ def test_a_truncated_checkpoint_is_passed_over_and_that_is_said(
     before = len(log(config))
     monkeypatch.setattr(Run, "train", lambda run: run.journal.close())
     train.run(config, resume=True)
-    warning = f"warning: the checkpoint {last} cannot be read; the one before is taken"
+    warning = f"warning: the checkpoint {last} cannot be read; using the previous one"
     assert warning in capsys.readouterr().err
-    assert len(log(config)) == before - 1  # what came after the checkpoint is forgotten
+    assert len(log(config)) == before - 1  # rows after the checkpoint are dropped
     monkeypatch.undo()
     monkeypatch.setattr(train, "EVALUATE_EVERY", 5)
     monkeypatch.setattr(evaluation, "MOST_TILES", 1)
@@ -164,24 +164,24 @@ def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(folder: P
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sentence"),
     [
         ({"steps": 13}, "--steps 12, not 13"),
         ({"threads": 2}, "--threads 1, not 2"),
         ({"size": "5x1"}, "--size 4x1, not 5x1"),
     ],
 )
-def test_a_run_of_another_configuration_is_not_gone_on_with(
-    folder: Path, whole: TrainingConfig, change: dict[str, Any], said: str
+def test_a_run_of_another_configuration_is_not_resumed(
+    folder: Path, whole: TrainingConfig, change: dict[str, Any], sentence: str
 ) -> None:
     config = small_config(folder, out=whole.out, **CHANGES | change)
     before = {path: path.read_bytes() for path in whole.out.rglob("*") if path.is_file()}
-    with pytest.raises(TrainingError, match=f"{said}; resume with the same configuration"):
+    with pytest.raises(TrainingError, match=f"{sentence}; resume with the same configuration"):
         train.run(config, resume=True)
     assert {path: path.read_bytes() for path in whole.out.rglob("*") if path.is_file()} == before
 
 
-def test_a_run_from_before_a_field_existed_is_gone_on_with(whole: TrainingConfig) -> None:
+def test_a_run_that_lacks_a_new_field_is_resumed(whole: TrainingConfig) -> None:
     recorded = whole.as_json()
     del recorded["fold"]
     whole.check_same(recorded)
@@ -191,7 +191,7 @@ def test_a_run_from_before_a_field_existed_is_gone_on_with(whole: TrainingConfig
 
 
 def test_a_run_is_not_overwritten(whole: TrainingConfig) -> None:
-    with pytest.raises(TrainingError, match="already holds a run; give --resume"):
+    with pytest.raises(TrainingError, match="already holds a run; give --resume to continue it"):
         train.run(whole)
 
 

@@ -1,4 +1,4 @@
-"""Small folders of tile shards, and runs over them that take a moment."""
+"""Small folders of tile shards, and configurations of short runs on them."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -25,15 +25,15 @@ def write_shards(folder: Path, pictures: int = 3, first: int = 0, tiles: int = 2
 
 @lru_cache(maxsize=64)
 def encoded(image_id: str, tile: int, side: int) -> EncodedSample:
-    """A tile of a generated picture, `side` pixels a side."""
-    large = photo_like(side, side, seed=100 * int(image_id, 16) + tile)
+    """Encode a tile pair of a generated picture, `side` HR pixels a side."""
+    hr = photo_like(side, side, seed=100 * int(image_id, 16) + tile)
     info = SampleInfo(image_id=image_id, part="train_0", box=(0, 0, side, side))
-    pngs = samples.encode_png(halve(large)), samples.encode_png(large)
+    pngs = samples.encode_png(halve(hr)), samples.encode_png(hr)
     return EncodedSample(f"{image_id}-{tile}", *pngs, info)
 
 
 def small_config(folder: Path, **changes: Any) -> TrainingConfig:
-    """A run of a network of 4 channels on the shards in `folder`, which are written if they are not there."""
+    """Configure a run of a network of 4 channels on shards in `folder`, which are written if missing."""
     for name, first in (("train_0", 0), ("validation", 1000)):
         if not (folder / name).exists():
             write_shards(folder / name, first=first)
