@@ -38,8 +38,8 @@ docs: .venv/everything ## write what is generated in docs/: commands, pictures, 
 	$(BIN)/python docs/draw.py
 	$(BIN)/python docs/render_notebooks.py
 
-ensemble: .venv/everything ## train the ensemble that ships, from the bucket; resumable (hours; see ensemble.mk)
-	$(MAKE) -f ensemble.mk
+ensemble: .venv/everything ## train the bundled models from the bucket (hours; can be interrupted and resumed)
+	$(MAKE) -f recipes/shipped_models.mk
 
 lock: $(TOOLS)/uv ## pin every requirement to its newest version that fits, with hashes
 	$(LOCK) --all-extras pyproject.toml -o requirements/everything.txt
