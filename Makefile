@@ -33,8 +33,9 @@ format: .venv/everything ## put the code into its format
 bench: .venv/everything ## measure speed, memory and quality
 	$(BIN)/python -m benchmarks
 
-docs: .venv/everything ## write what is generated in docs/: commands, pictures, notebooks
+docs: .venv/everything ## write the generated pages in docs/: commands, API reference, pictures, notebooks
 	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/write_api.py
 	$(BIN)/python docs/draw.py
 	$(BIN)/python docs/render_notebooks.py
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import upscaler
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "apps").rglob("README.md")])
 CLI = runpy.run_path(str(ROOT / "docs" / "write_cli.py"))
+API = runpy.run_path(str(ROOT / "docs" / "write_api.py"))
 
 
 @pytest.mark.slow
@@ -25,6 +28,17 @@ def test_every_command_is_on_the_page() -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
     programs = {name for name in packages if (ROOT / name.replace(".", "/") / "__main__.py").exists()}
     assert programs <= CLI["COMMANDS"].keys()
+
+
+def test_the_reference_says_what_the_docstrings_say() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert page == API["text"](), "write it anew: python docs/write_api.py"
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    headings = re.findall(r"^### `(\w+)`$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {*upscaler.__all__, "HubUnreachableError", "read_rgb8", "score"} <= set(headings)
+    assert len(headings) == len(set(headings))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -45,4 +59,8 @@ def test_commands_in_the_docs_exist(page: Path) -> None:
     """Every `python -m` of the docs names a module of the project, or a well-known one."""
     modules = set(re.findall(r"python -m ([\w.]+)", page.read_text(encoding="utf-8")))
     unknown = {name for name in modules if not (ROOT / name.replace(".", "/")).exists()}
-    assert {name for name in unknown if not (ROOT / f"{name.replace('.', '/')}.py").exists()} <= {"pip", "venv"}
+    assert {name for name in unknown if not (ROOT / f"{name.replace('.', '/')}.py").exists()} <= {
+        "pip",
+        "pytest",
+        "venv",
+    }
