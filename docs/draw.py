@@ -20,7 +20,7 @@ LINE, SEEN, DONE = "#334155", "#a5b4fc", "#4f46e5"
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all pictures."""
     for draw in (draw_halo, draw_merging, draw_averaging):
         figure = draw()
         target = DOCS / "images" / f"how_{draw.__name__.removeprefix('draw_')}.webp"
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def draw_halo() -> Figure:
-    """A window and what it sees; and what a picture doubled in windows looks like without that."""
+    """A window and its halo; errors of a picture upscaled in windows without and with it."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     plan, without, with_halo = figure.subplots(1, 3)
     _draw_windows(plan)
@@ -37,12 +37,12 @@ def draw_halo() -> Figure:
     picture = np.asarray(Image.open(SAMPLE).convert("RGB"))[160:352, 288:480]
     whole = Upscaler(find.model(find.FAST), "f32", window=192).upscale(picture)
     for axes, title, doubled in (
-        (without, "windows of 64, each doubled alone", _each_alone(upscaler, picture, 64)),
-        (with_halo, "windows of 64, each with its halo", upscaler.upscale(picture)),
+        (without, "windows of 64, without a halo", _each_alone(upscaler, picture, 64)),
+        (with_halo, "windows of 64, with a halo", upscaler.upscale(picture)),
     ):
         difference = np.abs(doubled.astype(int) - whole).max(axis=2)
         shown = axes.imshow(difference, cmap="magma", vmin=0, vmax=24)
-        axes.set_title(f"{title}:\nat most {difference.max()} of 255 off the whole picture", fontsize=10)
+        axes.set_title(f"{title}:\nat most {difference.max()} of 255 levels off", fontsize=10)
         axes.set_axis_off()
     figure.colorbar(shown, ax=[without, with_halo], shrink=0.7, label="difference, levels of 255")
     return figure
@@ -60,7 +60,7 @@ def _draw_windows(axes: Axes) -> None:
     axes.text(1.5, 1.5, "a window", color="white", ha="center", va="center", fontsize=9)
     axes.text(2.45, 0.88, "its halo", color=DONE, fontsize=9)
     axes.text(-0.35, -0.45, "beyond the border: mirrored", color=LINE, fontsize=9)
-    axes.set_title("each window sees as far around itself\nas the network looks", fontsize=10)
+    axes.set_title("each window sees a halo as wide\nas the receptive radius", fontsize=10)
     axes.set_axis_off()
 
 
@@ -73,7 +73,7 @@ def _each_alone(upscaler: Upscaler, picture: Pixels, side: int) -> Pixels:
 
 
 def draw_merging() -> Figure:
-    """The kernel of a convolution with branches, part by part, for one channel in and one out."""
+    """The merged kernel of a convolution with branches, and its parts, for one channel in and out."""
     torch.manual_seed(7)
     convolution = Convolution(1, 1, branches=True)
     kernels = _parts(convolution)
@@ -97,7 +97,7 @@ def draw_merging() -> Figure:
 
 
 def _parts(convolution: Convolution) -> dict[str, np.ndarray]:
-    """What is added up, by name: 3x3 kernels."""
+    """Return the summands by name: 3x3 kernels."""
     branches = convolution.branches
     assert branches is not None
     point = torch.zeros(3, 3)
@@ -107,31 +107,31 @@ def _parts(convolution: Convolution) -> dict[str, np.ndarray]:
         "3x3": convolution.kernel[0, 0],
         "1x1": point,
         "1x1, then 3x3": torch.einsum("m,myx->yx", branches.expand[:, 0], branches.squeeze[0]),
-        "Sobel, across": edges[0],
-        "Sobel, down": edges[1],
+        "Sobel, horizontal": edges[0],
+        "Sobel, vertical": edges[1],
         "Laplacian": edges[2],
     }
     return {name: kernel.detach().numpy() for name, kernel in parts.items()}
 
 
 def draw_averaging() -> Figure:
-    """Four networks with a common beginning, and the two means."""
+    """Four networks with a common warm start, and their two averages."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     axes = figure.subplots()
     axes.set(xlim=(0, 11), ylim=(0, 4.4))
     axes.set_axis_off()
-    _box(axes, (0.1, 1.7), 1.7, "a beginning,\ntrained on all parts")
+    _box(axes, (0.1, 1.7), 1.7, "warm start,\ntrained on all parts")
     for n, part in enumerate("048c"):
         y = 3.4 - 1.1 * n
         _box(axes, (2.9, y), 1.6, f"trained on\npart {part}")
         _arrow(axes, (1.8, 2.05), (2.9, y + 0.35))
         _arrow(axes, (4.5, y + 0.35), (5.7, 3.15))
         _arrow(axes, (4.5, y + 0.35), (5.7, 0.95))
-    _box(axes, (5.7, 2.8), 2.1, "mean of the weights:\none network", DONE)
-    _box(axes, (5.7, 0.6), 2.1, "mean of the outputs:\nfour side by side", SEEN)
+    _box(axes, (5.7, 2.8), 2.1, "weight average:\none network", DONE)
+    _box(axes, (5.7, 0.6), 2.1, "output average:\nfour networks", SEEN)
     for y, cost in (
-        (3.15, "costs what one network costs;\nneeds the common beginning"),
-        (0.95, "costs four times that;\nany networks of one size"),
+        (3.15, "costs as much as one network;\nneeds a common warm start"),
+        (0.95, "costs four times as much;\nany networks of one size"),
     ):
         _arrow(axes, (7.8, y), (8.4, y))
         axes.text(8.5, y, cost, va="center", fontsize=9.5)
