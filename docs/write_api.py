@@ -34,29 +34,25 @@ Arrays are NumPy arrays. `Pixels` is HWC, sRGB, uint8 or uint16; H, W and C are 
 def text() -> str:
     """The page."""
     written: set[object] = set()
-    page = HEAD + "".join(section(importlib.import_module(name), names, written) for name, names in FACE.items())
-    ruff = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "format",
-        "--quiet",
-        "--stdin-filename",
-        TARGET,
-        "-",
-    ]  # formats the code in it
-    return subprocess.run(ruff, input=page, capture_output=True, encoding="utf-8", check=True).stdout
+    sections = (section(importlib.import_module(name), names, written) for name, names in FACE.items())
+    return formatted(HEAD + "".join(sections))
+
+
+def formatted(page: str) -> str:
+    """A page whose code `ruff format` has put into the project's format."""
+    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--stdin-filename", TARGET.name, "-"]
+    return subprocess.run(command, input=page, capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def section(module: ModuleType, names: tuple[str, ...], written: set[object]) -> str:
-    """The part of the page about a module, without the objects in `written`, to which it adds its own."""
-    objects = {name: getattr(module, name) for name in names or public_names(module)}
-    objects = {name: found for name, found in objects.items() if found not in written}
-    written |= set(objects.values())
+    """A module's part of the page. Objects in `written` are left out; those described here are added to it."""
     parts = [f"\n## `{module.__name__}`", summary(inspect.getdoc(module) or "")]
-    for name, found in objects.items():
-        (node,) = ast.parse(textwrap.dedent(inspect.getsource(found))).body
-        parts += [f"\n### `{name}`", *described(node)]
+    for name in names or public_names(module):
+        found = getattr(module, name)
+        if found not in written:
+            written.add(found)
+            (node,) = ast.parse(textwrap.dedent(inspect.getsource(found))).body
+            parts += [f"\n### `{name}`", *described(node)]
     return "\n".join(parts) + "\n"
 
 
