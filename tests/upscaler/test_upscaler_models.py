@@ -24,6 +24,7 @@ from upscaler.__main__ import main
 from upscaler.engines.engine import PRECISIONS
 from upscaler.errors import HubError, HubUnreachableError, ModelError
 from upscaler.model import find
+from upscaler.model import hub as hub_module
 
 NAME = "ada/double"
 Files = dict[str, bytes]
@@ -135,10 +136,10 @@ def test_pinned_names_are_of_what_serves(hub: Hub, tiny_model: Path, impatient: 
 @pytest.mark.parametrize("breaks", ["breaks_at", "cuts_at"])
 def test_a_download_that_breaks_is_no_model_and_is_taken_up_again(hub: Hub, files: Files, breaks: str) -> None:
     hub.create(NAME, files=files)
-    setattr(hub, breaks, "/cdn/")
+    setattr(hub_module, breaks, "/cdn/")
     with pytest.raises(HubUnreachableError):
         find.model(NAME)
-    setattr(hub, breaks, None)
+    setattr(hub_module, breaks, None)
     hub.down = True
     with pytest.raises(HubUnreachableError):  # the half that is there is no model
         find.model(NAME)
@@ -253,7 +254,7 @@ def test_of_a_repository_nothing_but_the_model_is_fetched(hub: Hub, files: Files
 
 
 def test_a_download_that_never_ends_is_given_up(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find.hub, "MAX_BYTES", 30_000_000)
+    monkeypatch.setattr(hub_module, "MAX_BYTES", 30_000_000)
     hub.create(NAME, files=files)
     hub.floods_at = "/cdn/"
     with pytest.raises(HubError, match="the Hub sends more than a model has"):
@@ -264,7 +265,7 @@ def test_a_download_that_never_ends_is_given_up(hub: Hub, files: Files, monkeypa
 def test_a_trickle_is_given_up_and_the_fast_model_serves(
     hub: Hub, files: Files, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(find.hub, "DEADLINE", 1.0)
+    monkeypatch.setattr(hub_module, "DEADLINE", 1.0)
     hub.create(NAME, files=files)
     hub.trickles_at = where
     before = set(threading.enumerate())

@@ -4,10 +4,12 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from upscaler.errors import HubUnreachableError, ModelError
-from upscaler.model import artifact, hub
-from upscaler.model.artifact import Artifact, Origin
+
+if TYPE_CHECKING:
+    from upscaler.model.artifact import Artifact
 
 FAST, BEST = BUNDLED = ("fast", "best")  # the models that ship
 VARIABLE = "DOUBLE_RESOLUTION_MODEL"  # the environment's name for the model that a program uses
@@ -21,12 +23,15 @@ def wanted() -> str:
     return os.environ.get(VARIABLE) or FAST
 
 
-def model(name: str) -> Artifact:
+def model(name: str) -> "Artifact":
     """Find "fast" or "best", a folder, or "user/name[@revision]", which is fetched once and then taken from the cache.
 
     A folder named as a bundled model is found under a path, such as "./fast". The artifact says what kind it is. Raises
     ModelError if there is no such model or it is broken, HubError if the Hub does not give it.
     """
+    from upscaler.model import artifact, hub  # take a tenth of a second, which a --help should not wait for
+    from upscaler.model.artifact import Origin
+
     if name in BUNDLED:
         return artifact.read(_FOLDER / name, name=name, origin=Origin.BUNDLED)
     if (folder := Path(name)).is_dir():
@@ -36,7 +41,7 @@ def model(name: str) -> Artifact:
     raise ModelError(f"there is no model {name!r}; give {NAMES}")
 
 
-def model_or_fast(name: str) -> Artifact:
+def model_or_fast(name: str) -> "Artifact":
     """Find a model, or take the fast one where the Hub does not answer: for a server, which had better serve.
 
     The artifact's name says which it is, and standard error says why.

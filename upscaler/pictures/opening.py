@@ -1,7 +1,7 @@
 """Picture files, opened by Pillow: named formats only, for its reader of EPS starts Ghostscript."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +13,11 @@ from upscaler.pictures.formats import BY_SUFFIX
 
 # Pillow's own limit knows neither ours nor the memory there is; `Limits.pixels` and the budget are checked instead.
 Image.MAX_IMAGE_PIXELS = None
+
+with suppress(ImportError):
+    from pillow_heif import register_heif_opener  # the extra "heic"
+
+    register_heif_opener()
 
 _FORMATS = sorted({format.name for format in BY_SUFFIX.values()})
 
