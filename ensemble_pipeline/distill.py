@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ensemble_pipeline.config import CombineConfig
 from ensemble_pipeline.members import config_for
 from training_pipeline import device, train
 from training_pipeline.checkpoint import Checkpoint
@@ -26,20 +25,6 @@ from upscaler.pixels import Planes
 
 ORIENTATIONS = tuple(Orientation)
 RUN = "distillation"  # the run's folder, inside that of the model, and what it learns from
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """The network to train, on what and how: see `training_pipeline.config.TrainingConfig`."""
-
-    into: str
-    shards: tuple[Path, ...]
-    validation: tuple[Path, ...]
-    steps: int
-    jpeg: bool = False
-    init_from: str | None = None
-    learning_rate: float = 1e-3
-    threads: int = 2
 
 
 class Teacher(nn.Module):
@@ -77,17 +62,17 @@ class DistillationRun(train.Run):
         super().advance(small, 255 * _turned(orientation.undo, taught))
 
 
-def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[ModelConfig, Weights, dict[str, Any]]:
-    """Train the network, in a folder inside `out`; a run of the same configuration that was stopped goes on.
+def run(members: Sequence[Artifact], config: CombineConfig) -> tuple[ModelConfig, Weights, dict[str, Any]]:
+    """Train the student, in a folder inside `config.out`; a run of the same configuration that was stopped goes on.
 
     Returns the model and the metrics of its training. Raises TrainingError, FeatureError or ModelError, as training
     does.
     """
-    folder = out / f"{RUN}-{fingerprint(members)}"
-    config = TrainingConfig(
+    wanted = config.distillation
+    run_config = TrainingConfig(
         wanted.shards,
-        wanted.validation,
-        folder,
+        config.validation,
+        config.out / f"{RUN}-{fingerprint(members)}",
         size=wanted.into,
         steps=wanted.steps,
         init_from=wanted.init_from,
@@ -98,7 +83,7 @@ def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[M
         loss="luma",
         threads=wanted.threads,
     )
-    student = train.run(config, resume=True, begin=partial(DistillationRun, Teacher(members)))
+    student = train.run(run_config, resume=True, begin=partial(DistillationRun, Teacher(members)))
     return config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics
 
 

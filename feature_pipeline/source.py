@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 BUCKET = "open-images-dataset"
 REGION = "us-east-1"  # pinned, or boto3 takes the region of the user's own profile
-TRAINING_DIGITS = "0123456789abcdef"
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 6  # in a row, without a byte in between
 BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
@@ -137,13 +136,6 @@ class PartStream(io.RawIOBase):
         if status:
             return f"{place} cannot be read: the server answers {status}; run the same command later, it goes on"
         return f"{place} cannot be reached ({type(error).__name__}); check the network, then run the same command again"
-
-
-def part_names(given: list[str]) -> tuple[str, ...]:
-    """`0` -> `train_0`, `all` -> all 18 parts; validation and test are called that."""
-    every = [*TRAINING_DIGITS, "validation", "test"]
-    chosen = every if "all" in given else list(dict.fromkeys(given))
-    return tuple(f"train_{part}" if part in TRAINING_DIGITS else part for part in chosen)
 
 
 def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":

@@ -7,7 +7,8 @@ DoubleResolutionError
 ├── ModelError          a model artifact that is missing, broken or of another format
 │   └── HubError        the Hugging Face Hub refuses
 │       └── HubUnreachableError  it does not answer, and the model is not in the cache
-└── MetricError         two pictures that cannot be compared
+├── MetricError         two pictures that cannot be compared
+└── OptionError         an option outside its limits
 
 Each stage and each app defines its own errors below DoubleResolutionError, in its errors.py.
 """
@@ -43,3 +44,7 @@ class HubUnreachableError(HubError):
 
 class MetricError(DoubleResolutionError):
     """Two pictures cannot be compared."""
+
+
+class OptionError(DoubleResolutionError):
+    """An option lies outside its limits, or does not fit the others."""
