@@ -29,6 +29,9 @@ HEAD = """# The commands
 The `--help` of every command, written by `python docs/write_cli.py`. `double-resolution` is `python -m upscaler`;
 `double-resolution ui`, `monitor`, `features`, `train` and `ensemble` are `python -m apps.ui`, `apps.monitor`,
 `feature_pipeline`, `training_pipeline` and `ensemble_pipeline`. A picture named as one of them is reached as `./ui`.
+
+`--config FILE` repeats a command with the options that it saved beside its result, but for those given anew: `run.json`
+in a run's folder, `features.json` beside shards, `combine.json` and `build.json` in a model's folder.
 """
 
 

@@ -51,12 +51,12 @@ def build(config: BuildConfig) -> None:
 
 
 COMMANDS = (
-    Command("combine", "make one model of several trained networks", CombineConfig, combine),
+    Command("combine", "make one model of several trained networks", CombineConfig, combine, repeatable=True),
     Command("evaluate", "test models against bicubic interpolation", EvaluationConfig, evaluate),
     FINAL_TEST,
     Command("export", "write a model's networks as ONNX, for other programs", ExportConfig, export),
     Command("publish", "publish a model on the Hugging Face Hub", PublishConfig, publish),
-    Command("build", "run all stages, from the bucket to the ensemble", BuildConfig, build),
+    Command("build", "run all stages, from the bucket to the ensemble", BuildConfig, build, repeatable=True),
 )
 
 if __name__ == "__main__":

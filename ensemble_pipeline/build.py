@@ -13,6 +13,9 @@ from ensemble_pipeline.config import RUNS, SHARDS, VALIDATION, BuildConfig, Comb
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import tasks as features
 from training_pipeline import tasks as training
+from upscaler import saved
+
+RECORD = "build.json"
 
 
 def run(config: BuildConfig) -> None:
@@ -26,9 +29,13 @@ def run(config: BuildConfig) -> None:
     failed |= config.engine.run(_training_tasks(config, made, storage))
     trained = [RUNS / part for part in made if part not in failed]
     _check_complete(config, failed, trained)
-    combined = CombineConfig(tuple(trained), config.out, config.how)
-    work_in(storage, trained, config.out, partial(combine.run, combined))
+    work_in(storage, trained, config.out, partial(_combine, config, tuple(trained)))
     print(f"{config.out}: {len(trained)} networks, {config.how}")
+
+
+def _combine(config: BuildConfig, trained: tuple[Path, ...]) -> None:
+    combine.run(CombineConfig(trained, config.out, config.how))
+    saved.write(config.out / RECORD, config)
 
 
 def _training_tasks(config: BuildConfig, parts: Sequence[str], storage: str) -> list[Task]:

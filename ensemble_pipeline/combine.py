@@ -1,7 +1,5 @@
 """Several trained networks in, one model out."""
 
-import json
-from dataclasses import asdict
 from typing import Any
 
 from ensemble_pipeline.averaging import averaged, with_mirror_images
@@ -14,7 +12,7 @@ from ensemble_pipeline.members import (
     read_members,
     without_beginning,
 )
-from upscaler.atomic import write_text
+from upscaler import saved
 from upscaler.model import artifact, find
 from upscaler.model.artifact import Artifact
 
@@ -44,7 +42,7 @@ def run(config: CombineConfig) -> Artifact:
         model, weights = with_mirror_images(model, weights)
     card = model_card(config.out.name, model, metrics, config.out, jpeg_model)
     ensemble = artifact.write(config.out, model, weights, metrics, card, jpeg_model)
-    write_text(config.out / RECORD, json.dumps(asdict(config), indent=2, default=str) + "\n")
+    saved.write(config.out / RECORD, config)
     return ensemble
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from feature_pipeline.config import MakeConfig, ShowConfig, VerifyConfig
+from upscaler import saved
 from upscaler.program import Command, run_command
+
+RECORD = "features.json"
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m feature_pipeline") -> None:
@@ -19,6 +22,8 @@ def make(config: MakeConfig) -> None:
     from feature_pipeline import tasks
 
     tasks.run(config.features, config.engine)
+    if config.engine.storage is None:
+        saved.write(config.features.out / RECORD, config)
 
 
 def verify(config: VerifyConfig) -> None:
@@ -36,7 +41,7 @@ def show(config: ShowConfig) -> None:
 
 
 COMMANDS = (
-    Command("", "make tile shards of Open Images", MakeConfig, make),
+    Command("", "make tile shards of Open Images", MakeConfig, make, repeatable=True),
     Command("verify", "check shards against their manifests", VerifyConfig, verify),
     Command("show", "draw tile pairs of a part, and what was rejected", ShowConfig, show),
 )

@@ -57,7 +57,7 @@ FINAL_TEST = Command(
     ("model", "test", "scoreboard"),
 )
 COMMANDS = (
-    Command("", "train a network on tile shards", RunsConfig, train),
+    Command("", "train a network on tile shards", RunsConfig, train, repeatable=True),
     Command("plan", "train versions that each change one thing, and score them", AblationConfig, plan),
     Command("tune", "search hyper-parameters: trials of equal length in one resumable study", TuningConfig, tune),
     Command("score", "score a model on the first 10 % of the test set, a row of the scoreboard", ScoringConfig, score),

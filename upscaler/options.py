@@ -119,8 +119,10 @@ def check_limits(config: Any) -> None:
     """Raise OptionError if a field of a config lies outside its limits; None always passes."""
     for one in options_of(type(config)):
         value = getattr(config, one.field)
-        if one.choices and isinstance(value, str) and value not in one.choices:
-            raise OptionError(f"{one.name} must be {' or '.join(one.choices)}, got {value}")
+        if one.choices and not one.option.read and value is not None:
+            wrong = set(value if one.many else [value]) - set(one.choices)
+            if wrong:
+                raise OptionError(f"{one.name} must be {' or '.join(one.choices)}, got {', '.join(sorted(wrong))}")
         if isinstance(value, int | float) and (limit := _broken_limit(one.option, value)):
             raise OptionError(f"{one.name} must be {limit}, got {value}")
 

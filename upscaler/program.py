@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
+from upscaler import saved
 from upscaler.arguments import add_options, from_arguments
 from upscaler.command import one_sentence_errors
+from upscaler.saved import SavedConfig
 
 Config = TypeVar("Config")
 
@@ -17,7 +19,7 @@ Config = TypeVar("Config")
 class Command(Generic[Config]):
     """A command, with its options in `config`, which `run` receives. `name`: "" for the one that needs no name.
 
-    `only`: the fields of the config whose options it has; all if empty.
+    `only`: the fields of the config whose options it has; all if empty. `repeatable`: --config takes saved configs.
     """
 
     name: str
@@ -25,14 +27,27 @@ class Command(Generic[Config]):
     config: type[Config]
     run: Callable[[Config], object]
     only: tuple[str, ...] = ()
+    repeatable: bool = False
 
     def main(self, arguments: Sequence[str], program: str, others: str = "") -> None:
         """Read the arguments and run. others: the program's other commands, for the help."""
-        parser = _parser(program, f"{self.help[0].upper()}{self.help[1:]}.", others)
-        add_options(parser, self.config, self.only)
-        given = parser.parse_args(arguments)
         with one_sentence_errors():
-            self.run(from_arguments(self.config, given, self.only))
+            self.run(self.parse(arguments, program, others))
+
+    def parse(self, arguments: Sequence[str], program: str = "", others: str = "") -> Config:
+        """Read the arguments. Raises OptionError, and what the config raises."""
+        parser = _parser(program, f"{self.help[0].upper()}{self.help[1:]}.", others)
+        before = self._saved(parser, arguments) if self.repeatable else {}
+        add_options(parser, self.config, self.only, require=not before)
+        return from_arguments(self.config, parser.parse_args(arguments), self.only, before)
+
+    def _saved(self, parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
+        """Read the file after --config, before the other options, which it may make unnecessary."""
+        early = argparse.ArgumentParser(parser.prog, add_help=False, allow_abbrev=False)
+        for one in (early, parser):
+            add_options(one, SavedConfig)
+        file = from_arguments(SavedConfig, early.parse_known_args(arguments)[0]).config
+        return saved.read(file) if file else {}
 
 
 @dataclass(frozen=True)

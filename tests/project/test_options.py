@@ -2,9 +2,11 @@
 
 import argparse
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,14 @@ from typing import Any
 import pytest
 
 from apps.monitor.__main__ import BackfillConfig
+from benchmarks.__main__ import STAGES, BenchmarkConfig
 from cluster.engine import Engine
 from ensemble_pipeline.__main__ import main as ensemble
 from ensemble_pipeline.config import CombineConfig, Distillation
 from feature_pipeline.config import FeatureConfig
 from training_pipeline.commands import TuningConfig
 from training_pipeline.config import TrainingConfig
-from upscaler import Options
+from upscaler import Options, saved
 from upscaler.__main__ import main
 from upscaler.arguments import add_options
 from upscaler.errors import OptionError
@@ -106,6 +109,7 @@ def test_every_option_comes_from_a_field_with_a_help(command: "Command[Any]") ->
         (lambda: Distillation(steps=0), "--steps must be 1 or more, got 0"),
         (lambda: CombineConfig((), Path("x"), how="best"), "--how must be outputs or weights or distill, got best"),
         (lambda: TuningConfig(TrainingConfig((), (), Path("x"), steps=1), trials=0), "--trials must be 1 or more, got"),
+        (lambda: BenchmarkConfig(stages=("files", "speed")), "stages must be "),
         (lambda: BackfillConfig(days=0), "--days must be 1 or more, got 0"),
     ],
 )
@@ -144,6 +148,54 @@ def test_a_program_is_found_by_its_name_and_a_picture_of_that_name_by_its_path(
         main(["./ui", "--model", "fast"])
     assert ended.value.code == 1
     assert "ui" in capsys.readouterr().err
+
+
+def test_a_run_is_repeated_from_its_saved_config(tmp_path: Path) -> None:
+    first = TrainingConfig((Path("a"), Path("b")), (Path("v"),), tmp_path / "0", steps=7, dropout=0.5, branches=False)
+    (tmp_path / "run.json").write_text(json.dumps(first.as_json()))
+    runs = parsed(
+        "training_pipeline", "", "--config", tmp_path / "run.json", "--out", tmp_path / "1", "--dropout", "0.25"
+    )
+    assert runs.first == replace(first, out=tmp_path / "1", dropout=0.25)
+
+    student = Distillation(into="4x1", shards=(Path("a"),), steps=3, jpeg=True)
+    one = CombineConfig((Path("r"),), tmp_path, "distill", validation=(Path("v"),), distillation=student)
+    saved.write(tmp_path / "combine.json", one)
+    again = parsed("ensemble_pipeline", "combine", "--config", tmp_path / "combine.json", "--out", "other")
+    assert again == replace(one, out=Path("other"))
+
+    features = parsed(
+        "feature_pipeline", "", "--part", "0", "a", "--out", tmp_path, "--images", "3", "--metadata", "x.csv"
+    )
+    saved.write(tmp_path / "features.json", features)
+    assert parsed("feature_pipeline", "", "--config", tmp_path / "features.json") == features
+
+
+def test_several_values_may_be_left_out() -> None:
+    assert parsed("benchmarks", "").stages == STAGES
+    assert parsed("benchmarks", "", "files", "worker").stages == ("files", "worker")
+
+
+def parsed(module: str, name: str, *arguments: object) -> Any:
+    """The config that a command makes of its arguments."""
+    (command,) = (one for one in import_module(f"{module}.__main__").COMMANDS if one.name == name)
+    return command.parse([str(word) for word in arguments])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no options"),
+        ('{"steps": "many", "out": "x"}', "--shards is neither given nor saved"),
+        ('{"shards": "x"}', "--shards cannot be 'x'"),
+        ('{"shards": ["x"], "out": "y", "validation": ["v"], "steps": "many"}', "--steps cannot be 'many'"),
+    ],
+)
+def test_a_saved_config_that_cannot_be_used_is_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(OptionError, match=sentence):
+        parsed("training_pipeline", "", "--config", tmp_path / "run.json")
 
 
 def test_help_loads_nothing_heavy() -> None:
