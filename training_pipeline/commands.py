@@ -46,7 +46,7 @@ class ScoringConfig:
 
     model: str = option(find.NAMES, positional=True)
     test: Path = option("tile shards of the test set")
-    scoreboard: Path = option("folder of the scoreboard", default=Path("scoreboard"))
+    scoreboard: Path = option("folder of the scoreboard", default=Path("docs/scoreboard"))
     version: str | None = option("name of the row (default: the model's); a row of that name is replaced", default=None)
     changed: str = option("text of the row: what this version changes", default="")
 
