@@ -138,10 +138,10 @@ def test_pinned_names_name_the_used_model(hub: Hub, tiny_model: Path, impatient:
 @pytest.mark.parametrize("breaks", ["breaks_at", "cuts_at"])
 def test_an_interrupted_download_is_resumed(hub: Hub, files: Files, breaks: str) -> None:
     hub.create(NAME, files=files)
-    setattr(hub_module, breaks, "/cdn/")
+    setattr(hub, breaks, "/cdn/")
     with pytest.raises(HubUnreachableError):
         find.model(NAME)
-    setattr(hub_module, breaks, None)
+    setattr(hub, breaks, None)
     hub.down = True
     with pytest.raises(HubUnreachableError):  # a partial download is not a model
         find.model(NAME)
