@@ -1,1 +1,1 @@
-"""The two apps: the web UI and the monitor of the picture of the day; and what puts them on a Space."""
+"""The two apps, the web UI and the monitor of the picture of the day, and their deployment to Spaces."""

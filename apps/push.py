@@ -1,8 +1,8 @@
-"""Put an app on the Hugging Face Hub as a Space: python -m apps.push ui --space user/name
+"""Deployment of an app to a Hugging Face Space: python -m apps.push ui --space user/name
 
-A Space is the app's container: the Dockerfile, the locks that it installs from, and the files that pyproject.toml
-declares as the packages'. The Hub's own image for Gradio apps does not do: it installs further packages in the same
-call of pip, without hashes, and pip then refuses a lock that has them.
+A Space runs the app's container: it gets the Dockerfile, the lock files that it installs from, and the packages' files
+as declared in pyproject.toml. The Hub's image for Gradio apps is unsuitable: it installs further packages without
+hashes in the same pip call, and pip then refuses lock files with hashes.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from upscaler.model import artifact, find, hub
 
 ROOT = Path(__file__).parents[1]
 LOCKS = (Path("requirements/build.txt"), Path("requirements/serving.txt"))
-SHARED = ("upscaler", "apps/serving")  # what both apps import
+SHARED = ("upscaler", "apps/serving")  # packages that both apps import
 VARIABLES = {
     "ui": (find.VARIABLE, *settings.VARIABLES),
     "monitor": (find.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO", *settings.VARIABLES),
@@ -35,12 +35,12 @@ SECRETS = ("HF_TOKEN",)  # for a private model, and for the monitor to write HIS
 
 
 class PushError(DoubleResolutionError):
-    """An app cannot be put on the Hub."""
+    """Error for an app that cannot be deployed."""
 
 
 @dataclass(frozen=True)
 class SpaceConfig:
-    """Which app goes to which Space, with which model, secrets and variables. dry_run: only show the files."""
+    """App, Space, model, secrets and variables of one deployment. dry_run: only list the files."""
 
     app: str
     space: str
@@ -52,15 +52,15 @@ class SpaceConfig:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m apps.push", description="Put an app on the Hub as a Space.")
+    parser = argparse.ArgumentParser(prog="python -m apps.push", description="Deploy an app to a Space on the Hub.")
     add = parser.add_argument
     add("app", choices=sorted(VARIABLES))
-    add("--space", required=True, metavar="USER/NAME", help="made if need be")
+    add("--space", required=True, metavar="USER/NAME", help="the Space, created if it does not exist")
     add("--model", default=find.FAST, help=find.NAMES)
     pair: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
-    add("--secret", **pair, metavar="NAME[=VALUE]", help="to set there; without a value, as it is in this environment")
-    add("--variable", **pair, metavar="NAME[=VALUE]", help="likewise; what there is to set is listed by --dry-run")
-    add("--dry-run", action="store_true", help="only list the files and what would be set")
+    add("--secret", **pair, metavar="NAME[=VALUE]", help="secret to set; the value defaults to this environment's")
+    add("--variable", **pair, metavar="NAME[=VALUE]", help="variable to set; --dry-run lists the known ones")
+    add("--dry-run", action="store_true", help="only list the files, secrets and variables")
     given = vars(parser.parse_args())
     secrets, variables = dict(given.pop("secret")), dict(given.pop("variable"))
     with one_sentence_errors():
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def run(config: SpaceConfig) -> None:
-    """Stage the app and upload it in one commit. Raises PushError or ModelError; then the Space is as it was."""
+    """Stage the app and upload it in one commit. Raises PushError or ModelError and then leaves the Space unchanged."""
     check(config)
     with TemporaryDirectory(prefix="space_") as temporary:
         folder = Path(temporary)
@@ -77,21 +77,21 @@ def run(config: SpaceConfig) -> None:
 
 
 def check(config: SpaceConfig) -> None:
-    """Raise PushError if the Space has no proper name, or something is to be set that the app does not read."""
+    """Raise PushError if the Space's name is invalid, or a secret or variable is one that the app does not read."""
     with hub.plain_errors(config.space):
         validate_repo_id(config.space)
     if "/" not in config.space:
-        raise PushError(f"{config.space!r} does not say whose it is; give user/name")
+        raise PushError(f"{config.space!r} names no owner; give user/name")
     for kind, names, known in (
         ("secret", config.secrets, SECRETS),
         ("variable", config.variables, VARIABLES[config.app]),
     ):
         if unknown := sorted(set(names) - set(known)):
-            raise PushError(f"{config.app} reads no {kind} {unknown[0]}; those that it reads are {', '.join(known)}")
+            raise PushError(f"{config.app} reads no {kind} {unknown[0]}; choose from {', '.join(known)}")
 
 
 def stage(config: SpaceConfig, folder: Path) -> dict[str, str]:
-    """Lay out the Space's files in `folder`, and return the variables that it needs. Raises PushError at a link."""
+    """Copy the Space's files to `folder` and return the variables it needs. Raises PushError for a symbolic link."""
     app = Path("apps") / config.app
     dockerfile, front_page = Path("docker") / f"{config.app}.Dockerfile", app / "README.md"
     targets = {path: path for package in (*SHARED, app.as_posix()) for path in declared(package)}
@@ -99,13 +99,13 @@ def stage(config: SpaceConfig, folder: Path) -> dict[str, str]:
     targets |= {dockerfile: Path("Dockerfile"), front_page: Path("README.md")}
     _copy(ROOT, folder, targets)
     _write_front_page(folder / "README.md", config)
-    return _stage_model(config.model, folder, app / "model")  # where the Dockerfile takes it along
+    return _stage_model(config.model, folder, app / "model")  # the Dockerfile copies this folder
 
 
 def declared(package: str) -> set[Path]:
-    """Return the files of a package's folder that a wheel would hold: modules and package data, relative to the root.
+    """Return the files that a wheel would contain of a package: modules and package data, relative to the root.
 
-    Anything else that lies there stays behind: environment files, notes, what an editor keeps beside its files.
+    Other files in the folder, such as environment files, notes and editor backups, must not be published.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     found = set((ROOT / package).rglob("*.py"))
@@ -118,16 +118,16 @@ def declared(package: str) -> set[Path]:
 
 
 def _copy(source: Path, target: Path, files: Mapping[Path, Path]) -> None:
-    """Copy files from one folder to another. Raises PushError if one is a link: it may lead to anything."""
+    """Copy files from one folder to another. Raises PushError for a symbolic link, which may lead to a private file."""
     for path, new in files.items():
         if link := next((step for step in (path, *path.parents[:-1]) if (source / step).is_symlink()), None):
-            raise PushError(f"{source / link} is a link, and what it leads to would be published; put the file there")
+            raise PushError(f"{source / link} is a link, and its target would be published; replace it by the file")
         (target / new).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / path, target / new)
 
 
 def _write_front_page(page: Path, config: SpaceConfig) -> None:
-    """Make the app's README the Space's: its links hold at the top, and its front matter names the model."""
+    """Adapt the app's README to the Space: rebase relative links and name the model in the front matter."""
     text = page.read_text(encoding="utf-8")
     page.write_text(re.sub(r"\]\((?!\w+:|#)", f"](apps/{config.app}/", text), encoding="utf-8")
     if _is_reference(config.model):
@@ -149,7 +149,7 @@ def _is_reference(model: str) -> bool:
 
 
 def listing(config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> str:
-    """The staged files with their sizes, what would be set, and what else could be."""
+    """List the staged files with sizes, the secrets and variables to set, and all known ones."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     lines = [f"{path.stat().st_size:>12,} bytes  {path.relative_to(folder)}" for path in files]
     lines += [f"variable {name} = {value}" for name, value in variables.items()]
@@ -161,16 +161,18 @@ def listing(config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> 
 
 
 def upload(config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> str:
-    """Make the Space if need be, set what is to be set, and commit the files; returns the Space's address."""
+    """Create the Space if needed, set secrets and variables, and commit the files; return the Space's URL."""
     if get_token() is None:
-        raise PushError("there is no token for the Hub; set HF_TOKEN to one that may write, or run hf auth login")
+        raise PushError("no token for the Hub; set HF_TOKEN to one with write access, or run hf auth login")
     if _is_reference(config.model):
         find.model(config.model)
     try:
         with hub.plain_errors(config.space):
             return _upload(HfApi(), config, folder, variables)
-    except (HubUnreachableError, RuntimeError) as error:  # RuntimeError: a large file did not get through
-        raise PushError(f"the connection to the Hub broke off; {config.space} serves what it did; try again") from error
+    except (HubUnreachableError, RuntimeError) as error:  # RuntimeError: upload of a large file failed
+        raise PushError(
+            f"the connection to the Hub failed; {config.space} still serves its previous files; try again"
+        ) from error
 
 
 def _upload(api: HfApi, config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> str:
@@ -188,7 +190,7 @@ def _upload(api: HfApi, config: SpaceConfig, folder: Path, variables: Mapping[st
 
 
 def _check_space(api: HfApi, space: str) -> None:
-    """Raise PushError if the Space holds something else, which would be lost."""
+    """Raise PushError if the Space holds another app, which would be lost."""
     files = set(api.list_repo_files(space, repo_type="space")) - {".gitattributes", "README.md"}
     if files and not any(file.startswith("upscaler/") for file in files):
         raise PushError(f"{space} holds another app, which would be overwritten; give another name")
@@ -197,7 +199,7 @@ def _check_space(api: HfApi, space: str) -> None:
 def _pair(text: str) -> tuple[str, str]:
     name, given, value = text.partition("=")
     if not given and name not in os.environ:
-        raise argparse.ArgumentTypeError(f"{name} has no value here; give {name}=VALUE, or set it in the environment")
+        raise argparse.ArgumentTypeError(f"{name} has no value; give {name}=VALUE, or set it in the environment")
     return name, value if given else os.environ[name]
 
 

@@ -1,4 +1,4 @@
-"""Doubles the width and height of pictures: runs a trained ensemble, exactly and fast, without torch."""
+"""Inference for x2 super-resolution: runs a trained model on pictures and picture files, without torch."""
 
 from upscaler.errors import DoubleResolutionError, ModelError, PictureError
 from upscaler.files import Doubled, Options, double_file

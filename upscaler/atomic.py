@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic file writes."""
 
 import os
 import tempfile
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PART = ".part-"  # begins temporary names
+_PART = ".part-"  # prefix of temporary names
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`, which takes its name only if the block ends without an error.
+    """Yield a temporary path in the folder of `target`; rename it to `target` if the block raises nothing.
 
-    The temporary name keeps the suffix of `target`, because libraries choose a format by it.
+    The temporary name keeps the suffix of `target`, because libraries choose the format by it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=_PART, suffix=target.suffix, dir=target.parent)
@@ -22,26 +22,26 @@ def atomic_path(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         _to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp made it private
+        temporary.chmod(0o666 & ~_umask())  # mkstemp creates files readable by their owner only
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove the temporary files that a process which was ended left in `folder`."""
+    """Remove temporary files left in `folder` by a killed process."""
     for part in folder.glob(f"{_PART}*"):
         part.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:
-    """Have the system write the file out, or a power cut could leave its name with nothing in it."""
+    """Flush the file to disk; otherwise a power cut after the rename could leave it empty."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` to `target` in UTF-8, whole or not at all."""
+    """Write `text` to `target` atomically, as UTF-8."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -1,18 +1,18 @@
-"""A long call of a library, made in a thread, so that whoever waits for it can stop waiting."""
+"""Background thread for a blocking library call, so that the caller can stop waiting for it."""
 
 import threading
 from collections.abc import Callable, Iterator
 from typing import ParamSpec
 
-_PATIENCE = 0.1  # seconds between two looks
+_POLL_INTERVAL = 0.1  # seconds
 
 P = ParamSpec("P")
 
 
 def until_done(call: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> Iterator[None]:
-    """Yield now and then until `call` is done, and raise what it raises.
+    """Run `call` in a thread, yield every 0.1 s until it returns, and re-raise its exception.
 
-    Closing the iterator abandons the call: the thread ends when the library does, and keeps no process alive.
+    Closing the iterator abandons the call: the daemon thread ends with the call and does not keep the process alive.
     """
     failure: list[BaseException] = []
 
@@ -25,7 +25,7 @@ def until_done(call: Callable[P, None], *arguments: P.args, **named: P.kwargs) -
     thread = threading.Thread(target=run, name="writing", daemon=True)
     thread.start()
     while thread.is_alive():
-        thread.join(_PATIENCE)
+        thread.join(_POLL_INTERVAL)
         yield
     if failure:
         raise failure[0]

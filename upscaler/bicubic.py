@@ -1,4 +1,4 @@
-"""Halving and plain doubling: what the networks are trained to undo, and what they are compared with."""
+"""Bicubic interpolation: downscaling that makes LR inputs, and upscaling as the baseline."""
 
 import numpy as np
 from PIL import Image
@@ -7,10 +7,10 @@ from upscaler.pixels import Pixels
 
 
 def halve(picture: Pixels) -> Pixels:
-    """Halve a picture by antialiased bicubic interpolation; an odd last row or column is left out first.
+    """Downscale a picture x2 by antialiased bicubic interpolation, after cropping an odd last row or column.
 
     `picture` is HWC uint8 with 3 channels and at least 2 pixels a side; the result is (H // 2)(W // 2)C.
-    Pillow's BICUBIC stretches its kernel when it makes smaller, as MATLAB's imresize does.
+    Pillow's BICUBIC widens its kernel when downscaling, as MATLAB's imresize does.
     """
     height, width = picture.shape[0] // 2, picture.shape[1] // 2
     even = Image.fromarray(picture[: 2 * height, : 2 * width])
@@ -18,7 +18,7 @@ def halve(picture: Pixels) -> Pixels:
 
 
 def double(picture: Pixels) -> Pixels:
-    """Double a picture by bicubic interpolation: HWC uint8 in, (2H)(2W)C uint8 out."""
+    """Upscale a picture x2 by bicubic interpolation: HWC uint8 -> (2H)(2W)C uint8."""
     height, width = picture.shape[:2]
     doubled = Image.fromarray(picture).resize((2 * width, 2 * height), Image.Resampling.BICUBIC)
     return np.asarray(doubled)

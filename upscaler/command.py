@@ -1,4 +1,4 @@
-"""What all programs of the project share at their rim: one sentence for a failure, never a traceback."""
+"""Error handling and argument types of the command lines: a failure prints one sentence, not a traceback."""
 
 import argparse
 import errno
@@ -13,7 +13,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 @contextmanager
 def one_sentence_errors() -> Iterator[None]:
-    """Turn an expected failure into one sentence on standard error and exit code 1; Ctrl-C into exit code 130."""
+    """Exit with code 1 and one sentence on standard error for an expected failure, with 130 for Ctrl-C."""
     try:
         yield
     except DoubleResolutionError as error:
@@ -26,7 +26,7 @@ def one_sentence_errors() -> Iterator[None]:
 
 
 def sentence_for(error: OSError) -> str:
-    """Say in one sentence what the operating system refused, and on which file."""
+    """Describe an error of the operating system in one sentence, with the file's name."""
     place = f" ({error.filename})" if error.filename else ""
     if error.errno == errno.ENOSPC:
         return f"the disk is full{place}; free some space and run the same command again"
@@ -34,7 +34,7 @@ def sentence_for(error: OSError) -> str:
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from `least` to `most`."""
+    """Return an argparse type for whole numbers from `least` to `most`."""
 
     def number(text: str) -> int:
         if text.isdecimal() and least <= int(text) <= most:

@@ -1,45 +1,45 @@
-"""Errors of the upscaler, as one tree: each message is one sentence that says what was wrong and what to do.
+"""Exceptions of the upscaler. Each message is one sentence: what is wrong, then what to do.
 
 DoubleResolutionError
-├── PictureError        a picture that cannot be read, is too large, or cannot be written
-│   ├── LimitError      it asks for more memory, time or pixels than is allowed
-│   └── UnknownFormatError   its file is of no format that can be read
-├── ModelError          a model artifact that is missing, broken or of another format
-│   └── HubError        the Hugging Face Hub refuses
-│       └── HubUnreachableError  it does not answer, and the model is not in the cache
-└── MetricError         two pictures that cannot be compared
+├── PictureError             a picture cannot be read, is too large, or cannot be written
+│   ├── LimitError           a picture exceeds the limit on memory, time or pixels
+│   └── UnknownFormatError   a file is in no supported picture format
+├── ModelError               a model artifact is missing, broken or of another format
+│   └── HubError             the Hugging Face Hub refuses the request
+│       └── HubUnreachableError  the Hub does not respond, and the model is not cached
+└── MetricError              two pictures cannot be compared
 
-Each stage and each app defines its own errors below DoubleResolutionError, in its errors.py.
+Each stage and each app derives its own errors from DoubleResolutionError, in its errors.py.
 """
 
 
 class DoubleResolutionError(Exception):
-    """Any failure whose message is meant for the person who asked; each program prints it instead of a traceback."""
+    """Base of all errors with a message for the user; programs print it instead of a traceback."""
 
 
 class PictureError(DoubleResolutionError):
-    """A picture cannot be read, is too large, or cannot be written."""
+    """Error for a picture that cannot be read, is too large, or cannot be written."""
 
 
 class LimitError(PictureError):
-    """A picture asks for more memory, time or pixels than is allowed."""
+    """Error for a picture that exceeds the limit on memory, time or pixels."""
 
 
 class UnknownFormatError(PictureError):
-    """A file is of no picture format that can be read."""
+    """Error for a file in no supported picture format."""
 
 
 class ModelError(DoubleResolutionError):
-    """A model artifact is missing, broken or of another format."""
+    """Error for a model artifact that is missing, broken or of another format."""
 
 
 class HubError(ModelError):
-    """The Hugging Face Hub refuses."""
+    """Error for a request that the Hugging Face Hub refuses."""
 
 
 class HubUnreachableError(HubError):
-    """The Hub does not answer, and the model is not in the cache."""
+    """Error for a model that is not cached while the Hub does not respond."""
 
 
 class MetricError(DoubleResolutionError):
-    """Two pictures cannot be compared."""
+    """Error for two pictures that cannot be compared."""

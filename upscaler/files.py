@@ -1,4 +1,4 @@
-"""A picture file in, the doubled picture's file out."""
+"""Upscaling of picture files."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -24,11 +24,11 @@ from upscaler.upscaler import Progress, Upscaler, empty_double
 
 @dataclass(frozen=True)
 class Options:
-    """How a file is doubled.
+    """Options of one upscaling job.
 
-    quality: of JPEG, WebP, AVIF and HEIC, 1 to 100. times: how often it is doubled (2: four times as wide). flips:
-    average over the eight flips and turns. remove_location: leave out where the photo was taken. limits: the
-    most that the file may have or cost. memory: bytes that may be used (None: half of what the machine has left).
+    quality: encoder quality of JPEG, WebP, AVIF and HEIC, 1 to 100. times: number of x2 passes (2: four times as wide).
+    flips: self-ensemble over the eight flips and rotations. remove_location: drop GPS metadata. limits: limits on the
+    input file and the work. memory: memory budget in bytes (None: half of the available memory).
     """
 
     quality: int = 95
@@ -41,9 +41,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Doubled:
-    """What was made of a file. Sizes: width and height of the first frame, upright. format: Pillow's name for it.
+    """Result of `double_file`.
 
-    jpeg: the JPEG network was used.
+    size, doubled_size: width and height of the first frame before and after, upright. format: Pillow's name of the
+    output format. jpeg: True if the JPEG network was used.
     """
 
     size: tuple[int, int]
@@ -55,79 +56,84 @@ class Doubled:
 def double_file(
     upscaler: Upscaler, source: Path, target: Path, options: Options = Options()
 ) -> Generator[Progress, None, Doubled]:
-    """Upscale the picture in `source` into `target`, whose suffix chooses the format; yields progress, returns facts.
+    """Upscale the picture file `source` to `target`, whose suffix sets the format; yield progress, return `Doubled`.
 
-    Every frame of an animation and every page of a TIFF is upscaled. Closing the generator cancels and leaves no file.
+    Every frame of an animation and every page of a TIFF is upscaled. Closing the generator cancels without a file.
     Raises PictureError if the picture cannot be read, is too large, or cannot be written in that format.
     """
     header = read_header(source, options.limits)
     _check(upscaler, header, target, options)
-    work = _Work(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)))
+    job = _JobProgress(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)))
     with atomic_path(target) as temporary:
-        frames = yield from _doubled_frames(upscaler, header, target, options, work)
+        frames = yield from _upscale_frames(upscaler, header, target, options, job)
         with temporary.open("w+b") as file:
-            metadata = _metadata(header, options)
-            writing = until_done(write, file, format_of(target), frames, header, metadata, options.quality)
-            yield from (work.progress() for _ in writing)
+            metadata = _corrected_metadata(header, options)
+            encoding = until_done(write, file, format_of(target), frames, header, metadata, options.quality)
+            yield from (job.progress() for _ in encoding)
     factor = SCALE**options.times
     doubled_size = factor * header.width, factor * header.height
     used_jpeg_model = header.jpeg and upscaler.model.jpeg_model is not None
     return Doubled((header.width, header.height), doubled_size, format_of(target).name, used_jpeg_model)
 
 
-def _doubled_frames(
-    upscaler: Upscaler, header: Header, target: Path, options: Options, work: "_Work"
+def _upscale_frames(
+    upscaler: Upscaler, header: Header, target: Path, options: Options, job: "_JobProgress"
 ) -> Generator[Progress, None, list[Frame]]:
-    """Upscale all frames; what was read is released before they are written."""
+    """Upscale all frames; the decoded input is released before they are encoded."""
     frames = []
     for frame in read_frames(header):
-        pixels, jpeg = _fitted(frame.pixels, target), header.jpeg
+        pixels, jpeg = _fit_format(frame.pixels, target), header.jpeg
         for _ in range(options.times):
             doubled = empty_double(pixels)
-            doubling = upscaler.upscale_into(doubled, pixels, flips=options.flips, jpeg=jpeg)
-            yield from work.counted(doubled, doubling)
-            pixels, jpeg = doubled, False  # what is doubled has lost the traces
+            passes = upscaler.upscale_into(doubled, pixels, flips=options.flips, jpeg=jpeg)
+            yield from job.track(doubled, passes)
+            pixels, jpeg = doubled, False  # the first pass removes the JPEG artefacts
         frames.append(replace(frame, pixels=pixels))
     return frames
 
 
 def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -> None:
-    """Raise PictureError if what is known before decoding already says that it cannot be done."""
+    """Raise PictureError if the header alone shows that the job is impossible or exceeds a limit."""
     factor = SCALE**options.times
     check_room(target, factor * header.width, factor * header.height, header.sequence)
     check_price(upscaler, header, options.times, options.flips, options.limits)
     check_memory(header, format_of(target), options.times, options.memory)
 
 
-def _fitted(pixels: Pixels, target: Path) -> Pixels:
-    """The pixels as the target's format can hold them. Raises PictureError if they are transparent and it cannot."""
+def _fit_format(pixels: Pixels, target: Path) -> Pixels:
+    """Convert pixels to the bit depth and channels of the target's format.
+
+    Raises PictureError if they are transparent and the format has no alpha channel.
+    """
     format = format_of(target)
     if not format.deep:
         pixels = to_8_bits(pixels)
     if pixels.shape[2] in (2, 4) and not format.transparent:
         if pixels[:, :, -1].min() < np.iinfo(pixels.dtype).max:
-            raise PictureError(f"{target.name} cannot be transparent as a {format.name}; choose PNG or WebP")
+            raise PictureError(
+                f"{target.name} has transparent pixels, which {format.name} does not support; choose PNG or WebP"
+            )
         pixels = pixels[:, :, :-1]
     return pixels
 
 
-def _metadata(header: Header, options: Options) -> Metadata:
+def _corrected_metadata(header: Header, options: Options) -> Metadata:
     size = SCALE**options.times * header.width, SCALE**options.times * header.height
     return corrected(header.metadata, header.path, *size, remove_location=options.remove_location)
 
 
 @dataclass
-class _Work:
-    """How much of a file is done: output pixels of all its frames and doublings, in `total` and so far."""
+class _JobProgress:
+    """Progress of a job in output pixels of all frames and passes: `total` and `done`."""
 
     total: int
     done: float = 0
     started: float = field(default_factory=time.monotonic)
 
-    def counted(self, doubled: Pixels, doubling: Iterator[Progress]) -> Iterator[Progress]:
-        """One doubling's progress as that of the whole file."""
+    def track(self, doubled: Pixels, passes: Iterator[Progress]) -> Iterator[Progress]:
+        """Convert the progress of one pass into that of the whole job."""
         before, pixels = self.done, doubled.shape[0] * doubled.shape[1]
-        for progress in doubling:
+        for progress in passes:
             self.done = before + progress.share * pixels
             yield self.progress()
 

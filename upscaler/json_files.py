@@ -1,4 +1,4 @@
-"""JSON files of others, read within bounds."""
+"""Bounded reading of untrusted JSON files."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -7,17 +7,17 @@ from pydantic import TypeAdapter, ValidationError
 
 Kind = TypeVar("Kind")
 
-_SHOWN = 80  # characters of a field's name, which the file's author chose
+_MAX_FIELD_NAME = 80  # characters shown of a field's name, which is untrusted
 
 
 class JsonError(ValueError):
-    """A JSON file that is too long or not of the kind due; the message names the first field that is wrong."""
+    """Error for a JSON file that is too long or does not match its schema; the message names the first wrong field."""
 
 
 def load(path: Path, kind: type[Kind], limit: int) -> Kind:
-    """Read a JSON file of at most `limit` bytes and check it. Raises JsonError and OSError.
+    """Read a JSON file of at most `limit` bytes and validate it as `kind`. Raises JsonError and OSError.
 
-    Pydantic's parser bounds the depth of nesting, where Python's own runs out of stack.
+    Pydantic's parser bounds the nesting depth; Python's own overflows the stack.
     """
     with path.open("rb") as file:
         content = file.read(limit + 1)
@@ -26,10 +26,10 @@ def load(path: Path, kind: type[Kind], limit: int) -> Kind:
     try:
         return TypeAdapter(kind).validate_json(content)
     except ValidationError as error:
-        raise JsonError(_first(error)) from error
+        raise JsonError(_first_error(error)) from error
 
 
-def _first(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-    field = ascii(".".join(map(str, first["loc"])))[1:-1][:_SHOWN]
+    field = ascii(".".join(map(str, first["loc"])))[1:-1][:_MAX_FIELD_NAME]
     return f"{field or 'the file'}: {first['msg'].lower()}"

@@ -1,14 +1,14 @@
-"""Limits of the work that one picture file may ask for."""
+"""Limits on picture files and on the work that one may cause."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a file may have or cost; None: unbounded.
+    """Upper limits for one file (None: unlimited).
 
-    pixels: before upscaling, all frames together. frames: or pages. windows: runs of the network for the whole file.
-    scans: of a JPEG, each of which is decoded as large as the picture. seconds: predicted wall-clock time.
+    pixels: input pixels of all frames. frames: frames or pages. windows: runs of the network for the whole file.
+    scans: scans of a JPEG, each of which is decoded at full size. seconds: predicted wall-clock time.
     """
 
     pixels: int | None = 100_000_000
@@ -22,10 +22,10 @@ DEFAULT_LIMITS = Limits()
 
 
 def exceeds(amount: float, limit: float | None) -> bool:
-    """Return True if there is a limit and `amount` lies above it."""
+    """Return True if there is a limit and `amount` exceeds it."""
     return limit is not None and amount > limit
 
 
 def duration(seconds: float) -> str:
-    """Describe a time in seconds, or in minutes from two minutes on."""
+    """Format a time in seconds below two minutes, otherwise in minutes."""
     return f"{seconds / 60:,.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

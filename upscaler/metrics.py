@@ -1,4 +1,4 @@
-"""How close a picture comes to the true one. Pictures are HWC uint8 sRGB: what a person gets in the file."""
+"""Full-reference image metrics: PSNR, SSIM and cross-entropy of HWC uint8 sRGB pictures against ground truth."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from upscaler.errors import MetricError
 from upscaler.pixels import Pixels
 
-SHAVE = 2  # pixels left out at each border, as the literature does for x2
-LUMA = (65.481, 128.553, 24.966)  # what red, green and blue in [0, 1] add to Y in [16, 235], ITU-R BT.601
+SHAVE = 2  # border pixels excluded on each side, as usual for x2 in the literature
+LUMA = (65.481, 128.553, 24.966)  # weights of R, G, B in [0, 1] for Y in [16, 235], ITU-R BT.601
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Score:
-    """All measures of one picture, or their means over several.
+    """Metrics of one picture, or their means over several.
 
-    psnr_y, psnr_rgb: dB (infinite for equal pictures). ssim_y: at most 1. cross_entropy: nats a value.
-    cross_entropy_above_floor: a share of the floor, which is the true picture's own entropy (0.0188 is 1.88 %).
+    psnr_y, psnr_rgb: dB (infinite for equal pictures). ssim_y: at most 1. cross_entropy: nats per value.
+    cross_entropy_above_floor: excess over the entropy of the ground truth, relative to it (0.0188 is 1.88 %).
     """
 
     psnr_y: float
@@ -31,9 +31,9 @@ class Score:
 
 
 def score(picture: Pixels, truth: Pixels, shave: int = SHAVE) -> Score:
-    """Measure `picture` against `truth`, both HWC uint8 RGB of one size; `shave` pixels a side are left out.
+    """Compare `picture` with the ground truth, both HWC uint8 RGB, without `shave` border pixels on each side.
 
-    Raises MetricError if the sizes differ or nothing is left after shaving.
+    Raises MetricError if the sizes differ or no pixels remain.
     """
     picture, truth = _shaved(picture, truth, shave)
     picture_y, truth_y = luma(picture), luma(truth)
@@ -48,28 +48,28 @@ def score(picture: Pixels, truth: Pixels, shave: int = SHAVE) -> Score:
 
 
 def mean(scores: list[Score]) -> Score:
-    """The mean of each measure over pictures, as the literature averages PSNR: over pictures, not pixels."""
+    """Average each metric over pictures, not pixels, as the literature averages PSNR."""
     columns = {name: float(np.mean([getattr(s, name) for s in scores])) for name in Score.__dataclass_fields__}
     return Score(**columns)
 
 
 def luma(rgb: Pixels) -> Values:
-    """Y of ITU-R BT.601 in [16, 235], as MATLAB's rgb2ycbcr gives it: HWC uint8 -> HW."""
+    """Return luma Y of ITU-R BT.601 in [16, 235], as MATLAB's rgb2ycbcr does: HWC uint8 -> HW."""
     weighted: Values = rgb.astype(np.float64) @ np.array(LUMA)
     return 16.0 + weighted / 255.0
 
 
 def psnr(picture: Values, truth: Values) -> float:
-    """Peak signal-to-noise ratio in dB for a peak of 255: 10 log10(255² / mean squared error)."""
+    """Return the peak signal-to-noise ratio in dB for a peak of 255: 10 log10(255² / mean squared error)."""
     error = float(np.mean((picture - truth) ** 2))
     return float("inf") if error == 0 else 10.0 * float(np.log10(255.0**2 / error))
 
 
 def ssim(picture: Values, truth: Values) -> float:
-    """Structural similarity of two HW planes in [0, 255], at least 11 pixels a side; NaN if smaller.
+    """Return the structural similarity of two HW planes in [0, 255], at least 11 pixels a side; NaN if smaller.
 
     Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment", IEEE TIP 13(4), 2004:
-    Gaussian window of 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03, averaged where the window fits.
+    11x11 Gaussian window, sigma 1.5, K1 = 0.01, K2 = 0.03, averaged over the valid positions of the window.
     """
     if min(picture.shape) < _WINDOW.size:
         return float("nan")
@@ -85,9 +85,9 @@ def ssim(picture: Values, truth: Values) -> float:
 
 
 def cross_entropy(picture: Pixels, truth: Pixels) -> float:
-    """Binary cross-entropy in nats a value: -mean(t log p + (1 - t) log(1 - p)), levels taken as probabilities.
+    """Return the binary cross-entropy in nats per value: -mean(t log p + (1 - t) log(1 - p)), levels as probabilities.
 
-    The measure of the original system. p is kept half a level away from 0 and 1, so that it stays finite.
+    The metric of the original system. p is clipped to half a level from 0 and 1 to keep the result finite.
     """
     t = truth.astype(np.float64) / 255.0
     p = np.clip(picture.astype(np.float64) / 255.0, 0.5 / 255.0, 1 - 0.5 / 255.0)
@@ -104,7 +104,7 @@ _WINDOW = _gaussian(5, 1.5)
 
 
 def _blur(plane: Values) -> Values:
-    """Gaussian blur where the window fits: HW -> (H - 10)(W - 10)."""
+    """Blur with the Gaussian window without padding: HW -> (H - 10)(W - 10)."""
     for axis in (0, 1):
         size = plane.shape[axis] - _WINDOW.size + 1
         slices = (np.take(plane, range(i, i + size), axis) * w for i, w in enumerate(_WINDOW))
@@ -116,7 +116,7 @@ def _shaved(picture: Pixels, truth: Pixels, shave: int) -> tuple[Pixels, Pixels]
     if picture.shape != truth.shape:
         raise MetricError(f"the pictures differ in size: {_size(picture)} and {_size(truth)}; compare equal sizes")
     if min(truth.shape[:2]) <= 2 * shave:
-        raise MetricError(f"a picture of {_size(truth)} has nothing left without its {shave} border pixels")
+        raise MetricError(f"a picture of {_size(truth)} is all border ({shave} pixels a side); compare larger pictures")
     height, width = truth.shape[:2]
     inner = (slice(shave, height - shave), slice(shave, width - shave))
     return picture[inner], truth[inner]

@@ -1,4 +1,4 @@
-"""The eight flips and turns of a square."""
+"""The eight flips and rotations of the self-ensemble."""
 
 from enum import Enum
 
@@ -6,7 +6,7 @@ from upscaler.pixels import Planes
 
 
 class Orientation(Enum):
-    """A flip and turn: (transposed, upside down, mirrored), applied in this order to the last two axes."""
+    """Symmetry of a square: (transposed, upside down, mirrored), applied in this order to the last two axes."""
 
     UPRIGHT = (False, False, False)
     MIRRORED = (False, False, True)
@@ -18,14 +18,14 @@ class Orientation(Enum):
     TRANSVERSED = (True, True, True)
 
     def apply(self, planes: Planes) -> Planes:
-        """Turn planes, NCHW, into this orientation."""
+        """Flip and rotate planes, NCHW, into this orientation."""
         transposed, upside_down, mirrored = self.value
         if transposed:
             planes = planes.swapaxes(-1, -2)
         return _flip(planes, upside_down, mirrored)
 
     def undo(self, planes: Planes) -> Planes:
-        """The inverse of `apply`."""
+        """Reverse `apply`."""
         transposed, upside_down, mirrored = self.value
         planes = _flip(planes, upside_down, mirrored)
         return planes.swapaxes(-1, -2) if transposed else planes

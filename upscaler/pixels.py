@@ -1,7 +1,7 @@
-"""The two conventions for a picture in memory, and the way between them.
+"""Picture arrays: the conventions outside and inside the network, and conversion between them.
 
-Outside the network a picture is `Pixels`: HWC, sRGB, uint8 or uint16 over the whole range of the type.
-Inside it is `Planes`: NCHW, float32 in [0, 1].
+`Pixels`, outside: HWC, sRGB, uint8 or uint16 over the full range of the type.
+`Planes`, inside: NCHW, float32 in [0, 1].
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ Planes = NDArray[np.float32]
 
 
 def to_planes(pixels: Pixels) -> Planes:
-    """HWC whole numbers -> 1CHW float32 in [0, 1]."""
+    """Convert HWC integers to 1CHW float32 in [0, 1]."""
     planes: Planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
     planes /= np.float32(np.iinfo(pixels.dtype).max)
     return planes
 
 
 def to_pixels(planes: Planes, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
-    """1CHW float32 -> HWC whole numbers of `dtype`: clipped to [0, 1], rounded to the nearest level."""
+    """Convert 1CHW float32 to HWC integers of `dtype`: clip to [0, 1], round to the nearest level."""
     full_scale = np.float32(np.iinfo(dtype).max)
     levels = np.clip(planes[0], 0, 1) * full_scale + np.float32(0.5)
     pixels: Pixels = levels.astype(dtype).transpose(1, 2, 0)
@@ -27,7 +27,7 @@ def to_pixels(planes: Planes, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -
 
 
 def to_8_bits(pixels: Pixels) -> Pixels:
-    """Round uint16 to uint8, each over the whole range of its type; uint8 stays as it is."""
+    """Convert uint16 to uint8, rounding to the nearest level; return uint8 unchanged."""
     if pixels.dtype == np.uint8:
         return pixels
     level, rest = np.divmod(pixels, 257)  # 65,535 = 255 * 257

@@ -1,4 +1,4 @@
-"""Price of upscaling a file, known before work starts: runs of the network, and the time that they take."""
+"""Price of upscaling a file, estimated before work starts: runs of the network and wall-clock time."""
 
 from upscaler.errors import LimitError
 from upscaler.limits import Limits, duration, exceeds
@@ -7,11 +7,11 @@ from upscaler.orientations import Orientation
 from upscaler.pictures.reading import Header
 from upscaler.upscaler import Upscaler
 
-_WORTH_MEASURING = 200  # windows; fewer take seconds on any machine, and the measurement itself is some
+_WORTH_MEASURING = 200  # windows; fewer take seconds on any machine, and so does the measurement
 
 
 def count_windows(upscaler: Upscaler, header: Header, times: int, flips: bool) -> int:
-    """Count the runs of the network for a whole file: every window of all frames, flips, alpha and doublings."""
+    """Count the runs of the network for a file: windows of all frames, orientations, alpha planes and x2 passes."""
     scales = [SCALE**n for n in range(times)]
     windows = sum(
         frames * upscaler.count_windows(scale * height, scale * width)
@@ -22,7 +22,7 @@ def count_windows(upscaler: Upscaler, header: Header, times: int, flips: bool) -
 
 
 def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, limits: Limits) -> None:
-    """Raise LimitError if a file has or costs more than `limits`. Its first file of a size measures the upscaler."""
+    """Raise LimitError if a file exceeds `limits`. The first large file triggers a benchmark of the upscaler."""
     size = f"{header.width}x{header.height} pixels{header.counted}"
     if exceeds(header.pixels, limits.pixels):
         raise LimitError(
@@ -35,7 +35,7 @@ def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, lim
     if exceeds(windows, limits.windows):
         raise LimitError(
             f"{header.path} has {size}, which take {windows:,} runs of the network, more than the limit of "
-            f"{limits.windows:,}; make it smaller, or leave out flips or the second doubling"
+            f"{limits.windows:,}; make it smaller, or upscale without flips or only once"
         )
     if limits.seconds is not None and windows > _WORTH_MEASURING:
         seconds = windows * upscaler.seconds_per_window(jpeg=header.jpeg)

@@ -1,4 +1,4 @@
-"""Names of files that others chose: which of them lie inside a folder, on every system."""
+"""Checks of untrusted relative paths, the same on every operating system."""
 
 from pathlib import Path, PureWindowsPath
 
@@ -6,9 +6,9 @@ _MAX_BYTES = 1024  # of an S3 key
 
 
 def is_inside(name: str) -> bool:
-    """Return True if `name` is a path with slashes that stays within any folder it is put in.
+    """Return True if `name` is a slash-separated path that stays inside any folder it is joined to.
 
-    It has no drive, backslash, control character, empty part (so no slash at an end), `.` or `..`.
+    It has no drive, backslash, control character, empty part (so no leading or trailing slash), `.` or `..`.
     """
     return (
         len(name.encode(errors="replace")) <= _MAX_BYTES
@@ -20,6 +20,6 @@ def is_inside(name: str) -> bool:
 
 
 def meets_link(folder: Path, name: str) -> bool:
-    """Return True if `name`, or a folder on the way to it below `folder`, is a link."""
+    """Return True if `name`, or one of its parent folders below `folder`, is a symbolic link."""
     parts = name.split("/")
     return any(folder.joinpath(*parts[: n + 1]).is_symlink() for n in range(len(parts)))

@@ -1,4 +1,4 @@
-"""Which files are doubled, and where to: pictures, folders of them, and names for what comes out."""
+"""Input and output files of the command line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from upscaler.pictures.formats import BY_SUFFIX
 
 @dataclass(frozen=True)
 class Task:
-    """One picture to double: from `source` into `target`."""
+    """One picture file to upscale, from `source` to `target`."""
 
     source: Path
     target: Path
@@ -18,16 +18,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Naming:
-    """Where results go. out: a picture, a folder, or None for beside the input. suffix: of the format, if chosen."""
+    """Rule for output names.
+
+    out: a picture's name, a folder, or None for the folder of the input. suffix: that of the chosen format, if any.
+    ending: appended to the stem if `out` is None.
+    """
 
     out: Path | None
     suffix: str | None
     ending: str  # "_2x", "_4x"
 
     def target(self, source: Path, top: Path, alone: bool) -> Path:
-        """The result's path; `top` is the folder that was given, of which the tree is kept, or the picture's own.
+        """Return the output path; sub-folders of `top`, the input folder, are kept.
 
-        alone: whether one picture was given, so that `out` may be a picture's name.
+        alone: True if `source` is the only input, so that `out` may be a picture's name.
         """
         name = source.with_suffix(self.suffix) if self.suffix else source
         if self.out is None:
@@ -38,9 +42,9 @@ class Naming:
 
 
 def tasks(inputs: tuple[Path, ...], naming: Naming, recursive: bool) -> list[Task]:
-    """All that is to be done. What lies in a folder and is itself a result of another picture there is left out.
+    """List the upscaling tasks. In a folder, pictures that are results of other pictures there are skipped.
 
-    Raises PictureError if nothing is found, a result would overwrite an input, or two would have one name.
+    Raises PictureError if no picture is found, a result would overwrite an input, or two results share a name.
     """
     found: list[Task] = []
     for given in inputs:
@@ -54,13 +58,13 @@ def tasks(inputs: tuple[Path, ...], naming: Naming, recursive: bool) -> list[Tas
 
 def _in_folder(folder: Path, naming: Naming, recursive: bool) -> list[Task]:
     sources = sorted(_pictures(folder, recursive))
-    every = [Task(source, naming.target(source, folder, alone=False)) for source in sources]
-    results = {task.target.resolve() for task in every}
-    kept = [task for task in every if task.source.resolve() not in results or task.target == task.source]
-    if not kept:
-        deeper = "" if recursive else ", or --recursive for the folders in it"
-        raise PictureError(f"{folder} holds no picture; give another folder{deeper}")
-    return kept
+    candidates = [Task(source, naming.target(source, folder, alone=False)) for source in sources]
+    results = {task.target.resolve() for task in candidates}
+    pending = [task for task in candidates if task.source.resolve() not in results or task.target == task.source]
+    if not pending:
+        hint = "" if recursive else ", or add --recursive to search its sub-folders"
+        raise PictureError(f"{folder} contains no pictures; give another folder{hint}")
+    return pending
 
 
 def _pictures(folder: Path, recursive: bool) -> Iterator[Path]:
@@ -75,9 +79,9 @@ def _check(found: list[Task]) -> None:
     for task in found:
         target = task.target.resolve()
         if target in sources:
-            raise PictureError(f"{task.target} is an input as well; give another -o")
+            raise PictureError(f"{task.target} is both an input and an output; give another -o")
         if target in targets:
             raise PictureError(
-                f"{targets[target]} and {task.source} would both become {task.target}; double them one by one"
+                f"{targets[target]} and {task.source} would both be written to {task.target}; upscale them separately"
             )
         targets[target] = task.source

@@ -1,8 +1,7 @@
-"""Where the windows of a picture lie, and what each one sees.
+"""Tiling of a picture into windows with a halo.
 
-A window is a rectangle of the small picture that the network doubles in one go. It sees a halo as wide as the
-network's receptive radius around itself: so each doubled pixel depends on the same pixels as it would if the
-picture were doubled whole, and no seam can exist.
+A window is a square of the LR picture that the network upscales in one run. Its input is padded by a halo as wide as
+the network's receptive radius, so every output pixel depends on the same input pixels as without tiling: no seams.
 """
 
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from upscaler.pixels import Pixels
 
 @dataclass(frozen=True)
 class Window:
-    """A window of `size` x `size` pixels whose upper left corner is (`top`, `left`) in the small picture."""
+    """A square of `size` x `size` pixels of the LR picture with its upper left corner at (`top`, `left`)."""
 
     top: int
     left: int
@@ -24,19 +23,19 @@ class Window:
 
 
 def windows(height: int, width: int, size: int) -> Iterator[Window]:
-    """Cover a picture with windows, row by row; the last of a row or column is moved inwards to fit."""
+    """Cover a picture with windows, row by row; the last of each row and column is shifted inwards to fit."""
     for top in _starts(height, size):
         for left in _starts(width, size):
             yield Window(top, left, size)
 
 
 def count(height: int, width: int, size: int) -> int:
-    """Return the number of windows that cover a picture, without a list of them."""
+    """Return the number of windows that cover a picture."""
     return _along(height, size) * _along(width, size)
 
 
 def read_window(picture: Pixels, window: Window, halo: int) -> Pixels:
-    """What the network sees of a window: HWC -> (size + 2 halo)(size + 2 halo)C, extended beyond the picture."""
+    """Read a window with its halo: HWC -> (size + 2 halo)(size + 2 halo)C, extended beyond the picture's border."""
     top, left, side = window.top - halo, window.left - halo, window.size + 2 * halo
     inside = picture[max(top, 0) : top + side, max(left, 0) : left + side]
     if inside.shape[:2] == (side, side):
@@ -47,16 +46,16 @@ def read_window(picture: Pixels, window: Window, halo: int) -> Pixels:
 
 
 def write_window(doubled: Pixels, window: Window, result: Pixels) -> None:
-    """Put a window's result, (2 size)(2 size)C, in its place in the doubled picture; what juts out is left."""
+    """Write a window's result, (2 size)(2 size)C, into the upscaled picture, clipped to its border."""
     place = doubled[2 * window.top :, 2 * window.left :][: 2 * window.size, : 2 * window.size]
     place[:] = result[: place.shape[0], : place.shape[1]]
 
 
 def extended(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """The pixel of a line of `length` that stands at each position of the extended line.
+    """Map positions on the extended line to pixel indices of a line of `length`.
 
-    Outside, the line is mirrored about its end pixels as far as there are pixels, then the last one is repeated:
-    for length 3, positions -4..5 -> 2 2 2 1 0 1 2 1 0 0.
+    The line is reflected about its end pixels once, then its far end is repeated: for length 3, positions -4..5 ->
+    2 2 2 1 0 1 2 1 0 0.
     """
     last = length - 1
     mirrored = np.where(positions < 0, -positions, np.where(positions > last, 2 * last - positions, positions))

@@ -1,4 +1,4 @@
-"""Colours where a picture cannot be seen: a network that sees them would draw them into the edge as a fringe."""
+"""Colours of transparent pixels, which the network would otherwise draw into visible edges as a fringe."""
 
 import math
 
@@ -7,13 +7,13 @@ import numpy as np
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
-_REACH = 3.0  # standard deviations of the blur that spreads colours, at `radius` pixels
+_RADIUS_IN_SIGMAS = 3.0  # of the Gaussian that spreads colours
 
 
 def with_hidden_filled(picture: Pixels, radius: int) -> Pixels:
-    """Give pixels that are wholly transparent the colours of the visible ones within `radius`: HWC with alpha last.
+    """Fill fully transparent pixels with the colours of visible ones within `radius`: HWC, alpha last.
 
-    The nearer a visible pixel is, the more it counts (Gaussian weights); far from all, pixels stay as they are.
+    Each colour is a Gaussian-weighted mean; transparent pixels with no visible one in reach are unchanged.
     """
     colours, alpha = picture[:, :, :-1], picture[:, :, -1]
     hidden = alpha == 0
@@ -29,7 +29,7 @@ def _spread(colours: Pixels, visible: np.ndarray[tuple[int, int], np.dtype[np.bo
     height, width, _ = colours.shape
     colour = pyvips.Image.new_from_array(np.ascontiguousarray(colours))
     weight = pyvips.Image.new_from_memory(visible.tobytes(), width, height, 1, "uchar").cast("float")
-    sigma = radius / _REACH
+    sigma = radius / _RADIUS_IN_SIGMAS
     blur = {"min_ampl": math.exp(-(((radius + 0.5) / sigma) ** 2) / 2), "precision": "float"}
     total, weights = (colour * weight).gaussblur(sigma, **blur), weight.gaussblur(sigma, **blur)
     near = (weights > 0).ifthenelse(total / weights, colour)

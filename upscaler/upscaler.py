@@ -1,4 +1,4 @@
-"""A picture in, the picture doubled out."""
+"""Tiled super-resolution of a picture in memory."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from upscaler.transparency import with_hidden_filled
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a piece of work has come: `share` in [0, 1], `megapixels` of output made, `seconds` spent."""
+    """Progress of a job: `share` done in [0, 1], output `megapixels` so far, `seconds` elapsed."""
 
     share: float
     megapixels: float
@@ -28,26 +28,26 @@ class Progress:
 
     @property
     def megapixels_per_second(self) -> float:
-        """Output megapixels a second so far."""
+        """Throughput so far in output megapixels per second."""
         return self.megapixels / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float:
-        """Seconds that the rest takes at the speed so far; infinite before anything is done."""
+        """Estimated seconds remaining at the present speed; infinite at the start."""
         return self.seconds * (1 - self.share) / self.share if self.share else float("inf")
 
 
 class Upscaler:
-    """Doubles pictures with one loaded model. Threads may share it.
+    """A loaded model that upscales pictures x2; thread-safe.
 
-    precision: what the networks are computed in, "bf16" where the processor has it, else "f32". window: pixels a side
-    that the network doubles in one run.
+    precision: number format of the networks, "bf16" if the processor supports it, else "f32". window: side in pixels of
+    the windows that the network upscales in one run.
     """
 
     def __init__(self, model: Artifact, precision: Precision | None = None, window: int | None = None) -> None:
-        """Compile the model for windows of a fixed shape: what is fastest on this processor, unless told otherwise.
+        """Compile the model for windows of one shape; precision and window default to the fastest for this processor.
 
-        Raises ModelError if it cannot be run.
+        Raises ModelError if the model cannot be run.
         """
         self.model = model
         self.precision: Precision = precision or fastest_precision()
@@ -61,17 +61,17 @@ class Upscaler:
 
     @classmethod
     def load(cls, model: str = find.FAST) -> "Upscaler":
-        """Load "fast" or "best", an artifact's folder, or "user/name[@revision]" of the Hub.
+        """Load "fast" or "best", an artifact's folder, or "user/name[@revision]" from the Hub.
 
-        Where the Hub does not answer, the cached model serves, else the fast one: `model` says which.
+        If the Hub does not respond, falls back to the cached model, then to the fast one; see `model`.
         Raises ModelError if there is no such model or it is broken.
         """
         return cls(find.model_or_fast(model))
 
     def upscale(self, picture: Pixels, *, flips: bool = False, jpeg: bool = False) -> Pixels:
-        """Double a picture: HWC uint8 or uint16 in, (2H)(2W)C of the same type out.
+        """Upscale a picture x2: HWC uint8 or uint16 -> (2H)(2W)C of the same type.
 
-        Channels: 1 (gray), 3 (colour), and 2 or 4 with alpha as the last. jpeg: see `upscale_into`.
+        Channels: 1 (gray), 2 (gray, alpha), 3 (colour) or 4 (colour, alpha). flips, jpeg: see `upscale_into`.
         """
         doubled = empty_double(picture)
         for _ in self.upscale_into(doubled, picture, flips=flips, jpeg=jpeg):
@@ -81,19 +81,18 @@ class Upscaler:
     def upscale_into(
         self, doubled: Pixels, picture: Pixels, *, flips: bool = False, jpeg: bool = False
     ) -> Iterator[Progress]:
-        """Double a picture into `doubled`, window by window; may be closed at any time.
+        """Upscale a picture into `doubled`, window by window, yielding progress; may be closed at any time.
 
-        picture: HWC uint8 or uint16 with 1 to 4 channels; doubled: (2H)(2W)C of the same type. flips: average the
-        network over the eight flips and turns, at eight times the cost. jpeg: use the model's JPEG network, if it
-        has one, because lossy compression left traces. A picture of equal channels stays so, and what is
-        flat as far as the network sees stays just as it is.
+        picture: HWC uint8 or uint16 with 1 to 4 channels; doubled: (2H)(2W)C of the same type. flips: self-ensemble
+        over the eight flips and rotations, at eight times the cost. jpeg: use the model's JPEG network, if it has one.
+        Gray pixels stay gray, and a region that is constant over the receptive field keeps its exact colour.
         """
         engine = self._jpeg_engine if jpeg else self._engine
         started = time.monotonic()
         megapixels = doubled.shape[0] * doubled.shape[1] / 1e6
         parts = [slice(0, None)]
-        if picture.shape[2] in (2, 4):  # alpha goes through the network as a gray picture of its own
-            # what becomes visible lies within the halo of what is, and sees as far again
+        if picture.shape[2] in (2, 4):  # alpha is upscaled separately, as a gray picture
+            # upscaling can make pixels visible one halo away, and their receptive field reaches one halo further
             picture = with_hidden_filled(picture, 2 * self._halo)
             parts = [slice(0, -1), slice(-1, None)]
         for n, part in enumerate(parts):
@@ -106,14 +105,17 @@ class Upscaler:
         return tiling.count(height, width, self.window)
 
     def seconds_per_window(self, *, jpeg: bool = False) -> float:
-        """Return the wall-clock time of one window in a long job, measured at the first call. jpeg: as above."""
+        """Return the wall-clock seconds per window in a long job, measured on the first call.
+
+        jpeg: measure the JPEG network.
+        """
         engine = self._jpeg_engine if jpeg else self._engine
         if engine not in self._seconds_per_window:
-            self._seconds_per_window[engine] = _measured(engine, self.window + 2 * self._halo)
+            self._seconds_per_window[engine] = _measure_window(engine, self.window + 2 * self._halo)
         return self._seconds_per_window[engine]
 
     def _upscale_opaque(self, engine: Engine, doubled: Pixels, picture: Pixels, flips: bool) -> Iterator[float]:
-        """Double a picture of 1 or 3 channels, yielding the share that is done."""
+        """Upscale a picture of 1 or 3 channels, yielding the share done."""
         if is_flat(picture):
             doubled[:] = picture[:1, :1]
             yield 1.0
@@ -122,45 +124,45 @@ class Upscaler:
         total = tiling.count(height, width, self.window)
         orientations = list(Orientation) if flips else [Orientation.UPRIGHT]
         neutral = is_neutral(picture)
-        for done, (window, seen, planes) in enumerate(self._doubled_windows(engine, picture, orientations), start=1):
+        for done, (window, padded, planes) in enumerate(self._run_windows(engine, picture, orientations), start=1):
             if neutral:
                 planes = np.broadcast_to(planes.mean(axis=1, keepdims=True), planes.shape)
             pixels = to_pixels(planes[:, : picture.shape[2]], picture.dtype)
-            self._keep_flat(pixels, seen)
+            self._keep_flat(pixels, padded)
             tiling.write_window(doubled, window, pixels)
             yield done / total
 
-    def _doubled_windows(
+    def _run_windows(
         self, engine: Engine, picture: Pixels, orientations: list[Orientation]
     ) -> Iterator[tuple[tiling.Window, Pixels, Planes]]:
-        """Each window, what the network sees, and the mean of what it makes of it, 13(2 size)(2 size)."""
+        """Yield each window, its padded input, and the output averaged over orientations, 13(2 size)(2 size)."""
         height, width = picture.shape[:2]
         jobs = (
-            ((window, seen, orientation), orientation.apply(planes))
+            ((window, padded, orientation), orientation.apply(planes))
             for window in tiling.windows(height, width, self.window)
-            for seen in [tiling.read_window(picture, window, self._halo)]
-            for planes in [to_planes(with_colours(seen))]
+            for padded in [tiling.read_window(picture, window, self._halo)]
+            for planes in [to_planes(with_colours(padded))]
             for orientation in orientations
         )
         total: Planes | None = None
-        for (window, seen, orientation), planes in engine.run(jobs):
+        for (window, padded, orientation), planes in engine.run(jobs):
             share = orientation.undo(planes) / np.float32(len(orientations))
             total = share if total is None else total + share
             if orientation is orientations[-1]:
-                yield window, seen, total
+                yield window, padded, total
                 total = None
 
-    def _keep_flat(self, pixels: Pixels, seen: Pixels) -> None:
-        """Put the picture's own colour where a window, which the network has seen so far as `seen`, is flat."""
-        flat = flat_places(seen, self._halo)
+    def _keep_flat(self, pixels: Pixels, padded: Pixels) -> None:
+        """Copy the input colour into `pixels` where the receptive field, taken from `padded`, is constant."""
+        flat = flat_places(padded, self._halo)
         if flat.any():
-            own = seen[self._halo : -self._halo, self._halo : -self._halo]
-            double = [array.repeat(SCALE, axis=0).repeat(SCALE, axis=1) for array in (own, flat)]
-            np.copyto(pixels, double[0], where=double[1][:, :, np.newaxis])
+            inner = padded[self._halo : -self._halo, self._halo : -self._halo]
+            colour, mask = (array.repeat(SCALE, axis=0).repeat(SCALE, axis=1) for array in (inner, flat))
+            np.copyto(pixels, colour, where=mask[:, :, np.newaxis])
 
 
-def _measured(engine: Engine, side: int) -> float:
-    """Return the seconds that each of some windows of noise takes, side by side, after one on each core to warm up."""
+def _measure_window(engine: Engine, side: int) -> float:
+    """Return the seconds per window of noise in a parallel run, after a warm-up with one window per core."""
     noise = np.random.default_rng(0).random((1, COLOURS, side, side), np.float32)
     for windows in (cores(), 2 * cores()):
         started = time.monotonic()
@@ -170,12 +172,12 @@ def _measured(engine: Engine, side: int) -> float:
 
 
 def empty_double(picture: Pixels) -> Pixels:
-    """An array for the result of doubling `picture`: HWC -> (2H)(2W)C."""
+    """Allocate the output array for `picture`: HWC -> (2H)(2W)C."""
     height, width, channels = picture.shape
     return np.empty_like(picture, shape=(SCALE * height, SCALE * width, channels))
 
 
 def with_colours(picture: Pixels) -> Pixels:
-    """A picture with the three colours that the network wants: HW1 or HW3 -> HW3."""
+    """Expand a picture to the network's three colour channels: HW1 or HW3 -> HW3."""
     colours: Pixels = picture[:, :, np.arange(COLOURS) % picture.shape[2]]
     return colours

@@ -1,1 +1,1 @@
-"""The monitor: NASA's Astronomy Picture of the Day, doubled, and how well the model does day by day."""
+"""Monitor that upscales NASA's Astronomy Picture of the Day and tracks the model's quality."""

@@ -1,4 +1,4 @@
-"""Addresses that may be asked: NASA's hosts on the public internet, and the interface's own host."""
+"""URL checks against server-side request forgery: only NASA's hosts on the public internet, and the API's host."""
 
 import asyncio
 import ipaddress
@@ -9,7 +9,7 @@ import httpx2
 
 from apps.monitor.errors import ApodError
 
-MOST_ADDRESSES = 4  # of a host that are tried
+MOST_ADDRESSES = 4  # tried per host
 _LONGEST = 4000  # characters
 _HTTPS = 443
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
@@ -17,11 +17,11 @@ _NASA = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){0,8}nasa\.gov")
 
 
 class RefusedError(ApodError):
-    """An address or an answer that is not taken: a foreign host, too many bytes."""
+    """Error for a URL or a response that is not accepted, such as a foreign host or too many bytes."""
 
 
 def parse(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
-    """Parse an address, relative to `base`, as the HTTP client reads it: another parser may find another host.
+    """Parse a URL, relative to `base`, with the HTTP client's parser: another parser may find another host.
 
     Raises RefusedError.
     """
@@ -30,24 +30,24 @@ def parse(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     try:
         return base.join(address) if base else httpx2.URL(address)
     except (httpx2.InvalidURL, ValueError) as error:
-        raise RefusedError("the address cannot be read") from error
+        raise RefusedError("the address is not a valid URL") from error
 
 
 def is_nasa(address: httpx2.URL) -> bool:
-    """Return True if an address is one of NASA's hosts by https, with neither a user name nor another port."""
+    """Return True for an https URL of a NASA host without user name and on the default port."""
     plain = not address.userinfo and address.port in (None, _HTTPS)
     return plain and address.scheme == "https" and bool(_NASA.fullmatch(address.raw_host.decode("ascii")))
 
 
 def is_same_site(address: httpx2.URL, home: httpx2.URL) -> bool:
-    """Return True if an address differs from `home` in path, query and fragment alone."""
+    """Return True if a URL differs from `home` only in path, query and fragment."""
     return all(getattr(address, part) == getattr(home, part) for part in ("scheme", "userinfo", "netloc"))
 
 
 async def public_addresses(host: str) -> list[str]:
-    """Look a host up; returns its IP addresses, the preferred one first.
+    """Resolve a host to its IP addresses, the preferred one first.
 
-    Raises RefusedError if one of them is not on the public internet, or OSError if the host has none.
+    Raises RefusedError if one of them is not public, OSError if the host has none.
     """
     lookup = asyncio.get_running_loop().getaddrinfo(host, _HTTPS, proto=socket.IPPROTO_TCP)
     found = [str(address[0]).partition("%")[0] for *_, address in await lookup]
@@ -57,7 +57,7 @@ async def public_addresses(host: str) -> list[str]:
 
 
 def _is_public(address: str) -> bool:
-    """Return True for an address on the public internet; of IPv4 inside IPv6, the IPv4 address counts."""
+    """Return True for a public IP address; for IPv4 embedded in IPv6, the IPv4 address decides."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         translated = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _NAT64 else None

@@ -1,6 +1,6 @@
-"""NASA's Astronomy Picture of the Day, by the interface that stands since September 2026.
+"""Client of the API of NASA's Astronomy Picture of the Day, in its form since September 2026.
 
-https://science.nasa.gov/wp-json/wp/v2/apod-basic; the old one, api.nasa.gov/planetary/apod, answers with a logo.
+https://science.nasa.gov/wp-json/wp/v2/apod-basic; the old API, api.nasa.gov/planetary/apod, returns a logo.
 """
 
 import datetime as dt
@@ -17,15 +17,15 @@ from apps.monitor.errors import ApodError
 from apps.monitor.fetch import Fetcher, NotThereError
 
 FIRST_DAY = dt.date(1995, 6, 16)
-LIST_LENGTH = 25  # the most days that the interface lists at once
-MOST_JSON = 8_000_000  # bytes; 25 entries with their pages are well below
+LIST_LENGTH = 25  # the API's maximum number of days per list
+MOST_JSON = 8_000_000  # bytes; 25 entries with their pages have far fewer
 MOST_PICTURE = 120_000_000  # bytes
 LONGEST_SIDE = 6  # digits of a picture's width or height
-MOST_PIXELS = 16_000_000  # a larger picture is asked for smaller: four times as many come out
+MOST_PIXELS = 16_000_000  # larger pictures are requested at a reduced size: upscaling makes four times as many
 
 
 class MalformedError(ApodError):
-    """NASA answered with something else than what was asked for."""
+    """Error for a response from NASA that does not match the request."""
 
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ MediaType = Literal["image", "video", "iframe", "other", ""]
 
 
 def _at_most(characters: int) -> BeforeValidator:
-    """Cut a text; the interface says false where it has none."""
+    """Truncate a text; the API sends false for a missing one."""
     return BeforeValidator(lambda value: value[:characters] if isinstance(value, str) else "")
 
 
@@ -43,22 +43,22 @@ def _media_type(value: object) -> object:
 
 def _only_text(value: object) -> object:
     if not isinstance(value, (str, dt.date)):
-        raise ValueError("a number is no day")
+        raise ValueError("a number is not a date")
     return value
 
 
 Day = Annotated[dt.date, BeforeValidator(_only_text), Field(ge=FIRST_DAY)]
 Text = Annotated[str, _at_most(2000)]
 Explanation = Annotated[str, _at_most(20_000)]
-Page = Annotated[str, _at_most(50_000)]  # nh3 takes 0.2 s for as many nested tags as fit in, and 3 s for 200 kB
+Page = Annotated[str, _at_most(50_000)]  # nh3 takes 0.2 s for this length of nested tags, but 3 s for 200 kB
 Address = Annotated[str, BeforeValidator(cleaning.web_address)]
 
 
 class Entry(BaseModel):
-    """One day, as the interface gives it: title, explanation, credit and copyright are HTML, or empty.
+    """One day's entry of the API. Fields longer than their limit are truncated.
 
-    What is longer than its bound is cut. permalink, url: the article. hdurl: the picture; empty, too, if it is no web
-    address. basic_html: the day's page, which embeds a video if there is one.
+    title, explanation, credit, copyright: HTML or empty. permalink, url: the article. hdurl: the picture, empty if not
+    a web address. basic_html: the day's page, which embeds the video if there is one.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -77,17 +77,17 @@ class Entry(BaseModel):
 
     @property
     def article(self) -> str:
-        """The address of NASA's article."""
+        """Address of NASA's article."""
         return self.permalink or self.url
 
     @cached_property
     def video(self) -> str | None:
-        """The address of the video or page that the day shows in place of a picture."""
+        """Address of the video or page that the day has instead of a picture."""
         return cleaning.embedded(self.basic_html)
 
     @property
     def lack(self) -> str:
-        """Why the day has no picture, to be read after "today's entry "; empty if it has one."""
+        """Predicate for a day without a picture, such as "is a video"; empty if it has one."""
         parts = urlsplit(self.hdurl)
         untyped_video = not self.media_type and (self.video or {"w=0", "h=0"} <= set(parts.query.split("&")))
         if self.media_type == "video" or untyped_video:
@@ -103,34 +103,34 @@ class Entry(BaseModel):
 
 
 class Client:
-    """Asks the interface: the newest days, one day, a span of days, and a day's picture."""
+    """API client for the newest days, one day, a span of days, and a day's picture."""
 
     def __init__(self, address: str, fetcher: Fetcher | None = None) -> None:
-        """`address`: the interface's, without a slash at its end."""
+        """Set the API's `address`, without a trailing slash."""
         self._address = address
         self._fetcher = fetcher or Fetcher(address)
 
     def newest(self) -> list[Entry]:
-        """The latest days that have an entry, newest first, at most 25.
+        """Return the latest days with an entry, newest first, at most 25.
 
-        Raises MalformedError, or what `Fetcher.get` raises.
+        Raises MalformedError and the errors of `Fetcher.get`.
         """
         entries = self._list({"page": "1", "per_page": str(LIST_LENGTH)})
         if not entries:
-            raise MalformedError("NASA answered with a list that holds no day")
+            raise MalformedError("NASA answered with a list without days")
         return entries
 
     def day(self, day: dt.date) -> Entry:
-        """One day. Raises NotThereError if it has no entry, MalformedError, or what else `Fetcher.get` raises."""
+        """Return one day. Raises NotThereError if it has no entry, MalformedError, and the errors of `Fetcher.get`."""
         entry = _validated(Entry, self._get(f"/{day:%y%m%d}"), "the day's entry")
         if entry.date != day:
-            raise MalformedError(f"NASA answered with {entry.date} when {day} was asked for")
+            raise MalformedError(f"NASA answered with {entry.date} to a request for {day}")
         return entry
 
     def span(self, first: dt.date, last: dt.date) -> list[Entry]:
-        """The days from `first` to `last`, both included, that have an entry, newest first; at most 25 days.
+        """Return the days from `first` to `last` inclusive with an entry, newest first; at most 25 days.
 
-        Raises MalformedError, or what `Fetcher.get` raises.
+        Raises MalformedError and the errors of `Fetcher.get`.
         """
         try:
             entries = self._list({"date_from": f"{first:%y%m%d}", "date_to": f"{last:%y%m%d}"})
@@ -139,18 +139,18 @@ class Client:
         return [entry for entry in entries if first <= entry.date <= last]
 
     def before(self, day: dt.date) -> Iterator[Entry]:
-        """The days before `day` that have an entry, newest first, as far back as a year.
+        """Yield the days before `day` with an entry, newest first, up to a year back.
 
-        Raises what `span` raises.
+        Raises the errors of `span`.
         """
         for last in (day - dt.timedelta(1 + LIST_LENGTH * n) for n in range(365 // LIST_LENGTH)):
             if last >= FIRST_DAY:
                 yield from self.span(max(last - dt.timedelta(LIST_LENGTH - 1), FIRST_DAY), last)
 
     def picture(self, entry: Entry) -> bytes:
-        """The file of a day's picture, of a bounded size where NASA's service can make it smaller.
+        """Return the file of a day's picture, reduced by NASA's image service if it is too large.
 
-        Raises what `Fetcher.get` raises.
+        Raises the errors of `Fetcher.get`.
         """
         return self._fetcher.get(bounded(entry.hdurl, MOST_PIXELS), MOST_PICTURE)
 
@@ -165,7 +165,7 @@ class Client:
 
 
 def bounded(address: str, most_pixels: int) -> str:
-    """Ask NASA's image service for fewer pixels: the same address with a smaller `w` and `h` if they are too many."""
+    """Reduce `w` and `h` in an address of NASA's image service to at most `most_pixels` pixels."""
     parts = urlsplit(address)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     width, height = (_side(query.get(name, "")) for name in "wh")
@@ -181,7 +181,7 @@ def _side(number: str) -> int:
 
 
 def _valid_entries(items: list[Any]) -> Iterator[Entry]:
-    """Yield the entries of a list that can be read; one that cannot must not hide the others."""
+    """Yield the valid entries of a list; an invalid one must not hide the others."""
     for item in items[:LIST_LENGTH]:
         try:
             yield Entry.model_validate(item)
@@ -189,8 +189,8 @@ def _valid_entries(items: list[Any]) -> Iterator[Entry]:
             continue
 
 
-def _validated(kind: type[T], answer: bytes, what: str) -> T:
+def _validated(kind: type[T], answer: bytes, description: str) -> T:
     try:
         return TypeAdapter(kind).validate_json(answer)
     except ValidationError as error:
-        raise MalformedError(f"NASA answered with something else than {what}") from error
+        raise MalformedError(f"NASA's answer is not {description}") from error

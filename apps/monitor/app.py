@@ -1,4 +1,4 @@
-"""The monitor's page, its endpoint for programs, and the server around them."""
+"""Page, API endpoint and server of the monitor."""
 
 import datetime as dt
 import math
@@ -29,13 +29,13 @@ from upscaler.errors import DoubleResolutionError
 from upscaler.model import find
 
 HERE = Path(__file__).parent
-STRIP = 12  # days done lately, as thumbnails
-SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK = 60.0
+STRIP = 12  # thumbnails of recent days
+POLL_INTERVAL = 60.0  # seconds
 PICTURE = 4  # outputs that show a day's picture: slider, download, about, loupe
-NEW_DAYS_AN_HOUR = 10, 60  # that one visitor may ask for, and all together
-LATELY = 4  # outputs that show the days so far: strip, plot, table, and what the page has seen of them
+NEW_DAYS_AN_HOUR = 10, 60  # uncached days requested per visitor, and by all visitors
+OVERVIEW = 4  # outputs that show the days so far: strip, plot, table, and their version
 
-AT_ONCE: dict[str, Any] = {"concurrency_limit": 20}  # threads that may wait for NASA or the cores
+AT_ONCE: dict[str, Any] = {"concurrency_limit": 20}  # threads that may wait for NASA or the worker
 
 ASKING = "Asking NASA..."
 
@@ -46,14 +46,14 @@ bicubic interpolation, and both are compared with it. The dashed line is the gai
 
 
 class App:
-    """The page, and the monitor whose findings it shows."""
+    """The page, and the monitor behind it."""
 
     def __init__(self, settings: Settings, temporary: Path, copy: HistoryCopy | None = None) -> None:
-        """Find the model, open cache and history, start the worker.
+        """Find the model, open cache and history, and start the worker.
 
-        `temporary`: the folder of everything temporary. `copy`: the history's on the Hub, if any.
+        `temporary`: folder of temporary files. `copy`: the history's copy on the Hub, if any.
 
-        Raises ModelError, HistoryError or WorkerError if that fails.
+        Raises ModelError, HistoryError or WorkerError.
         """
         self.settings, self.temporary = settings, temporary
         self.started = time.monotonic()
@@ -73,8 +73,8 @@ class App:
         self.worker.close()
 
     def server(self) -> ASGIApp:
-        """The page at /, its interface for programs below, and /health; it looks for new pictures from now on."""
-        gr.set_static_paths([self.folder])  # or Gradio would copy each file that it shows, beyond CACHE_GB
+        """Return the server, with the page at /, its API, and /health, and start checking for new pictures."""
+        gr.set_static_paths([self.folder])  # otherwise Gradio would copy each file shown, beyond CACHE_GB
         threading.Thread(target=self.monitor.keep_looking, args=(threading.Event(),), daemon=True).start()
         server, _ = guarded(
             self.page(),
@@ -87,16 +87,16 @@ class App:
         return server
 
     def serves(self, path: Path) -> bool:
-        """Return True for what may be downloaded: the days' pictures and the table, not the history itself."""
+        """Return True if a file may be downloaded: a day's picture or the table, but not the history itself."""
         return path == self.table or any(is_inside(path, day) for day in self.monitor.cache.folders)
 
     def health(self) -> dict[str, str | int]:
-        """What a host asks to see whether the app is well."""
+        """Return the health report for monitoring by the host."""
         seconds = int(time.monotonic() - self.started)
         return {"status": "ok", "model": self.model.name, "revision": self.model.revision, "uptime_seconds": seconds}
 
     def page(self) -> Any:  # gr.Blocks, which comes without types
-        """The page. Nothing of it but /today is offered to programs."""
+        """Build the page. Its only public endpoint is /today."""
         with gr.Blocks(title="Picture of the day, doubled", analytics_enabled=False) as blocks:
             gr.Markdown("# NASA's picture of the day, doubled")
             with gr.Row():
@@ -125,35 +125,35 @@ class App:
             gr.Markdown(ABOUT_THE_PLOT)
             plot = gr.Plot(show_label=False, elem_id="plot")
             table = gr.DownloadButton("History as CSV", elem_id="csv")
-            seen = gr.State("")
-            outputs = [status, slider, download, about, loupe, strip, plot, table, seen]
+            version = gr.State("")
+            outputs = [status, slider, download, about, loupe, strip, plot, table, version]
             quiet: dict[str, Any] = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
             quiet |= AT_ONCE
             blocks.load(self.visit, **quiet)
             refresh.click(self.refresh, **quiet)
             show.click(self.show, [day], **quiet)
             strip.select(self.chosen, **quiet)
-            gr.Timer(SECONDS_BETWEEN_LOOKS_AT_THE_CLOCK).tick(self.passing_time, [seen], **quiet)
+            gr.Timer(POLL_INTERVAL).tick(self.poll, [version], **quiet)
             result = gr.JSON(visible=False)
             gr.Button(visible=False).click(self.today, None, result, api_name="today", **AT_ONCE)
         return blocks
 
     def visit(self) -> Iterator[list[Any]]:
-        """What a visitor sees at first: what the last look found, at once; if none has ended yet, that one, too."""
+        """Show a new visitor the result of the last check, and wait for the first check if none has ended."""
         if self.monitor.has_looked or self.monitor.latest.finished:
             yield self.shown(self.monitor.latest)
         if not self.monitor.has_looked:
-            yield from self._followed(self.monitor.refresh())
+            yield from self._follow(self.monitor.refresh())
 
     def refresh(self) -> Iterator[list[Any]]:
-        """Ask NASA for the newest picture, and say so if nothing is new."""
+        """Check for a new picture, and report if there is none."""
         before = self.monitor.latest.finished
         yield self.unchanged(ASKING)
-        for item in self._until_found(self.monitor.refresh()):
+        for item in self._with_errors_as_views(self.monitor.refresh()):
             yield self.shown(item, unchanged_note(item, before)) if isinstance(item, View) else busy(item)
 
     def show(self, day: str | None, request: gr.Request) -> Iterator[list[Any]]:
-        """Show a day that was picked; those that are not in the cache are counted."""
+        """Show the picked day; days that are not cached count against the visitor's rate limit."""
         try:
             picked = dt.date.fromisoformat((day or "")[:10])
         except ValueError:
@@ -167,25 +167,25 @@ class App:
             minutes = math.ceil((again - time.time()) / 60)
             yield self.unchanged(f"Many days were asked for lately; ask for another one in {minutes} minutes.")
             return
-        yield from self._followed(self.monitor.show(picked))
+        yield from self._follow(self.monitor.show(picked))
 
     def chosen(self, event: gr.SelectData) -> list[Any]:
-        """Show a day of the strip."""
+        """Show the chosen day of the strip."""
         recent = self.monitor.cache.recent(STRIP)
         is_there = isinstance(event.index, int) and 0 <= event.index < len(recent)
         return self.shown(View(recent[event.index])) if is_there else self.unchanged("")
 
-    def passing_time(self, seen: str) -> list[Any]:
-        """Bring a page that stays open up to date when something was found since it was; `seen`: see `_found`."""
-        found = self._found()
-        if found == seen:
-            return skipped(1 + PICTURE + LATELY)
-        newer = seen and found[:10] > seen[:10]
+    def poll(self, version: str) -> list[Any]:
+        """Update an open page if the overview has changed since `version`, as returned by `_version`."""
+        current = self._version()
+        if current == version:
+            return skipped(1 + PICTURE + OVERVIEW)
+        newer = version and current[:10] > version[:10]
         sentence = note("A newer picture is here: press Refresh to see it.") if newer else gr.skip()
-        return [sentence, *skipped(PICTURE), *self._lately()]
+        return [sentence, *skipped(PICTURE), *self._overview()]
 
     def today(self) -> dict[str, str]:
-        """Today's picture, doubled: date, title, note (why an earlier day, or empty) and the file's address."""
+        """Return today's upscaled picture: date, title, note (reason for an earlier day, or empty) and file address."""
         view = self.monitor.latest
         if view.finished is None or not self.monitor.has_looked:
             *_, last = self.monitor.refresh()
@@ -196,27 +196,27 @@ class App:
         file = f"/gradio_api/file={view.finished.doubled_path}"
         return {"date": str(entry.date), "title": cleaning.text(entry.title), "note": view.note, "file": file}
 
-    def _until_found(self, news: Iterator[News]) -> Iterator[News]:
-        """The news; a failure that is meant for the person becomes a View with its sentence."""
+    def _with_errors_as_views(self, news: Iterator[News]) -> Iterator[News]:
+        """Yield the news; turn an error with a message for the user into a View."""
         try:
             yield from news
         except (DoubleResolutionError, OSError) as error:
             yield View(None, f"{error}.")
 
-    def _followed(self, news: Iterator[News]) -> Iterator[list[Any]]:
+    def _follow(self, news: Iterator[News]) -> Iterator[list[Any]]:
         yield self.unchanged(ASKING)
-        for item in self._until_found(news):
+        for item in self._with_errors_as_views(news):
             yield self.shown(item) if isinstance(item, View) else busy(item)
 
     def unchanged(self, sentence: str) -> list[Any]:
-        """A sentence, and everything else as it was."""
-        return [note(sentence), *skipped(PICTURE + LATELY)]
+        """Return a status sentence and leave all other outputs unchanged."""
+        return [note(sentence), *skipped(PICTURE + OVERVIEW)]
 
     def shown(self, view: View, sentence: str = "") -> list[Any]:
-        """Values of all outputs."""
+        """Return values of all outputs."""
         status = page.notes(sentence, view.note, page.link(view.video, "Watch the video"))
         if view.finished is None:
-            return [status, *skipped(PICTURE), *self._lately()]
+            return [status, *skipped(PICTURE), *self._overview()]
         finished = view.finished
         pair = (str(finished.folder / "before.webp"), str(finished.folder / "after.webp"))
         return [
@@ -225,31 +225,31 @@ class App:
             gr.update(value=str(finished.doubled_path), label=page.download_label(finished), visible=True),
             page.about(finished),
             page.loupe(finished),
-            *self._lately(),
+            *self._overview(),
         ]
 
-    def _lately(self) -> list[Any]:
-        """Values of strip, plot, table and seen."""
+    def _overview(self) -> list[Any]:
+        """Return values of strip, plot, table and version."""
         rows = self.history.rows(self.model.revision)
-        self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
+        self.folder.mkdir(parents=True, exist_ok=True)  # it may have been removed
         write_text(self.table, to_csv(self.history.rows()))
         plot = page.plot(rows, page.test_gain(self.model.metrics))
-        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(self.table), self._found()]
+        return [[_thumbnail(f) for f in self.monitor.cache.recent(STRIP)], plot, str(self.table), self._version()]
 
-    def _found(self) -> str:
-        """What has been found so far, in a word: the newest day, and how many days are measured."""
+    def _version(self) -> str:
+        """Return the version of the overview: the newest day, and the number of measured days."""
         newest = self.monitor.latest.finished
         measured = len(self.history.done(self.model.revision))
         return f"{newest.entry.date if newest else dt.date.min} {measured}"
 
 
 def skipped(count: int) -> list[Any]:
-    """Values of outputs that stay as they are."""
+    """Return `count` values that leave outputs unchanged."""
     return [gr.skip()] * count
 
 
 def unchanged_note(view: View, before: Finished | None) -> str:
-    """That nothing is new, if a look found what was there before."""
+    """Return a note if a check found the same picture as before, else ""."""
     same = view.finished is not None and before is not None and view.finished.entry.date == before.entry.date
     return "Nothing is new: this is NASA's newest picture." if same and not view.note else ""
 
@@ -259,6 +259,6 @@ def _thumbnail(finished: Finished) -> tuple[str, str]:
 
 
 def busy(update: Update) -> list[Any]:
-    """A bar while a picture is doubled; everything else stays as it was."""
+    """Return a progress bar and leave all other outputs unchanged."""
     sentence = f"Doubling it: {update.share:.0%}, {update.progress.seconds_left:.0f} s left"
-    return [bar(sentence, update.share), *skipped(PICTURE + LATELY)]
+    return [bar(sentence, update.share), *skipped(PICTURE + OVERVIEW)]

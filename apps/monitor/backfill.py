@@ -1,4 +1,4 @@
-"""Fills the history for the days that are past: each picture is fetched, measured and thrown away."""
+"""Backfill of the history: downloads, measures and deletes the pictures of past days."""
 
 import datetime as dt
 import tempfile
@@ -18,9 +18,9 @@ from upscaler.model import find
 
 
 def run(settings: Settings, days: int) -> None:
-    """Measure the last `days` days that the history lacks, with a line for each.
+    """Measure those of the last `days` days that are missing in the history, printing a line for each.
 
-    Raises ModelError, HistoryError, or UnavailableError where NASA does not answer; what was measured stays.
+    Raises ModelError, HistoryError, or UnavailableError if NASA does not respond; rows measured before that are kept.
     """
     hub_history = HubHistory(settings.history_repo) if settings.history_repo else None
     model = find.model_or_fast(settings.model)
@@ -31,40 +31,40 @@ def run(settings: Settings, days: int) -> None:
 
 
 def backfill(client: Client, recorder: Recorder, days: int, today: dt.date) -> Iterator[str]:
-    """Measure each of the last `days` days that has a picture and is not measured yet; yields a line for each.
+    """Measure each of the last `days` days with a picture that is not in the history, yielding a line for each.
 
-    Raises what `Client.span` raises.
+    Raises the errors of `Client.span`.
     """
-    recorder.exchange()  # on a new disk the copy on the Hub knows which days are measured
+    recorder.exchange()  # on a new disk, only the copy on the Hub has the measured days
     try:
         for entry in _entries(client, max(today - dt.timedelta(days - 1), FIRST_DAY), today):
             if entry.date not in recorder.history.done(recorder.revision):
-                yield f"{entry.date}: {_measured(client, recorder, entry)}"
+                yield f"{entry.date}: {_measure_day(client, recorder, entry)}"
     finally:
         recorder.exchange()
 
 
 def _entries(client: Client, first: dt.date, last: dt.date) -> Iterator[Entry]:
-    """The entries from `last` back to `first`, asked for by as many days as one answer lists."""
+    """Yield the entries from `last` back to `first`, requested in spans of the API's maximum length."""
     while last >= first:
         start = max(last - dt.timedelta(LIST_LENGTH - 1), first)
         yield from client.span(start, last)
         last = start - dt.timedelta(1)
 
 
-def _measured(client: Client, recorder: Recorder, entry: Entry) -> str:
-    """Measure one day, and say what came of it."""
+def _measure_day(client: Client, recorder: Recorder, entry: Entry) -> str:
+    """Measure one day and describe the result."""
     if entry.lack:
-        return f"left out, it {entry.lack}"
+        return f"skipped: it {entry.lack}"
     try:
-        row = _added(client, recorder, entry)
+        row = _measure_picture(client, recorder, entry)
     except (JobRefusedError, WorkerError, NotThereError, RefusedError) as error:
-        return f"left out: it {error}" if isinstance(error, WorkerError) else f"left out: {error}"
+        return f"skipped: it {error}" if isinstance(error, WorkerError) else f"skipped: {error}"
     return f"{row.gain:+.2f} dB over bicubic"
 
 
-def _added(client: Client, recorder: Recorder, entry: Entry) -> Row:
-    """Measure a day's picture and write it down; its file is gone when this returns."""
+def _measure_picture(client: Client, recorder: Recorder, entry: Entry) -> Row:
+    """Download and measure a day's picture, and delete its file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / str(entry.date)
         path.write_bytes(client.picture(entry))

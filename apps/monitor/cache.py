@@ -1,4 +1,4 @@
-"""The folder of finished pictures: a folder for each day and model, whole or not there, of a bounded size in all."""
+"""Cache of finished pictures on disk: one complete folder per day and model, limited in total size."""
 
 import datetime as dt
 import os
@@ -19,11 +19,11 @@ RECORD = "day.json"
 _LONGEST_RECORD = 1_000_000  # bytes
 COPIES = ("before.webp", "after.webp", "thumbnail.webp")
 PART = ".part-"
-ABANDONED = 3600  # seconds after which an unfinished folder is nobody's any more
+ABANDONED = 3600  # seconds after which an unfinished folder counts as abandoned
 
 
 class Finished(BaseModel):
-    """A day's picture, doubled. Sizes are (width, height); `seconds` is what doubling took."""
+    """A day's upscaled picture. Sizes are (width, height); seconds: time of upscaling."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,27 +39,27 @@ class Finished(BaseModel):
 
     @property
     def source_path(self) -> Path:
-        """The file as NASA sent it."""
+        """Path of the original picture."""
         return self.folder / self.source
 
     @property
     def doubled_path(self) -> Path:
-        """The doubled picture's file."""
+        """Path of the upscaled picture."""
         return self.folder / self.doubled
 
 
 class Cache:
-    """Finished pictures on the disk. Processes may share the folder."""
+    """Cache of finished pictures; processes may share the folder."""
 
     def __init__(self, folder: Path, most_bytes: int, revision: str) -> None:
-        """`revision`: the model's; pictures that another one made are not found, and go first."""
+        """Open the cache for a model's `revision`; pictures of other revisions are not found and are evicted first."""
         self.folder = folder
         self._most_bytes = most_bytes
         self._revision = revision
         folder.mkdir(parents=True, exist_ok=True)
 
     def find(self, day: dt.date) -> Finished | None:
-        """Return a day's finished picture, if there is one; the picture counts as shown now."""
+        """Return a day's finished picture, if there is one, and mark it as used."""
         folder = self._folder_of(day)
         if finished := _read(folder):
             with suppress(OSError):  # another process has removed it
@@ -67,43 +67,43 @@ class Cache:
         return finished
 
     def recent(self, count: int) -> list[Finished]:
-        """The finished pictures of the latest days, newest day first."""
+        """Return the finished pictures of the latest days, newest first."""
         folders = sorted(self.folder.glob(f"????-??-??-{self._revision}"), reverse=True)
         return list(islice((finished for folder in folders if (finished := _read(folder))), count))
 
     @property
     def folders(self) -> list[Path]:
-        """The folders of all days, those of other models among them."""
+        """Folders of all days, including other models'."""
         return list(self.folder.glob("????-??-??-*"))
 
     @contextmanager
     def adding(self, day: dt.date) -> Iterator[Path]:
-        """Give an empty folder that becomes the day's when the block ends without an error."""
-        self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
+        """Yield an empty folder that becomes the day's if the block raises nothing."""
+        self.folder.mkdir(parents=True, exist_ok=True)  # it may have been removed
         part = Path(tempfile.mkdtemp(prefix=PART, dir=self.folder))
         try:
             yield part
-            self._take(part, self._folder_of(day))
+            self._commit(part, self._folder_of(day))
         finally:
             shutil.rmtree(part, ignore_errors=True)
         self._trim(self._folder_of(day))
 
     def _trim(self, added: Path) -> None:
-        """Remove what was shown least recently until the rest fits, other models' first.
+        """Evict least recently used folders until the rest fits, other models' first.
 
-        The model's latest day stays, and what was just added, however large they are.
+        The model's latest day and the added folder are kept in any case.
         """
         self._remove_abandoned()
-        folders = sorted(self.folders, key=self._age)
+        folders = sorted(self.folders, key=self._eviction_order)
         sizes = {folder: _size(folder) for folder in folders}
-        latest = max(filter(self._is_ours, folders), default=None)
+        latest = max(filter(self._is_current, folders), default=None)
         for folder in folders:
             if sum(sizes.values()) > self._most_bytes and folder not in (latest, added):
                 shutil.rmtree(folder, ignore_errors=True)
                 del sizes[folder]
 
-    def _take(self, part: Path, target: Path) -> None:
-        """Rename a finished folder; if another process was faster, its folder stays."""
+    def _commit(self, part: Path, target: Path) -> None:
+        """Rename a finished folder to `target`; keep a complete folder of another process that was faster."""
         part.chmod(0o755)
         try:
             part.rename(target)
@@ -120,15 +120,15 @@ class Cache:
     def _folder_of(self, day: dt.date) -> Path:
         return self.folder / f"{day}-{self._revision}"
 
-    def _is_ours(self, folder: Path) -> bool:
+    def _is_current(self, folder: Path) -> bool:
         return folder.name.endswith(f"-{self._revision}")
 
-    def _age(self, folder: Path) -> tuple[bool, float]:
-        return self._is_ours(folder), _shown_at(folder)
+    def _eviction_order(self, folder: Path) -> tuple[bool, float]:
+        return self._is_current(folder), _used_at(folder)
 
 
 def write_record(folder: Path, finished: Finished) -> None:
-    """Write what makes a folder a finished day's."""
+    """Write the record that marks a folder as complete."""
     write_text(folder / RECORD, finished.model_dump_json(exclude={"folder"}, indent=2) + "\n")
 
 
@@ -143,7 +143,7 @@ def _read(folder: Path) -> Finished | None:
     return finished if all((folder / name).is_file() for name in (finished.source, finished.doubled, *COPIES)) else None
 
 
-def _shown_at(folder: Path) -> float:
+def _used_at(folder: Path) -> float:
     try:
         return folder.stat().st_mtime
     except OSError:  # another process has removed it

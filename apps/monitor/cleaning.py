@@ -1,6 +1,6 @@
-"""NASA's HTML made safe: links are kept, everything else becomes text.
+"""Sanitising of NASA's HTML: links are kept, everything else becomes text.
 
-Only nh3's parser reads the markup: it takes milliseconds for what patterns of ours took minutes.
+Only nh3 parses the markup: it takes milliseconds on input for which regular expressions took minutes.
 """
 
 import html
@@ -8,31 +8,31 @@ from urllib.parse import urljoin, urlsplit
 
 import nh3
 
-ARCHIVE = "https://apod.nasa.gov/apod/"  # what the relative links in old explanations are relative to
+ARCHIVE = "https://apod.nasa.gov/apod/"  # base of relative links in old explanations
 LONGEST_ADDRESS = 2000  # characters
 _BLOCKS = ("br", "div", "li", "p")
 _PARAGRAPHS = "<br><br>"
 
 
 def text(markup: str) -> str:
-    """Return plain text: no tags, entities resolved, runs of white space made one space."""
+    """Return plain text: tags removed, entities decoded, white space collapsed."""
     bare = _without_blocks(nh3.clean(markup, tags=set(_BLOCKS), attributes={}))
     return " ".join(html.unescape(bare).split())
 
 
 def links(markup: str) -> str:
-    """Return HTML whose only tags are links to web addresses, which open in a new tab."""
+    """Return HTML with no tags but links to web addresses, which open in a new tab."""
     return " ".join(_without_blocks(_links_and_blocks(markup)).split())
 
 
 def explanation(markup: str) -> str:
-    """Return the explanation, as `links` does: without its heading, and without the housekeeping after it."""
+    """Return the explanation as `links` does, without its heading and the notices after it."""
     lines = " ".join(_links_and_blocks(markup).split()).replace("<br> <br>", _PARAGRAPHS)
     return links(lines.partition(_PARAGRAPHS)[0]).removeprefix("Explanation:").lstrip()
 
 
 def web_address(value: object, base: str = "") -> str:
-    """Return `value`, relative to `base`, if that is an address on the web; else an empty string."""
+    """Return the URL `value`, relative to `base`, if it is a web address; else an empty string."""
     if not isinstance(value, str) or len(value) > LONGEST_ADDRESS:
         return ""
     try:
@@ -43,7 +43,7 @@ def web_address(value: object, base: str = "") -> str:
 
 
 def embedded(markup: str) -> str | None:
-    """Return the web address of a video or frame in a page, the first one in it, or None."""
+    """Return the web address of the first video or frame in a page, or None."""
     found: list[str] = []
 
     def find(_tag: str, _attribute: str, value: str) -> None:
@@ -71,7 +71,7 @@ def _web_addresses_only(_tag: str, attribute: str, value: str) -> str | None:
 
 
 def _without_blocks(cleaned: str) -> str:
-    """Replace the tags of blocks by spaces: without any, words would run together."""
+    """Replace block tags by spaces, so that words do not run together."""
     for tag in _BLOCKS:
         cleaned = cleaned.replace(f"<{tag}>", " ").replace(f"</{tag}>", " ")
     return cleaned

@@ -1,4 +1,4 @@
-"""The serving process's side of the writer: ask it to bring the history and its copy on the Hub together."""
+"""Client of the writer process, in the serving process: requests synchronisation of the history with the Hub."""
 
 import logging
 import queue
@@ -14,37 +14,37 @@ from apps.serving.launching import pipes_to_keeper
 from apps.serving.messages import LONGEST_LINE, Crashed, Done, Message, Refused, Request, Update, from_line, to_line
 
 DEADLINE = 120.0  # seconds for one exchange
-_MEMORY = 1_000_000_000  # bytes that the writer may take
+_MEMORY = 1_000_000_000  # bytes, limit of the writer
 
 log = logging.getLogger(__name__)
 
 
 class Writer:
-    """The writer process, which was started before the serving process gave the Hub's token away."""
+    """The writer process, started before the serving process dropped the Hub's token."""
 
     def __init__(self, requests: BinaryIO, answers: BinaryIO, deadline: float = DEADLINE) -> None:
-        """`requests`, `answers`: the pipes to and from the process; `deadline`: seconds for one exchange."""
+        """Set the pipes to and from the process, and the `deadline` of one exchange in seconds."""
         self._requests, self._pipe, self._deadline = requests, answers, deadline
-        self._answers: queue.Queue[Message | None] = queue.Queue()  # None: there will be no other
+        self._answers: queue.Queue[Message | None] = queue.Queue()  # None: end of the stream
         self._turn = threading.Lock()
         self._is_busy = False
         threading.Thread(target=self._read, daemon=True, name="answers of the writer").start()
         self._send(Request(job=PREPARE, arguments={"memory": _MEMORY, "configuration": {}}))
 
     def exchange(self, here: History) -> None:
-        """Have the writer do what `HubHistory.exchange` does with `here`, the file that it has open, too.
+        """Have the writer run `HubHistory.exchange` on `here`, whose file it has open as well.
 
-        Raises HubHistoryError if that fails or takes too long, HubHistoryMissingError if there is no writer any more.
+        Raises HubHistoryError if that fails or takes too long, HubHistoryMissingError if the writer has ended.
         """
         with self._turn:
-            if self._is_busy:  # with the start, or with an exchange that took too long
+            if self._is_busy:  # starting, or with an exchange that timed out
                 self._check(self._answer())
             self._send(Request(job=EXCHANGE, arguments={}))
             self._check(self._answer())
 
     def _send(self, request: Request) -> None:
         self._is_busy = True
-        with suppress(OSError):  # the writer has ended, which the other pipe tells
+        with suppress(OSError):  # the writer has ended; the other pipe reports it
             self._requests.write(to_line(request))
 
     def _answer(self) -> Message:
@@ -69,7 +69,7 @@ class Writer:
         raise HubHistoryError("the history's copy on the Hub is not up to date: the process that writes it failed")
 
     def _read(self) -> None:
-        """Pass answers on until the process ends or breaks the protocol."""
+        """Queue answers until the process ends or breaks the protocol."""
         try:
             while line := self._pipe.readline(LONGEST_LINE + 1):
                 if not isinstance(message := from_line(line), Update):
@@ -80,6 +80,6 @@ class Writer:
 
 
 def started_writer() -> Writer | None:
-    """Return the process that has the token for the history's copy, if one was started."""
+    """Return the writer process, if one was started."""
     pipes = pipes_to_keeper()
     return Writer(*pipes) if pipes else None

@@ -1,4 +1,4 @@
-"""A day's picture fetched, and upscaled and laid out for the page by the worker, into one folder."""
+"""Download of a day's picture, and its upscaling by the worker, into one folder."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -21,7 +21,7 @@ Suffix = Literal[".jpg", ".png", ".webp", ".tif", ".gif"]
 
 
 class _Result(BaseModel):
-    """The worker's result: the suffixes of the two files, their sizes as width, height; seconds of upscaling."""
+    """Result of the worker: suffixes of both files, sizes as (width, height), and seconds of upscaling."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,20 +33,20 @@ class _Result(BaseModel):
 
 
 def worker_of(model: Artifact, limits: JobLimits) -> Worker:
-    """Return the monitor's worker, which loads `model` when it starts."""
+    """Create the monitor's worker, which loads `model` when it starts."""
     return Worker("apps.monitor.worker", {"model": loading.place_of(model)}, limits)
 
 
 def limits_of(worker: Worker) -> dict[str, Any]:
-    """Return what one picture may have and cost, in JSON values for a job of `worker`."""
+    """Return the limits of one picture as JSON values, arguments of a job of `worker`."""
     return asdict(replace(worker.limits.of_file(worker.limits.seconds), pixels=MOST_PIXELS))
 
 
 def double_day(client: Client, worker: Worker, model: Artifact, entry: Entry, folder: Path) -> Iterator[Update]:
-    """Fill an empty folder with all that belongs to a finished day; the record comes last.
+    """Fill an empty folder with the files of a finished day, the record last, yielding updates.
 
-    Raises BrokenPictureError if the day's file is no still picture or costs too much, what `Client.picture` raises,
-    or an OSError that the worker met.
+    Raises BrokenPictureError if the day's file is not a still picture or exceeds a limit, the errors of
+    `Client.picture`, and the OSError of the worker.
     """
     name = f"apod_{entry.date}"
     file = folder / name

@@ -4,4 +4,4 @@ from upscaler.errors import DoubleResolutionError
 
 
 class ApodError(DoubleResolutionError):
-    """NASA's picture of the day cannot be had."""
+    """Error for a picture of the day that cannot be fetched or upscaled."""

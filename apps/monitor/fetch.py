@@ -1,4 +1,4 @@
-"""HTTP client for NASA's hosts: checks where it goes, bounds what it takes, and ends at one deadline."""
+"""HTTP client for NASA's hosts with checked addresses, limited response sizes, back-off and one deadline."""
 
 import asyncio
 import functools
@@ -21,21 +21,21 @@ from apps.monitor.addresses import RefusedError
 from apps.monitor.errors import ApodError
 
 USER_AGENT = "double-resolution-monitor/0.1 (doubles the astronomy picture of the day; one request at a time)"
-TIMEOUT = httpx2.Timeout(30, connect=10)  # seconds of silence; the sooner of this and the deadline counts
-DEADLINE = 300.0  # seconds for a whole `get`: its turn, lookups, connections, redirects, answers and retries
+TIMEOUT = httpx2.Timeout(30, connect=10)  # seconds without data
+DEADLINE = 300.0  # seconds for a whole `get`: queueing, lookups, connections, redirects, responses and retries
 ATTEMPTS = 3
 REDIRECTS = 5
-FIRST_PAUSE, LONGEST_PAUSE = 60, 3600  # seconds before a host that failed is asked again; doubled each time
+FIRST_PAUSE, LONGEST_PAUSE = 60, 3600  # seconds of exponential back-off after a host failed
 LONGEST_RETRY_AFTER = 24 * 3600
-REMEMBERED = 32_000_000  # bytes of answers kept for the sake of their ETag
-_LONGEST_HEADER = 200  # characters of a header that is read; the client bounds all headers to 100 kB
-_ENDED_AT_ONCE = 1e-3  # seconds: what is left after the deadline, so that the loop ends what was begun
+CACHE_BYTES = 32_000_000  # bytes of responses cached for revalidation by ETag
+_LONGEST_HEADER = 200  # characters of a header that is used; the client limits all headers to 100 kB
+_MIN_TIMEOUT = 1e-3  # seconds; a positive timeout lets the loop cancel the request after the deadline
 
 T = TypeVar("T")
 
 
 class UnavailableError(ApodError):
-    """NASA cannot be reached or will not answer now. `retry_at`: when to ask again, in seconds since 1970."""
+    """Error for a host that cannot be reached or must not be asked now. retry_at: seconds since 1970."""
 
     def __init__(self, sentence: str, retry_at: float) -> None:
         super().__init__(sentence)
@@ -43,43 +43,43 @@ class UnavailableError(ApodError):
 
 
 class NotThereError(ApodError):
-    """NASA has nothing at this address."""
+    """Error for an address at which NASA has nothing."""
 
 
-class _PassingError(Exception):
-    """A failure that may pass. `pause`: seconds that the host asked for; `again`: whether to try at once again."""
+class _TemporaryError(Exception):
+    """Temporary failure. pause: seconds requested by the host. retry: True if worth retrying at once."""
 
-    def __init__(self, what: str, pause: float | None = None, again: bool = True) -> None:
-        super().__init__(what)
+    def __init__(self, predicate: str, pause: float | None = None, retry: bool = True) -> None:
+        super().__init__(predicate)
         self.pause = pause
-        self.again = again
+        self.retry = retry
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """An answer, and the headers that ask whether it has changed."""
+class _CachedResponse:
+    """A response with the request headers that revalidate it."""
 
     conditions: dict[str, str]
     body: bytes
 
 
 class Fetcher:
-    """Gets addresses of NASA's hosts, and of the host of `home`, one at a time. Threads may share it."""
+    """HTTP client for NASA's hosts and the host of `home`, one request at a time; thread-safe."""
 
     def __init__(
         self, home: str, sleep: Callable[[float], None] = time.sleep, now: Callable[[], float] = time.time
     ) -> None:
-        """`home` is the interface's address; `sleep` and `now` are the clock, which tests replace."""
+        """Set `home`, the API's address, and the clock, `sleep` and `now`, which tests replace."""
         self._home = addresses.parse(home)
         self._sleep, self._now = sleep, now
         self._tls = httpx2.create_ssl_context()
         self._one_at_a_time = threading.Lock()
         self._closed_until: dict[str, float] = {}
         self._failures: Counter[str] = Counter()
-        self._seen: dict[str, _Seen] = {}
+        self._cached: dict[str, _CachedResponse] = {}
 
     def get(self, url: str, most_bytes: int, remember: bool = False) -> bytes:
-        """Get an address within DEADLINE. `remember`: keep the answer, and ask the next time whether it has changed.
+        """Get an address within DEADLINE. remember: cache the response and revalidate it the next time.
 
         Raises NotThereError, RefusedError or UnavailableError.
         """
@@ -89,31 +89,31 @@ class Fetcher:
         if not self._one_at_a_time.acquire(timeout=DEADLINE):
             raise UnavailableError("NASA is being asked for other pictures", self._now() + FIRST_PAUSE)
         try:
-            return self._patiently(address, most_bytes, remember, deadline)
+            return self._get_with_retries(address, most_bytes, remember, deadline)
         finally:
             self._one_at_a_time.release()
 
-    def _patiently(self, address: httpx2.URL, most_bytes: int, remember: bool, deadline: float) -> bytes:
+    def _get_with_retries(self, address: httpx2.URL, most_bytes: int, remember: bool, deadline: float) -> bytes:
         host = address.netloc.decode("ascii")
         if (reopens := self._closed_until.get(host, 0)) > self._now():
             raise UnavailableError(f"{_name(host)} asked for, or needs, a pause", reopens)
-        failure = _PassingError("was not asked")
+        failure = _TemporaryError("was not asked")
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._sleep(2**attempt)
             try:
                 body = _run(self._within(deadline, address, most_bytes, remember))
-            except _PassingError as error:
+            except _TemporaryError as error:
                 failure = error
-                if not failure.again:
+                if not failure.retry:
                     break
             else:
                 self._failures.pop(host, None)
                 return body
         raise self._close(host, failure)
 
-    def _close(self, host: str, failure: _PassingError) -> UnavailableError:
-        """Leave a host alone for as long as it asked for, or else twice as long as the last time."""
+    def _close(self, host: str, failure: _TemporaryError) -> UnavailableError:
+        """Back off from a host for the time that it requested, or twice as long as the last time."""
         pause = failure.pause
         if pause is None:
             pause = min(FIRST_PAUSE * 2 ** min(self._failures[host], 10), LONGEST_PAUSE)
@@ -122,19 +122,19 @@ class Fetcher:
         return UnavailableError(f"{_name(host)} {failure}", self._closed_until[host])
 
     async def _within(self, deadline: float, address: httpx2.URL, most_bytes: int, remember: bool) -> bytes:
-        """Follow an address until the deadline, which closes the connection, whatever it waits for."""
+        """Follow an address until the deadline, which closes the connection in any state."""
         try:
-            async with asyncio.timeout(max(deadline - time.monotonic(), _ENDED_AT_ONCE)):
+            async with asyncio.timeout(max(deadline - time.monotonic(), _MIN_TIMEOUT)):
                 return await self._follow(address, most_bytes, remember)
         except TimeoutError as error:
-            raise _PassingError("is too slow", again=False) from error
+            raise _TemporaryError("is too slow", retry=False) from error
         except httpx2.TimeoutException as error:
-            raise _PassingError("did not answer in time") from error
+            raise _TemporaryError("did not answer in time") from error
         except (httpx2.HTTPError, OSError, ValueError, zlib.error) as error:
-            raise _PassingError("cannot be reached or broke off") from error
+            raise _TemporaryError("cannot be reached or broke off") from error
 
     async def _follow(self, address: httpx2.URL, most_bytes: int, remember: bool) -> bytes:
-        """Make one request, and check each redirect before it is followed."""
+        """Make a request, checking each redirect before following it."""
         for _ in range(REDIRECTS + 1):
             self._check(address)
             async with self._answer(address) as response:
@@ -144,26 +144,29 @@ class Fetcher:
         raise RefusedError("the address leads from redirect to redirect")
 
     def _check(self, address: httpx2.URL) -> None:
-        """Raise RefusedError unless an address is on a host that we trust."""
+        """Raise RefusedError unless an address is on a trusted host."""
         if not addresses.is_nasa(address) and not addresses.is_same_site(address, self._home):
             where = f"{address.scheme}://{address.netloc.decode('ascii')}"[:_LONGEST_HEADER]
             raise RefusedError(f"the address leads to {where}, which is not NASA's")
 
     @asynccontextmanager
     async def _answer(self, address: httpx2.URL) -> AsyncIterator[httpx2.Response]:
-        """Ask for an address. The transport alone keeps no cookies, follows nothing and unpacks nothing."""
+        """Request an address. The bare transport keeps no cookies, follows no redirects and decompresses nothing."""
         proxy = None if proxy_bypass(address.host) else getproxies().get(address.scheme)
-        async with httpx2.AsyncHTTPTransport(verify=self._tls, proxy=httpx2.Proxy(proxy) if proxy else None) as way:
-            response = await self._first_that_connects(way, await self._requests(address, through_proxy=bool(proxy)))
+        async with httpx2.AsyncHTTPTransport(
+            verify=self._tls, proxy=httpx2.Proxy(proxy) if proxy else None
+        ) as transport:
+            requests = await self._requests(address, through_proxy=bool(proxy))
+            response = await self._first_that_connects(transport, requests)
             try:
                 yield response
             finally:
                 await response.aclose()
 
     async def _requests(self, address: httpx2.URL, through_proxy: bool) -> list[httpx2.Request]:
-        """Write the request to each IP address that was looked up and checked: nothing looks the name up again.
+        """Build a request for each checked IP address of the host, so that no second lookup can give another one.
 
-        A proxy looks names up for us, and `home` may be inside a private network.
+        A proxy resolves names itself, and `home` may be inside a private network.
         """
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"} | self._conditions(address)
         extensions = {"timeout": TIMEOUT.as_dict()}
@@ -176,29 +179,29 @@ class Fetcher:
         ]
 
     async def _first_that_connects(
-        self, way: httpx2.AsyncHTTPTransport, requests: list[httpx2.Request]
+        self, transport: httpx2.AsyncHTTPTransport, requests: list[httpx2.Request]
     ) -> httpx2.Response:
         for request in requests[:-1]:
             try:
-                return await way.handle_async_request(request)
+                return await transport.handle_async_request(request)
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
-        return await way.handle_async_request(requests[-1])
+        return await transport.handle_async_request(requests[-1])
 
     def _conditions(self, address: httpx2.URL) -> dict[str, str]:
-        seen = self._seen.get(str(address))
-        return seen.conditions if seen else {}
+        cached = self._cached.get(str(address))
+        return cached.conditions if cached else {}
 
     async def _take(self, address: httpx2.URL, response: httpx2.Response, most_bytes: int, remember: bool) -> bytes:
-        seen = self._seen.get(str(address))
-        if response.status_code == 304 and seen:
-            return seen.body
+        cached = self._cached.get(str(address))
+        if response.status_code == 304 and cached:
+            return cached.body
         if response.status_code in (400, 404, 410):
             raise NotThereError(f"NASA has nothing there (it answered {response.status_code})")
         if response.status_code != 200:
             pause = self._retry_after(response.headers.get("Retry-After"))
-            raise _PassingError(
-                f"answered {response.status_code}", pause, again=response.status_code >= 500 and not pause
+            raise _TemporaryError(
+                f"answered {response.status_code}", pause, retry=response.status_code >= 500 and not pause
             )
         body = await _body(response, most_bytes)
         if remember:
@@ -207,16 +210,20 @@ class Fetcher:
 
     def _remember(self, url: str, response: httpx2.Response, body: bytes) -> None:
         pairs = (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified"))
-        told = {ask: response.headers.get(name, "") for ask, name in pairs}
-        conditions = {ask: value for ask, value in told.items() if value.isascii() and 0 < len(value) < _LONGEST_HEADER}
-        self._seen.pop(url, None)
+        validators = {condition: response.headers.get(name, "") for condition, name in pairs}
+        conditions = {
+            condition: value
+            for condition, value in validators.items()
+            if value.isascii() and 0 < len(value) < _LONGEST_HEADER
+        }
+        self._cached.pop(url, None)
         if conditions:
-            self._seen[url] = _Seen(conditions, body)
-        while sum(len(seen.body) for seen in self._seen.values()) > REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+            self._cached[url] = _CachedResponse(conditions, body)
+        while sum(len(cached.body) for cached in self._cached.values()) > CACHE_BYTES:
+            del self._cached[next(iter(self._cached))]
 
     def _retry_after(self, header: str | None) -> float | None:
-        """Seconds to wait that a Retry-After header asks for, as a number or a date; None if it says neither."""
+        """Return the seconds to wait from a Retry-After header, a number or a date; None for any other value."""
         if header is None or len(header) > _LONGEST_HEADER:
             return None
         try:
@@ -230,33 +237,33 @@ class Fetcher:
 
 
 async def _body(response: httpx2.Response, most_bytes: int) -> bytes:
-    """Read an answer, unpacked as it comes: a few bytes may unpack to gigabytes."""
-    unpack, body = _unpacker(response.headers.get("Content-Encoding", "")), bytearray()
+    """Read a response, decompressing it incrementally: a few bytes may expand to gigabytes."""
+    decompressor, body = _decompressor(response.headers.get("Content-Encoding", "")), bytearray()
     async for piece in response.aiter_raw():
-        body += unpack.decompress(piece, most_bytes + 1 - len(body)) if unpack else piece
+        body += decompressor.decompress(piece, most_bytes + 1 - len(body)) if decompressor else piece
         if len(body) > most_bytes:
             raise RefusedError(f"the answer is larger than {most_bytes / 1e6:.0f} MB")
-    if unpack and not unpack.eof:
-        raise _PassingError("broke off")
+    if decompressor and not decompressor.eof:
+        raise _TemporaryError("broke off")
     return bytes(body)
 
 
-def _unpacker(encoding: str) -> "zlib._Decompress | None":
+def _decompressor(encoding: str) -> "zlib._Decompress | None":
     if encoding.strip().lower() in ("", "identity"):
         return None
     if encoding.strip().lower() != "gzip":
-        raise RefusedError("the answer is compressed in a way that was not asked for")
+        raise RefusedError(f"the answer has the unsupported encoding {encoding[:_LONGEST_HEADER]!r}")
     return zlib.decompressobj(zlib.MAX_WBITS | 16)
 
 
 def _run(coroutine: Coroutine[None, None, T]) -> T:
-    """Run a coroutine in the loop of all requests, and wait for it."""
+    """Run a coroutine in the event loop of all requests and wait for its result."""
     return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
 
 
 @functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """Start the loop of all requests. It never ends: `asyncio.run` would wait for a lookup that hangs."""
+    """Start the event loop of all requests. It never ends: `asyncio.run` would wait for a hanging lookup."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True, name="requests to NASA").start()
     return loop

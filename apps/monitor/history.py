@@ -1,4 +1,4 @@
-"""What was measured, day by day and model by model, in one SQLite file that several processes may write."""
+"""History of measurements by day and model, in an SQLite file that several processes may write."""
 
 import csv
 import datetime as dt
@@ -16,20 +16,20 @@ from apps.monitor.apod import FIRST_DAY
 from upscaler import csv_cells
 from upscaler.errors import DoubleResolutionError
 
-PATIENCE = 60  # seconds to wait for another process's transaction
+LOCK_TIMEOUT = 60  # seconds to wait for another process's transaction
 LONGEST_CSV = 20_000_000  # characters
 MOST_ROWS = 100_000  # 30 years of days with nine models
 _END = dt.date(2100, 1, 1)
 
 
 class HistoryError(DoubleResolutionError):
-    """The history cannot be read or written."""
+    """Error for a history that cannot be read or written."""
 
 
 def _day(text: str) -> str:
     day = dt.date.fromisoformat(text)
     if text != str(day) or not FIRST_DAY <= day < _END:
-        raise ValueError(f"{text} is no day from {FIRST_DAY} on")
+        raise ValueError(f"{text} is not a date from {FIRST_DAY} on")
     return text
 
 
@@ -44,10 +44,10 @@ Number = Annotated[float, Field(ge=-(10**6), le=10**6, allow_inf_nan=False)]
 
 
 class Row(BaseModel):
-    """A day's measurement. `day`: YYYY-MM-DD. Sizes in pixels of NASA's picture and of what was measured of it.
+    """Measurement of one day.
 
-    PSNR and gain in dB, on the Y channel. seconds: what doubling the measured picture's half took. measured_at: UTC,
-    in ISO 8601.
+    day: YYYY-MM-DD. width, height: pixels of NASA's picture. measured_width, measured_height: pixels of its measured
+    centre. PSNR and gain in dB, on the Y channel. seconds: time of upscaling. measured_at: UTC, in ISO 8601.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,7 +70,7 @@ class Row(BaseModel):
 
     @property
     def values(self) -> tuple[str | int | float, ...]:
-        """The values in the order of the columns."""
+        """Values in the order of the columns."""
         return tuple(self.model_dump().values())
 
 
@@ -82,23 +82,23 @@ _CREATE = f"CREATE TABLE IF NOT EXISTS measurements ({_COLUMNS_SQL}, PRIMARY KEY
 
 
 class History:
-    """The history's file. Each call is one short transaction, so threads and processes may share it."""
+    """SQLite file of measurements; each call is one short transaction, so threads and processes may share it."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Raises HistoryError if it is no history."""
+        """Open or create the file. Raises HistoryError if it is not a history."""
         self.path = path
         with self._transaction():
             pass
 
     def add(self, rows: Iterable[Row], replace: bool = True) -> None:
-        """Add rows; `replace`: one of the same day and model replaces what there is, else it is left out."""
+        """Add rows. replace: overwrite rows of the same day and model; otherwise keep those."""
         verb = "REPLACE" if replace else "IGNORE"
         marks = ", ".join("?" * len(COLUMNS))
         with self._transaction() as database:
             database.executemany(f"INSERT OR {verb} INTO measurements VALUES ({marks})", (row.values for row in rows))
 
     def rows(self, revision: str | None = None) -> list[Row]:
-        """All rows, or those of one model, the earliest day first."""
+        """Return all rows, or those of one model, the earliest day first."""
         query = f"SELECT {', '.join(COLUMNS)} FROM measurements WHERE ? IS NULL OR revision = ? ORDER BY day, revision"
         with self._transaction() as database:
             return [
@@ -106,17 +106,17 @@ class History:
             ]
 
     def done(self, revision: str) -> set[dt.date]:
-        """The days that are measured with a model."""
+        """Return the days measured with a model."""
         query = "SELECT day FROM measurements WHERE revision = ?"
         with self._transaction() as database:
             return {dt.date.fromisoformat(day) for (day,) in database.execute(query, (revision,))}
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one transaction; somebody may have removed it since the last one."""
+        """Open the file for one transaction; create it again if it was removed."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=PATIENCE)
+            connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT)
             try:
                 with connection:
                     connection.execute(_CREATE)
@@ -130,7 +130,7 @@ class History:
 
 
 def to_csv(rows: Iterable[Row]) -> str:
-    """Write rows as CSV, with a heading; no text in it is a formula for a spreadsheet."""
+    """Write rows as CSV with a header, protected against CSV injection."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -139,7 +139,7 @@ def to_csv(rows: Iterable[Row]) -> str:
 
 
 def from_csv(text: str) -> list[Row]:
-    """Read what `to_csv` wrote. Raises HistoryError if the text is anything else, or too long."""
+    """Parse the CSV of `to_csv`. Raises HistoryError if the text is invalid or too long."""
     if len(text) > LONGEST_CSV:
         raise HistoryError(f"the CSV of the history has more than {LONGEST_CSV:,} characters")
     try:

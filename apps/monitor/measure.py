@@ -1,4 +1,4 @@
-"""How well the model does on a day's picture, which is its own truth: halve it, double it again, compare."""
+"""Quality of the model on a day's picture: the picture is ground truth for its own x2-downscaled copy."""
 
 import math
 import time
@@ -14,9 +14,9 @@ SMALLEST = 16
 
 @dataclass(frozen=True)
 class Measurement:
-    """PSNR in dB and SSIM, on the Y channel, of the model and of bicubic interpolation, on `width` x `height` pixels.
+    """PSNR in dB and SSIM on the Y channel, of the model and of bicubic interpolation.
 
-    seconds: what doubling the half with the model took.
+    width, height: size of the ground truth in pixels. seconds: time of upscaling with the model.
     """
 
     width: int
@@ -29,29 +29,29 @@ class Measurement:
 
     @property
     def gain(self) -> float:
-        """dB that the model is above bicubic interpolation."""
+        """Gain in PSNR over bicubic interpolation, in dB."""
         return self.psnr - self.bicubic_psnr
 
 
 def measure(upscaler: Upscaler, picture: Pixels) -> Measurement:
-    """Measure the model on a picture, HW3 uint8. Raises MetricError if it is too small or too plain for that."""
+    """Measure the model on a picture, HW3 uint8. Raises MetricError if it is too small or of constant colour."""
     if min(picture.shape[:2]) < SMALLEST:
-        raise MetricError(f"the picture has less than {SMALLEST} pixels a side; there is nothing to measure")
+        raise MetricError(f"the picture has less than {SMALLEST} pixels a side; measure a larger one")
     truth = middle(picture, MOST_PIXELS)
     small = bicubic.halve(truth)
     started = time.monotonic()
     doubled = upscaler.upscale(small)
     seconds = time.monotonic() - started
-    ours = metrics.score(doubled, truth)
-    plain = metrics.score(bicubic.double(small), truth)
-    if not math.isfinite(ours.psnr_y - plain.psnr_y):
-        raise MetricError("the picture comes back without an error, so it must be all of one colour")
+    model_score = metrics.score(doubled, truth)
+    baseline = metrics.score(bicubic.double(small), truth)
+    if not math.isfinite(model_score.psnr_y - baseline.psnr_y):
+        raise MetricError("the picture is restored without any error, so it is of constant colour; measure another one")
     height, width = truth.shape[:2]
-    return Measurement(width, height, ours.psnr_y, ours.ssim_y, plain.psnr_y, plain.ssim_y, seconds)
+    return Measurement(width, height, model_score.psnr_y, model_score.ssim_y, baseline.psnr_y, baseline.ssim_y, seconds)
 
 
 def middle(picture: Pixels, most_pixels: int) -> Pixels:
-    """The middle of a picture, of its proportions and even sides, with at most `most_pixels` pixels."""
+    """Crop the centre of a picture to at most `most_pixels` pixels, with its aspect ratio and even sides."""
     height, width = picture.shape[:2]
     share = min(1.0, math.sqrt(most_pixels / (height * width)))
     new_height, new_width = (int(side * share) // 2 * 2 for side in (height, width))

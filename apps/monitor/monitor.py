@@ -1,4 +1,4 @@
-"""What the monitor does, whoever asks: look for the newest picture, show a day, double each once, measure each."""
+"""Core of the monitor: checks for new pictures, upscales and measures each day once, and answers visitors."""
 
 import datetime as dt
 import logging
@@ -25,15 +25,18 @@ from upscaler.errors import DoubleResolutionError
 from upscaler.model.artifact import Artifact
 
 MINUTE, HOUR = 60.0, 3600.0
-MOST_TRIED = 10  # pictures that a look downloads in vain
+MOST_TRIED = 10  # unusable pictures downloaded per check
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class View:
-    """What there is to show. finished: None where what was shown before stays. note: why it is not the day that was
-    asked for, or what failed and when it is tried again; else empty. video: what that day shows instead."""
+    """Result to show on the page.
+
+    finished: the day's picture; None to keep the previous one. note: reason for showing another day, or the failure and
+    the time of the next attempt; else empty. video: address of the video that the requested day has instead.
+    """
 
     finished: Finished | None
     note: str = ""
@@ -44,7 +47,7 @@ News = Update | View
 
 
 class Monitor:
-    """Looks for pictures and doubles them, one at a time, each once. Threads may share it."""
+    """Monitor that checks for pictures and upscales each once, one at a time; thread-safe."""
 
     def __init__(
         self,
@@ -55,11 +58,11 @@ class Monitor:
         recorder: Recorder,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`now`: seconds since 1970; tests replace it."""
+        """Set up the monitor. `now`: clock in seconds since 1970, replaced in tests."""
         self._client, self._worker, self._model = client, worker, model
         self.cache, self.recorder = cache, recorder
         self._now = now
-        self._requests_under_way: RequestCoalescing[News] = RequestCoalescing()
+        self._running: RequestCoalescing[News] = RequestCoalescing()
         self._cores = threading.Lock()
         self._broken: dict[dt.date, tuple[float, str]] = {}
         self._next_look = self._next_refresh = 0.0
@@ -68,64 +71,64 @@ class Monitor:
 
     @property
     def latest(self) -> View:
-        """The finding of the last look; before the first one has ended, the latest picture in the cache.
+        """Result of the last check; before the first one has ended, the latest picture in the cache.
 
-        If somebody has removed that picture, the latest that is left, and it is time to look again.
+        If that picture was removed from the cache, the latest remaining one, and the next check is due.
         """
-        self._forget_what_is_gone()
+        self._reset_if_removed()
         return self._latest
 
     @property
     def has_looked(self) -> bool:
-        """Return True if a look has ended, well or not, and its finding is still there."""
-        self._forget_what_is_gone()
+        """True if a check has ended, with or without an error, and its picture is still in the cache."""
+        self._reset_if_removed()
         return self._has_looked
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to look again."""
+        """True if the next check is due."""
         return self._now() >= self._next_look
 
     def look(self) -> Iterator[News]:
-        """Ask NASA for the newest picture and double it if it is new; the last news is a View."""
-        return self._requests_under_way.follow("newest", self._look)
+        """Ask NASA for the newest picture and upscale it if it is new; the last item is a View."""
+        return self._running.follow("newest", self._look)
 
     def refresh(self) -> Iterator[News]:
-        """Look for a visitor: join a look under way or start one, at most one a minute for all visitors together.
+        """Check on behalf of a visitor: join a running check or start one, at most once per minute for all visitors.
 
-        Those who come sooner get what the last look found, with a sentence.
+        Earlier requests get the result of the last check, with a note.
         """
         if self._now() < self._next_refresh:
             latest = self.latest
             note = f"NASA was asked less than a minute ago, and this is what it had. {latest.note}".rstrip()
             return iter([replace(latest, note=note)])
-        return self._requests_under_way.follow("newest", self._refresh)
+        return self._running.follow("newest", self._refresh)
 
     def show(self, day: dt.date) -> Iterator[News]:
-        """Show a day, or the latest earlier one that has a picture; the last news is a View."""
+        """Show a day, or the latest earlier one with a picture; the last item is a View."""
         if finished := self.cache.find(day):
             return iter([View(finished)])
-        return self._requests_under_way.follow(day, lambda: self._show(day))
+        return self._running.follow(day, lambda: self._show(day))
 
     def keep_looking(self, stop: threading.Event) -> None:
-        """Look whenever it is due, at least once an hour, until `stop` is set; no failure ends it.
+        """Check whenever due, at least once an hour, until `stop` is set; failures are logged and retried.
 
-        Before it looks, it takes over the rows that only the history's copy has: on a new disk, all of them.
+        Before each check, rows missing here are restored from the history's copy on the Hub: on a new disk, all rows.
         """
         while not stop.is_set():
             if self.is_due:
                 try:
                     self.recorder.exchange()
-                    for _ in self._requests_under_way.follow("newest", self._look):
+                    for _ in self._running.follow("newest", self._look):
                         pass
                 except Exception:
-                    log.exception("the look for a new picture failed; it is tried again in an hour")
+                    log.exception("the check for a new picture failed; retrying in an hour")
                     self._next_look = self._now() + HOUR
             stop.wait(min(max(self._next_look - self._now(), 1.0), HOUR))
 
     def finish(self) -> None:
-        """Wait for the work that is under way, measuring included."""
-        self._requests_under_way.wait()
+        """Wait for running tasks, including measurements."""
+        self._running.wait()
 
     def _refresh(self) -> Iterator[News]:
         try:
@@ -140,7 +143,7 @@ class Monitor:
             entries = chain(newest, self._client.before(newest[-1].date))
             view = yield from self._latest_of(self._today(), entries)
         except (DoubleResolutionError, OSError) as error:
-            self._next_look = self._again(error)
+            self._next_look = self._retry_time(error)
             note = f"{_sentence(error)}. It is tried again at {_clock(self._next_look)}."
             view = View(self._latest.finished, note, self._latest.video)
         self._latest, self._has_looked = view, True
@@ -151,7 +154,7 @@ class Monitor:
         try:
             view = yield from self._latest_of(day, self._from(day))
         except (DoubleResolutionError, OSError) as error:
-            view = View(None, f"{_sentence(error)}. Ask for the day again after {_clock(self._again(error))}.")
+            view = View(None, f"{_sentence(error)}. Ask for the day again after {_clock(self._retry_time(error))}.")
         self._start_measuring(view)
         yield view
 
@@ -161,7 +164,7 @@ class Monitor:
         yield from self._client.before(day)
 
     def _latest_of(self, wanted: dt.date, entries: Iterable[Entry]) -> Generator[News, None, View]:
-        """The first of `entries`, newest first, that has a picture, doubled."""
+        """Upscale the first of `entries`, newest first, that has a picture."""
         reasons: list[str] = []
         video, tried = None, 0
         for entry in entries:
@@ -177,10 +180,10 @@ class Monitor:
                     return View(finished, _note(reasons, entry.date), video)
                 except (BrokenPictureError, NotThereError, RefusedError) as error:
                     lack = self._remember_broken(entry, error)
-            reasons.append(f"the entry of {_spoken(entry.date)} {lack}")
+            reasons.append(f"the entry of {_long_date(entry.date)} {lack}")
             video = video or entry.video
             if tried == MOST_TRIED:
-                raise ApodError(f"The pictures of {MOST_TRIED} days in a row are broken or cannot be had")
+                raise ApodError(f"The pictures of {MOST_TRIED} days in a row are broken or cannot be fetched")
         raise ApodError("NASA has had no picture for a year")
 
     def _double(self, entry: Entry) -> Generator[News, None, Finished]:
@@ -194,24 +197,24 @@ class Monitor:
             raise BrokenPictureError("has a picture that does not fit into the cache; set CACHE_GB higher")
         return finished
 
-    def _forget_what_is_gone(self) -> None:
+    def _reset_if_removed(self) -> None:
         finished = self._latest.finished
         if finished and not self.cache.find(finished.entry.date):
             self._latest = View(next(iter(self.cache.recent(1)), None))
             self._has_looked, self._next_look, self._next_refresh = False, 0.0, 0.0
 
     def _start_measuring(self, view: View) -> None:
-        """Measure what is shown, beside the look: nobody needs to wait for that."""
+        """Measure the shown picture in the background."""
         if finished := view.finished:
-            self._requests_under_way.start(("measure", finished.entry.date), lambda: self._measure(finished))
+            self._running.start(("measure", finished.entry.date), lambda: self._measure(finished))
 
     def _measure(self, finished: Finished) -> Iterator[News]:
         try:
             with self._cores:
                 self.recorder.record(finished)
         except Exception as error:
-            unforeseen = not isinstance(error, (DoubleResolutionError, OSError))
-            log.warning("%s is not measured: %s", finished.entry.date, error, exc_info=unforeseen)
+            is_unexpected = not isinstance(error, (DoubleResolutionError, OSError))
+            log.warning("%s is not measured: %s", finished.entry.date, error, exc_info=is_unexpected)
         self.recorder.exchange()
         yield from ()
 
@@ -220,19 +223,19 @@ class Monitor:
         return lack if self._now() < until else ""
 
     def _remember_broken(self, entry: Entry, error: ApodError) -> str:
-        """NASA may mend a broken picture, so it is tried again, but not by each visitor."""
+        """Remember a broken picture for an hour; NASA may repair it, but not every request should try again."""
         until = self._now() + HOUR
-        lack = str(error) if isinstance(error, BrokenPictureError) else f"has a picture that cannot be had: {error}"
+        lack = str(error) if isinstance(error, BrokenPictureError) else f"has a picture that cannot be fetched: {error}"
         self._broken[entry.date] = (until, f"{lack} (it is tried again at {_clock(until)})")
         return self._broken[entry.date][1]
 
     def _absence(self, day: dt.date) -> str:
         if day >= self._today():
-            return f"NASA has not published the picture of {_spoken(day)} yet"
-        return f"NASA has no entry for {_spoken(day)}"
+            return f"NASA has not published the picture of {_long_date(day)} yet"
+        return f"NASA has no entry for {_long_date(day)}"
 
-    def _again(self, error: Exception) -> float:
-        """When it makes sense to try again what failed."""
+    def _retry_time(self, error: Exception) -> float:
+        """Return the time of the next attempt after an error."""
         return error.retry_at if isinstance(error, UnavailableError) else self._now() + HOUR
 
     def _today(self) -> dt.date:
@@ -242,10 +245,10 @@ class Monitor:
 def _note(reasons: list[str], found: dt.date) -> str:
     if not reasons:
         return ""
-    return f"{_capital('; '.join(reasons[:2]))}. So this is the picture of {_spoken(found)}."
+    return f"{_capitalised('; '.join(reasons[:2]))}. So this is the picture of {_long_date(found)}."
 
 
-def _spoken(day: dt.date) -> str:
+def _long_date(day: dt.date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
@@ -254,8 +257,8 @@ def _clock(moment: float) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    return _capital(sentence_for(error) if isinstance(error, OSError) else str(error))
+    return _capitalised(sentence_for(error) if isinstance(error, OSError) else str(error))
 
 
-def _capital(sentence: str) -> str:
+def _capitalised(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]

@@ -1,18 +1,18 @@
-"""Which days stand out: the model did worse than bicubic interpolation, or far from its usual gain."""
+"""Outlier detection: days on which the model is worse than bicubic interpolation, or far from its usual gain."""
 
 import statistics
 from enum import StrEnum
 
 from apps.monitor.history import Row
 
-ENOUGH = 10  # days before "usual" means anything
-FAR = 3.5  # robust standard deviations: B. Iglewicz, D. C. Hoaglin, "How to detect and handle outliers", 1993
-SIGMA = 1.4826  # standard deviations in one median absolute deviation of a normal distribution
-NARROWEST = 0.1  # dB; closer to the usual gain than this nothing is far
+MIN_DAYS = 10  # days needed for a usual gain
+THRESHOLD = 3.5  # robust standard deviations: B. Iglewicz, D. C. Hoaglin, "How to detect and handle outliers", 1993
+SIGMA = 1.4826  # standard deviations per median absolute deviation of a normal distribution
+MIN_DEVIATION = 0.1  # dB; smaller deviations are never outliers
 
 
 class Mark(StrEnum):
-    """What a day's gain is."""
+    """Classification of a day's gain."""
 
     USUAL = "as usual"
     FAR = "far from the usual gain"
@@ -20,11 +20,11 @@ class Mark(StrEnum):
 
 
 def marks(rows: list[Row]) -> list[Mark]:
-    """A mark for each row; the rows are of one model."""
+    """Classify the rows of one model."""
     gains = [row.gain for row in rows]
     usual = statistics.median(gains) if gains else 0.0
     spread = SIGMA * statistics.median(abs(gain - usual) for gain in gains) if gains else 0.0
-    reach = max(FAR * spread, NARROWEST) if len(gains) >= ENOUGH else float("inf")
+    reach = max(THRESHOLD * spread, MIN_DEVIATION) if len(gains) >= MIN_DAYS else float("inf")
     return [_mark(gain, usual, reach) for gain in gains]
 
 

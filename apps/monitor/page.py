@@ -1,4 +1,4 @@
-"""How the monitor's page says and draws things."""
+"""HTML fragments, chart and theme of the monitor's page."""
 
 import datetime as dt
 import html
@@ -13,24 +13,24 @@ from apps.monitor.history import Row
 from apps.monitor.outliers import Mark
 from apps.serving.look import note
 
-GREY, GRID = "#7a7f8a", "#80808040"  # to be read on white and on black
+GREY, GRID = "#7a7f8a", "#80808040"  # legible on white and on black
 COLOURS = {Mark.USUAL: "#6366f1", Mark.FAR: "#d97706", Mark.WORSE: "#dc2626"}
 
 
 def notes(sentence: str, reason: str, video: str) -> str:
-    """What happened, why it is not the day that was asked for, and a link to the video; each may be empty."""
+    """Render a status sentence, the reason for showing another day, and a video's link; each may be empty."""
     return note(sentence) + note(reason) + video
 
 
 def link(address: str | None, text: str) -> str:
-    """A link that opens in a new tab; nothing without an address."""
+    """Render a link that opens in a new tab; "" without an address."""
     if not address:
         return ""
     return f'<p><a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">{text}</a></p>'
 
 
 def about(finished: Finished) -> str:
-    """Title, date, credit, explanation, a link to the article, and what was done."""
+    """Render title, date, credit, explanation, a link to the article, and the facts of upscaling."""
     entry = finished.entry
     credit = cleaning.links(entry.credit or entry.copyright)
     return (
@@ -43,7 +43,7 @@ def about(finished: Finished) -> str:
 
 
 def loupe(finished: Finished) -> str:
-    """One place of the picture before and after, at full resolution; page.js lays it out of the detail squares."""
+    """Render the loupe, a full-resolution detail before and after; page.js assembles it from the detail squares."""
     wide, high = finished.doubled_size
     squares = f"gradio_api/file={quote(str(finished.folder))}"
     return (
@@ -66,7 +66,7 @@ def _pane(name: str, caption: str) -> str:
 
 
 def facts(finished: Finished) -> str:
-    """Sizes, seconds, model and revision, in one line."""
+    """Summarise sizes, seconds, model and revision in one line."""
     (width, height), (wide, high) = finished.source_size, finished.doubled_size
     return (
         f"{width}x{height} to {wide}x{high} in {finished.seconds:.1f} s, model {finished.model} ({finished.revision})"
@@ -74,13 +74,13 @@ def facts(finished: Finished) -> str:
 
 
 def download_label(finished: Finished) -> str:
-    """What the button says."""
+    """Return the label of the download button."""
     wide, high = finished.doubled_size
     return f"Download {wide}x{high}, {finished.doubled_path.stat().st_size / 1e6:.1f} MB"
 
 
 def test_gain(measured: dict[str, Any]) -> float | None:
-    """The model's gain over bicubic interpolation on its test set, in dB, if its metrics.json holds one."""
+    """Return the model's gain over bicubic interpolation on its test set in dB, if its metrics.json has one."""
     if "test" not in measured.get("tests", {}):
         return None
     test = measured["tests"]["test"]
@@ -88,15 +88,15 @@ def test_gain(measured: dict[str, Any]) -> float | None:
     return float(psnr[test["model"]] - psnr["bicubic"])
 
 
-def _by_days(rows: list[Row]) -> altair.Axis:
-    """An axis of some ten ticks, each at the start of a day; by itself it would show hours where days are few."""
+def _day_axis(rows: list[Row]) -> altair.Axis:
+    """Return an axis with about ten ticks, at the starts of days; the default shows hours if there are few days."""
     days = (dt.date.fromisoformat(rows[-1].day) - dt.date.fromisoformat(rows[0].day)).days if rows else 0
     every = altair.TimeIntervalStep(interval="day", step=1 + days // 10)
     return altair.Axis(format="%-d %b", tickCount=every, labelOverlap=True, title=None)
 
 
 def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
-    """The gain over bicubic interpolation by day, days that stand out marked, and that of the test set as a line."""
+    """Plot the gain over bicubic interpolation by day, with outliers marked, and the test set's gain as a line."""
     days = [
         {"day": row.day, "gain": round(row.gain, 3), "mark": str(mark), "title": row.title}
         for row, mark in zip(rows, outliers.marks(rows), strict=True)
@@ -107,7 +107,7 @@ def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
         altair.Chart(data)
         .mark_circle(size=70, opacity=0.9)
         .encode(
-            x=altair.X("day:T", axis=_by_days(rows), scale=altair.Scale(padding=12)),
+            x=altair.X("day:T", axis=_day_axis(rows), scale=altair.Scale(padding=12)),
             y=altair.Y("gain:Q", title="gain over bicubic, dB"),
             color=altair.Color(
                 "mark:N",

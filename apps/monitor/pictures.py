@@ -1,4 +1,4 @@
-"""Pictures of a day: the downloaded one, checked, and the small copies of it and its upscaled one for the page."""
+"""Validation of a day's downloaded picture, and the page's copies of it before and after upscaling."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,20 +14,20 @@ from upscaler.pictures.formats import Sequence
 from upscaler.pictures.reading import read_header, read_rgb8
 
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}
-MOST_PIXELS = 40_000_000  # of a file, before doubling; what the image service sends has at most 16 million
+MOST_PIXELS = 40_000_000  # of the input; pictures from NASA's image service have at most 16 million
 PREVIEW = 1600  # pixels, the longer side
 THUMBNAIL = 240
-DETAIL = 512  # pixels a side of the squares that the loupe shows
+DETAIL = 512  # pixels a side of the loupe's squares
 
 
 class BrokenPictureError(ApodError):
-    """What stands behind a day's picture link is no picture that can be doubled."""
+    """Error for a file of a day that is not a picture that can be upscaled; the message is a predicate of the entry."""
 
 
 def checked_suffix(file: Path, limits: Limits) -> str:
-    """Return the suffix of a picture file, found in its content.
+    """Return the suffix for a picture file by its content, without decoding pixels.
 
-    Raises BrokenPictureError unless it is a still picture within `limits`; its pixels are not decoded.
+    Raises BrokenPictureError unless it is a still picture within `limits`.
     """
     with as_broken():
         header = read_header(file, limits)
@@ -52,9 +52,9 @@ def as_broken() -> Iterator[None]:
 
 
 def write_copies(folder: Path, source: Path, doubled: Path) -> None:
-    """Write what the page shows: previews before and after, a thumbnail, and full-size squares for the loupe.
+    """Write the page's pictures: previews before and after, a thumbnail, and full-resolution squares for the loupe.
 
-    "Before" is the source doubled by bicubic interpolation, so that both are of one size.
+    "Before" is the source upscaled by bicubic interpolation, so that both have one size.
     """
     for name, picture in (
         ("before", bicubic.double(read_rgb8(source))),
@@ -70,7 +70,7 @@ def write_copies(folder: Path, source: Path, doubled: Path) -> None:
 
 
 def _write_details(folder: Path, image: Image.Image) -> None:
-    """Cut an image into squares named `<row>_<column>.jpg`."""
+    """Split an image into squares named `<row>_<column>.jpg`."""
     folder.mkdir()
     for row, top in enumerate(range(0, image.height, DETAIL)):
         for column, left in enumerate(range(0, image.width, DETAIL)):

@@ -1,4 +1,4 @@
-"""Measures what was doubled and writes it down, here and on the Hub."""
+"""Measurement of upscaled days, recorded in the history and its copy on the Hub."""
 
 import datetime as dt
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class _Result(BaseModel):
-    """The worker's result: the size of the whole picture, and the measurement."""
+    """Result of the worker: size of the whole picture, and the measurement."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,14 +31,14 @@ class _Result(BaseModel):
 
 
 class HistoryCopy(Protocol):
-    """The history's copy on the Hub: a `HubHistory`, or the writer process, which has one."""
+    """Copy of the history on the Hub: a `HubHistory`, or the writer process that holds one."""
 
     def exchange(self, here: History) -> None:
         """Exchange rows with the history `here`. Raises HubHistoryError."""
 
 
 class Recorder:
-    """Adds days to the history, each once for a model."""
+    """Recorder of measurements, one per day and model."""
 
     def __init__(self, worker: Worker, model: Artifact, history: History, copy: HistoryCopy | None) -> None:
         self._worker = worker
@@ -49,18 +49,18 @@ class Recorder:
 
     @property
     def revision(self) -> str:
-        """The model's revision, by which rows are told apart."""
+        """Revision of the model, which identifies its rows."""
         return self._model.revision
 
     def record(self, finished: Finished) -> None:
-        """Measure a finished day unless that was done before. Raises what `add` raises."""
+        """Measure a finished day unless it is in the history. Raises the errors of `add`."""
         if finished.entry.date not in self.history.done(self.revision):
             self.add(finished.entry, finished.source_path)
 
     def add(self, entry: Entry, picture: Path) -> Row:
-        """Measure the model on a day's picture file and write it down here.
+        """Measure the model on a day's picture file and add the row to the history.
 
-        Raises JobRefusedError or WorkerError if it cannot be measured, HistoryError if it cannot be written down.
+        Raises JobRefusedError or WorkerError if the measurement fails, HistoryError if the row cannot be written.
         """
         *_, result = self._worker.run("measure", {"file": str(picture), "limits": limits_of(self._worker)}, _Result)
         row = self._row(entry, cast(_Result, result))
@@ -69,13 +69,13 @@ class Recorder:
         return row
 
     def exchange(self) -> None:
-        """Exchange rows with the copy on the Hub, if there is one and it may lack some.
+        """Exchange rows with the copy on the Hub, if there is one and it may be out of date.
 
-        A failure there is told, costs nothing here, and is made good by the next exchange; after HubHistoryMissingError
-        there is none, because only a restart brings the token back.
+        A failure is logged, and the next exchange catches up; after HubHistoryMissingError there is no further one,
+        because only a restart restores the token.
         """
         if (copy := self._copy) and not self._is_copied:
-            self._is_copied = True  # unless a row is added while the others are exchanged
+            self._is_copied = True  # before the exchange: a row added during it resets this
             try:
                 copy.exchange(self.history)
             except HubHistoryMissingError as error:

@@ -1,4 +1,4 @@
-"""Request coalescing: one piece of work, however many wait for it."""
+"""Request coalescing: concurrent requests for the same key share one task."""
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -7,11 +7,11 @@ from typing import Generic, TypeVar
 News = TypeVar("News")
 
 
-class SharedWork(Generic[News]):
-    """A generator that runs in a thread of its own, and whose latest news many may follow."""
+class SharedTask(Generic[News]):
+    """A generator running in a thread, whose latest item any number of threads may follow."""
 
     def __init__(self, work: Callable[[], Iterator[News]]) -> None:
-        """Start the work."""
+        """Start the thread."""
         self._work = work
         self._changed = threading.Condition()
         self._latest: News | None = None
@@ -23,22 +23,25 @@ class SharedWork(Generic[News]):
 
     @property
     def ended(self) -> bool:
-        """Whether the work has ended."""
+        """True if the generator has ended."""
         return self._ended
 
     def wait(self) -> None:
-        """Wait for the work to end."""
+        """Wait for the generator to end."""
         self._thread.join()
 
     def follow(self) -> Iterator[News]:
-        """The latest news, then each that follows until the work ends; raises what it raised."""
-        seen = 0
+        """Yield the latest item, then newer ones until the generator ends; re-raise its exception.
+
+        A slow follower skips items.
+        """
+        followed = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda seen=seen: self._count > seen or self._ended)  # type: ignore[misc]
+                self._changed.wait_for(lambda followed=followed: self._count > followed or self._ended)  # type: ignore[misc]
                 news, count, ended = self._latest, self._count, self._ended
-            if news is not None and count > seen:
-                seen = count
+            if news is not None and count > followed:
+                followed = count
                 yield news
             elif ended:
                 break
@@ -52,7 +55,7 @@ class SharedWork(Generic[News]):
                 with self._changed:
                     self._latest, self._count = news, self._count + 1
                     self._changed.notify_all()
-        except Exception as failure:  # handed to those who follow
+        except Exception as failure:  # re-raised in `follow`
             error = failure
         with self._changed:
             self._error, self._ended = error, True
@@ -60,30 +63,30 @@ class SharedWork(Generic[News]):
 
 
 class RequestCoalescing(Generic[News]):
-    """Work under way, by key: who asks for the same joins it."""
+    """Running tasks by key; a request for a running key joins it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, SharedWork[News]] = {}
+        self._running: dict[Hashable, SharedTask[News]] = {}
 
     def follow(self, key: Hashable, work: Callable[[], Iterator[News]]) -> Iterator[News]:
-        """Follow the work of this key, started if it is not under way."""
+        """Follow the task of a key, starting it if it is not running."""
         return self.start(key, work).follow()
 
-    def start(self, key: Hashable, work: Callable[[], Iterator[News]]) -> SharedWork[News]:
-        """The work of this key, started if it is not under way."""
+    def start(self, key: Hashable, work: Callable[[], Iterator[News]]) -> SharedTask[News]:
+        """Return the task of a key, starting it if it is not running."""
         with self._lock:
-            self._under_way = {k: shared for k, shared in self._under_way.items() if not shared.ended}
-            if key not in self._under_way:
-                self._under_way[key] = SharedWork(work)
-            return self._under_way[key]
+            self._running = {other: task for other, task in self._running.items() if not task.ended}
+            if key not in self._running:
+                self._running[key] = SharedTask(work)
+            return self._running[key]
 
     def wait(self) -> None:
-        """Wait for all work that is under way to end, and for what it starts."""
-        while under_way := [shared for shared in self._all() if not shared.ended]:
-            for shared in under_way:
-                shared.wait()
+        """Wait for all running tasks, and for those that they start."""
+        while running := [task for task in self._all() if not task.ended]:
+            for task in running:
+                task.wait()
 
-    def _all(self) -> list[SharedWork[News]]:
+    def _all(self) -> list[SharedTask[News]]:
         with self._lock:
-            return list(self._under_way.values())
+            return list(self._running.values())

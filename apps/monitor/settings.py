@@ -1,4 +1,4 @@
-"""What the environment sets."""
+"""Settings of the monitor, read from the environment."""
 
 import os
 import tempfile
@@ -17,9 +17,12 @@ CACHE_GB = 5.0
 
 @dataclass(frozen=True)
 class Settings:
-    """apod_url: NASA's interface. cache: the folder of finished pictures, of at most `cache_bytes`. history: the
-    SQLite file of measurements. history_repo: a data set on the Hub that mirrors it, if any. serving: what both
-    apps share."""
+    """Settings of the monitor.
+
+    apod_url: NASA's API. model: name for `find.model`. cache: folder of finished pictures, of at most `cache_bytes`.
+    history: SQLite file of measurements. history_repo: dataset on the Hub that mirrors it, if any. serving: settings of
+    both apps.
+    """
 
     apod_url: str
     model: str
@@ -31,9 +34,9 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read APOD_URL, DOUBLE_RESOLUTION_MODEL, CACHE, CACHE_GB, HISTORY, HISTORY_REPO and what both apps share.
+    """Read APOD_URL, DOUBLE_RESOLUTION_MODEL, CACHE, CACHE_GB, HISTORY, HISTORY_REPO and the settings of both apps.
 
-    Raises SettingError if one of them cannot be used.
+    Raises SettingError if a variable has an invalid value.
     """
     cache = Path(environment.get("CACHE") or _default_cache())
     return Settings(
@@ -48,7 +51,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def _default_cache() -> Path:
-    """A folder in the user's cache, or in the temporary folder where the home can only be read, as on some hosts."""
+    """Return a folder in the user's cache, or in the temporary folder if the home is read-only, as on some hosts."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     existing = next(folder for folder in (caches, *caches.parents) if folder.exists())
     root = caches if os.access(existing, os.W_OK) else Path(tempfile.gettempdir())
@@ -58,5 +61,5 @@ def _default_cache() -> Path:
 def _address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingError(f"APOD_URL is {text!r}, which is no address; give one that begins with https://")
+        raise SettingError(f"APOD_URL is {text!r}, which is not a web address; give one that begins with https://")
     return text.rstrip("/")

@@ -1,4 +1,4 @@
-"""The monitor's worker process: upscale a day's picture and lay it out for the page; measure the model on one."""
+"""Worker process of the monitor: upscales a day's picture, writes the page's copies, and measures the model on it."""
 
 import time
 from collections.abc import Generator, Mapping
@@ -15,11 +15,11 @@ from apps.serving.progress import reported
 from upscaler import Limits, Options, Upscaler, double_file
 from upscaler.pictures.reading import read_rgb8
 
-WRITTEN_AS = {".gif": ".png"}  # an upscaled picture has more colours than a GIF
+WRITTEN_AS = {".gif": ".png"}  # an upscaled picture has more colours than a GIF supports
 
 
 def prepare(model: dict[str, Any]) -> tuple[Mapping[str, Job], dict[str, Any]]:
-    """Load the model; there are no facts."""
+    """Load the model; return the jobs, without facts."""
     upscaler = loading.load(**model)
 
     def double(file: Path, name: str, limits: Limits) -> Generator[Update, None, dict[str, Any]]:
@@ -36,20 +36,20 @@ def prepare(model: dict[str, Any]) -> tuple[Mapping[str, Job], dict[str, Any]]:
 
 
 def _double(upscaler: Upscaler, file: Path, name: str, limits: Limits) -> Generator[Update, None, dict[str, Any]]:
-    """Rename a file to `name` and its suffix, upscale it into `name`_2x beside it, and write the page's copies."""
+    """Rename a file to `name` with its suffix, upscale it to `name`_2x, and write the page's copies."""
     suffix = pictures.checked_suffix(file, limits)
     source = file.rename(file.with_name(f"{name}{suffix}"))
     doubled = file.with_name(f"{name}_2x{WRITTEN_AS.get(suffix, suffix)}")
     started = time.monotonic()
     with pictures.as_broken():
-        made = yield from reported(double_file(upscaler, source, doubled, Options(limits=limits)))
+        result = yield from reported(double_file(upscaler, source, doubled, Options(limits=limits)))
         seconds = time.monotonic() - started
         pictures.write_copies(source.parent, source, doubled)
     return {
         "suffix": suffix,
         "doubled_suffix": doubled.suffix,
-        "size": made.size,
-        "doubled_size": made.doubled_size,
+        "size": result.size,
+        "doubled_size": result.doubled_size,
         "seconds": seconds,
     }
 

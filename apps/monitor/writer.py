@@ -1,7 +1,7 @@
-"""The monitor's writer process, which alone holds the Hub's token: bring the history and its copy there together.
+"""Writer process of the monitor, the only one with the Hub's token: synchronises the history with its copy there.
 
-It opens no picture and answers no visitor. What to write, and where, comes from its own environment; the serving
-process may only say when.
+It opens no pictures and answers no visitors. Its environment defines the history and the repository; the serving
+process only triggers the exchange.
 """
 
 import ctypes
@@ -21,10 +21,10 @@ _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 def prepare() -> tuple[Mapping[str, Job], dict[str, Any]]:
-    """Open the history and its copy; there are no facts."""
-    given = settings.from_environment()
-    assert given.history_repo
-    history, hub_history = History(given.history), HubHistory(given.history_repo)
+    """Open the history and its copy; return the jobs, without facts."""
+    config = settings.from_environment()
+    assert config.history_repo
+    history, hub_history = History(config.history), HubHistory(config.history_repo)
 
     def exchange() -> Generator[Update, None, dict[str, Any]]:
         yield Update()
@@ -35,7 +35,7 @@ def prepare() -> tuple[Mapping[str, Job], dict[str, Any]]:
 
 
 def hide_from_own_user() -> None:
-    """Let no other process of the same user read this one's memory and environment, where the system can."""
+    """Prevent other processes of the user from reading this one's memory and environment; Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
 

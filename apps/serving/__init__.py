@@ -1,1 +1,1 @@
-"""The parts that both apps serve with: the worker process that opens pictures, and the guard in front of Gradio."""
+"""Serving code of both apps: the worker process that opens pictures, and the guard in front of Gradio."""

@@ -1,4 +1,4 @@
-"""Admission to Gradio's queue: a few jobs for each visitor, a bounded number in all, and none that nobody waits for."""
+"""Admission control for Gradio's queue: limits per visitor and in total, and removal of abandoned events."""
 
 import asyncio
 import time
@@ -11,41 +11,44 @@ from gradio.server_messages import ProcessCompletedMessage
 
 from apps.serving.refusal import RequestRefusedError
 
-JOBS = "cores"  # Gradio's concurrency id of what takes long
-EVENTS_EACH = 30  # clicks of one visitor that are not answered yet
-SESSIONS_EACH = 30  # of one visitor, whose state is kept
-EVENTS = 500  # of all visitors
-_MOST_ADDRESSES = 1_000  # whose sessions are counted
-_TO_LISTEN = 15.0  # seconds within which somebody must read the messages of what he has started
-_BETWEEN_LOOKS = 5.0  # seconds
+JOBS = "cores"  # Gradio's concurrency id of long-running events
+EVENTS_EACH = 30  # unanswered events per visitor
+SESSIONS_EACH = 30  # sessions per visitor whose state is kept
+EVENTS = 500  # unanswered events of all visitors
+_MOST_ADDRESSES = 1_000  # addresses whose sessions are counted
+_LISTEN_TIMEOUT = 15.0  # seconds in which a client must start to read an event's messages
+_CLEAN_INTERVAL = 5.0  # seconds
 
 
 class Admission:
-    """Decides which events enter the queue of a page, and removes those whose visitor has gone."""
+    """Admission control for a page's queue; removes events whose visitor has left."""
 
     def __init__(self, page: Any, most_waiting: int, jobs_each: int) -> None:  # gr.Blocks, which comes without types
-        """`most_waiting`: jobs of all visitors that wait; `jobs_each`: of one visitor, running or waiting."""
+        """Set the limits: `most_waiting` queued jobs of all visitors, `jobs_each` running or queued per visitor."""
         self._page = page
         self._most_waiting, self._jobs_each = most_waiting, jobs_each
-        self._arriving: Counter[str] = Counter()  # events that pass the guard just now, by address
+        self._arriving: Counter[str] = Counter()  # events between guard and queue, by address
         self._arriving_jobs: Counter[str] = Counter()
         self._sessions: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()  # by address, the newest last
         self._listening: Counter[str] = Counter()  # open streams of messages, by session
 
     @contextmanager
     def admitted(self, address: str, session: str, function: object) -> Iterator[None]:
-        """Let an event of a visitor's session pass while the block runs.
+        """Admit an event of a visitor's session, and count it while the block runs.
 
-        `function`: its index or API name. Raises RequestRefusedError if there is none, or there are too many events.
+        `function`: its index or API name. Raises RequestRefusedError if it does not exist or there are too many events.
         """
         is_job = self._is_job(function)
-        self._keep_few_sessions(address, session)
+        self._limit_sessions(address, session)
         events = list(self._page._queue.event_ids_to_events.values())
-        own = [event for event in events if event.request.client.host == address]
-        if len(own) + self._arriving[address] >= EVENTS_EACH or len(events) + self._arriving.total() >= EVENTS:
-            raise RequestRefusedError(503, "too much is asked for at once; wait until something is done")
+        visitor_events = [event for event in events if event.request.client.host == address]
+        if (
+            len(visitor_events) + self._arriving[address] >= EVENTS_EACH
+            or len(events) + self._arriving.total() >= EVENTS
+        ):
+            raise RequestRefusedError(503, "too many requests at once; wait until some are done")
         if is_job:
-            self._check_jobs(events, own, address)
+            self._check_jobs(events, visitor_events, address)
         self._arriving[address] += 1
         self._arriving_jobs[address] += is_job
         try:
@@ -53,25 +56,25 @@ class Admission:
         finally:
             self._arriving[address] -= 1
             self._arriving_jobs[address] -= is_job
-            _forget_zeros(self._arriving, self._arriving_jobs)
+            _remove_zeros(self._arriving, self._arriving_jobs)
 
-    def _check_jobs(self, events: list[Any], own: list[Any], address: str) -> None:
-        if sum(map(_is_long, own)) + self._arriving_jobs[address] >= self._jobs_each:
+    def _check_jobs(self, events: list[Any], visitor_events: list[Any], address: str) -> None:
+        if sum(map(_is_long, visitor_events)) + self._arriving_jobs[address] >= self._jobs_each:
             raise RequestRefusedError(
-                429, f"you have {self._jobs_each} jobs in work or waiting; wait until one is done"
+                429, f"you have {self._jobs_each} jobs running or waiting; wait until one is done"
             )
-        if sum(map(_is_long, events)) + self._arriving_jobs.total() > self._most_waiting:  # one is in work
+        if sum(map(_is_long, events)) + self._arriving_jobs.total() > self._most_waiting:  # one is running
             raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
 
     def _is_job(self, function: object) -> bool:
-        """Return True if a function takes long; its index is a number, for Gradio takes "7" for 7 as well."""
+        """Return True if a function runs as a job. `function` must match by type: Gradio also accepts "7" for 7."""
         for fn in self._page.fns.values():
             if type(function) in (int, str) and function in (fn._id, fn.api_name):
                 return bool(fn.concurrency_id == JOBS)
-        raise RequestRefusedError(404, "there is no such function")
+        raise RequestRefusedError(404, "this function does not exist; see the API page")
 
-    def _keep_few_sessions(self, address: str, session: str) -> None:
-        """Forget the state of a visitor's oldest session if there are many, before those of other visitors go."""
+    def _limit_sessions(self, address: str, session: str) -> None:
+        """Drop the state of a visitor's oldest session at the limit, so that other visitors' sessions are kept."""
         sessions = self._sessions.setdefault(address, OrderedDict())
         sessions[session] = None
         sessions.move_to_end(session)
@@ -84,41 +87,41 @@ class Admission:
 
     @contextmanager
     def listening(self, session: str) -> Iterator[None]:
-        """Count a stream of a session's messages as read while the block runs."""
+        """Count a session as listening to its messages while the block runs."""
         self._listening[session] += 1
         try:
             yield
         finally:
             self._listening[session] -= 1
-            _forget_zeros(self._listening)
+            _remove_zeros(self._listening)
 
     def session_of(self, event_id: str) -> str:
-        """Find the session that started an event; an event without one is its own."""
+        """Return the session that started an event, or the event's id if it has no session."""
         event = self._page._queue.event_ids_to_events.get(event_id)
         return event.session_hash if event else event_id
 
     def is_waited_for(self, session: str | None) -> bool:
-        """Return True if somebody still waits for what a session has started."""
+        """Return True if a client still waits for an event of the session."""
         events = list(self._page._queue.event_ids_to_events.values())
         return any(event.alive for event in events if event.session_hash == session)
 
-    async def keep_dropping(self) -> None:
-        """Drop, for as long as the app runs, the events that nobody listens to."""
+    async def keep_cleaning(self) -> None:
+        """Remove abandoned events for as long as the app runs."""
         while True:
-            await asyncio.sleep(_BETWEEN_LOOKS)
-            await self.drop()
+            await asyncio.sleep(_CLEAN_INTERVAL)
+            await self.remove_abandoned()
 
-    async def drop(self) -> None:
-        """Drop the events that nobody listens to, waiting or running."""
+    async def remove_abandoned(self) -> None:
+        """Remove events, waiting or running, to which no client listens."""
         queue = self._page._queue
         for event in list(queue.event_ids_to_events.values()):
-            is_new = time.monotonic() - event.enqueue_time < _TO_LISTEN
+            is_new = time.monotonic() - event.enqueue_time < _LISTEN_TIMEOUT
             if event.alive and not (is_new or self._listening[event.session_hash]):
                 await queue.clean_events(event_id=event._id)
-                self._say_dropped(event)
+                self._complete_abandoned(event)
 
-    def _say_dropped(self, event: Any) -> None:
-        """End an event for its session: else the next stream that it opens would wait for this event for ever."""
+    def _complete_abandoned(self, event: Any) -> None:
+        """Complete an event with an error; otherwise the session's next stream would wait for it for ever."""
         if messages := self._page._queue.pending_messages_per_session.get(event.session_hash):
             sentence = "nobody listened for the result, so the work was stopped; start it again"
             messages.put_nowait(ProcessCompletedMessage(event_id=event._id, output={"error": sentence}, success=False))
@@ -128,7 +131,7 @@ def _is_long(event: Any) -> bool:
     return bool(event.concurrency_id == JOBS)
 
 
-def _forget_zeros(*counters: Counter[str]) -> None:
+def _remove_zeros(*counters: Counter[str]) -> None:
     for counter in counters:
         for key in [key for key, count in counter.items() if not count]:
             del counter[key]

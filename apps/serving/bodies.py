@@ -1,4 +1,4 @@
-"""Bodies of requests: bounded in bytes and in time before anything parses them."""
+"""Request bodies, limited in size and time before they are parsed."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ from starlette.types import Message, Receive
 from apps.serving.refusal import RequestRefusedError
 
 MOST_JSON = 1_000_000  # bytes
-MOST_FIELDS = 64_000  # bytes of all form fields and part headers of an upload together
-MOST_FILES = 50  # of one upload, and of one job
-_PATIENCE = 30.0  # seconds for a body, and more with each byte that has come:
-_SLOWEST = 8_000  # bytes a second
+MOST_FIELDS = 64_000  # bytes of all form fields and part headers of an upload
+MOST_FILES = 50  # per upload and per job
+_BASE_TIMEOUT = 30.0  # seconds for a body, extended by each byte received
+_MIN_RATE = 8_000  # bytes per second
 
 
 class BoundedBody:
-    """An ASGI `receive` that refuses a body of too many bytes, or one that comes too slowly."""
+    """ASGI `receive` that refuses a body that is too large or too slow."""
 
     def __init__(self, receive: Receive, most_bytes: int) -> None:
         self._receive, self._most_bytes = receive, most_bytes
@@ -28,13 +28,13 @@ class BoundedBody:
 
     async def __call__(self) -> Message:
         """Receive the next message. Raises RequestRefusedError."""
-        if self._ended:  # what still comes is that the client has gone
+        if self._ended:  # only a disconnect can follow
             return await self._receive()
-        seconds = _PATIENCE + self._bytes / _SLOWEST - (time.monotonic() - self._began)
+        seconds = _BASE_TIMEOUT + self._bytes / _MIN_RATE - (time.monotonic() - self._began)
         try:
             message = await asyncio.wait_for(self._receive(), max(seconds, 0))
         except TimeoutError:
-            raise RequestRefusedError(408, "the request came too slowly; try again on a better connection") from None
+            raise RequestRefusedError(408, "the request timed out; try again on a faster connection") from None
         self._bytes += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
         if self._bytes > self._most_bytes:
@@ -45,13 +45,13 @@ class BoundedBody:
 
 
 class FilesOnly:
-    """An ASGI `receive` of an upload: refuses long form fields, which Gradio keeps in memory, and too many files."""
+    """ASGI `receive` for uploads that refuses too many files, and long form fields, which Gradio keeps in memory."""
 
     def __init__(self, receive: Receive, content_type: str) -> None:
-        """Raises RequestRefusedError if the content is no form with files."""
+        """Parse the content type. Raises RequestRefusedError if it is not multipart/form-data."""
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
-            raise RequestRefusedError(400, "an upload is a form of the type multipart/form-data")
+            raise RequestRefusedError(400, "the upload has the wrong content type; send multipart/form-data")
         self._receive = receive
         self._files, self._field_bytes = 0, 0
         self._name, self._value, self._disposition, self._in_file = b"", b"", b"", False
@@ -73,7 +73,7 @@ class FilesOnly:
         try:
             self._parser.write(message.get("body", b""))
         except MultipartParseError as error:
-            raise RequestRefusedError(400, "the upload is no form that can be read; send it again") from error
+            raise RequestRefusedError(400, "the upload is not a valid form; send it again") from error
         return message
 
     def _begin(self) -> None:
@@ -93,7 +93,7 @@ class FilesOnly:
         self._name, self._value = b"", b""
 
     def _end_headers(self) -> None:
-        self._in_file = b"filename" in parse_options_header(self._disposition)[1]  # as Gradio's parser has it
+        self._in_file = b"filename" in parse_options_header(self._disposition)[1]  # the criterion of Gradio's parser
         self._files += self._in_file
         if self._files > MOST_FILES:
             raise RequestRefusedError(413, f"the upload has more than {MOST_FILES} files; send fewer at once")
@@ -105,11 +105,11 @@ class FilesOnly:
     def _count(self, more: int) -> None:
         self._field_bytes += more
         if self._field_bytes > MOST_FIELDS:
-            raise RequestRefusedError(413, "the upload's form fields are too long; send files alone")
+            raise RequestRefusedError(413, "the upload's form fields are too long; send only files")
 
 
 async def read_json(receive: Receive) -> dict[str, Any]:
-    """Read a JSON object of at most 1 MB. Raises RequestRefusedError if the body is none."""
+    """Read a JSON object of at most 1 MB. Raises RequestRefusedError for any other body."""
     bounded, body, more = BoundedBody(receive, MOST_JSON), bytearray(), True
     while more:
         message = await bounded()
@@ -118,18 +118,18 @@ async def read_json(receive: Receive) -> dict[str, Any]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RequestRefusedError(400, "the request's body is no JSON that can be read") from error
+        raise RequestRefusedError(400, "the request's body is not valid JSON; send a JSON object") from error
     if not isinstance(value, dict):
-        raise RequestRefusedError(400, "the request's body is no JSON object")
+        raise RequestRefusedError(400, "the request's body is not a JSON object; send one")
     return value
 
 
 def replayed(body: dict[str, Any], receive: Receive) -> tuple[Receive, int]:
-    """Return an ASGI `receive` that gives a JSON body once, then what the client sends; and the body's length."""
+    """Return an ASGI `receive` that yields a JSON body, then the client's further messages; and the body's length."""
     data = json.dumps(body).encode()
     messages: list[Message] = [{"type": "http.request", "body": data, "more_body": False}]
 
-    async def again() -> Message:
+    async def replay() -> Message:
         return messages.pop() if messages else await receive()
 
-    return again, len(data)
+    return replay, len(data)

@@ -1,30 +1,30 @@
-"""Connections: bounded in number, and closed when a client keeps the server waiting."""
+"""Connection limits per address and in total, and timeouts for idle and slow clients."""
 
 import asyncio
 from typing import ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from apps.serving.visitors import home
+from apps.serving.visitors import network_of
 
-MOST = 500  # of all addresses; a process may open 1,024 files as a rule
-_TO_ASK = 15.0  # seconds from the start of a connection, or the last answer, to the whole head of a request
-_TO_TAKE = 60.0  # seconds in which a client must take some of what it was sent
+MOST = 500  # of all addresses; the usual limit on open files per process is 1,024
+_REQUEST_TIMEOUT = 15.0  # seconds from the connection, or the last response, to a complete request head
+_WRITE_TIMEOUT = 60.0  # seconds in which a client must read some of the response
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP on one connection, of at most `each` of one address."""
+    """HTTP protocol of one connection. each: maximum connections per address."""
 
     each: ClassVar[int] = 100
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        own = sum(_address(other) == _address(self) for other in self.connections)
-        if own > self.each or (len(self.connections) > MOST and not self._close_an_idle_one()):
+        same_address = sum(_address(other) == _address(self) for other in self.connections)
+        if same_address > self.each or (len(self.connections) > MOST and not self._close_an_idle_one()):
             transport.abort()
         else:
-            self._close_after(_TO_ASK)
+            self._close_after(_REQUEST_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -36,19 +36,19 @@ class BoundedProtocol(H11Protocol):
             self._stop_timer()
 
     def on_response_complete(self) -> None:
-        self._close_after(_TO_ASK)
+        self._close_after(_REQUEST_TIMEOUT)
         super().on_response_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._close_after(_TO_TAKE)
+        self._close_after(_WRITE_TIMEOUT)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._stop_timer()
 
     def _close_an_idle_one(self) -> bool:
-        """Close another connection on which nothing is asked for; returns False if there is none."""
+        """Close another connection without a request in progress; return False if there is none."""
         for other in self.connections:
             if isinstance(other, BoundedProtocol) and other is not self and other.is_idle:
                 other.transport.abort()
@@ -57,7 +57,7 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Return True if no request is being answered."""
+        """True if no request is in progress."""
         return self.cycle is None or bool(self.cycle.response_complete)
 
     def _close_after(self, seconds: float) -> None:
@@ -72,10 +72,10 @@ class BoundedProtocol(H11Protocol):
 
 def _address(connection: asyncio.Protocol) -> str | None:
     client: tuple[str, int] | None = getattr(connection, "client", None)
-    return home(client[0]) if client else None
+    return network_of(client[0]) if client else None
 
 
 class ProxiedProtocol(BoundedProtocol):
-    """HTTP behind a proxy, whose address is that of all connections."""
+    """HTTP protocol behind a proxy, where all connections share the proxy's address."""
 
     each = MOST

@@ -1,4 +1,4 @@
-"""The guard in front of Gradio: what passes is of an allowed route, host, origin, size and visitor."""
+"""ASGI guard in front of Gradio: checks route, host, origin, body size and the visitor's limits."""
 
 import asyncio
 import json
@@ -21,10 +21,10 @@ from apps.serving.routes import Body, Route
 from apps.serving.uploads import Uploads
 
 _LONGEST_NAME = 64  # characters
-_LOOKS_FOR_UPLOAD, _BETWEEN_LOOKS = 30, 0.1  # and the seconds between two
-_MOST_ANSWER = 1_000_000  # bytes of the answer to an upload
-_SHARING = b"access-control-"  # headers with which Gradio lets other sites in
-_SECURITY = (
+_UPLOAD_POLLS, _POLL_INTERVAL = 30, 0.1  # seconds
+_MOST_ANSWER = 1_000_000  # bytes of the response to an upload
+_CORS_PREFIX = b"access-control-"  # Gradio's headers that allow other origins
+_SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"content-security-policy", b"frame-ancestors 'self' https://huggingface.co https://*.huggingface.co"),
@@ -33,11 +33,11 @@ _SECURITY = (
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of what the guard lets pass.
+    """Rules of the guard.
 
-    hosts: names that the app is served by, besides IP addresses and localhost. behind_proxy: whether a proxy says
-    whose a request is. most_upload: bytes of one request. folder, most_temporary, keep_seconds: everything temporary,
-    its bytes, and how long it is kept. serves: whether a file may be downloaded.
+    hosts: allowed host names besides IP addresses and localhost. behind_proxy: trust the proxy's X-Forwarded-For.
+    most_upload: maximum bytes of one upload. folder: folder of temporary files. most_temporary: maximum bytes in it.
+    keep_seconds: lifetime of its files. serves: predicate of files that may be downloaded.
     """
 
     hosts: frozenset[str]
@@ -50,29 +50,29 @@ class Rules:
 
 
 class Guard:
-    """An ASGI app around another one that Gradio is mounted on."""
+    """ASGI middleware around the app that Gradio is mounted on."""
 
     def __init__(self, app: ASGIApp, rules: Rules, admission: Admission) -> None:
         self._app, self._rules, self._admission = app, rules, admission
         self._uploads = Uploads(rules.serves, rules.folder)
         self._quota = Quota(rules.folder, rules.most_temporary, rules.keep_seconds)
-        self._uploading: Counter[str] = Counter()  # names under which pages ask for the progress of uploads
+        self._uploading: Counter[str] = Counter()  # ids of uploads in progress
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or refuse it with a sentence."""
+        """Serve a request or refuse it with an error message."""
         if scope["type"] == "lifespan":
-            dropping = asyncio.create_task(self._admission.keep_dropping())
+            cleaning = asyncio.create_task(self._admission.keep_cleaning())
             try:
                 await self._app(scope, receive, send)
             finally:
-                dropping.cancel()
+                cleaning.cancel()
         elif scope["type"] == "http":
-            await self._serve(scope, receive, _Answer(send))
+            await self._serve(scope, receive, _Response(send))
 
-    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _serve(self, scope: Scope, receive: Receive, answer: "_Response") -> None:
         headers = Headers(scope=scope)
 
-        async def refusing() -> Message:
+        async def receive_or_refuse() -> Message:
             try:
                 return await receive_checked()
             except RequestRefusedError as refusal:
@@ -80,25 +80,25 @@ class Guard:
                 raise
 
         try:
-            receive_checked, passing = await self._checked(scope, headers, receive, answer)
-            with passing:
-                await self._app(scope, refusing, answer.send)
+            receive_checked, context = await self._checked(scope, headers, receive, answer)
+            with context:
+                await self._app(scope, receive_or_refuse, answer.send)
         except RequestRefusedError as refusal:
             answer.refusal = refusal
         except Exception:
-            if not answer.refusal:  # else the app stumbled over that
+            if not answer.refusal:  # otherwise the refusal caused it
                 raise
         if answer.refusal and not answer.has_begun:
             await answer.refusal.response(scope, receive, answer.raw_send)
 
     async def _checked(
-        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
+        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Response"
     ) -> tuple[Receive, AbstractContextManager[Any]]:
-        """Check a request; returns the `receive` for the app, and what holds while the app works on it."""
+        """Check a request; return the `receive` for the app, and a context to hold while the app handles it."""
         origins.check_host(headers, self._rules.hosts)
         found = routes.find(scope["method"], scope["path"])
         if found is None:
-            raise RequestRefusedError(404, "there is nothing here")
+            raise RequestRefusedError(404, "nothing is served here; open the app's start page")
         route, parameters = found
         if route.changes:
             origins.check_origin(headers, self._rules.hosts)
@@ -108,13 +108,13 @@ class Guard:
         if route.body is Body.JSON:
             return await self._json(scope, receive, route, parameters)
         if route is routes.FILE and not self._serves(parameters["path"]):
-            raise RequestRefusedError(404, "there is no such file, or it is deleted by now")
+            raise RequestRefusedError(404, "the file does not exist or was deleted; upscale the picture again")
         if route is routes.UPLOAD_PROGRESS:
             await self._check_upload_begun(_short(QueryParams(scope["query_string"]).get("upload_id")))
         return BoundedBody(receive, 0), self._listening(scope, route, parameters)
 
     def _normalise(self, scope: Scope, headers: Headers, route: Route) -> None:
-        """Let the app see the visitor's address, and nothing that anybody could claim."""
+        """Set the visitor's address, and remove headers and queries that a client could forge."""
         peer = (scope["client"] or ("", 0))[0]
         forwarded = headers.getlist("x-forwarded-for") if self._rules.behind_proxy else []
         scope["client"] = (visitors.address_of(peer, forwarded), 0)
@@ -122,32 +122,31 @@ class Guard:
             claimed = {name.encode() for name in visitors.FORWARDED}
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in claimed]
         if route in routes.PAGES:
-            scope["query_string"] = b""  # a deep link would be read from a file
+            scope["query_string"] = b""  # Gradio would read a deep link's state from a file
 
     def _serves(self, path: str) -> bool:
         return "\0" not in path and self._rules.serves(Path(path))
 
     async def _upload(
-        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
+        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Response"
     ) -> tuple[Receive, AbstractContextManager[Any]]:
         announced = headers.get("content-length", "0")
-        coming = int(announced) if announced.isdecimal() and len(announced) < 20 else 0
-        if coming > self._rules.most_upload:
+        expected = int(announced) if announced.isdecimal() and len(announced) < 20 else 0
+        if expected > self._rules.most_upload:
             most = self._rules.most_upload / 1e6
             raise RequestRefusedError(413, f"the upload is larger than {most:.0f} MB; send less")
         used = await asyncio.to_thread(self._quota.used)
         with ExitStack() as stack:
             bounded = BoundedBody(receive, self._rules.most_upload)
-            counted = self._quota.counted(bounded, scope["client"][0], used, coming)
-            room = stack.enter_context(counted)
-            stack.enter_context(self._named(_short(QueryParams(scope["query_string"]).get("upload_id"))))
-            files = FilesOnly(room, headers.get("content-type", ""))
-            answer.watch(self._take_note)
+            limited = stack.enter_context(self._quota.counted(bounded, scope["client"][0], used, expected))
+            stack.enter_context(self._in_progress(_short(QueryParams(scope["query_string"]).get("upload_id"))))
+            files = FilesOnly(limited, headers.get("content-type", ""))
+            answer.watch(self._record_uploads)
             return files, stack.pop_all()
 
     @contextmanager
-    def _named(self, upload: str) -> Iterator[None]:
-        """Let the progress of an upload be asked for while the block runs."""
+    def _in_progress(self, upload: str) -> Iterator[None]:
+        """Allow requests for the progress of an upload while the block runs."""
         self._uploading[upload] += 1
         try:
             yield
@@ -157,14 +156,14 @@ class Guard:
                 del self._uploading[upload]
 
     async def _check_upload_begun(self, upload: str) -> None:
-        """Refuse the name of an upload that does not begin soon: Gradio keeps each for good."""
-        for _ in range(_LOOKS_FOR_UPLOAD):
+        """Refuse the id of an upload that does not begin within 3 seconds: Gradio never frees an unknown id."""
+        for _ in range(_UPLOAD_POLLS):
             if upload and self._uploading[upload]:
                 return
-            await asyncio.sleep(_BETWEEN_LOOKS)
-        raise RequestRefusedError(404, "there is no such upload")
+            await asyncio.sleep(_POLL_INTERVAL)
+        raise RequestRefusedError(404, "this upload does not exist; upload the file again")
 
-    def _take_note(self, answer: bytes) -> None:
+    def _record_uploads(self, answer: bytes) -> None:
         self._uploads.add([str(path) for path in json.loads(answer)])
 
     async def _json(
@@ -174,17 +173,17 @@ class Guard:
         session = _short(body.get("session_hash"))
         address = scope["client"][0]
         self._uploads.check(body, session or f"address {address}")
-        passing: AbstractContextManager[None] = nullcontext()
+        context: AbstractContextManager[None] = nullcontext()
         if route in routes.JOBS:
             if route is not routes.JOIN:
-                body.pop("fn_index", None)  # for Gradio it would take precedence over the name
-            passing = self._admission.admitted(address, session, parameters.get("name") or body.get("fn_index"))
-        again, length = bodies.replayed(body, receive)
-        rest = [
+                body.pop("fn_index", None)  # Gradio would prefer it to the name
+            context = self._admission.admitted(address, session, parameters.get("name") or body.get("fn_index"))
+        replay, length = bodies.replayed(body, receive)
+        other_headers = [
             (name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")
         ]
-        scope["headers"] = [*rest, (b"content-length", str(length).encode())]
-        return again, passing
+        scope["headers"] = [*other_headers, (b"content-length", str(length).encode())]
+        return replay, context
 
     def _listening(self, scope: Scope, route: Route, parameters: dict[str, str]) -> AbstractContextManager[None]:
         query = QueryParams(scope["query_string"])
@@ -197,16 +196,16 @@ class Guard:
 
 
 def _short(name: Any) -> str:
-    """Return the name of a session or an upload, or nothing. Raises RequestRefusedError if it is none of Gradio's."""
+    """Return the id of a session or an upload, or "". Raises RequestRefusedError if it is not one of Gradio's."""
     if name is None:
         return ""
     if not (isinstance(name, str) and len(name) <= _LONGEST_NAME):
-        raise RequestRefusedError(400, "the session's name is none; load the page again")
+        raise RequestRefusedError(400, "the session's id is invalid; load the page again")
     return name
 
 
-class _Answer:
-    """The app's answer, until the request is refused in the middle; its body is handed to a watcher, if any."""
+class _Response:
+    """Response of the app, dropped once the request is refused; a watcher may get its body."""
 
     def __init__(self, send: Send) -> None:
         self.raw_send = send
@@ -216,17 +215,19 @@ class _Answer:
         self._is_success, self._body = False, bytearray()
 
     def watch(self, watcher: Callable[[bytes], None]) -> None:
-        """Have the body of a successful answer."""
+        """Call `watcher` with the body of a successful response."""
         self._watcher = watcher
 
     async def send(self, message: Message) -> None:
-        """Send a message of the app."""
+        """Send a message of the app, with security headers and without CORS headers."""
         if self.refusal:
             return
         if message["type"] == "http.response.start":
             self.has_begun, self._is_success = True, message["status"] == 200
-            own = [header for header in message.get("headers", ()) if not header[0].lower().startswith(_SHARING)]
-            message["headers"] = [*own, *_SECURITY]
+            headers = [
+                header for header in message.get("headers", ()) if not header[0].lower().startswith(_CORS_PREFIX)
+            ]
+            message["headers"] = [*headers, *_SECURITY_HEADERS]
         elif self._watcher and self._is_success:
             self._watch(message, self._watcher)
         await self.raw_send(message)

@@ -1,4 +1,4 @@
-"""The worker's side of the pipe: take jobs one at a time, report progress and the outcome."""
+"""Worker side of the pipe: runs jobs one at a time and reports progress and outcome."""
 
 import os
 import queue
@@ -28,16 +28,16 @@ from apps.serving.messages import (
 from upscaler.errors import DoubleResolutionError
 
 Job = Callable[..., Generator[Update, None, dict[str, Any]]]
-PREPARE = "prepare"  # the first job, which makes the others
-_NICENESS = 10  # so that pages answer while pictures are in work
-_OOM_SCORE = "1000"  # out of memory, the kernel ends this process before any other
+PREPARE = "prepare"  # the first job, which defines the others
+_NICENESS = 10  # keeps pages responsive while jobs run
+_OOM_SCORE = "1000"  # out of memory, the kernel kills this process first
 
 
 def serve(prepare: Callable[..., tuple[Mapping[str, Job], dict[str, Any]]]) -> None:
-    """Run jobs until the serving process is gone.
+    """Run jobs until the serving process ends.
 
-    `prepare` takes the configuration that the serving process gave `Worker`, and returns the jobs by name and the
-    facts that `Worker.facts` holds. A job takes JSON values, which are validated by its type hints.
+    `prepare` gets the configuration given to `Worker`, and returns the jobs by name and the facts for `Worker.facts`. A
+    job takes JSON values, validated against its type hints.
     """
     requests, answers = _standard_streams()
     jobs: dict[str, Job] = {}
@@ -54,11 +54,11 @@ def serve(prepare: Callable[..., tuple[Mapping[str, Job], dict[str, Any]]]) -> N
         for message in _outcome(jobs[request.job], request.arguments):
             answers.write(to_line(message))
         if request.job == PREPARE:
-            _redirect_to_nowhere(sys.stderr.fileno())  # decoders print what strangers' files say
+            _redirect_to_nowhere(sys.stderr.fileno())  # decoders print text from untrusted files
 
 
 def _outcome(job: Job, arguments: dict[str, Any]) -> Iterator[Message]:
-    """Run a job: yield its updates, then how it ended."""
+    """Run a job: yield its updates, then its final message."""
     try:
         result = yield from job(**arguments)
         yield Done(result=result)
@@ -75,7 +75,7 @@ def _outcome(job: Job, arguments: dict[str, Any]) -> Iterator[Message]:
 
 
 def _standard_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Take standard input and output for messages alone: what libraries print must not come between."""
+    """Reserve standard input and output for messages; output of libraries must not mix in."""
     streams = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     for descriptor in (0, 1):
         _redirect_to_nowhere(descriptor)
@@ -89,13 +89,13 @@ def _redirect_to_nowhere(descriptor: int) -> None:
 
 
 def _received(stream: BinaryIO) -> Iterator[Request]:
-    """Yield each request; the process ends with the stream, even in the middle of a job."""
+    """Yield requests; exit the process at the end of the stream, even during a job."""
     received: queue.Queue[Request] = queue.Queue()
 
     def read() -> None:
         while line := stream.readline(LONGEST_LINE):
             received.put(Request.model_validate_json(line))
-        os._exit(0)  # the serving process is gone
+        os._exit(0)  # the serving process has ended
 
     threading.Thread(target=read, daemon=True, name="requests").start()
     while True:
@@ -103,13 +103,13 @@ def _received(stream: BinaryIO) -> Iterator[Request]:
 
 
 def _limit(memory: int) -> None:
-    """Bound the memory that this process may allocate, in bytes, and give way to the serving process."""
+    """Limit this process to `memory` bytes and lower its priority below the serving process."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-    if sys.platform == "linux":  # elsewhere RLIMIT_DATA counts other things, and the serving process looks alone
+    if sys.platform == "linux":  # elsewhere RLIMIT_DATA differs, and only the serving process watches memory
         import resource
 
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the picture
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain the picture

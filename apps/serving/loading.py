@@ -1,4 +1,4 @@
-"""Models for a worker: found and checked by the serving process, loaded by the worker."""
+"""Model loading for workers: the serving process finds and validates a model, the worker loads it."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from upscaler.model.artifact import Artifact
 
 
 def place_of(model: Artifact) -> dict[str, Any]:
-    """Describe a model on the disk in JSON values, for `load`."""
+    """Describe a model on disk as JSON values, the arguments of `load`."""
     return {"folder": str(model.folder), "name": model.name, "revision": model.revision}
 
 
 def load(folder: str, name: str, revision: str) -> Upscaler:
-    """Load the model that `place_of` describes. Raises ModelError if it is gone or broken."""
+    """Load the model described by `place_of`. Raises ModelError if it is missing or broken."""
     return Upscaler(artifact.read(Path(folder), name, revision))

@@ -1,6 +1,6 @@
-"""Lines of JSON between the serving process and its worker: no pixels and no pickles cross.
+"""Messages between the serving process and its worker: lines of JSON, no pixels and no pickles.
 
-The serving process reads these from a process that opened a stranger's file, so lines and numbers are bounded.
+The worker has opened untrusted files, so the serving process limits lines and numbers.
 """
 
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ Sentence = Annotated[str, Field(max_length=_LONGEST_SENTENCE)]
 
 
 class Request(BaseModel):
-    """A job for the worker: its name and its arguments; the first request of a worker configures it."""
+    """A job's name and arguments; the first request configures the worker."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,7 +27,7 @@ class Request(BaseModel):
 
 
 class Update(BaseModel):
-    """Progress of a job: `share` in [0, 1], output `megapixels` so far in `seconds`; `stage` names what is done."""
+    """Progress of a job: name of its `stage`, `share` done in [0, 1], output `megapixels` so far, `seconds` elapsed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,12 +39,12 @@ class Update(BaseModel):
 
     @property
     def progress(self) -> Progress:
-        """The same as the upscaler says it, with speed and time left."""
+        """Progress as an upscaler's object, with throughput and remaining time."""
         return Progress(self.share, self.megapixels, self.seconds)
 
 
 class Done(BaseModel):
-    """The end of a job that succeeded, with what it found out."""
+    """End of a successful job, with its result."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,11 +53,11 @@ class Done(BaseModel):
 
 
 class Nothing(BaseModel):
-    """The result of a job that is done for what it writes."""
+    """Empty result of a job whose output is a file."""
 
 
 class Refused(BaseModel):
-    """The end of a job that failed for a reason that is meant for the person."""
+    """End of a job that failed with a message for the user."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,7 +66,7 @@ class Refused(BaseModel):
 
 
 class Failed(BaseModel):
-    """The end of a job that the operating system failed: the arguments of the OSError."""
+    """End of a job with an OSError, with the arguments of the exception."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -77,7 +77,7 @@ class Failed(BaseModel):
 
 
 class OutOfMemory(BaseModel):
-    """The end of a job that needs more memory than its process may take."""
+    """End of a job that needed more memory than its limit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,7 +85,7 @@ class OutOfMemory(BaseModel):
 
 
 class Crashed(BaseModel):
-    """The end of a job that failed unexpectedly, with the traceback for the log."""
+    """End of a job that failed unexpectedly, with the traceback for the log."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -106,15 +106,15 @@ def to_line(message: BaseModel) -> bytes:
 
 
 def from_line(line: bytes) -> Message:
-    """Decode a worker's line. Raises ValueError if it is too long or no message."""
+    """Decode a worker's line. Raises ValueError if it is too long or not a message."""
     if len(line) > LONGEST_LINE:
         raise ValueError("the worker sent a line that is too long")
     try:
         return _MESSAGE.validate_json(line)
     except ValidationError as error:
-        raise ValueError("the worker sent a line that is no message") from error
+        raise ValueError("the worker sent a line that is not a message") from error
 
 
 def last_of(text: str) -> str:
-    """Return as much of the end of a text as a message takes."""
+    """Truncate a text to its end, at a message's maximum length."""
     return text[-_LONGEST_SENTENCE:]

@@ -1,4 +1,4 @@
-"""Progress of a file that is upscaled, as a worker reports it."""
+"""Throttled progress reports of a worker."""
 
 import time
 from collections.abc import Generator
@@ -10,7 +10,7 @@ BETWEEN_UPDATES = 0.2  # seconds
 
 
 def reported(work: Generator[Progress, None, Doubled]) -> Generator[Update, None, Doubled]:
-    """Report now and then how far `double_file` is; returns what it returns."""
+    """Convert the progress of `double_file` into updates, at most one every 0.2 s; return its result."""
     last = time.monotonic()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Room for uploads: bounded in all and for each visitor, also while many arrive at once."""
+"""Upload quota, in total and per visitor, enforced also for concurrent uploads."""
 
 import time
 from collections import Counter, deque
@@ -11,55 +11,55 @@ from starlette.types import Message, Receive
 from apps.serving import temporary
 from apps.serving.refusal import RequestRefusedError
 
-_SHARE_EACH = 0.5  # of all room, that one visitor may fill
+_SHARE_EACH = 0.5  # maximum share of one visitor
 
 
 class Quota:
-    """The bytes that uploads may take: together with all else in a folder, and of one visitor within a while."""
+    """Quota in bytes for a folder with uploads, and for the recent uploads of each visitor."""
 
     def __init__(self, folder: Path, most_bytes: int, seconds: float) -> None:
-        """`seconds`: how long files are kept, and a visitor's uploads count."""
+        """Set the limits; `seconds`: lifetime of files, for which uploads count against their visitor."""
         self._folder, self._most_bytes, self._seconds = folder, most_bytes, seconds
         self._arrived = 0  # bytes since the start
-        self._taken: deque[tuple[float, str, int]] = deque()  # when, by whom, bytes
+        self._recent: deque[tuple[float, str, int]] = deque()  # time, address, bytes
 
     @contextmanager
     def counted(self, receive: Receive, address: str, used: int, announced: int) -> Iterator[Receive]:
-        """Give an ASGI `receive` that refuses what finds no room. `used`: bytes in the folder before.
+        """Yield an ASGI `receive` that refuses bytes beyond the quota. `used`: bytes in the folder before.
 
-        Raises RequestRefusedError at once if what is announced finds none.
+        Raises RequestRefusedError at once if `announced` bytes exceed the quota.
         """
-        own, before, mine = self._own(address), self._arrived, 0
+        earlier, arrived_before, received = self._recent_bytes(address), self._arrived, 0
 
-        def check(coming: int) -> None:
-            if used + self._arrived - before + coming > self._most_bytes:
+        def check(size: int) -> None:
+            if used + self._arrived - arrived_before + size > self._most_bytes:
                 raise RequestRefusedError(507, "the server's disk is full of other photos; try again in an hour")
-            if own + mine + coming > _SHARE_EACH * self._most_bytes:
+            if earlier + received + size > _SHARE_EACH * self._most_bytes:
                 raise RequestRefusedError(507, "you have uploaded a lot within an hour; try again later")
 
-        async def counting() -> Message:
-            nonlocal mine
+        async def receive_counted() -> Message:
+            nonlocal received
             message = await receive()
-            more = len(message.get("body", b""))
-            check(more)
-            mine += more
-            self._arrived += more
+            size = len(message.get("body", b""))
+            check(size)
+            received += size
+            self._arrived += size
             return message
 
         check(announced)
         try:
-            yield counting
+            yield receive_counted
         finally:
-            self._taken.append((time.monotonic(), address, mine))
+            self._recent.append((time.monotonic(), address, received))
 
     def used(self) -> int:
-        """Add up the bytes in the folder; takes time where there are many files."""
+        """Return the bytes in the folder; slow with many files."""
         return temporary.size_of(self._folder)
 
-    def _own(self, address: str) -> int:
-        while self._taken and self._taken[0][0] < time.monotonic() - self._seconds:
-            self._taken.popleft()
+    def _recent_bytes(self, address: str) -> int:
+        while self._recent and self._recent[0][0] < time.monotonic() - self._seconds:
+            self._recent.popleft()
         by_address: Counter[str] = Counter()
-        for _, who, taken in self._taken:
-            by_address[who] += taken
+        for _, uploader, size in self._recent:
+            by_address[uploader] += size
         return by_address[address]

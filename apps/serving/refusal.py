@@ -1,10 +1,10 @@
-"""A request that is refused, with a sentence."""
+"""Refusal of a request."""
 
 from starlette.responses import JSONResponse
 
 
 class RequestRefusedError(Exception):
-    """An answer in place of the app's: an HTTP status and a sentence, in the form that Gradio's clients show."""
+    """Error that refuses a request with an HTTP status and a sentence, in the form that Gradio's clients display."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -12,5 +12,5 @@ class RequestRefusedError(Exception):
 
     @property
     def response(self) -> JSONResponse:
-        """The answer; the connection ends with it, since the rest of the request is not read."""
+        """HTTP response; it closes the connection, because the rest of the request is not read."""
         return JSONResponse({"detail": self.sentence}, self.status, {"Connection": "close"})

@@ -1,4 +1,4 @@
-"""The routes that are served: those that the pages and the documented endpoints need. All others answer 404."""
+"""Allow-list of routes: those of the pages and the documented endpoints. All others return 404."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ GRADIO = "/gradio_api"
 
 
 class Body(Enum):
-    """The kind of body that a route takes."""
+    """Kind of request body that a route accepts."""
 
     NONE = "none"
     JSON = "JSON"
@@ -19,7 +19,7 @@ class Body(Enum):
 
 @dataclass(frozen=True)
 class Route:
-    """A path template in Starlette's notation with its methods; `changes`: whether asking for it changes something."""
+    """A path template in Starlette's notation with its methods. changes: True if a request changes state."""
 
     template: str
     methods: tuple[str, ...] = ("GET", "HEAD")
@@ -28,7 +28,7 @@ class Route:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """The compiled template."""
+        """Compiled template."""
         return compile_path(self.template)[0]
 
 
@@ -38,7 +38,7 @@ CALL_BY_NAME = Route(f"{GRADIO}/call/v2/{{name}}", ("POST",), Body.JSON, changes
 UPLOAD = Route(f"{GRADIO}/upload", ("POST",), Body.FILES, changes=True)
 UPLOAD_PROGRESS = Route(f"{GRADIO}/upload_progress", changes=True)
 FILE = Route(f"{GRADIO}/file={{path:path}}")
-JOBS = (JOIN, CALL, CALL_BY_NAME)  # what starts work
+JOBS = (JOIN, CALL, CALL_BY_NAME)  # routes that start jobs
 MESSAGES = Route(f"{GRADIO}/queue/data", changes=True)
 CALL_MESSAGES = Route(f"{GRADIO}/call/{{name}}/{{event_id}}", changes=True)
 PAGES = (Route("/"), Route("/config"), Route("/config/"))
@@ -74,7 +74,7 @@ _PATTERNS = tuple((route, route.pattern) for route in ALLOWED)
 
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """Find the allowed route of a decoded path, with the path's parameters."""
+    """Return the allowed route for a decoded path with its parameters, or None."""
     for route, pattern in _PATTERNS:
         if method in route.methods and (match := pattern.fullmatch(path)):
             return route, match.groupdict()

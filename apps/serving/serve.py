@@ -1,4 +1,4 @@
-"""The server of both apps: Gradio's page behind the guard, on one port, until it is stopped."""
+"""HTTP server of both apps: Gradio behind the guard."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +17,11 @@ from apps.serving.guard import Guard, Rules
 from apps.serving.look import look
 from apps.serving.settings import ServingSettings
 
-_SECONDS_TO_STOP = 3  # an open page keeps its connection, which would keep a stopped server waiting for ever
-_BACKLOG = 128  # connections that the system accepts before the loop turns: a process may open 1,024 files
-_BETWEEN_LOOKS = 0.05  # seconds between two looks of Gradio's at its queue; every millisecond takes 8 % of a core
-_MOST_SESSIONS = 500  # whose state is kept, about 118 kB each
-_OVERHEAD = 1_000_000  # bytes of an upload besides its files
+_SHUTDOWN_TIMEOUT = 3  # seconds; an open page's connection would delay the shutdown for ever
+_BACKLOG = 128  # connections waiting to be accepted; the usual limit on open files per process is 1,024
+_QUEUE_POLL_INTERVAL = 0.05  # seconds; polling every millisecond would take 8 % of a core
+_MOST_SESSIONS = 500  # sessions whose state is kept, about 118 kB each
+_OVERHEAD = 1_000_000  # bytes of an upload in addition to its files
 
 
 def guarded(
@@ -32,25 +32,26 @@ def guarded(
     health: Callable[[], dict[str, str | int]],
     app: Path,
 ) -> tuple[ASGIApp, Admission]:
-    """Mount a page at /, its interface for programs below and /health, behind the guard.
+    """Mount a page at /, its API and /health behind the guard.
 
-    folder: of everything temporary. serves: whether a file may be downloaded. app: the folder of the app's look.
+    folder: folder of temporary files. serves: predicate of files that may be downloaded. app: folder of page.css and
+    page.js.
     """
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @server.get("/health")
-    async def answer() -> dict[str, str | int]:  # in the loop, because all threads may be busy
+    async def answer() -> dict[str, str | int]:  # async, because all threads may be busy
         return health()
 
     page.state_session_capacity = _MOST_SESSIONS
-    page.queue(max_size=None, api_open=False)  # admission counts, because clicks would count, too
-    page._queue.ANALYTICS_MAX_EVENTS = 1  # nothing is counted
-    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _BETWEEN_LOOKS
+    page.queue(max_size=None, api_open=False)  # admission limits the queue: here, clicks would count as jobs
+    page._queue.ANALYTICS_MAX_EVENTS = 1  # no analytics
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _QUEUE_POLL_INTERVAL
     megabytes = settings.max_file_mb * 1024**2
     mounted = gr.mount_gradio_app(
         server, page, path="/", max_file_size=megabytes, footer_links=["api"], run_history=False, **look(app)
     )
-    page.has_launched = True  # else Gradio takes any file of the server for an input
+    page.has_launched = True  # otherwise Gradio accepts any file of the server as input
     admission = Admission(page, settings.queue_size, settings.jobs_each)
     rules = Rules(
         hosts=settings.hosts,
@@ -79,5 +80,5 @@ def run(app: ASGIApp, settings: ServingSettings) -> None:
         log_level=None,
         access_log=False,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=_SECONDS_TO_STOP,
+        timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
     )

@@ -1,4 +1,4 @@
-"""The settings that both apps share, from the environment."""
+"""Settings of both apps, read from the environment."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from apps.serving.job_limits import JobLimits
 from upscaler.engines.cores import cores
 from upscaler.errors import DoubleResolutionError
 
-# What a host sets besides the address to listen on; docs/hosting.md describes each.
+# Variables besides host and port; docs/hosting.md describes each
 VARIABLES = (
     *(
         "ALLOWED_HOSTS",
@@ -26,21 +26,21 @@ VARIABLES = (
 )
 
 _GB = 1e9
-_DISK_SHARE = 0.5  # of what is free when the app starts, at most, for everything temporary
+_DISK_SHARE = 0.5  # maximum share of the free disk space at start for temporary files
 
 
 class SettingError(DoubleResolutionError):
-    """A variable of the environment holds what it cannot hold."""
+    """Error for an environment variable with an invalid value."""
 
 
 @dataclass(frozen=True)
 class ServingSettings:
-    """Where an app listens, and what it lets visitors do.
+    """Listening address and visitor limits of an app.
 
-    hosts: names that it is served by, besides IP addresses and localhost ("*": any). behind_proxy: whether a proxy's
-    X-Forwarded-For says who a visitor is. max_file_mb: of one upload. jobs_each: jobs of one visitor that run or wait.
-    queue_size: jobs of all visitors that wait. temporary_bytes: of all uploads and results. delete_after_seconds: how
-    long they are kept. job_limits: the most that one job may take.
+    hosts: allowed host names besides IP addresses and localhost ("*": any). behind_proxy: trust the proxy's
+    X-Forwarded-For. max_file_mb: megabytes per file. jobs_each: running and queued jobs per visitor. queue_size: queued
+    jobs of all visitors. temporary_bytes: bytes of all uploads and results. delete_after_seconds: their lifetime.
+    job_limits: limits of one job.
     """
 
     host: str = "127.0.0.1"
@@ -56,7 +56,7 @@ class ServingSettings:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSettings:
-    """Read the settings. Raises SettingError if a variable holds what it cannot hold."""
+    """Read the settings. Raises SettingError if a variable has an invalid value."""
     defaults = ServingSettings()
     host = environment.get("GRADIO_SERVER_NAME") or defaults.host
     space = environment.get("SPACE_HOST", "")  # set by Hugging Face
@@ -67,7 +67,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
         host=host,
         port=whole(environment, "GRADIO_SERVER_PORT", defaults.port, most=65_535),
         hosts=frozenset(name for text in names if (name := text.strip().lower()) and not origins.is_local(name)),
-        behind_proxy=_yes(environment, "BEHIND_PROXY", bool(space)),
+        behind_proxy=_flag(environment, "BEHIND_PROXY", bool(space)),
         max_file_mb=whole(environment, "MAX_FILE_MB", defaults.max_file_mb),
         jobs_each=whole(environment, "JOBS_EACH", defaults.jobs_each),
         queue_size=whole(environment, "QUEUE_SIZE", defaults.queue_size),
@@ -90,7 +90,7 @@ def _job_limits(environment: Mapping[str, str], defaults: JobLimits) -> JobLimit
 
 
 def whole(environment: Mapping[str, str], variable: str, default: int, most: int = 10**9) -> int:
-    """Read a whole number of 1 or more. Raises SettingError if the variable holds none."""
+    """Read a whole number of at least 1. Raises SettingError if the variable has another value."""
     given = environment.get(variable) or str(default)
     if not (given.isdecimal() and len(given) < 12 and 1 <= int(given) <= most):
         raise SettingError(f"{variable} is {given!r}; give a whole number from 1 to {most}")
@@ -98,7 +98,7 @@ def whole(environment: Mapping[str, str], variable: str, default: int, most: int
 
 
 def number(environment: Mapping[str, str], variable: str, default: float, least: float, most: float) -> float:
-    """Read a number. Raises SettingError if the variable holds none from `least` to `most`."""
+    """Read a number from `least` to `most`. Raises SettingError if the variable has another value."""
     if not (given := environment.get(variable)):
         return default
     try:
@@ -110,7 +110,7 @@ def number(environment: Mapping[str, str], variable: str, default: float, least:
     return found
 
 
-def _yes(environment: Mapping[str, str], variable: str, default: bool) -> bool:
+def _flag(environment: Mapping[str, str], variable: str, default: bool) -> bool:
     given = environment.get(variable) or ("1" if default else "0")
     if given not in ("0", "1"):
         raise SettingError(f"{variable} is {given!r}; give 1 for yes or 0 for no")

@@ -1,4 +1,4 @@
-"""The one folder of everything temporary: bounded in size, its files deleted after a while, gone when the app is."""
+"""Folder of temporary files, deleted when they expire and with the app."""
 
 import os
 import shutil
@@ -15,17 +15,17 @@ from typing import NoReturn
 
 import psutil
 
-_PREFIX = "double_resolution_"  # then the number of the process
-_MOST_SECONDS_BETWEEN = 60.0
+_PREFIX = "double_resolution_"  # followed by the process id
+_LONGEST_INTERVAL = 60.0  # seconds between two clean-ups
 
 
 @contextmanager
 def temporary_folder(keep_seconds: float) -> Iterator[Path]:
-    """Give a folder in which Python's and Gradio's temporary files lie, too, and remove it in the end.
+    """Create a folder, also for temporary files of Python and Gradio, and remove it at the end of the block.
 
-    Files in it are deleted `keep_seconds` after their last use, and so are the folders of apps that were killed.
+    Files in it are deleted `keep_seconds` after their last use. Folders of killed apps are deleted at the start.
     """
-    for name in ("SIGTERM", "SIGHUP"):  # by default they end the process at once, with the folder left behind
+    for name in ("SIGTERM", "SIGHUP"):  # the default handlers would end the process without removing the folder
         if number := getattr(signal, name, None):
             signal.signal(number, _exit)
     _remove_abandoned(Path(tempfile.gettempdir()))
@@ -43,14 +43,14 @@ def temporary_folder(keep_seconds: float) -> Iterator[Path]:
 
 
 def keep(files: Iterable[Path]) -> None:
-    """Count the age of files from now on: they are in use."""
+    """Reset the age of files that are in use."""
     for file in files:
         with suppress(OSError):
             os.utime(file)
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Return True for a file in a folder, not for a link that leads out of it, nor for a hidden one."""
+    """Return True for a file in a folder that is neither hidden nor a link out of it."""
     try:
         real = path.resolve(strict=True)
         return real.is_file() and not any(part.startswith(".") for part in real.relative_to(folder).parts)
@@ -59,24 +59,24 @@ def is_inside(path: Path, folder: Path) -> bool:
 
 
 def size_of(folder: Path) -> int:
-    """Add up the bytes of all files under `folder`."""
+    """Return the bytes of all files under `folder`."""
     total = 0
     for path in folder.rglob("*"):
-        with suppress(OSError):  # it is gone by now
+        with suppress(OSError):  # deleted in the meantime
             total += path.lstat().st_size
     return total
 
 
 def delete_old(folder: Path, seconds: float) -> None:
-    """Delete the files under `folder` that were last changed more than `seconds` ago, and folders left empty."""
-    for path in sorted(folder.rglob("*"), reverse=True):  # what is inside a folder comes before it
-        with suppress(OSError):  # it is in use, not empty, or gone by now
+    """Delete files under `folder` last changed more than `seconds` ago, and folders that become empty."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # the content of a folder before the folder
+        with suppress(OSError):  # in use, not empty, or already deleted
             if _is_old(path, seconds):
                 path.rmdir() if path.is_dir() else delete(path, seconds)
 
 
 def delete(file: Path, seconds: float) -> None:
-    """Delete an old file, but not the new one that an upload of the same photo may put in its place just now."""
+    """Delete a file older than `seconds`, but not a new one that an upload of the same photo puts there meanwhile."""
     aside = file.rename(file.with_name(".old"))
     if _is_old(aside, seconds):
         aside.unlink()
@@ -85,7 +85,7 @@ def delete(file: Path, seconds: float) -> None:
 
 
 def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)  # as shells report a process that a signal has ended
+    sys.exit(128 + number)  # shells' exit code for a process killed by a signal
 
 
 def _is_old(path: Path, seconds: float) -> bool:
@@ -93,12 +93,12 @@ def _is_old(path: Path, seconds: float) -> bool:
 
 
 def _keep_deleting(folder: Path, seconds: float, stop: threading.Event) -> None:
-    while not stop.wait(min(_MOST_SECONDS_BETWEEN, seconds / 4)):
+    while not stop.wait(min(_LONGEST_INTERVAL, seconds / 4)):
         delete_old(folder, seconds)
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove the folders of apps that could not do it: killed, or in a container that was stopped."""
+    """Remove the folders of apps that were killed."""
     for folder in parent.glob(f"{_PREFIX}*_*"):
         number = folder.name.removeprefix(_PREFIX).partition("_")[0]
         if number.isdecimal() and (int(number) == os.getpid() or not psutil.pid_exists(int(number))):

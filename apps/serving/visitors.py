@@ -1,34 +1,34 @@
-"""Visitors, told apart by their network address."""
+"""Identification of visitors by their network address."""
 
 import ipaddress
 from collections.abc import Sequence
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_MOST_NAMED = 10  # addresses that are looked at, from the last
-_IPV6_HOME = 64  # bits that the devices of one home share
+_MOST_FORWARDED = 10  # addresses examined, from the last
+_IPV6_PREFIX = 64  # bits of one subscriber's network
 
-# What a proxy says of a request; without one in front, anybody could say it.
+# Headers set by a proxy; without one, any client could forge them
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix")
 
 
 def address_of(peer: str, forwarded: Sequence[str]) -> str:
-    """Find the address of a visitor: the last public one that the proxy in front names, or the peer's.
+    """Return a visitor's address: the last public one in X-Forwarded-For, or the peer's.
 
-    `forwarded`: the lines of X-Forwarded-For, none if there is no proxy. An IPv6 address counts as its network of 64
-    bits, of which one visitor has all.
+    `forwarded`: lines of X-Forwarded-For, empty without a proxy. An IPv6 address is reduced to its /64 network, which
+    one subscriber controls.
     """
-    for text in reversed(",".join(forwarded).split(",")[-_MOST_NAMED:]):
+    for text in reversed(",".join(forwarded).split(",")[-_MOST_FORWARDED:]):
         address = _parsed(text.strip())
         if address and address.is_global:
-            return _home(address)
-    return home(peer)
+            return _network(address)
+    return network_of(peer)
 
 
-def home(address: str) -> str:
-    """Return what a visitor cannot change of an address; one that is none stays as it is."""
+def network_of(address: str) -> str:
+    """Reduce an address to the part that a visitor cannot change; return other text unchanged."""
     parsed = _parsed(address)
-    return _home(parsed) if parsed else address
+    return _network(parsed) if parsed else address
 
 
 def _parsed(text: str) -> Address | None:
@@ -38,9 +38,9 @@ def _parsed(text: str) -> Address | None:
         return None
 
 
-def _home(address: Address) -> str:
+def _network(address: Address) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         if mapped := address.ipv4_mapped:
             return str(mapped)
-        return str(ipaddress.ip_network((address, _IPV6_HOME), strict=False).network_address)
+        return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False).network_address)
     return str(address)

@@ -1,7 +1,7 @@
-"""The worker process: it opens the pictures of strangers, so that the serving process never does.
+"""Worker process, which opens untrusted pictures so that the serving process never does.
 
-A worker does one whole job at a time. When the job is cancelled, exceeds a limit or crashes, the process is ended and
-the next one started: that costs one picture and one sentence.
+A worker runs one complete job at a time. If the job is cancelled, exceeds a limit or crashes, its process is killed and
+replaced: the cost is one picture and one error message.
 """
 
 import logging
@@ -39,15 +39,15 @@ from apps.serving.messages import (
 )
 from upscaler.errors import DoubleResolutionError
 
-_BETWEEN_LOOKS = 0.1  # seconds between two looks at what a job takes, and at most between two updates
-_START = 120.0  # seconds that a worker may take to load its models
-_TO_END = 1.0  # seconds from the end of its messages to the end of a process
+_POLL_INTERVAL = 0.1  # seconds between two checks of a job's limits, and at most between two updates
+_START_TIMEOUT = 120.0  # seconds to load the models
+_EXIT_TIMEOUT = 1.0  # seconds from the end of a process's messages to its exit
 
-# What the worker's environment holds: what Python and its libraries need, and no secret.
+# The worker's environment: variables for Python and its libraries, no secrets
 _VARIABLES = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV")
 _PREFIXES = ("OMP_", "OPENBLAS_", "PYTHON", "VIPS_")
 
-_UNFORESEEN = "cannot be worked on; export it again as PNG or JPEG"
+_UNEXPECTED = "cannot be processed; export it again as PNG or JPEG"
 
 Result = TypeVar("Result", bound=BaseModel)
 
@@ -55,18 +55,18 @@ log = logging.getLogger(__name__)
 
 
 class WorkerError(DoubleResolutionError):
-    """A job's process was ended, by a limit or a crash; the message is a predicate of the picture's name."""
+    """Error for a job whose process exceeded a limit or crashed; the message is a predicate of the picture's name."""
 
 
 class JobRefusedError(DoubleResolutionError):
-    """The worker refused a job, with a sentence for the person."""
+    """Error for a job that the worker refused, with a message for the user."""
 
 
 class Worker:
-    """A process that runs the jobs of one program, one at a time. Threads may share it."""
+    """A process that runs the jobs of one program, one at a time; thread-safe."""
 
     def __init__(self, program: str, configuration: Mapping[str, Any], limits: JobLimits) -> None:
-        """`program`: a module that calls `jobs.serve`; `configuration`: JSON values for its `prepare`."""
+        """Set the program, a module that calls `jobs.serve`, and the configuration, JSON values for its `prepare`."""
         self.limits = limits
         self.facts: dict[str, Any] = {}
         self._program = program
@@ -88,10 +88,10 @@ class Worker:
     def run(
         self, job: str, arguments: Mapping[str, Any], result: type[Result], seconds: float | None = None
     ) -> Iterator[Update | Result]:
-        """Run a job: yield updates, several a second, and at last its result.
+        """Run a job: yield updates, several per second, then its result.
 
-        `seconds`: wall-clock time for this job where it is less than the limit. Closing the iterator ends the job.
-        Raises JobRefusedError, WorkerError if the job exceeded a limit or crashed, or the OSError that ended it.
+        `seconds`: wall-clock limit of this job, if below the general one. Closing the iterator cancels the job. Raises
+        JobRefusedError, WorkerError if the job exceeded a limit or crashed, or the OSError that ended it.
         """
         with self._turn:
             process = self._ready()
@@ -103,14 +103,14 @@ class Worker:
                 raise
             except ValidationError as error:
                 self._replace()
-                raise WorkerError(_UNFORESEEN) from error
-            except BaseException:  # GeneratorExit among them: the job was cancelled
+                raise WorkerError(_UNEXPECTED) from error
+            except BaseException:  # including GeneratorExit: the job was cancelled
                 self._replace()
                 raise
         yield found
 
     def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process, even during a job."""
         if self._process:
             self._process.end()
 
@@ -120,21 +120,21 @@ class Worker:
             process = self._replace()
         if not process.is_ready:
             try:
-                self.facts = process.prepare(self._prepare, replace(self.limits, seconds=_START))
+                self.facts = process.prepare(self._prepare, replace(self.limits, seconds=_START_TIMEOUT))
             except BaseException:
                 process.end()
                 raise
         return process
 
     def _replace(self) -> "_Process":
-        """Start the next process at once: it loads its libraries before the next job comes."""
+        """Start the next process at once, so that it loads its libraries before the next job."""
         self.close()
         self._process = _Process(self._program)
         return self._process
 
 
 class _Process:
-    """One process with its pipes, and a folder for what its libraries put aside."""
+    """One process with its pipes and a folder for its temporary files."""
 
     def __init__(self, program: str) -> None:
         self.is_ready = False
@@ -144,7 +144,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(self._folder),
-            process_group=0,  # Ctrl-C is for the serving process, which ends this one
+            process_group=0,  # only the serving process gets Ctrl-C, and it ends this one
         )
         self._mailbox = _Mailbox()
         threading.Thread(target=self._read, daemon=True, name="messages of a worker").start()
@@ -154,7 +154,7 @@ class _Process:
         return self._popen.poll() is None
 
     def prepare(self, request: Request, limits: JobLimits) -> dict[str, Any]:
-        """Run the first job; returns its result."""
+        """Run the first job and return its result."""
         preparing = self.run(request, limits)
         while True:
             try:
@@ -167,9 +167,9 @@ class _Process:
     def run(self, request: Request, limits: JobLimits) -> Generator[Update, None, Done]:
         """Run a job: yield updates and return its result."""
         self._send(request)
-        watch, update = _Watch(self._popen.pid, limits), Update()
+        watch, update = _LimitMonitor(self._popen.pid, limits), Update()
         while True:
-            match self._mailbox.take(_BETWEEN_LOOKS):
+            match self._mailbox.take(_POLL_INTERVAL):
                 case None:
                     pass
                 case Update() as update:
@@ -184,25 +184,25 @@ class _Process:
                     raise WorkerError(_too_much_memory(limits))
                 case Crashed(traceback=traceback):
                     log.error("a job ended unexpectedly: %s", traceback)
-                    raise WorkerError(_UNFORESEEN)
+                    raise WorkerError(_UNEXPECTED)
                 case Ended():
                     raise WorkerError(self._predicate_of_end())
             watch.check()
             yield update
 
     def end(self) -> None:
-        """End the process and remove its folder."""
+        """Kill the process and remove its folder."""
         self._popen.kill()
         self._popen.wait()
         for pipe in (self._popen.stdin, self._popen.stdout):
             if pipe:
-                with suppress(OSError):  # a request that was not taken any more
+                with suppress(OSError):  # a request that was not read
                     pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _send(self, request: Request) -> None:
         assert self._popen.stdin
-        with suppress(OSError):  # the process has ended, which the other pipe tells
+        with suppress(OSError):  # the process has ended; the other pipe reports it
             self._popen.stdin.write(to_line(request))
             self._popen.stdin.flush()
 
@@ -212,23 +212,24 @@ class _Process:
         try:
             while line := self._popen.stdout.readline(LONGEST_LINE + 1):
                 self._mailbox.put(from_line(line))
-        except ValueError as error:  # or the pipe was closed because the process is ended
+        except ValueError as error:  # or `end` closed the pipe
             log.error("%s", error)
         self._mailbox.put(Ended())
 
     def _predicate_of_end(self) -> str:
-        with suppress(subprocess.TimeoutExpired):  # it closed its pipe and goes on
-            if self._popen.wait(_TO_END) == -signal.SIGKILL:  # by the kernel: nobody reads this of one that we ended
+        with suppress(subprocess.TimeoutExpired):  # it closed its pipe and keeps running
+            # SIGKILL is from the kernel: after our own, nobody reads this message
+            if self._popen.wait(_EXIT_TIMEOUT) == -signal.SIGKILL:
                 return "needed more memory than this machine has; make it smaller"
-        return "ended the program that reads it; export it again as PNG or JPEG, or make it smaller"
+        return "crashed the program that reads it; export it again as PNG or JPEG, or make it smaller"
 
 
 class Ended:
-    """The last of a worker's messages, put by the thread that reads them."""
+    """End of a worker's messages, put by the thread that reads them."""
 
 
 class _Mailbox:
-    """The newest message that was not taken yet: an update gives way to what follows, so nothing piles up."""
+    """Holder of the newest unread message; an unread update is replaced, so that no queue builds up."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -240,15 +241,15 @@ class _Mailbox:
             self._changed.notify()
 
     def take(self, seconds: float) -> Message | Ended | None:
-        """Wait for a message, for at most `seconds`."""
+        """Return the next message, or None after `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: self._message is not None, seconds)
             message, self._message = self._message, None
             return message
 
 
-class _Watch:
-    """Compares what a job takes with its limits."""
+class _LimitMonitor:
+    """Monitor of a job's memory and time."""
 
     def __init__(self, pid: int, limits: JobLimits) -> None:
         self._process, self._limits = psutil.Process(pid), limits
@@ -260,7 +261,7 @@ class _Watch:
             raise WorkerError(
                 f"took longer than {_minutes(self._limits.seconds)}; make it smaller or choose a faster model"
             )
-        with suppress(psutil.Error):  # the process has ended, which the pipe tells
+        with suppress(psutil.Error):  # the process has ended; the pipe reports it
             if self._cpu_seconds() - self._cpu_before > self._limits.cpu_seconds:
                 raise WorkerError(f"took more than {_minutes(self._limits.cpu_seconds)} of CPU time; make it smaller")
             if self._process.memory_info().rss > self._limits.memory:
@@ -272,8 +273,8 @@ class _Watch:
 
 
 def _environment(folder: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in _VARIABLES or name.startswith(_PREFIXES)}
-    return with_project(kept) | {"TMPDIR": folder}
+    allowed = {name: value for name, value in os.environ.items() if name in _VARIABLES or name.startswith(_PREFIXES)}
+    return with_project(allowed) | {"TMPDIR": folder}
 
 
 def _too_much_memory(limits: JobLimits) -> str:

@@ -1,1 +1,1 @@
-"""The web UI: a photo in, a photo twice as large out."""
+"""Web UI that upscales photos x2."""

@@ -1,4 +1,4 @@
-"""The page, its endpoint for programs, and the server around them."""
+"""Page, API endpoint and server of the web UI."""
 
 import html
 import time
@@ -15,7 +15,7 @@ from apps.serving.look import bar, note
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
-from apps.ui.doubling import AS_ORIGINAL, FORMATS, Choices, Doubled, Work, double_all, look_at, zip_of
+from apps.ui.doubling import AS_ORIGINAL, FORMATS, BatchProgress, Choices, Doubled, double_all, look_at, zip_of
 from apps.ui.settings import Settings
 from upscaler.engines.cores import cores
 from upscaler.model import find
@@ -25,8 +25,8 @@ HERE = Path(__file__).parent
 SAMPLES = sorted((HERE / "samples").glob("*.jpg"))
 ACCEPTED = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"]
 WORKER = "apps.ui.worker"
-LOOKING = JobLimits(memory=2_000_000_000, cpu_seconds=60, seconds=60)
-ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": admission.JOBS}  # the cores are the limit
+DETAIL_LIMITS = JobLimits(memory=2_000_000_000, cpu_seconds=60, seconds=60)
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": admission.JOBS}  # a job uses all cores
 
 CANCELLED = "Cancelled. Nothing is kept of it; the photos are still chosen."
 
@@ -53,31 +53,31 @@ Model: {models}. Apache-2.0. Sample pictures: CQ100 dataset, CC BY-SA 4.0.
 
 
 class App:
-    """The page, the models that it offers by name, and the worker that runs them."""
+    """The page, the models that it offers, and the workers that run them."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        """Find the models and start the worker. `folder`: of everything temporary.
+        """Find the models and start the worker. `folder`: folder of temporary files.
 
-        Raises ModelError or WorkerError if that fails.
+        Raises ModelError or WorkerError.
         """
         self.settings, self.folder = settings, folder
         self.started = time.monotonic()
         found = [find.model_or_fast(model) for model in settings.models]
         self.models = {model.name: model for model in found}
         self.default = found[0].name
-        self._cancelled: set[str | None] = set()  # sessions whose work was stopped, which Gradio then reports as failed
+        self._cancelled: set[str | None] = set()  # cancelled sessions, whose events Gradio reports as failed
         configuration = {"models": [loading.place_of(model) for model in found]}
         self.worker = Worker(WORKER, configuration, settings.serving.job_limits)
         self.worker.start()
-        self.looker = Worker(WORKER, {"models": []}, LOOKING)  # so that a look need not wait for a picture in work
+        self.detail_worker = Worker(WORKER, {"models": []}, DETAIL_LIMITS)  # details must not wait for upscaling jobs
 
     def close(self) -> None:
         """End the workers."""
         self.worker.close()
-        self.looker.close()
+        self.detail_worker.close()
 
     def server(self) -> ASGIApp:
-        """The page at /, its interface for programs below, and /health, behind the guard."""
+        """Return the server: the page at /, its API, and /health, behind the guard."""
         server, self._admission = guarded(
             self.page(),
             self.settings.serving,
@@ -89,18 +89,18 @@ class App:
         return server
 
     def serves(self, path: Path) -> bool:
-        """Return True for what may be downloaded: uploads, results and samples."""
+        """Return True if a file may be downloaded: an upload, a result or a sample."""
         return path in SAMPLES or is_inside(path, self.folder)
 
     def health(self) -> dict[str, str | int]:
-        """What a host asks to see whether the app is well."""
+        """Return the health report for monitoring by the host."""
         model = self.models[self.default]
         seconds = int(time.monotonic() - self.started)
         return {"status": "ok", "model": model.name, "revision": model.revision, "uptime_seconds": seconds}
 
     def page(self) -> Any:  # gr.Blocks, which comes without types
-        """The page. Nothing of it but /double is offered to programs."""
-        gr.set_static_paths([HERE / "samples"])  # copied to where uploads are, they would be deleted with these
+        """Build the page. Its only public endpoint is /double."""
+        gr.set_static_paths([HERE / "samples"])  # otherwise Gradio would copy samples to the folder of uploads
         with gr.Blocks(title="Double Resolution", analytics_enabled=False, fill_width=False) as page:
             gr.Markdown(INTRODUCTION)
             files = gr.File(
@@ -143,22 +143,22 @@ class App:
                 "show_progress": "hidden",
                 "api_visibility": "private",
             }
-            begun = start.click(self.begin, None, cancel, **at_once)  # who waits may cancel, too
+            begun = start.click(self.begin, None, cancel, **at_once)  # visible while waiting, too
             chosen = samples.click(self.sample, samples, [files, cancel], **at_once)
             first, second = (asked.then(self.serve, **work, api_visibility="private") for asked in (begun, chosen))
-            for asked in (first, second):  # too many wait, or the connection broke
+            for asked in (first, second):  # the queue is full, or the connection failed
                 asked.failure(self.not_served, None, outputs, **at_once)
             cancel.click(self.cancelled, None, outputs, cancels=[first, second], **at_once)
             self._for_programs()
         return page
 
     def begin(self, request: gr.Request) -> dict[str, Any]:
-        """What a click on the button sets: Cancel. What was stopped before is no longer waited for."""
+        """Handle the start button: show Cancel, and forget an earlier cancellation."""
         self._cancelled.discard(request.session_hash)
         return gr.update(visible=True)
 
     def sample(self, number: int, request: gr.Request) -> list[Any]:
-        """What a click on a sample sets: the chosen file, and Cancel."""
+        """Handle a click on a sample: choose its file and show Cancel."""
         return [[str(SAMPLES[number])], self.begin(request)]
 
     def serve(
@@ -171,49 +171,49 @@ class App:
         remove_location: bool,
         model: str,
     ) -> Iterator[list[Any]]:
-        """What the button does: yields values of all outputs."""
+        """Upscale the chosen files, yielding values of all outputs."""
         if not files:
             yield shown(failure(["Choose a photo first, or click one of the samples."]))
             return
         choices = Choices(flips, four_times, format, int(quality), remove_location)
-        last = Work()
+        last = BatchProgress()
         for last in double_all(self.worker, model, [Path(file) for file in files], choices, self.folder):
             yield shown(bar(last.sentence, last.share), busy=True)
         yield self.result(last, self.models[model])
 
     def cancelled(self, request: gr.Request) -> list[Any]:
-        """What is shown when the work was stopped; Gradio closes the generator that did it."""
+        """Handle Cancel; Gradio closes the generator of the job."""
         self._cancelled.add(request.session_hash)
         return shown(note(CANCELLED))
 
     def not_served(self, request: gr.Request) -> list[Any]:
-        """What is shown when the work was never begun, or broke off."""
+        """Handle an event that was refused or failed."""
         if request.session_hash in self._cancelled:
             self._cancelled.discard(request.session_hash)
-            return shown(note(CANCELLED))  # again, because progress may have come in between
+            return shown(note(CANCELLED))  # again, because progress may have overwritten it
         sentence = "This did not work: too many people are waiting, or the connection broke. Try again in a minute."
         return shown(failure([sentence]))
 
-    def result(self, work: Work, model: Artifact) -> list[Any]:
-        """Show the finished work, done by `model`."""
-        messages = failure(work.failed) if work.failed else ""
-        if not work.done:
+    def result(self, batch: BatchProgress, model: Artifact) -> list[Any]:
+        """Return values of all outputs for a finished request."""
+        messages = failure(batch.failed) if batch.failed else ""
+        if not batch.done:
             return shown(messages)
-        lines = "".join(note(line(doubled, model, self.worker.facts[model.name])) for doubled in work.done)
-        if len(work.done) == 1:
-            doubled = work.done[0]
+        lines = "".join(note(line(doubled, model, self.worker.facts[model.name])) for doubled in batch.done)
+        if len(batch.done) == 1:
+            doubled = batch.done[0]
             pair = (str(doubled.before), str(doubled.after))
             return shown(lines + messages, slider=pair, download=doubled.file, compared=doubled)
-        pictures = [(str(doubled.after), doubled.file.name) for doubled in work.done]
-        label = f"Download all {len(work.done)} as a zip"
-        return shown(lines + messages, gallery=pictures, download=zip_of(work.done), label=label)
+        pictures = [(str(doubled.after), doubled.file.name) for doubled in batch.done]
+        label = f"Download all {len(batch.done)} as a zip"
+        return shown(lines + messages, gallery=pictures, download=zip_of(batch.done), label=label)
 
     def look(self, compared: Doubled | None, across: float, down: float) -> list[Any]:
-        """What the loupe shows of the one picture that was doubled: values of its column and its slider."""
+        """Return values of the loupe's column and slider for a detail of the upscaled picture."""
         if compared is None:
             return [gr.update(visible=False), None]
         try:
-            pair = look_at(self.looker, compared, across, down)
+            pair = look_at(self.detail_worker, compared, across, down)
         except FileNotFoundError:
             raise gr.Error("The pictures are deleted by now; double the photo again.", print_exception=False) from None
         except (JobRefusedError, WorkerError) as error:
@@ -221,7 +221,7 @@ class App:
         return [gr.update(visible=True), tuple(map(str, pair))]
 
     def _loupe(self) -> Any:  # gr.State, which comes without types
-        """The loupe; returns the state that holds what it looks at."""
+        """Build the loupe; return the state that holds its picture."""
         compared = gr.State(None)
         with gr.Column(visible=False, elem_id="loupe") as column:
             gr.Markdown("**Look closer:** click a place in the picture above, or move these.")
@@ -244,7 +244,7 @@ class App:
                 [column, place],
                 show_progress="hidden",
                 api_visibility="private",
-                concurrency_id="loupe",  # one look at a time
+                concurrency_id="loupe",  # one detail at a time
             )
         return compared
 
@@ -262,7 +262,7 @@ class App:
         return [flips, four_times, format, quality, remove_location, model]
 
     def _model(self) -> gr.components.Component:
-        """The choice of a model, which shows where there are several."""
+        """Build the choice of a model, visible if there are several."""
         names = list(self.models)
         return gr.Radio(names, value=self.default, label="Model", visible=len(names) > 1, elem_id="model")
 
@@ -278,7 +278,7 @@ class App:
         )
 
     def _for_programs(self) -> None:
-        """The endpoint /double: a file first, then choices with defaults; one file back."""
+        """Build the endpoint /double: a file and options with defaults in, one file out."""
         file = gr.File(label="file", visible=False)
         flips = gr.Checkbox(False, label="flips", visible=False)
         four_times = gr.Checkbox(False, label="four_times", visible=False)
@@ -301,9 +301,9 @@ class App:
         model: str,
         request: gr.Request,
     ) -> str:
-        """Doubles the picture in a file. format: as the original, JPEG, PNG, WebP or TIFF; quality: 1 to 100."""
+        """Upscale a picture file. format: as the original, JPEG, PNG, WebP or TIFF; quality: 1 to 100."""
         choices = Choices(flips, four_times, format, int(quality), remove_location)
-        last = Work()
+        last = BatchProgress()
         for last in double_all(self.worker, model, [Path(file)], choices, self.folder):  # noqa: B007
             if not self._admission.is_waited_for(request.session_hash):
                 raise gr.Error("Nobody waits for this any more.", print_exception=False)
@@ -313,7 +313,7 @@ class App:
 
 
 def line(doubled: Doubled, model: Artifact, precision: str) -> str:
-    """Say in one line what was done."""
+    """Summarise an upscaled picture in one line."""
     (width, height), (wide, high) = doubled.size, doubled.doubled_size
     return (
         f"{doubled.file.name}: {width}x{height} to {wide}x{high}, {doubled.seconds:.1f} s, "
@@ -332,7 +332,7 @@ def shown(
     label: str = "Download",
     compared: Doubled | None = None,
 ) -> list[Any]:
-    """Values of status, slider, gallery, download, cancel and what the loupe looks at: what is not given is hidden."""
+    """Return values of status, slider, gallery, download, cancel and loupe; outputs not given are hidden."""
     return [
         status,
         gr.update(value=slider, visible=slider is not None),
@@ -344,5 +344,5 @@ def shown(
 
 
 def failure(sentences: list[str]) -> str:
-    """Sentences about what went wrong."""
+    """Render error sentences as HTML."""
     return "".join(f'<p role="alert" class="failure">{html.escape(sentence)}</p>' for sentence in sentences)

@@ -1,4 +1,4 @@
-"""Files in, doubled files out, with progress: a job of the worker for each."""
+"""Upscaling of uploaded files, one worker job each, with progress."""
 
 import logging
 import secrets
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person may choose. format: one of FORMATS, or AS_ORIGINAL."""
+    """Options on the page. format: one of FORMATS, or AS_ORIGINAL."""
 
     flips: bool = False
     four_times: bool = False
@@ -37,7 +37,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Doubled:
-    """A finished picture: the file to download, and what to compare in the browser. Sizes are width, height."""
+    """An upscaled picture: the file to download and two previews. Sizes are (width, height)."""
 
     source: Path
     file: Path
@@ -49,13 +49,13 @@ class Doubled:
 
     @property
     def megapixels_per_second(self) -> float:
-        """Output megapixels a second, reading and writing counted."""
+        """Throughput in output megapixels per second, including reading and writing."""
         return self.doubled_size[0] * self.doubled_size[1] / 1e6 / self.seconds
 
 
 @dataclass
-class Work:
-    """How far a request is. `sentence` says what is being done; `share` in [0, 1]."""
+class BatchProgress:
+    """Progress and results of a request. share: in [0, 1]. sentence: description of the present step."""
 
     share: float = 0.0
     sentence: str = "Reading the picture"
@@ -64,7 +64,7 @@ class Work:
 
 
 class _Result(BaseModel):
-    """The worker's result: sizes as width, height, upright; the seconds that reading, upscaling and writing took."""
+    """Result of the worker: sizes as (width, height), upright; seconds of reading, upscaling and writing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -73,38 +73,40 @@ class _Result(BaseModel):
     seconds: float
 
 
-def double_all(worker: Worker, model: str, files: Sequence[Path], choices: Choices, folder: Path) -> Iterator[Work]:
-    """Double each file into a new folder in `folder`; what fails is named, and the rest goes on. May be closed.
+def double_all(
+    worker: Worker, model: str, files: Sequence[Path], choices: Choices, folder: Path
+) -> Iterator[BatchProgress]:
+    """Upscale files into a new folder in `folder`, yielding progress; failures are recorded, and the rest continues.
 
-    All files together may take as long as the worker's limit for one job.
+    All files together must finish within the worker's time limit for one job. Closing the iterator cancels.
     """
-    out = folder / secrets.token_hex(16)  # who does not know the name cannot ask for what lies there
+    out = folder / secrets.token_hex(16)  # unguessable, so that only its owner can request the results
     out.mkdir()
-    uploads = [file for file in files if file.is_relative_to(folder)]  # a sample lies elsewhere, for good
+    uploads = [file for file in files if file.is_relative_to(folder)]  # samples are outside and never expire
     ends = time.monotonic() + worker.limits.seconds
-    work = Work()
+    batch = BatchProgress()
     for n, file in enumerate(files):
         place = f"{n + 1} of {len(files)}: " if len(files) > 1 else ""
         target = free_name(out, target_name(file, choices))
         try:
-            for share, sentence in double_one(worker, model, file, target, choices, work, ends):
-                work.share, work.sentence = (n + share) / len(files), place + sentence
+            for share, sentence in double_one(worker, model, file, target, choices, batch, ends):
+                batch.share, batch.sentence = (n + share) / len(files), place + sentence
                 keep([*uploads, *out.iterdir()])
-                yield work
+                yield batch
         except (JobRefusedError, WorkerError, OSError) as error:
-            work.failed.append(said_to_the_person(error, file))
+            batch.failed.append(error_sentence(error, file))
             _log.warning("a picture was refused: %s", type(error).__name__)
         finally:
             remove_parts(out)
-    work.share = 1.0
+    batch.share = 1.0
     keep(out.iterdir())
-    yield work
+    yield batch
 
 
 def double_one(
-    worker: Worker, model: str, file: Path, target: Path, choices: Choices, work: Work, ends: float
+    worker: Worker, model: str, file: Path, target: Path, choices: Choices, batch: BatchProgress, ends: float
 ) -> Iterator[tuple[float, str]]:
-    """Double one file before the moment `ends`, yielding the share done and a sentence; appends to `work.done`."""
+    """Upscale one file before the time `ends`, yielding the share done and a sentence; append to `batch.done`."""
     before, after = (target.with_name(f"{target.stem}_{name}.webp") for name in ("before", "after"))
     seconds = ends - time.monotonic()
     arguments = {"model": model, "options": asdict(options(choices, worker.limits.of_file(seconds)))}
@@ -114,15 +116,15 @@ def double_one(
             yield message.share, message.stage or speed(message)
         else:
             sizes = message.size, message.doubled_size
-            work.done.append(Doubled(file, target, before, after, *sizes, message.seconds))
+            batch.done.append(Doubled(file, target, before, after, *sizes, message.seconds))
 
 
 def look_at(worker: Worker, doubled: Doubled, across: float, down: float) -> tuple[Path, Path]:
-    """Write the place at `across` and `down`, in percent, before and after upscaling, at full resolution.
+    """Write the detail at `across` and `down` percent, before and after upscaling, at full resolution.
 
-    Raises FileNotFoundError if the pictures are deleted, or what else `Worker.run` raises.
+    Raises FileNotFoundError if the pictures were deleted, and whatever else `Worker.run` raises.
     """
-    place = f"{across:.0f}_{down:.0f}"  # part of the name, or the browser would show the last place from its cache
+    place = f"{across:.0f}_{down:.0f}"  # part of the name; otherwise the browser would show a cached detail
     before, after = (doubled.file.with_name(f"{doubled.file.stem}_{name}_{place}.png") for name in ("before", "after"))
     arguments: dict[str, str | float] = {"source": str(doubled.source), "doubled": str(doubled.file)}
     arguments |= {"across": across / 100, "down": down / 100, "before": str(before), "after": str(after)}
@@ -132,13 +134,13 @@ def look_at(worker: Worker, doubled: Doubled, across: float, down: float) -> tup
 
 
 def speed(update: Update) -> str:
-    """Describe the share done, the speed and the seconds left."""
+    """Describe the share done, the throughput and the remaining seconds."""
     megapixels, seconds = update.progress.megapixels_per_second, update.progress.seconds_left
     return f"{update.share:.0%} · {megapixels:.1f} megapixels a second · {seconds:.0f} s left"
 
 
 def options(choices: Choices, limits: Limits) -> Options:
-    """The choices in the upscaler's terms."""
+    """Convert the page's choices to the upscaler's options."""
     return Options(
         quality=choices.quality,
         times=2 if choices.four_times else 1,
@@ -149,13 +151,13 @@ def options(choices: Choices, limits: Limits) -> Options:
 
 
 def target_name(file: Path, choices: Choices) -> str:
-    """photo.jpg -> photo_2x.jpg, in the chosen format; PNG if the original's cannot be written."""
-    own = file.suffix if file.suffix.lower() in BY_SUFFIX else ".png"
-    return f"{file.stem}_{'4x' if choices.four_times else '2x'}{FORMATS.get(choices.format, own)}"
+    """Return the output name: photo.jpg -> photo_2x.jpg, in the chosen format, or PNG for unsupported suffixes."""
+    original = file.suffix if file.suffix.lower() in BY_SUFFIX else ".png"
+    return f"{file.stem}_{'4x' if choices.four_times else '2x'}{FORMATS.get(choices.format, original)}"
 
 
 def free_name(folder: Path, name: str) -> Path:
-    """A path for a file of this name that is not taken: two photos may have one name."""
+    """Return an unused path for a file name: two photos may have the same name."""
     path, n = folder / name, 1
     while path.exists():
         n += 1
@@ -164,7 +166,7 @@ def free_name(folder: Path, name: str) -> Path:
 
 
 def zip_of(done: Sequence[Doubled]) -> Path:
-    """All results in one zip; they are compressed already."""
+    """Write all results into a zip file, uncompressed, because pictures are compressed already."""
     path = done[0].file.parent / "doubled.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for doubled in done:
@@ -172,8 +174,8 @@ def zip_of(done: Sequence[Doubled]) -> Path:
     return path
 
 
-def said_to_the_person(error: Exception, file: Path) -> str:
-    """The failure in one sentence that names the file as its owner knows it."""
+def error_sentence(error: Exception, file: Path) -> str:
+    """Describe a failure in one sentence for the page, with the name of the file but not its path."""
     if isinstance(error, FileNotFoundError):
         return f"{file.name} is deleted by now; choose it again."
     if isinstance(error, WorkerError):

@@ -1,4 +1,4 @@
-"""One place of a picture at full resolution, before and after."""
+"""Full-resolution detail of a picture before and after upscaling."""
 
 from math import ceil, floor
 from pathlib import Path
@@ -7,37 +7,37 @@ from PIL import Image
 
 from apps.ui.opening import in_pillow, opened
 
-SIZE = (480, 320)  # pixels of the doubled picture
-REACH = 2  # pixels around a place that bicubic interpolation looks at
+SIZE = (480, 320)  # pixels of the upscaled picture
+MARGIN = 2  # source pixels around a detail that bicubic interpolation needs
 Box = tuple[int, int, int, int]
 
 
 def write_place(source: Path, doubled: Path, across: float, down: float, before: Path, after: Path) -> None:
-    """Write the place at `across` and `down`, shares in [0, 1], of the bicubic doubling of `source` and of `doubled`.
+    """Write the detail at `across` and `down`, in [0, 1], of bicubically upscaled `source` and of `doubled`.
 
-    One pixel of the files is one pixel of the doubled picture. Raises OSError if a picture is gone, PictureError if
-    memory does not allow a look.
+    Both files have the resolution of the upscaled picture. Raises OSError if a picture does not exist, PictureError if
+    memory is short.
     """
     large, small = opened(doubled), opened(source)
     box = box_around((large.width, large.height), across, down)
-    seen_after = in_pillow(large.crop(*corner_and_size(box)))
+    detail_after = in_pillow(large.crop(*corner_and_size(box)))
     x, y = small.width / large.width, small.height / large.height
     left, top, right, bottom = box[0] * x, box[1] * y, box[2] * x, box[3] * y
-    seen = (
-        max(floor(left) - REACH, 0),
-        max(floor(top) - REACH, 0),
-        min(ceil(right) + REACH, small.width),
-        min(ceil(bottom) + REACH, small.height),
+    region = (
+        max(floor(left) - MARGIN, 0),
+        max(floor(top) - MARGIN, 0),
+        min(ceil(right) + MARGIN, small.width),
+        min(ceil(bottom) + MARGIN, small.height),
     )
-    same_place = (left - seen[0], top - seen[1], right - seen[0], bottom - seen[1])
-    seen_before = in_pillow(small.crop(*corner_and_size(seen)))
-    seen_before = seen_before.resize(seen_after.size, Image.Resampling.BICUBIC, box=same_place)
-    for image, path in ((seen_before, before), (seen_after, after)):
+    box_in_region = (left - region[0], top - region[1], right - region[0], bottom - region[1])
+    detail_before = in_pillow(small.crop(*corner_and_size(region)))
+    detail_before = detail_before.resize(detail_after.size, Image.Resampling.BICUBIC, box=box_in_region)
+    for image, path in ((detail_before, before), (detail_after, after)):
         image.save(path, compress_level=1, icc_profile=image.info.get("icc_profile"))
 
 
 def box_around(size: tuple[int, int], across: float, down: float) -> Box:
-    """Left, top, right, bottom of a box of SIZE around a place, moved to lie within a picture of this size."""
+    """Return (left, top, right, bottom) of a box of SIZE around a point, shifted into a picture of `size`."""
     starts, ends = [], []
     for side, most, share in zip(size, SIZE, (across, down), strict=True):
         length = min(side, most)
@@ -47,6 +47,6 @@ def box_around(size: tuple[int, int], across: float, down: float) -> Box:
 
 
 def corner_and_size(box: Box) -> Box:
-    """Left, top, width, height of a box: libvips' way to say it."""
+    """Convert a box to (left, top, width, height), the arguments of libvips."""
     left, top, right, bottom = box
     return left, top, right - left, bottom - top

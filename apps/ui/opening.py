@@ -1,4 +1,4 @@
-"""Picture files, opened to be looked at: a large one takes little memory, as libvips reads it piece by piece."""
+"""Opening of picture files for display; libvips reads large files in pieces, with little memory."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pictures.vips import pyvips
 
 READ_IN_PIECES = ("jpegload", "pngload", "tiffload")
-DECODED = 12  # bytes a pixel, at most, while a picture is decoded at once
+DECODED = 12  # maximum bytes per pixel while a whole picture is decoded
 
 
 def opened(path: Path) -> pyvips.Image:
-    """The first picture in a file, upright; read in pieces if its format allows it, from top to bottom.
+    """Open the first frame of a file, upright; read sequentially in pieces if the format allows it.
 
-    Raises OSError if there is no such file, PictureError if it has to be decoded at once and memory does not allow it.
+    Raises OSError if the file does not exist, PictureError if it must be decoded as a whole and memory is short.
     """
     image = _known(path)
     if image is None or image.get("vips-loader") not in READ_IN_PIECES:
@@ -24,19 +24,19 @@ def opened(path: Path) -> pyvips.Image:
     if image is None:
         return _decoded(path)
     if image.get_typeof("orientation") and image.get("orientation") != 1:
-        return pyvips.Image.new_from_file(str(path)).autorot()  # in any order, by way of the disk if it is large
+        return pyvips.Image.new_from_file(str(path)).autorot()  # random access, through a temporary file if it is large
     return image
 
 
 def shrunk(path: Path, side: int) -> pyvips.Image:
-    """The first picture in a file, upright, shrunk while it is read to at most `side` pixels a side."""
+    """Open the first frame of a file, upright, shrunk on load to at most `side` pixels a side."""
     if _known(path) is None:
         return _decoded(path).thumbnail_image(side, height=side, size="down")
     return pyvips.Image.thumbnail(str(path), side, height=side, size="down")
 
 
 def in_pillow(image: pyvips.Image) -> Image.Image:
-    """A piece of a picture, or a small one: RGB or RGBA, 8 bits a channel, with nothing but its colour profile."""
+    """Convert a small picture or a crop to Pillow: RGB or RGBA, 8 bits per channel, with its colour profile only."""
     pixels = Image.fromarray(image.colourspace("srgb").numpy())
     if image.bands >= 3 and image.get_typeof("icc-profile-data"):
         pixels.info["icc_profile"] = image.get("icc-profile-data")
@@ -44,7 +44,7 @@ def in_pillow(image: pyvips.Image) -> Image.Image:
 
 
 def _known(path: Path) -> pyvips.Image | None:
-    """The file as libvips opens it; None if it cannot (BMP), or gives other colours than were doubled (CMYK)."""
+    """Open a file with libvips; None if it cannot (BMP), or if its colours would differ from the result (CMYK)."""
     try:
         image = pyvips.Image.new_from_file(str(path), access="sequential")
     except pyvips.Error:
@@ -54,7 +54,7 @@ def _known(path: Path) -> pyvips.Image | None:
 
 def _check_memory(path: Path) -> None:
     header = read_header(path)
-    if DECODED * header.width * header.height > budget.left() // 2:
+    if DECODED * header.width * header.height > budget.available_memory() // 2:
         raise PictureError(f"{path.name} is too large to be looked at just now; download it instead")
 
 

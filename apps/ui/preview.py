@@ -1,4 +1,4 @@
-"""Pictures for the browser to compare: before and after, of one size that it can hold."""
+"""Previews before and after upscaling, at one size, for comparison in the browser."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ QUALITY = 90
 
 
 def write_pair(source: Path, doubled: Path, before: Path, after: Path) -> None:
-    """Write the bicubic doubling of `source`, and the picture in `doubled`, at one size of at most 2048 a side."""
+    """Write bicubically upscaled `source` and the picture `doubled`, both at one size of at most 2048 pixels a side."""
     large = in_pillow(shrunk(doubled, MOST_SIDE))
     small = in_pillow(shrunk(source, MOST_SIDE)).resize(large.size, Image.Resampling.BICUBIC)
     for image, path in ((small, before), (large, after)):

@@ -1,4 +1,4 @@
-"""The settings of the web UI, from the environment."""
+"""Settings of the web UI, read from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from upscaler.model import find
 
 @dataclass(frozen=True)
 class Settings:
-    """models: what `find.model` takes, each; the first is the default. serving: what both apps share."""
+    """Settings of the web UI. models: names for `find.model`, the default first. serving: settings of both apps."""
 
     models: tuple[str, ...] = (find.FAST,)
     serving: ServingSettings = field(default_factory=ServingSettings)
 
 
 def from_environment(environment: Mapping[str, str] = environ) -> Settings:
-    """Read the settings. Raises SettingError if a variable holds what it cannot hold."""
+    """Read the settings. Raises SettingError if a variable has an invalid value."""
     return Settings(named(find.wanted()), serving.from_environment(environment))
 
 
 def named(given: str) -> tuple[str, ...]:
-    """Split a list with commas: "fast,best"."""
+    """Split a comma-separated list of model names, such as "fast,best"."""
     return tuple(model.strip() for model in given.split(","))

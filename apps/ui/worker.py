@@ -1,4 +1,4 @@
-"""The web UI's worker process: upscale a picture and prepare its comparison; show one place of both at full size."""
+"""Worker process of the web UI: upscales pictures, and writes previews and full-resolution details."""
 
 import time
 from collections.abc import Generator, Mapping
@@ -14,7 +14,7 @@ from upscaler import Options, Upscaler, double_file
 
 
 def prepare(models: list[dict[str, Any]]) -> tuple[Mapping[str, Job], dict[str, Any]]:
-    """Load the models; the facts are each one's precision."""
+    """Load the models; return the jobs, and each model's precision as facts."""
     upscalers = {upscaler.model.name: upscaler for upscaler in (loading.load(**model) for model in models)}
 
     def double(
@@ -29,7 +29,7 @@ def prepare(models: list[dict[str, Any]]) -> tuple[Mapping[str, Job], dict[str, 
 def _double(
     upscaler: Upscaler, source: Path, target: Path, pair: tuple[Path, Path], options: Options
 ) -> Generator[Update, None, dict[str, Any]]:
-    """Upscale a file and write a pair of previews; the result holds both sizes and the seconds that upscaling took."""
+    """Upscale a file and write both previews; the result holds both sizes and the seconds of upscaling."""
     began = time.monotonic()
     yield Update(stage="Reading the picture")
     doubled = yield from reported(double_file(upscaler, source, target, options))
@@ -42,7 +42,7 @@ def _double(
 def look(
     source: Path, doubled: Path, across: float, down: float, before: Path, after: Path
 ) -> Generator[Update, None, dict[str, Any]]:
-    """Write one place of a picture and of its doubling, as `loupe.write_place` does."""
+    """Write a detail of a picture before and after upscaling, by `loupe.write_place`."""
     yield Update()
     loupe.write_place(source, doubled, across, down, before, after)
     return {}

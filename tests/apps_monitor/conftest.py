@@ -1,4 +1,4 @@
-"""A monitor and what it asks: a local server that answers as NASA does."""
+"""Fixtures of the monitor, with a local server in place of NASA."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,20 +38,20 @@ def worker(model: Artifact) -> Iterator[Worker]:
 
 @pytest.fixture
 def nasa() -> Nasa:
-    """What the server knows: nothing yet."""
+    """Content of the local server, empty at first."""
     return Nasa()
 
 
 @pytest.fixture
 def interface(nasa: Nasa) -> Iterator[str]:
-    """The address of the interface."""
+    """Address of the local server's API."""
     with serving(nasa) as address:
         yield address
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """The monitor's clock."""
+    """Clock of the monitor."""
     return Clock()
 
 
@@ -63,7 +63,7 @@ def history(tmp_path: Path) -> History:
 
 @pytest.fixture
 def monitor(interface: str, worker: Worker, model: Artifact, history: History, clock: Clock, tmp_path: Path) -> Monitor:
-    """A monitor of the local server, at noon of 2026-11-23."""
+    """A monitor of the local server, at noon on 2026-11-23."""
     client = Client(interface, Fetcher(interface, sleep=clock.sleep, now=clock.now))
     cache = Cache(tmp_path / "cache", MOST_BYTES, model.revision)
     return Monitor(client, worker, model, cache, Recorder(worker, model, history, None), now=clock.now)

@@ -1,4 +1,4 @@
-"""Filling the history for the days that are past."""
+"""Backfill of the history."""
 
 import datetime as dt
 from pathlib import Path
@@ -32,7 +32,7 @@ def recorder(worker: Worker, model: Artifact, history: History) -> Recorder:
     return Recorder(worker, model, history, None)
 
 
-def test_it_measures_the_days_asked_for_over_several_lists(client: Client, recorder: Recorder, nasa: Nasa) -> None:
+def test_backfill_spans_several_lists(client: Client, recorder: Recorder, nasa: Nasa) -> None:
     for ago in range(32):
         nasa.add(day(ago))
     lines = list(backfill(client, recorder, 30, TODAY))
@@ -40,7 +40,7 @@ def test_it_measures_the_days_asked_for_over_several_lists(client: Client, recor
     assert [row.day for row in recorder.history.rows()] == [day(ago) for ago in range(29, -1, -1)]
 
 
-def test_it_goes_on_where_nasa_stopped_answering(client: Client, recorder: Recorder, nasa: Nasa, clock: Clock) -> None:
+def test_backfill_resumes_after_an_outage(client: Client, recorder: Recorder, nasa: Nasa, clock: Clock) -> None:
     for ago in range(4):
         nasa.add(day(ago))
     lines = backfill(client, recorder, 4, TODAY)
@@ -58,18 +58,18 @@ def test_it_goes_on_where_nasa_stopped_answering(client: Client, recorder: Recor
     assert len(recorder.history.rows()) == 4
 
 
-def test_days_without_a_picture_are_left_out_with_the_reason(client: Client, recorder: Recorder, nasa: Nasa) -> None:
+def test_days_without_a_picture_are_skipped_with_the_reason(client: Client, recorder: Recorder, nasa: Nasa) -> None:
     nasa.add_video(day(0))
     nasa.add(day(1), file=b"<html>not found</html>")
     nasa.add(day(2))
     video, broken, good = backfill(client, recorder, 3, TODAY)
-    assert "left out, it is a video" in video
+    assert "skipped: it is a video" in video
     assert "no picture, or a broken one" in broken
     assert "dB over bicubic" in good
     assert [row.day for row in recorder.history.rows()] == [day(2)]
 
 
-def test_it_keeps_no_pictures(
+def test_backfill_keeps_no_pictures(
     client: Client, recorder: Recorder, nasa: Nasa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = tmp_path / "scratch"

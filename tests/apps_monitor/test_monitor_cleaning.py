@@ -1,4 +1,4 @@
-"""NASA's texts, however hostile: bounded, safe and read in milliseconds."""
+"""Sanitising of hostile texts from NASA: safe, limited in length, and fast."""
 
 import datetime as dt
 import time
@@ -50,7 +50,7 @@ MARKUP = [
 
 
 class Tags(HTMLParser):
-    """Collects tags and attributes, as a browser would find them."""
+    """HTML parser that collects tags and attributes, as a browser would."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def finished(**fields: object) -> Finished:
 
 
 @pytest.mark.parametrize("piece", REPEATED)
-def test_no_text_freezes_the_page(piece: str) -> None:
+def test_hostile_text_is_cleaned_in_linear_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     names = ("title", "explanation", "credit", "copyright", "alt", "basic_html", "permalink", "url", "hdurl")
     started = time.monotonic()
@@ -85,18 +85,18 @@ def test_an_explanation_of_open_tags_takes_milliseconds() -> None:
     assert time.monotonic() - started < 1
 
 
-def test_a_hostile_record_in_the_cache_is_cut_when_it_is_read() -> None:
+def test_a_hostile_record_in_the_cache_is_truncated() -> None:
     record = finished().model_dump_json().replace('"explanation":""', f'"explanation":"{"<p " * 83_000}"')
     assert len(Finished.model_validate_json(record).entry.explanation) == 20_000
 
 
-def test_long_texts_are_cut_and_not_refused() -> None:
+def test_long_texts_are_truncated() -> None:
     entry = finished(title="é" * 100_000, explanation="word " * 100_000, basic_html="x" * 8_000_000).entry
     assert (len(entry.title), len(entry.explanation), len(entry.basic_html)) == (2000, 20_000, 50_000)
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_only_links_to_the_web_are_shown(link: object) -> None:
+def test_only_web_links_are_kept(link: object) -> None:
     markup = f"<a href=\"{link}\">a</a><a href='{link}'>a</a><a href={link}>a</a>"
     shown = finished(permalink=link, url=link, credit=markup, explanation=markup)
     video = cleaning.embedded(f'<iframe src="{link}"></iframe>')
@@ -108,7 +108,7 @@ def test_only_links_to_the_web_are_shown(link: object) -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.one_of(st.text(), st.sampled_from(MARKUP))))
-def test_no_markup_leaves_other_tags_than_links(pieces: list[str]) -> None:
+def test_no_tags_but_links_are_kept(pieces: list[str]) -> None:
     markup = "".join(pieces)
     for cleaned in (cleaning.links(markup), cleaning.explanation(markup)):
         for tag, attributes in Tags(cleaned).found:
@@ -122,7 +122,7 @@ def test_no_markup_leaves_other_tags_than_links(pieces: list[str]) -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(st.text())
-def test_a_quote_in_an_address_ends_no_attribute(path: str) -> None:
+def test_quotes_in_addresses_are_escaped(path: str) -> None:
     shown = Tags(page.link(cleaning.web_address(f'https://a.b/"onclick="alert(1){path}'), "x")).found
     assert all(set(attributes) <= {"href", "target", "rel"} for _, attributes in shown)
 
@@ -150,14 +150,14 @@ def test_the_first_video_of_a_page_is_found() -> None:
     ],
     ids=lambda answer: repr(answer[:30]),
 )
-def test_a_hostile_list_ends_in_a_sentence(interface: str, nasa: Nasa, answer: bytes) -> None:
+def test_a_hostile_list_gets_an_error_message(interface: str, nasa: Nasa, answer: bytes) -> None:
     nasa.failing = answer
     client = Client(interface, Fetcher(interface))
     with pytest.raises(MalformedError):
         client.newest()
 
 
-def test_an_unknown_kind_of_day_gives_way_to_the_day_before(monitor: Monitor, nasa: Nasa) -> None:
+def test_an_unknown_media_type_shows_the_day_before(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add("2026-11-23", media_type="hologram")
     nasa.add("2026-11-22")
     *_, view = monitor.show(dt.date(2026, 11, 23))
@@ -165,14 +165,14 @@ def test_an_unknown_kind_of_day_gives_way_to_the_day_before(monitor: Monitor, na
     assert "is an interactive page" in view.note
 
 
-def test_a_day_far_in_the_future_does_not_stand_for_today(monitor: Monitor, nasa: Nasa) -> None:
+def test_a_day_in_the_future_is_not_shown_as_today(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add("2026-11-23")
     nasa.add("9999-12-31")
     *_, view = monitor.look()
     assert isinstance(view, View) and view.finished and view.finished.entry.date == dt.date(2026, 11, 23)
 
 
-def test_a_look_gives_up_after_ten_broken_pictures(monitor: Monitor, nasa: Nasa) -> None:
+def test_a_check_gives_up_after_ten_broken_pictures(monitor: Monitor, nasa: Nasa) -> None:
     for ago in range(20):
         nasa.add(str(dt.date(2026, 11, 23) - dt.timedelta(ago)), file=b"broken")
     *_, view = monitor.look()
@@ -182,13 +182,13 @@ def test_a_look_gives_up_after_ten_broken_pictures(monitor: Monitor, nasa: Nasa)
 
 @settings(deadline=None, max_examples=300)
 @given(st.text(max_size=30), st.one_of(st.text(max_size=400), st.integers().map(str)), st.integers().map(str))
-def test_every_picture_address_is_bounded_or_kept(path: str, wide: str, high: str) -> None:
+def test_picture_addresses_are_reduced_or_unchanged(path: str, wide: str, high: str) -> None:
     address = cleaning.web_address(f"https://nasa.gov/{path}?w={wide}&h={high}")
     assert cleaning.web_address(bounded(address, 16_000_000)) or not address
 
 
 @pytest.mark.parametrize("side", ["9" * 400, "\N{SUPERSCRIPT TWO}", "-5", "1e9"])
-def test_a_strange_size_of_a_picture_is_let_alone(side: str) -> None:
+def test_a_malformed_picture_size_is_unchanged(side: str) -> None:
     address = f"https://assets.science.nasa.gov/a.png?w={side}&h={side}"
     assert bounded(address, 100) == address
 

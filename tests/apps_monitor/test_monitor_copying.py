@@ -1,4 +1,4 @@
-"""The serving process's side of the writer, with pipes whose other ends the tests hold."""
+"""Client of the writer process, over pipes whose other ends the tests hold."""
 
 import datetime as dt
 import logging
@@ -41,7 +41,7 @@ class OtherEnd:
         self._given: tuple[BinaryIO, BinaryIO] = os.fdopen(to_writer, "wb", buffering=0), os.fdopen(from_writer, "rb")
 
     def writer(self, deadline: float = 30.0) -> Writer:
-        """Return the serving process's side."""
+        """Return the client in the serving process."""
         return Writer(*self._given, deadline)
 
     def say(self, *messages: BaseModel | bytes) -> None:
@@ -49,7 +49,7 @@ class OtherEnd:
             self._answers.write(message if isinstance(message, bytes) else to_line(message))
 
     def asked(self) -> str:
-        """The next request's job."""
+        """Return the job of the next request."""
         return Request.model_validate_json(self._requests.readline()).job
 
     def end(self) -> None:
@@ -57,7 +57,7 @@ class OtherEnd:
         self._answers.close()
 
     def close(self) -> None:
-        """End, and close the serving process's ends, too."""
+        """Close all ends of the pipes."""
         self.end()
         for pipe in self._given:
             pipe.close()
@@ -70,14 +70,14 @@ def other_end() -> Iterator[OtherEnd]:
     made.close()
 
 
-def test_an_exchange_is_asked_for_and_done(other_end: OtherEnd, history: History) -> None:
+def test_an_exchange_is_requested_and_done(other_end: OtherEnd, history: History) -> None:
     writer = other_end.writer()
     other_end.say(DONE, Update(), DONE)
     writer.exchange(history)
     assert [other_end.asked(), other_end.asked()] == [PREPARE, EXCHANGE]
 
 
-def test_a_failure_there_is_a_sentence_here(other_end: OtherEnd, history: History) -> None:
+def test_a_refusal_becomes_an_error_with_its_message(other_end: OtherEnd, history: History) -> None:
     writer = other_end.writer()
     other_end.say(DONE, Refused(sentence="the Hub does not answer"))
     with pytest.raises(HubHistoryError, match="the Hub does not answer"):
@@ -87,14 +87,14 @@ def test_a_failure_there_is_a_sentence_here(other_end: OtherEnd, history: Histor
 
 
 @pytest.mark.parametrize("end", [Crashed(traceback="Traceback"), OutOfMemory()])
-def test_an_unforeseen_end_is_one_sentence(other_end: OtherEnd, history: History, end: BaseModel) -> None:
+def test_a_crash_gets_one_sentence(other_end: OtherEnd, history: History, end: BaseModel) -> None:
     writer = other_end.writer()
     other_end.say(DONE, end)
     with pytest.raises(HubHistoryError, match="the process that writes it failed"):
         writer.exchange(history)
 
 
-def test_a_late_answer_is_not_taken_for_that_of_the_next_exchange(other_end: OtherEnd, history: History) -> None:
+def test_a_late_answer_is_not_mistaken_for_the_next(other_end: OtherEnd, history: History) -> None:
     writer = other_end.writer(SHORT)
     other_end.say(DONE)
     for _ in range(2):
@@ -107,7 +107,7 @@ def test_a_late_answer_is_not_taken_for_that_of_the_next_exchange(other_end: Oth
 
 
 @pytest.mark.parametrize("line", [b"", b"no JSON\n", b"x" * (LONGEST_LINE + 10)])
-def test_a_writer_that_is_gone_is_told_once_and_not_asked_again(
+def test_a_dead_writer_is_reported_once(
     other_end: OtherEnd,
     history: History,
     worker: Worker,
@@ -140,7 +140,7 @@ class Failing:
             raise HubHistoryError("no answer")
 
 
-def test_what_failed_is_asked_for_again_until_it_is_done(history: History, worker: Worker, model: Artifact) -> None:
+def test_a_failed_exchange_is_retried(history: History, worker: Worker, model: Artifact) -> None:
     copy = Failing()
     recorder = Recorder(worker, model, history, copy)
     for _ in range(3):
@@ -149,7 +149,7 @@ def test_what_failed_is_asked_for_again_until_it_is_done(history: History, worke
 
 
 class Slow:
-    """A copy to which nothing is given that is measured while it takes the rest."""
+    """A copy that misses rows added during an exchange."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -161,7 +161,7 @@ class Slow:
         meanwhile()
 
 
-def test_a_row_that_is_added_during_an_exchange_is_given_by_the_next(
+def test_a_row_added_during_an_exchange_goes_with_the_next(
     history: History, worker: Worker, model: Artifact, tmp_path: Path
 ) -> None:
     (tmp_path / "photo").write_bytes(picture())
@@ -173,7 +173,7 @@ def test_a_row_that_is_added_during_an_exchange_is_given_by_the_next(
     assert copy.asked == 2
 
 
-def test_the_writer_ends_with_its_pipe_even_in_an_exchange_that_hangs(tmp_path: Path) -> None:
+def test_the_writer_ends_with_its_pipe_during_a_hanging_exchange(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         deaf.settimeout(60)
         settings = {"HF_ENDPOINT": f"http://127.0.0.1:{deaf.getsockname()[1]}", "NO_PROXY": "127.0.0.1"}

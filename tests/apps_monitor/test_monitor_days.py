@@ -1,4 +1,4 @@
-"""Which day the monitor shows, and what it says, however NASA answers."""
+"""Choice of the day that the monitor shows, and its notes, for various answers of NASA."""
 
 import datetime as dt
 import errno
@@ -28,7 +28,7 @@ def last(news: Iterator[News]) -> View:
 
 
 def look(monitor: Monitor) -> View:
-    """A look of its own, not one that joins what is still being measured."""
+    """Run a check after waiting for running measurements, so that it does not join them."""
     monitor.finish()
     return last(monitor.look())
 
@@ -51,7 +51,7 @@ def test_the_newest_picture_is_doubled_and_measured(monitor: Monitor, nasa: Nasa
     assert row.gain == pytest.approx(row.psnr - row.bicubic_psnr)
 
 
-def test_a_second_look_downloads_nothing_twice(monitor: Monitor, nasa: Nasa) -> None:
+def test_a_second_check_downloads_nothing_twice(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add(TODAY)
     look(monitor)
     look(monitor)
@@ -95,12 +95,12 @@ LACKS: dict[str, tuple[dict[str, Any], str]] = {
     "animation": ({"file": gif()}, "is an animation"),
     "foreign host": ({"hdurl": "https://example.org/a.jpg"}, "not NASA's"),
     "private host": ({"hdurl": "http://10.0.0.1/a.jpg"}, "not NASA's"),
-    "gone": ({"hdurl": "HOME/picture/gone.jpg"}, "cannot be had"),
+    "gone": ({"hdurl": "HOME/picture/gone.jpg"}, "cannot be fetched"),
 }
 
 
 @pytest.mark.parametrize("case", LACKS)
-def test_a_day_without_a_picture_gives_way_to_an_earlier_one(monitor: Monitor, nasa: Nasa, case: str) -> None:
+def test_a_day_without_a_picture_shows_an_earlier_one(monitor: Monitor, nasa: Nasa, case: str) -> None:
     fields, reason = LACKS[case]
     fields = {name: value.replace("HOME", nasa.address) if name == "hdurl" and value else value
               for name, value in fields.items()}  # fmt: skip
@@ -113,7 +113,7 @@ def test_a_day_without_a_picture_gives_way_to_an_earlier_one(monitor: Monitor, n
     assert (view.video == "https://video.example/1") is (case == "video")
 
 
-def test_a_day_that_is_not_published_yet_is_said_to_be_so(monitor: Monitor, nasa: Nasa) -> None:
+def test_an_unpublished_day_gets_a_note(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add(YESTERDAY)
     view = last(monitor.look())
     assert shown_day(view) == YESTERDAY
@@ -129,7 +129,7 @@ def test_a_picked_day_without_an_entry_shows_the_one_before(monitor: Monitor, na
 
 
 @pytest.mark.parametrize("answer", [500, 503, 429, 404, b"<html>", b"[]", b"{}", b'[{"date": "soon"}]'])
-def test_when_nasa_fails_the_last_picture_stays_with_a_sentence(
+def test_when_nasa_fails_the_last_picture_stays_with_a_note(
     monitor: Monitor, nasa: Nasa, clock: Clock, answer: int | bytes
 ) -> None:
     nasa.add(YESTERDAY)
@@ -150,10 +150,10 @@ def test_an_entry_of_another_day_is_refused(monitor: Monitor, nasa: Nasa) -> Non
     nasa.days[YESTERDAY] = nasa.days[TODAY]
     view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
     assert view.finished is None
-    assert "answered with 2026-11-23 when 2026-11-22 was asked for" in view.note
+    assert "answered with 2026-11-23 to a request for 2026-11-22" in view.note
 
 
-def test_a_list_where_one_entry_was_due_is_refused(monitor: Monitor, nasa: Nasa) -> None:
+def test_a_list_in_place_of_an_entry_is_refused(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add(TODAY)
     nasa.days[YESTERDAY] = [nasa.days[TODAY]]  # type: ignore[assignment]
     view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
@@ -162,7 +162,7 @@ def test_a_list_where_one_entry_was_due_is_refused(monitor: Monitor, nasa: Nasa)
 
 
 @pytest.mark.parametrize("trouble", ["the picture fails", "the disk is full"])
-def test_a_stuck_day_keeps_the_last_picture_and_the_next_day_comes(
+def test_after_a_stuck_day_the_next_day_is_shown(
     monitor: Monitor, nasa: Nasa, clock: Clock, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     nasa.add(BEFORE)
@@ -181,7 +181,7 @@ def test_a_stuck_day_keeps_the_last_picture_and_the_next_day_comes(
     assert shown_day(look(monitor)) == TODAY
 
 
-def test_the_hourly_look_goes_on_after_a_failure_that_nobody_foresaw(
+def test_hourly_checks_continue_after_an_unexpected_failure(
     monitor: Monitor, nasa: Nasa, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nasa.add(TODAY)
@@ -193,7 +193,7 @@ def test_the_hourly_look_goes_on_after_a_failure_that_nobody_foresaw(
     def pause(seconds: float) -> bool:
         pauses.append(seconds)
         clock.sleep(seconds)
-        monkeypatch.undo()  # from the second look on, doubling works
+        monkeypatch.undo()  # from the second check on, upscaling works
         return stop.set() if len(pauses) == 2 else False
 
     stop.wait = pause  # type: ignore[method-assign,assignment]
@@ -203,7 +203,7 @@ def test_the_hourly_look_goes_on_after_a_failure_that_nobody_foresaw(
     assert shown_day(monitor.latest) == TODAY
 
 
-def test_a_refresh_asks_nasa_also_while_a_picture_is_measured(
+def test_a_refresh_does_not_wait_for_a_measurement(
     monitor: Monitor, nasa: Nasa, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = threading.Event()
@@ -217,7 +217,7 @@ def test_a_refresh_asks_nasa_also_while_a_picture_is_measured(
     assert "It is tried again at" in view.note
 
 
-def test_html_of_nasa_is_made_safe(monitor: Monitor, nasa: Nasa) -> None:
+def test_html_from_nasa_is_sanitised(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add(
         TODAY,
         title="Saturn&#8217;s <script>alert(1)</script>rings",
@@ -235,7 +235,7 @@ def test_html_of_nasa_is_made_safe(monitor: Monitor, nasa: Nasa) -> None:
     assert "More" not in shown
 
 
-def test_unknown_and_missing_fields_do_no_harm(monitor: Monitor, nasa: Nasa) -> None:
+def test_unknown_and_missing_fields_are_accepted(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add(TODAY, something_new={"a": 1}, credit=False)
     for name in ("copyright", "media_type", "alt", "basic_html"):
         del nasa.days[TODAY][name]

@@ -1,4 +1,4 @@
-"""The HTTP client for NASA's hosts: patient, polite and careful about where it goes."""
+"""HTTP client for NASA's hosts: retries, back-off, limits and checked addresses."""
 
 import gzip
 import socket
@@ -29,7 +29,7 @@ RESET, SILENCE = -1, -2
 
 @dataclass
 class Site:
-    """A server that gives its answers in turn, the last one for ever: status, headers, body."""
+    """A server that gives its answers in turn, the last one repeatedly: (status, headers, body)."""
 
     address: str = ""
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
@@ -57,7 +57,7 @@ def site() -> Iterator[Site]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Suppress the log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     given.address = f"http://127.0.0.1:{server.server_port}/"
@@ -73,19 +73,19 @@ def fetcher(site: Site, clock: Clock) -> Fetcher:
     return Fetcher(site.address, sleep=clock.sleep, now=clock.now)
 
 
-def test_it_says_who_asks(site: Site, fetcher: Fetcher) -> None:
+def test_the_user_agent_names_the_monitor(site: Site, fetcher: Fetcher) -> None:
     site.answers = [(200, {}, b"here")]
     assert fetcher.get(site.address, 100) == b"here"
     assert "double-resolution" in site.asked[0]["User-Agent"]
 
 
 @pytest.mark.parametrize("failure", [500, 503, RESET])
-def test_a_failure_that_passes_is_tried_again(site: Site, fetcher: Fetcher, failure: int) -> None:
+def test_a_temporary_failure_is_retried(site: Site, fetcher: Fetcher, failure: int) -> None:
     site.answers = [(failure, {}, b""), (failure, {}, b""), (200, {}, b"here")]
     assert fetcher.get(site.address, 100) == b"here"
 
 
-def test_pauses_grow_while_nasa_fails(site: Site, fetcher: Fetcher, clock: Clock) -> None:
+def test_backoff_grows_while_nasa_fails(site: Site, fetcher: Fetcher, clock: Clock) -> None:
     site.answers = [(500, {}, b"")]
     pauses = []
     for _ in range(3):
@@ -107,7 +107,7 @@ def test_retry_after_is_honoured(site: Site, fetcher: Fetcher, clock: Clock, sta
     assert len(site.asked) == 1
 
 
-def test_429_without_retry_after_is_not_hammered(site: Site, fetcher: Fetcher) -> None:
+def test_429_without_retry_after_backs_off(site: Site, fetcher: Fetcher) -> None:
     site.answers = [(429, {}, b"")]
     for _ in range(2):
         with pytest.raises(UnavailableError):
@@ -115,7 +115,7 @@ def test_429_without_retry_after_is_not_hammered(site: Site, fetcher: Fetcher) -
     assert len(site.asked) == 1
 
 
-def test_silence_ends_in_a_sentence(site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_times_out(site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "TIMEOUT", httpx2.Timeout(0.1, connect=1))
     site.answers = [(SILENCE, {}, b"")]
     with pytest.raises(UnavailableError, match="did not answer in time"):
@@ -127,7 +127,7 @@ def test_silence_ends_in_a_sentence(site: Site, fetcher: Fetcher, monkeypatch: p
     [
         "https://example.org/a.jpg",
         "https://science.nasa.gov.example.org/a.jpg",
-        "https://example.org\\@science.nasa.gov/a.jpg",  # parsers differ on whose host that is
+        "https://example.org\\@science.nasa.gov/a.jpg",  # parsers disagree about the host
         "https://science.nasa.gov@example.org/a.jpg",
         "https://science.nasa.gov:22/a.jpg",
         "https://anyone@science.nasa.gov/a.jpg",
@@ -152,9 +152,9 @@ def test_silence_ends_in_a_sentence(site: Site, fetcher: Fetcher, monkeypatch: p
         "",
     ],
 )
-def test_only_https_to_nasa_is_let_out(fetcher: Fetcher, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_https_to_nasa_is_allowed(fetcher: Fetcher, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("it was looked up"))
-    with pytest.raises(RefusedError, match=r"not NASA's|cannot be read|characters"):
+    with pytest.raises(RefusedError, match=r"not NASA's|not a valid URL|characters"):
         fetcher.get(address, 100)
 
 
@@ -172,7 +172,7 @@ def test_a_host_of_nasa_inside_a_private_network_is_refused(fetcher: Fetcher, mo
         fetcher.get("https://assets.science.nasa.gov/a.jpg", 100)
 
 
-def test_redirects_that_never_end_are_refused(site: Site, fetcher: Fetcher) -> None:
+def test_endless_redirects_are_refused(site: Site, fetcher: Fetcher) -> None:
     site.answers = [(302, {"Location": "/again"}, b"")]
     with pytest.raises(RefusedError, match="redirect to redirect"):
         fetcher.get(site.address, 100)
@@ -184,7 +184,7 @@ def test_too_many_bytes_are_refused(site: Site, fetcher: Fetcher) -> None:
         fetcher.get(site.address, 100)
 
 
-def test_an_answer_cut_short_is_no_answer(site: Site, fetcher: Fetcher) -> None:
+def test_a_truncated_answer_is_an_error(site: Site, fetcher: Fetcher) -> None:
     site.answers = [(200, {"Content-Length": "50"}, b"half")]
     with pytest.raises(UnavailableError, match="broke off"):
         fetcher.get(site.address, 100)
@@ -207,7 +207,7 @@ TRICKLES: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("case", TRICKLES)
-def test_an_answer_that_trickles_ends_at_the_deadline(clock: Clock, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+def test_a_trickling_answer_ends_at_the_deadline(clock: Clock, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     monkeypatch.setattr(fetch, "DEADLINE", 0.4)
     *start, last = TRICKLES[case]
     with sending(chain(start, repeat(last, 400)), pause=0.02) as address:  # for 8 s
@@ -224,7 +224,7 @@ def test_redirects_and_retries_share_the_deadline(clock: Clock, monkeypatch: pyt
         Fetcher(address, sleep=clock.sleep, now=clock.now).get(address, 1_000_000)
 
 
-def test_a_lookup_that_hangs_ends_at_the_deadline(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_lookup_ends_at_the_deadline(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "DEADLINE", 0.2)
     answered = threading.Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: answered.wait(20) or [])
@@ -233,9 +233,7 @@ def test_a_lookup_that_hangs_ends_at_the_deadline(fetcher: Fetcher, monkeypatch:
     answered.set()
 
 
-def test_one_slow_answer_holds_back_the_others_no_longer_than_their_deadline(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_queued_behind_a_slow_one_end_at_their_deadline(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "DEADLINE", 0.5)
     with sending([b"H"] * 100, pause=0.1) as address, ThreadPoolExecutor(4) as visitors:
         fetcher = Fetcher(address, sleep=clock.sleep, now=clock.now)
@@ -262,20 +260,20 @@ def test_one_slow_answer_holds_back_the_others_no_longer_than_their_deadline(
     ],
     ids=lambda answer: repr(answer[:40]),
 )
-def test_a_broken_answer_ends_in_one_sentence(clock: Clock, answer: bytes) -> None:
+def test_a_broken_answer_gets_one_sentence(clock: Clock, answer: bytes) -> None:
     with sending([answer]) as address, pytest.raises(ApodError) as caught:
         Fetcher(address, sleep=clock.sleep, now=clock.now).get(address, 1_000_000)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "deflate"])
-def test_only_gzip_is_unpacked(site: Site, fetcher: Fetcher, encoding: str) -> None:
+def test_only_gzip_is_decompressed(site: Site, fetcher: Fetcher, encoding: str) -> None:
     site.answers = [(200, {"Content-Encoding": encoding}, b"here")]
-    with pytest.raises(RefusedError, match="not asked for"):
+    with pytest.raises(RefusedError, match="unsupported encoding"):
         fetcher.get(site.address, 100)
 
 
-def test_a_bomb_of_gzip_is_refused_before_it_is_unpacked(site: Site, fetcher: Fetcher) -> None:
+def test_a_gzip_bomb_is_refused_before_it_expands(site: Site, fetcher: Fetcher) -> None:
     site.answers = [(200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(200_000_000)))]
     tracemalloc.start()
     with pytest.raises(RefusedError, match="larger"):
@@ -303,16 +301,14 @@ ADDRESSES = st.builds(
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ADDRESSES)
-def test_no_address_raises_anything_but_a_sentence_or_is_asked_anywhere_else(
-    fetcher: Fetcher, clock: Clock, address: str
-) -> None:
+def test_no_address_raises_another_error_or_reaches_another_host(fetcher: Fetcher, clock: Clock, address: str) -> None:
     looked_up = []
 
     def nowhere(host: str, *_: object, **__: object) -> list[object]:
         looked_up.append(host)
         raise socket.gaierror("no such host")
 
-    clock.sleep(10_000)  # past the pause that the last failure brought
+    clock.sleep(10_000)  # after the pause caused by the last failure
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("socket.getaddrinfo", nowhere)
         with pytest.raises(ApodError) as caught:
@@ -325,15 +321,13 @@ def test_no_address_raises_anything_but_a_sentence_or_is_asked_anywhere_else(
 @given(
     st.one_of(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"])), st.text("0123456789 :,GMTMonNov+-"))
 )
-def test_no_retry_after_raises(fetcher: Fetcher, header: str) -> None:
+def test_any_retry_after_is_parsed_or_ignored(fetcher: Fetcher, header: str) -> None:
     pause = fetcher._retry_after(header)
     assert pause is None or 1 <= pause <= fetch.LONGEST_RETRY_AFTER
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_connected(
-    fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = iter([[(2, 1, 6, "", ("93.184.215.14", 443))]])  # a second lookup would be another answer
+def test_the_checked_address_is_the_one_connected(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([[(2, 1, 6, "", ("93.184.215.14", 443))]])  # a second lookup would return another address
     asked: list[httpx2.Request] = []
 
     async def connect(_: object, request: httpx2.Request) -> httpx2.Response:
@@ -349,7 +343,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected(
     assert request.extensions["sni_hostname"] == "science.nasa.gov"
 
 
-def test_a_compressed_answer_in_chunks_is_unpacked(site: Site, fetcher: Fetcher) -> None:
+def test_a_compressed_answer_in_chunks_is_decompressed(site: Site, fetcher: Fetcher) -> None:
     packed = gzip.compress(b"here" * 1000)
     chunked = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (packed[:9], packed[9:])) + b"0\r\n\r\n"
     headers = {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked", "Content-Length": ""}
@@ -359,19 +353,19 @@ def test_a_compressed_answer_in_chunks_is_unpacked(site: Site, fetcher: Fetcher)
         fetcher.get(site.address, 3999)
 
 
-def test_what_has_not_changed_is_not_sent_again(site: Site, fetcher: Fetcher) -> None:
+def test_an_unchanged_answer_is_not_sent_again(site: Site, fetcher: Fetcher) -> None:
     site.answers = [(200, {"ETag": '"1"'}, b"here"), (304, {}, b"")]
     assert [fetcher.get(site.address, 100, remember=True) for _ in range(2)] == [b"here", b"here"]
     assert site.asked[1]["If-None-Match"] == '"1"'
 
 
-def test_a_missing_page_is_told_apart_from_a_failure(site: Site, fetcher: Fetcher) -> None:
+def test_a_missing_page_is_distinguished_from_a_failure(site: Site, fetcher: Fetcher) -> None:
     site.answers = [(404, {}, b"")]
     with pytest.raises(NotThereError):
         fetcher.get(site.address, 100)
 
 
-def test_a_huge_picture_is_asked_for_smaller_in_its_proportions() -> None:
+def test_a_huge_picture_is_requested_smaller_at_its_aspect_ratio() -> None:
     address = "https://assets.science.nasa.gov/dynamicimage/a.png?w=20000&h=5000&fit=clip"
     smaller = bounded(address, 16_000_000)
     assert smaller.endswith("?w=8000&h=2000&fit=clip")

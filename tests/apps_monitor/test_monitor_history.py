@@ -1,4 +1,4 @@
-"""The history and the cache when several processes write, or one is killed."""
+"""History and cache with several writers, and after a process is killed."""
 
 import datetime as dt
 import subprocess
@@ -46,7 +46,7 @@ def start_together(*writers: subprocess.Popen[str]) -> None:
         process.stdin.flush()
 
 
-def test_two_processes_on_one_file_lose_no_row(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_no_row(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     with writer(path, "one") as first, writer(path, "two") as second:
         start_together(first, second)
@@ -55,7 +55,7 @@ def test_two_processes_on_one_file_lose_no_row(tmp_path: Path) -> None:
     assert (len(history.rows("one")), len(history.rows("two"))) == (ROWS, ROWS)
 
 
-def test_a_process_killed_while_it_writes_leaves_a_history_that_works(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_a_usable_history(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     with writer(path, "one", rows=20_000) as killed:
         start_together(killed)
@@ -69,7 +69,7 @@ def test_a_process_killed_while_it_writes_leaves_a_history_that_works(tmp_path: 
     assert len(history.rows()) == len(days) + 1
 
 
-def test_what_a_killed_monitor_left_half_done_is_done_again(monitor: Monitor, nasa: Nasa) -> None:
+def test_unfinished_work_of_a_killed_monitor_is_repeated(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add("2026-11-23")
     half = monitor.cache.folder / f"2026-11-23-{monitor.recorder.revision}"
     half.mkdir()
@@ -79,7 +79,7 @@ def test_what_a_killed_monitor_left_half_done_is_done_again(monitor: Monitor, na
     assert view.finished.doubled_path.is_file()
 
 
-def test_a_day_doubled_but_not_measured_is_measured_at_the_next_look(monitor: Monitor, nasa: Nasa) -> None:
+def test_an_unmeasured_day_is_measured_at_the_next_check(monitor: Monitor, nasa: Nasa) -> None:
     nasa.add("2026-11-23")
     list(monitor.look())
     monitor.finish()
@@ -93,13 +93,13 @@ def test_a_day_doubled_but_not_measured_is_measured_at_the_next_look(monitor: Mo
     assert nasa.pictures_asked_for() == 1
 
 
-def test_the_csv_holds_every_row_again() -> None:
+def test_rows_survive_a_csv_round_trip() -> None:
     rows = [row("2026-01-01"), row("2026-01-02", "s")]
     assert from_csv(to_csv(rows)) == rows
 
 
 @pytest.mark.parametrize("title", ["=HYPERLINK(1)", "+1", "-1", "@x", "'=1", "'tis", ""])
-def test_no_cell_of_the_csv_is_a_formula_and_each_comes_back(title: str) -> None:
+def test_csv_cells_are_no_formulas_and_survive_a_round_trip(title: str) -> None:
     rows = [row("2026-01-01").model_copy(update={"title": title, "gain": -1.5, "model": "=m"})]
     text = to_csv(rows)
     assert ",'=m," in text and ",-1.5," in text
@@ -107,7 +107,7 @@ def test_no_cell_of_the_csv_is_a_formula_and_each_comes_back(title: str) -> None
     assert from_csv(text) == rows
 
 
-def test_line_breaks_in_a_title_do_not_spoil_the_file() -> None:
+def test_line_breaks_in_a_title_are_removed() -> None:
     values = row("2026-01-01").model_dump() | {"title": "a\rb\n\t=1\x1c"}
     rows = [Row.model_validate(values)]
     assert rows[0].title == "a b =1"
@@ -140,12 +140,12 @@ def test_a_hostile_cell_on_the_hub_is_refused_in_one_sentence(name: str, value: 
     ["a,b\n1,2\n", "day\n" + "x\n" * 10, '"' + "a" * 200_000, "x" * 30_000_000, to_csv([]) + "1," * 90 + "\n"],
     ids=lambda text: repr(text[:12]),
 )
-def test_a_file_on_the_hub_that_is_no_history_is_refused(text: str) -> None:
+def test_a_file_on_the_hub_that_is_not_a_history_is_refused(text: str) -> None:
     with pytest.raises(HistoryError):
         from_csv(text)
 
 
-def test_more_rows_than_any_history_has_are_refused() -> None:
+def test_too_many_rows_are_refused() -> None:
     heading, line = to_csv([row("2026-01-01")]).splitlines()
     with pytest.raises(HistoryError, match="rows"):
         from_csv("\n".join([heading, *[line] * 100_001]))

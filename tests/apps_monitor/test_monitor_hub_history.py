@@ -1,4 +1,4 @@
-"""The history's copy on the Hub, with the Hub's real client."""
+"""Copy of the history on the Hub, with the Hub's client."""
 
 import logging
 from pathlib import Path
@@ -30,7 +30,7 @@ def history_with(path: Path, *days: str) -> History:
 
 
 def copied(hub: Hub) -> list[str]:
-    """The days in the repository."""
+    """Return the days in the repository."""
     files = hub.repositories[f"datasets/{REPO}"].files()
     return [r.day for r in from_csv(files["history.csv"].decode())]
 
@@ -44,7 +44,7 @@ def test_a_new_repository_gets_the_history(hub: Hub, tmp_path: Path) -> None:
     assert copied(hub) == ["2026-01-01", "2026-01-02"]
 
 
-def test_a_new_disk_gets_everything_back(hub: Hub, tmp_path: Path) -> None:
+def test_a_new_disk_restores_all_rows(hub: Hub, tmp_path: Path) -> None:
     before = history_with(tmp_path / "a", "2026-01-01", "2026-01-02")
     HubHistory(REPO).exchange(before)
     after = History(tmp_path / "b")
@@ -52,7 +52,7 @@ def test_a_new_disk_gets_everything_back(hub: Hub, tmp_path: Path) -> None:
     assert after.rows() == before.rows()
 
 
-def test_nothing_new_makes_no_commit(hub: Hub, tmp_path: Path) -> None:
+def test_no_new_rows_make_no_commit(hub: Hub, tmp_path: Path) -> None:
     history = history_with(tmp_path / "a", "2026-01-01")
     HubHistory(REPO).exchange(history)
     before = commits(hub)
@@ -60,7 +60,7 @@ def test_nothing_new_makes_no_commit(hub: Hub, tmp_path: Path) -> None:
     assert commits(hub) == before
 
 
-def test_two_monitors_meet_in_one_repository(hub: Hub, tmp_path: Path) -> None:
+def test_two_monitors_share_one_repository(hub: Hub, tmp_path: Path) -> None:
     first, second = history_with(tmp_path / "a", "2026-01-01"), history_with(tmp_path / "b", "2026-01-02")
     for history in (first, second, first):
         HubHistory(REPO).exchange(history)
@@ -68,10 +68,10 @@ def test_two_monitors_meet_in_one_repository(hub: Hub, tmp_path: Path) -> None:
     assert copied(hub) == ["2026-01-01", "2026-01-02"]
 
 
-def test_one_who_was_slower_does_not_overwrite(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slower_writer_does_not_overwrite(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slower, faster = history_with(tmp_path / "a", "2026-01-01"), history_with(tmp_path / "b", "2026-01-02")
     mirror = HubHistory(REPO)
-    there = mirror._there
+    there = mirror._download
 
     def overtaken(revision: str | None) -> list[Row]:
         rows = there(revision)
@@ -79,7 +79,7 @@ def test_one_who_was_slower_does_not_overwrite(hub: Hub, tmp_path: Path, monkeyp
         return rows
 
     with monkeypatch.context() as patched:
-        patched.setattr(mirror, "_there", overtaken)
+        patched.setattr(mirror, "_download", overtaken)
         with pytest.raises(HubHistoryError, match="not up to date"):
             mirror.exchange(slower)
     assert copied(hub) == ["2026-01-02"]
@@ -88,7 +88,7 @@ def test_one_who_was_slower_does_not_overwrite(hub: Hub, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("trouble", ["down", "broken line", "no rights", "no name", "foreign file", "no text"])
-def test_a_hub_that_fails_costs_no_row_and_gets_one_sentence(hub: Hub, tmp_path: Path, trouble: str) -> None:
+def test_a_failing_hub_loses_no_row_and_gets_one_sentence(hub: Hub, tmp_path: Path, trouble: str) -> None:
     history = history_with(tmp_path / "a", "2026-01-01")
     repo = {"no rights": "bob/history", "no name": "a/b/c"}.get(trouble, REPO)
     hub.down = trouble == "down"
@@ -103,7 +103,7 @@ def test_a_hub_that_fails_costs_no_row_and_gets_one_sentence(hub: Hub, tmp_path:
     assert [r.day for r in history.rows()] == ["2026-01-01"]
 
 
-def test_what_could_not_be_copied_is_copied_at_the_next_look(
+def test_a_failed_copy_is_made_at_the_next_check(
     hub: Hub,
     monitor: Monitor,
     worker: Worker,

@@ -1,4 +1,4 @@
-"""Limits to visitors: the latest picture stays, and NASA is asked within bounds."""
+"""Limits on visitors: requests to NASA, and eviction from the cache."""
 
 import datetime as dt
 import os
@@ -29,7 +29,7 @@ OLD = [TODAY - dt.timedelta(100 + ago) for ago in range(7)]
 
 @pytest.fixture
 def app(interface: str, nasa: Nasa, tiny_model: Path, tmp_path: Path) -> Iterator[App]:
-    """An app with room for two days or three, that does not serve; NASA has today and seven old days."""
+    """An app, not serving, with a cache for two or three days; NASA has today and seven old days."""
     for day in (TODAY, *OLD):
         nasa.add(str(day), file=picture(480, 640))
     given = {
@@ -45,7 +45,7 @@ def app(interface: str, nasa: Nasa, tiny_model: Path, tmp_path: Path) -> Iterato
 
 
 def by(host: str) -> Any:
-    """A request of a visitor."""
+    """Return a visitor's request."""
     return SimpleNamespace(client=SimpleNamespace(host=host))
 
 
@@ -55,7 +55,7 @@ def show(app: App, day: dt.date, host: str = "192.0.2.1") -> list[Any]:
 
 
 def add(cache: Cache, day: str) -> None:
-    """Add a day of about 900 bytes."""
+    """Add a day of about 900 bytes to the cache."""
     entry = Entry.model_validate({"date": day})
     finished = Finished(entry=entry, source="a.jpg", doubled="b.jpg", source_size=(1, 1), doubled_size=(2, 2),
                         seconds=1, model="m", revision="r")  # fmt: skip
@@ -82,7 +82,7 @@ def test_old_days_do_not_evict_todays_picture(app: App) -> None:
     assert f"{TODAY:%B %Y}" in visited[3]
 
 
-def test_the_old_day_shown_least_recently_goes_first(tmp_path: Path) -> None:
+def test_the_least_recently_used_day_is_evicted_first(tmp_path: Path) -> None:
     cache = Cache(tmp_path, 3000, "r")
     for n, day in enumerate(["2020-01-01", "2020-01-02", "2020-01-03"]):
         add(cache, day)
@@ -92,7 +92,7 @@ def test_the_old_day_shown_least_recently_goes_first(tmp_path: Path) -> None:
     assert sorted(path.name[:10] for path in tmp_path.iterdir()) == ["2019-01-01", "2020-01-01", "2020-01-03"]
 
 
-def test_what_another_model_made_goes_first_and_the_latest_day_never(tmp_path: Path) -> None:
+def test_other_models_are_evicted_first_and_the_latest_day_never(tmp_path: Path) -> None:
     add(Cache(tmp_path, 9000, "other"), "2025-01-01")
     cache = Cache(tmp_path, 1000, "r")
     for day in ["2020-01-03", "2020-01-01", "2020-01-02"]:
@@ -101,7 +101,7 @@ def test_what_another_model_made_goes_first_and_the_latest_day_never(tmp_path: P
 
 
 @pytest.mark.parametrize("gone", ["all", "today", "a file"])
-def test_a_picture_that_somebody_removed_is_fetched_again(app: App, gone: str) -> None:
+def test_a_removed_picture_is_fetched_again(app: App, gone: str) -> None:
     list(app.visit())
     show(app, OLD[0])
     finished = app.monitor.latest.finished
@@ -110,23 +110,23 @@ def test_a_picture_that_somebody_removed_is_fetched_again(app: App, gone: str) -
         finished.doubled_path.unlink()
     else:
         shutil.rmtree(app.folder if gone == "all" else finished.folder)
-    said = app.today()
-    assert said["date"] == str(TODAY)
-    assert Path(said["file"].removeprefix("/gradio_api/file=")).is_file()
+    answer = app.today()
+    assert answer["date"] == str(TODAY)
+    assert Path(answer["file"].removeprefix("/gradio_api/file=")).is_file()
     *_, visited = app.visit()
     assert f"{TODAY:%B %Y}" in visited[3]
 
 
 @pytest.mark.slow
-def test_while_nasa_is_away_the_newest_that_is_left_stands_for_what_was_removed(app: App, nasa: Nasa) -> None:
+def test_during_an_outage_the_newest_remaining_picture_is_shown(app: App, nasa: Nasa) -> None:
     list(app.visit())
     show(app, OLD[0])
     assert app.monitor.latest.finished is not None
     shutil.rmtree(app.monitor.latest.finished.folder)
     nasa.failing = 503
-    said = app.today()
-    assert said["date"] == str(OLD[0])
-    assert "It is tried again at" in said["note"]
+    answer = app.today()
+    assert answer["date"] == str(OLD[0])
+    assert "It is tried again at" in answer["note"]
 
 
 def test_thirty_refreshes_ask_nasa_once_a_minute(monitor: Monitor, nasa: Nasa, clock: Clock) -> None:
@@ -142,7 +142,7 @@ def test_thirty_refreshes_ask_nasa_once_a_minute(monitor: Monitor, nasa: Nasa, c
     assert len(nasa.requests) == asked + 2
 
 
-def test_one_visitor_may_not_ask_for_all_the_archive(app: App, nasa: Nasa) -> None:
+def test_a_visitor_cannot_request_the_whole_archive(app: App, nasa: Nasa) -> None:
     each, _ = NEW_DAYS_AN_HOUR
     for ago in range(each):
         app.new_days.take("192.0.2.1", time.time() - ago)
@@ -157,7 +157,7 @@ ADDRESSES = ["192.0.2.1", "2001:db8::", "192.0.2.2", ""]
 
 
 @given(st.lists(st.tuples(st.sampled_from(ADDRESSES), st.integers(0, 900))))
-def test_within_an_hour_nobody_gets_more_than_allowed(asked: list[tuple[str, int]]) -> None:
+def test_the_hourly_limit_holds(asked: list[tuple[str, int]]) -> None:
     allowance, now, taken = Allowance(2, 5), 0.0, []
     for address, pause in asked:
         now += pause
@@ -170,6 +170,6 @@ def test_within_an_hour_nobody_gets_more_than_allowed(asked: list[tuple[str, int
         assert all(lately.count(who) <= 2 for who in lately)
 
 
-def test_a_history_that_somebody_removed_begins_anew(history: History) -> None:
+def test_a_removed_history_is_created_again(history: History) -> None:
     history.path.unlink()
     assert history.rows() == []

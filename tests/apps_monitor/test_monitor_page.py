@@ -1,4 +1,4 @@
-"""The monitor's page in a real browser, started as a person starts it, and its endpoint for programs."""
+"""The monitor's page in a browser, and its API endpoint, with the app started by its command."""
 
 import csv
 import datetime as dt
@@ -29,7 +29,7 @@ PHOTO = ROOT / "apps/ui/samples/butterfly.jpg"  # 768x512, CC BY-SA 4.0
 PATIENCE = 90_000  # milliseconds; machines that run tests may be busy
 TODAY = dt.datetime.now(dt.UTC).date()
 COMMAND = [sys.executable, "-m", "apps.monitor"]
-SECONDS = 5.0  # between two refreshes, where a test cannot wait for a minute
+SECONDS = 5.0  # between two refreshes, because a test cannot wait for a minute
 BRISK = f"from apps.monitor import __main__, monitor; monitor.MINUTE = {SECONDS}; __main__.main()"
 
 
@@ -39,7 +39,7 @@ def day(ago: int) -> str:
 
 @pytest.fixture
 def settings(interface: str, tmp_path: Path) -> dict[str, str]:
-    """The environment of a monitor of the local server, with a tiny model and a port of its own."""
+    """Return the environment of a monitor of the local server, with a tiny model and a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,7 +54,7 @@ def settings(interface: str, tmp_path: Path) -> dict[str, str]:
 
 @contextmanager
 def running(settings: dict[str, str], command: list[str] = COMMAND, cwd: Path = ROOT) -> Iterator[str]:
-    """The address of a running monitor."""
+    """Start a monitor and yield its address."""
     program = subprocess.Popen(command, cwd=cwd, env=settings)
     address = f"http://127.0.0.1:{settings['GRADIO_SERVER_PORT']}"
     try:
@@ -78,7 +78,7 @@ def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None
 
 @contextmanager
 def visiting(app: str, chromium: Browser) -> Iterator[Page]:
-    """The page in a browser, which asks no other host for anything."""
+    """Open the page in a browser; fail if it requests anything from another host."""
     with chromium.new_page(viewport=DESK) as opened:  # type: ignore[arg-type]
         opened.set_default_timeout(PATIENCE)
         foreign = watch_requests(opened, app)
@@ -89,7 +89,7 @@ def visiting(app: str, chromium: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def page(nasa: Nasa, settings: dict[str, str], chromium: Browser) -> Iterator[Page]:
-    """The page after 90 backfilled days; the newest is a video, with a photo on the day before."""
+    """The page after 90 backfilled days; the newest is a video, the day before a photo."""
     for ago in range(2, 92):
         nasa.add(day(ago), "A comet")
     nasa.add(day(1), "A nebula", PHOTO.read_bytes())
@@ -147,14 +147,14 @@ def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa) -> 
     says(page, "#status", "It is tried again at")
     expect(page.locator("#slider img").first).to_be_visible()
 
-    said = Client(page.url, verbose=False).predict(api_name="/today")
-    assert (said["date"], said["title"], said["note"][:4]) == (day(0), "A galaxy", "NASA")
-    file = requests.get(page.url.rstrip("/") + said["file"], timeout=10)
+    result = Client(page.url, verbose=False).predict(api_name="/today")
+    assert (result["date"], result["title"], result["note"][:4]) == (day(0), "A galaxy", "NASA")
+    file = requests.get(page.url.rstrip("/") + result["file"], timeout=10)
     assert file.headers["content-type"] == "image/jpeg"
 
 
 def squares(page: Page, pane: str) -> set[str]:
-    """The squares that a pane of the loupe shows, all of them loaded, as <row>_<column>."""
+    """Return the names of a loupe pane's squares, all of them loaded, as <row>_<column>."""
     pictures = page.locator(f"#loupe [data-name={pane}] img")
     expect(pictures.first).to_be_visible(timeout=PATIENCE)
     page.wait_for_function("[...document.querySelectorAll('#loupe img')].every((it) => it.naturalWidth)")
@@ -183,19 +183,19 @@ def test_the_loupe_shows_the_clicked_place_on_desk_and_phone(
         assert "0_1" in squares(page, "after")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     copies = [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
-    assert copies == []  # the pictures are in CACHE alone, which has a limit
+    assert copies == []  # pictures are only in CACHE, which is limited in size
 
 
 def today(app: str) -> dict[str, str]:
-    """What the endpoint for programs says, asked without a client of its own."""
+    """Return the answer of the API endpoint, requested without a client."""
     address = f"{app}/gradio_api/call/today"
     number = requests.post(address, json={"data": []}, timeout=60).json()["event_id"]
     answer = requests.get(f"{address}/{number}", timeout=120).text
-    (said,) = json.loads(answer.split("data: ")[-1])
-    return dict(said)
+    (result,) = json.loads(answer.split("data: ")[-1])
+    return dict(result)
 
 
-def test_killed_in_the_middle_of_a_day_it_starts_again_for_twenty_at_once(
+def test_after_a_kill_it_restarts_and_serves_twenty_at_once(
     nasa: Nasa, settings: dict[str, str], tmp_path: Path
 ) -> None:
     nasa.add(day(0), "A nebula")

@@ -1,4 +1,4 @@
-"""A page that stays open while days go by."""
+"""A page that stays open for several days."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,18 +24,18 @@ def is_skipped(value: Any) -> bool:
     return isinstance(value, dict) and value == {"__type__": "update"}
 
 
-def test_an_open_page_hears_of_a_newer_picture_once(app: App, nasa: Nasa) -> None:
+def test_an_open_page_is_notified_of_a_newer_picture_once(app: App, nasa: Nasa) -> None:
     nasa.add("2026-11-22")
     *_, shown = app.visit()
     app.monitor.finish()
     day, _ = shown[-1].split()
-    measured = app.passing_time(f"{day} 0")  # of a page that was shown before the day was measured
+    measured = app.poll(f"{day} 0")  # a page loaded before the day was measured
     assert is_skipped(measured[0])
-    assert all(map(is_skipped, app.passing_time(measured[-1])))
+    assert all(map(is_skipped, app.poll(measured[-1])))
     nasa.add("2026-11-23")
     list(app.monitor.look())
     app.monitor.finish()
-    told = app.passing_time(measured[-1])
+    told = app.poll(measured[-1])
     assert "A newer picture is here" in told[0]
     assert all(map(is_skipped, told[1:5]))
-    assert all(map(is_skipped, app.passing_time(told[-1])))
+    assert all(map(is_skipped, app.poll(told[-1])))

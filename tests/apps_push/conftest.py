@@ -1,4 +1,4 @@
-"""The Hub's stand-in for these tests."""
+"""Fixture of the Hub's stand-in."""
 
 from hub_server import hub
 

@@ -1,4 +1,4 @@
-"""The Dockerfiles, as far as they can be followed without an engine: what they copy must start and be healthy."""
+"""The Dockerfiles, followed without a container engine: the copied files must start and be healthy."""
 
 import json
 import os
@@ -19,13 +19,13 @@ APPS = ["monitor", "ui"]
 
 
 def instructions(app: str) -> list[tuple[str, str]]:
-    """What a Dockerfile says, line by line: instruction and the rest."""
+    """Return the instructions of a Dockerfile and their arguments."""
     lines = (ROOT / "docker" / f"{app}.Dockerfile").read_text(encoding="utf-8").splitlines()
     return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines) if word.isupper()]
 
 
 def in_context(path: str) -> bool:
-    """Return True if .dockerignore lets a file into the build: the last line that matches it decides."""
+    """Return True if .dockerignore admits a file to the build context: the last matching line decides."""
     taken = True
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
         pattern = line.removeprefix("!")
@@ -35,13 +35,13 @@ def in_context(path: str) -> bool:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Return True if Docker's pattern matches a path or a folder above it."""
+    """Return True if Docker's pattern matches a path or one of its parent folders."""
     parts = (re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")) + "(/.*)?"
     return re.fullmatch(parts, path) is not None
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_the_build_sees_what_a_space_gets_and_nothing_else(app: str, tmp_path: Path) -> None:
+def test_the_build_context_is_what_a_space_gets(app: str, tmp_path: Path) -> None:
     folder = f"apps/{app}"
     wanted = {path.as_posix() for package in (*push.SHARED, folder) for path in push.declared(package)}
     wanted |= {"apps/__init__.py", *(lock.as_posix() for lock in push.LOCKS)}
@@ -53,7 +53,7 @@ def test_the_build_sees_what_a_space_gets_and_nothing_else(app: str, tmp_path: P
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_base_and_requirements_are_named_by_their_hashes(app: str) -> None:
+def test_base_image_and_requirements_are_pinned_by_hash(app: str) -> None:
     (base,) = (rest for word, rest in instructions(app) if word == "FROM")
     assert re.fullmatch(r"python:[\w.-]+@sha256:[0-9a-f]{64}", base)
     installs = [rest for word, rest in instructions(app) if word == "RUN" and "pip install" in rest]
@@ -62,7 +62,7 @@ def test_base_and_requirements_are_named_by_their_hashes(app: str) -> None:
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_it_serves_as_a_user_without_rights(app: str) -> None:
+def test_it_serves_as_an_unprivileged_user(app: str) -> None:
     words = [word for word, _ in instructions(app)]
     assert ("USER", "app") in instructions(app)
     assert words.index("USER") < words.index("CMD")
@@ -71,13 +71,13 @@ def test_it_serves_as_a_user_without_rights(app: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("app", APPS)
-def test_what_it_copies_starts_and_is_healthy(app: str, tmp_path: Path) -> None:
-    said = instructions(app)
-    for source, target in (rest.split() for word, rest in said if word == "COPY"):
+def test_the_copied_files_start_and_are_healthy(app: str, tmp_path: Path) -> None:
+    lines = instructions(app)
+    for source, target in (rest.split() for word, rest in lines if word == "COPY"):
         (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
         copy(ROOT / source, tmp_path / target, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
-    (variables,) = (dict(pair.split("=") for pair in rest.split()) for word, rest in said if word == "ENV")
+    (variables,) = (dict(pair.split("=") for pair in rest.split()) for word, rest in lines if word == "ENV")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         variables["GRADIO_SERVER_PORT"] = str(free.getsockname()[1])
@@ -85,8 +85,8 @@ def test_what_it_copies_starts_and_is_healthy(app: str, tmp_path: Path) -> None:
     variables |= {"GRADIO_SERVER_NAME": "127.0.0.1", "CACHE": str(tmp_path / "data"), "APOD_URL": "http://127.0.0.1:9"}
     environment = os.environ | variables | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
-    (command,) = (json.loads(rest) for word, rest in said if word == "CMD")
-    (check,) = (json.loads(re.sub(r"^.*CMD ", "", rest)) for word, rest in said if word == "HEALTHCHECK")
+    (command,) = (json.loads(rest) for word, rest in lines if word == "CMD")
+    (check,) = (json.loads(re.sub(r"^.*CMD ", "", rest)) for word, rest in lines if word == "HEALTHCHECK")
     served = subprocess.Popen(command, cwd=tmp_path, env=environment)
     try:
         assert is_healthy(check, environment, served)
@@ -97,7 +97,7 @@ def test_what_it_copies_starts_and_is_healthy(app: str, tmp_path: Path) -> None:
 
 
 def is_healthy(check: list[str], environment: dict[str, str], served: subprocess.Popen[bytes]) -> bool:
-    """Ask as the engine does, until it is or has ended."""
+    """Poll the health check, as the engine does, until it passes or the process ends."""
     for _ in range(300):
         if subprocess.run(check, env=environment, capture_output=True, check=False).returncode == 0:
             return True

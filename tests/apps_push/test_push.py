@@ -1,4 +1,4 @@
-"""An app staged, and put on the Hub as a Space by the real client."""
+"""Staging of an app, and its upload as a Space by the Hub's client."""
 
 import re
 import shutil
@@ -15,7 +15,9 @@ from ensemble_pipeline.publish import PublishConfig
 from upscaler.errors import DoubleResolutionError
 from upscaler.model import artifact, find
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client, of its own upload
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Use 'content=:DeprecationWarning"
+)  # raised by the client during uploads
 
 SPACE = "ada/doubler"
 MODEL = ("config.json", "model.safetensors")
@@ -23,7 +25,7 @@ MODEL = ("config.json", "model.safetensors")
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client tries again and again; here without waiting in between."""
+    """Remove the client's pauses between retries."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
@@ -33,7 +35,7 @@ def files_in(folder: Path) -> set[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of what the project keeps of the web UI, in which a test may lay other files."""
+    """A copy of the web UI's files, to which a test may add others."""
     root = tmp_path / "checkout"
     for name in ("apps", "docker", "requirements"):
         shutil.copytree(push.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -54,7 +56,7 @@ def test_the_staged_files_are_the_app_the_upscaler_and_the_model(app: str, tmp_p
     assert {path.split("/")[1] for path in files if path.startswith("apps/")} <= {"__init__.py", "serving", app}
 
 
-def test_what_else_lies_in_an_app_stays_here(checkout: Path, tmp_path: Path) -> None:
+def test_other_files_in_an_app_are_not_staged(checkout: Path, tmp_path: Path) -> None:
     push.stage(SpaceConfig("ui", SPACE), tmp_path / "clean")
     others = [".env", ".env.local", ".netrc", "id_rsa", "token", "notes.txt", ".hidden.py", ".git/config"]
     others += ["app.py~", "app.py.orig", "#app.py#", ".app.py.swp", "page.css~", "page.css.bak"]
@@ -63,7 +65,7 @@ def test_what_else_lies_in_an_app_stays_here(checkout: Path, tmp_path: Path) -> 
         for folder in ("apps/ui", "upscaler", "apps"):
             (checkout / folder / other).parent.mkdir(exist_ok=True)
             (checkout / folder / other).write_text("hf_secret")
-    (checkout / "apps/ui/.#app.py").symlink_to("somebody@host.1234")  # Emacs, while it edits
+    (checkout / "apps/ui/.#app.py").symlink_to("somebody@host.1234")  # lock file of Emacs
     push.stage(SpaceConfig("ui", SPACE), tmp_path / "staged")
     assert files_in(tmp_path / "staged") == files_in(tmp_path / "clean")
 
@@ -71,7 +73,7 @@ def test_what_else_lies_in_an_app_stays_here(checkout: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "target"), [("app.py", "secret"), ("page.css", "secret"), ("samples", "folder"), ("README.md", "secret")]
 )
-def test_a_link_is_refused_whatever_it_leads_to(checkout: Path, tmp_path: Path, name: str, target: str) -> None:
+def test_any_link_is_refused(checkout: Path, tmp_path: Path, name: str, target: str) -> None:
     (tmp_path / "secret").write_text("hf_secret")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/private.jpg").write_text("hf_secret")
@@ -99,7 +101,7 @@ def test_a_space_is_built_from_the_locks(app: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
-def test_the_front_matter_tells_the_host_what_to_run(app: str, tmp_path: Path) -> None:
+def test_the_front_matter_describes_the_space(app: str, tmp_path: Path) -> None:
     push.stage(SpaceConfig(app, SPACE), tmp_path)
     card = SpaceCard.load(tmp_path / "README.md")
     assert card.data.sdk == "docker"
@@ -108,16 +110,16 @@ def test_the_front_matter_tells_the_host_what_to_run(app: str, tmp_path: Path) -
         assert (tmp_path / link).exists()
 
 
-def test_an_app_goes_up_in_one_commit(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_app_is_uploaded_in_one_commit(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     push.run(SpaceConfig("ui", SPACE))
     space = hub.space(SPACE)
     assert space.sdk == "docker"
-    assert len(space.commits) == 2  # the Hub's own first one, and ours
+    assert len(space.commits) == 2  # the Hub's initial commit, and ours
     assert space.files()["upscaler/bundled/fast/model.safetensors"] == find.model("fast").weights_file.read_bytes()
     assert f"{hub.url}/spaces/{SPACE}" in capsys.readouterr().out
 
 
-def test_the_next_version_takes_the_place_of_the_one_before(hub: Hub) -> None:
+def test_the_next_version_replaces_the_previous(hub: Hub) -> None:
     hub.create(SPACE, "space", {"upscaler/old.py": b"old", "README.md": b"old"})
     push.run(SpaceConfig("monitor", SPACE))
     space = hub.space(SPACE)
@@ -126,7 +128,7 @@ def test_the_next_version_takes_the_place_of_the_one_before(hub: Hub) -> None:
     assert "apps/monitor/app.py" in space.files()
 
 
-def test_best_is_named_to_the_space_and_needs_no_other_files(hub: Hub) -> None:
+def test_best_is_set_as_a_variable_without_further_files(hub: Hub) -> None:
     push.run(SpaceConfig("ui", SPACE, model="best"))
     space = hub.space(SPACE)
     assert space.settings["variables"] == {find.VARIABLE: "best"}
@@ -134,7 +136,7 @@ def test_best_is_named_to_the_space_and_needs_no_other_files(hub: Hub) -> None:
     assert not any(path.startswith("apps/ui/model/") for path in space.files())
 
 
-def test_a_dry_run_lists_the_files_and_asks_nobody(
+def test_a_dry_run_lists_the_files_without_requests(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("HF_TOKEN")
@@ -149,7 +151,7 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(
         "secret HF_TOKEN",
     ):
         assert line in shown
-    assert "HISTORY_REPO" in shown  # what else could be set
+    assert "HISTORY_REPO" in shown  # a known variable that is not set
     assert "hf_hidden" not in shown
     assert hub.requests == []
 
@@ -163,7 +165,7 @@ def test_secrets_and_variables_are_set_before_the_app_starts(hub: Hub, capfd: py
     assert b"hf_hidden" not in b"".join(hub.space(SPACE).files().values())
 
 
-def test_a_folder_of_a_model_goes_along(hub: Hub, two_models: Path) -> None:
+def test_a_model_folder_is_staged(hub: Hub, two_models: Path) -> None:
     push.run(SpaceConfig("ui", SPACE, str(two_models)))
     space = hub.space(SPACE)
     assert space.settings["variables"] == {find.VARIABLE: "apps/ui/model"}
@@ -171,7 +173,7 @@ def test_a_folder_of_a_model_goes_along(hub: Hub, two_models: Path) -> None:
         assert space.files()[f"apps/ui/model/{name}"] == (two_models / name).read_bytes()
 
 
-def test_a_model_of_the_hub_is_named(hub: Hub, tiny_model: Path) -> None:
+def test_a_model_on_the_hub_is_named_in_the_front_matter(hub: Hub, tiny_model: Path) -> None:
     publish.run(PublishConfig(str(tiny_model), "ada/model"))
     push.run(SpaceConfig("ui", SPACE, "ada/model@main"))
     space = hub.space(SPACE)
@@ -191,15 +193,15 @@ def test_the_hub_can_read_the_front_page(hub: Hub) -> None:
     [
         (SpaceConfig("ui", SPACE), None, "there is no token for the Hub"),
         (SpaceConfig("ui", SPACE), "hf_wrong_and_secret", "the Hub does not accept the token"),
-        (SpaceConfig("ui", SPACE), READ_TOKEN, "the token gives no right"),
+        (SpaceConfig("ui", SPACE), READ_TOKEN, "the token has no permission"),
         (SpaceConfig("ui", "doubler"), "", "does not say whose it is"),
-        (SpaceConfig("ui", "ada/not--allowed"), "", "not a name that the Hub allows"),
+        (SpaceConfig("ui", "ada/not--allowed"), "", "not a valid repository name"),
         (SpaceConfig("ui", SPACE, "ada/no-model"), "", "the Hub shows no model ada/no-model"),
         (SpaceConfig("ui", SPACE, variables={"CACHE_GB": "1"}), "", "ui reads no variable CACHE_GB"),
         (SpaceConfig("ui", SPACE, secrets={"PASSWORD": "x"}), "", "ui reads no secret PASSWORD"),
     ],
 )
-def test_refusals_are_one_sentence_and_leave_no_space(
+def test_refusals_are_one_sentence_and_create_no_space(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, config: SpaceConfig, token: str | None, sentence: str
 ) -> None:
     if token is None:
@@ -212,7 +214,7 @@ def test_refusals_are_one_sentence_and_leave_no_space(
     assert hub.repositories == {}
 
 
-def test_a_space_of_another_app_stays_as_it_is(hub: Hub) -> None:
+def test_a_space_of_another_app_is_not_overwritten(hub: Hub) -> None:
     space = hub.create(SPACE, "space", {"app.py": b"print('another')"})
     with pytest.raises(PushError, match="holds another app"):
         push.run(SpaceConfig("ui", SPACE))
@@ -220,10 +222,10 @@ def test_a_space_of_another_app_stays_as_it_is(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("place", ["/preupload/", "/objects/batch", "/lfs/", "/commit/"])
-def test_an_upload_that_breaks_off_leaves_the_version_before(hub: Hub, place: str) -> None:
+def test_an_interrupted_upload_leaves_the_previous_version(hub: Hub, place: str) -> None:
     space = hub.create(SPACE, "space")
     hub.breaks_at = place
-    with pytest.raises(PushError, match="serves what it did"):
+    with pytest.raises(PushError, match="still serves its previous files"):
         push.run(SpaceConfig("ui", SPACE))
     assert len(space.commits) == 1
 
@@ -237,9 +239,7 @@ def test_a_value_may_come_from_the_environment(
     assert "variable CACHE_GB = 7" in capsys.readouterr().out
 
 
-def test_a_value_that_is_nowhere_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_value_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("CACHE_GB", raising=False)
     monkeypatch.setattr("sys.argv", ["push", "monitor", "--space", SPACE, "--variable", "CACHE_GB", "--dry-run"])
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""A staged Space, started as its Dockerfile says: its own environment and files, a home that is read only."""
+"""A staged Space, started by its Dockerfile's command in an isolated environment with a read-only home."""
 
 import ast
 import json
@@ -27,14 +27,14 @@ from apps import push
 from apps.push import SpaceConfig
 from upscaler.model import find
 
-# root may write everywhere, read only or not; without this right it may not
+# root may write to read-only folders unless it drops this capability
 AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
 CORES = 2
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """A folder with nothing of the project around it."""
+    """A folder outside the project."""
     folder = Path(tempfile.mkdtemp(prefix="host_"))
     yield folder
     (folder / "home").chmod(0o755)
@@ -43,7 +43,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def space(place: Path) -> Iterator[str]:
-    """The address of the web UI, staged, installed and started as a Space."""
+    """Address of the web UI, staged, installed and started as a Space."""
     staged = place / "app"
     staged.mkdir()
     push.stage(SpaceConfig("ui", "ada/doubler"), staged)
@@ -58,14 +58,14 @@ def space(place: Path) -> Iterator[str]:
 
 
 def instructions(staged: Path, word: str) -> list[str]:
-    """The rest of the lines of a Space's Dockerfile that begin with `word`."""
+    """Return the arguments of a Dockerfile's `word` instructions."""
     lines = (staged / "Dockerfile").read_text(encoding="utf-8").splitlines()
     return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
 
 
 @contextmanager
 def started(bin_folder: Path, staged: Path, place: Path) -> Iterator[str]:
-    """Run the Dockerfile's command, with nothing in the environment but what the engine sets."""
+    """Run the Dockerfile's command with the environment that the engine sets."""
     for name, mode in {"home": 0o555, "temporary": 0o755}.items():
         (place / name).mkdir()
         (place / name).chmod(mode)
@@ -86,7 +86,7 @@ def started(bin_folder: Path, staged: Path, place: Path) -> Iterator[str]:
         wait_until_it_serves(app, f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
-        app.kill()  # or it waits for the client, which listens on
+        app.kill()  # otherwise it waits for the client, which keeps listening
         app.wait()
 
 
@@ -103,7 +103,7 @@ def wait_until_it_serves(app: subprocess.Popen[bytes], address: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_program_gets_a_doubled_picture_from_the_model_that_was_staged(space: str, tmp_path: Path) -> None:
+def test_the_api_upscales_with_the_staged_model(space: str, tmp_path: Path) -> None:
     health = requests.get(f"{space}/health", timeout=10).json()
     assert (health["model"], health["status"]) == ("fast", "ok")
     assert health["revision"] == find.model("fast").revision
@@ -115,7 +115,7 @@ def test_a_program_gets_a_doubled_picture_from_the_model_that_was_staged(space: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_person_gets_a_doubled_sample_in_a_browser(space: str, chromium: Browser) -> None:
+def test_a_sample_is_upscaled_in_a_browser(space: str, chromium: Browser) -> None:
     with chromium.new_page() as page:
         page.goto(space)
         page.locator("#samples button, #samples .gallery-item").first.click()
@@ -129,13 +129,13 @@ def test_a_person_gets_a_doubled_sample_in_a_browser(space: str, chromium: Brows
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_nothing_was_written_but_to_the_temporary_folder(space: str, place: Path) -> None:
+def test_only_the_temporary_folder_is_written_to(space: str, place: Path) -> None:
     assert list((place / "home").iterdir()) == []
     assert list((place / "temporary").iterdir()) != []
 
 
 @pytest.mark.parametrize("app", ["ui", "monitor"])
-def test_whatever_a_staged_app_imports_is_in_the_lock(app: str, tmp_path: Path) -> None:
+def test_all_imports_of_a_staged_app_are_locked(app: str, tmp_path: Path) -> None:
     push.stage(SpaceConfig(app, "ada/doubler"), tmp_path)
     lines = [line for lock in push.LOCKS for line in (tmp_path / lock).read_text().splitlines()]
     locked = {line.split("==")[0] for line in lines if "==" in line}
@@ -143,11 +143,11 @@ def test_whatever_a_staged_app_imports_is_in_the_lock(app: str, tmp_path: Path) 
     imported = {name for path in tmp_path.rglob("*.py") for name in imports(path)} - {"apps", "upscaler"}
     assert "numpy" in imported
     missing = {name for name in imported if not locked & set(map(canonicalize_name, distributions[name]))}
-    assert missing <= {"pillow_heif", "onnx"}  # for HEIC, where it is installed; for those who write models
+    assert missing <= {"pillow_heif", "onnx"}  # optional HEIC support; only used to write models
 
 
 def imports(path: Path) -> set[str]:
-    """First names of the modules that a file imports, the standard library's left out."""
+    """Return the top-level names of imported modules, without the standard library."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}

@@ -1,4 +1,4 @@
-"""Both apps, running with their defaults, to be attacked."""
+"""Fixtures of both apps, running with their defaults."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from running_app import running_app
 
 @pytest.fixture(scope="module")
 def ui_temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the web UI keeps its files."""
+    """Folder of the web UI's temporary files."""
     return tmp_path_factory.mktemp("ui")
 
 
 @pytest.fixture(scope="module")
 def ui(ui_temporary: Path) -> Iterator[str]:
-    """The address of a web UI that takes files of 2 MB."""
+    """Address of a web UI that accepts files of up to 2 MB."""
     model = str(write_tiny_model(ui_temporary / "model"))
     settings = {"DOUBLE_RESOLUTION_MODEL": model, "TMPDIR": str(ui_temporary), "MAX_FILE_MB": "2"}
     with running_app("apps.ui", settings) as (_, address):
@@ -27,13 +27,13 @@ def ui(ui_temporary: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def monitor_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache of the monitor, with its history."""
+    """Cache of the monitor, with its history."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
 def monitor(tmp_path_factory: pytest.TempPathFactory, monitor_cache: Path) -> Iterator[str]:
-    """The address of a monitor of a local NASA that has a picture today."""
+    """Address of a monitor of a local server that has a picture for today."""
     folder = tmp_path_factory.mktemp("monitor")
     nasa = Nasa()
     with serving(nasa) as interface:
@@ -50,6 +50,6 @@ def monitor(tmp_path_factory: pytest.TempPathFactory, monitor_cache: Path) -> It
 
 @pytest.fixture(params=["ui", "monitor"])
 def app(request: pytest.FixtureRequest) -> str:
-    """The address of each app in turn."""
+    """Address of each app in turn."""
     address: str = request.getfixturevalue(request.param)
     return address

@@ -1,4 +1,4 @@
-"""Prints the methods of every path template that a mounted page of Gradio serves, as JSON."""
+"""Script that prints the methods of every path template of a mounted Gradio page as JSON."""
 
 import json
 from collections.abc import Iterator

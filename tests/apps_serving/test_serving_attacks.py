@@ -1,4 +1,4 @@
-"""Attacks on both apps, as they run, over HTTP."""
+"""Attacks on both running apps over HTTP."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ DOUBLE = "double"
 
 
 def join(app: str, file: dict[str, Any] | None, session: str | None = None) -> requests.Response:
-    """Ask for a job as the page's button does."""
+    """Request a job as the page's button does."""
     config = requests.get(f"{app}/config", timeout=30).json()
     (function,) = [fn["id"] for fn in config["dependencies"] if fn["api_name"] == DOUBLE]
     data = [file, False, False, "as the original", 95, False, "model"]
@@ -33,7 +33,7 @@ def join(app: str, file: dict[str, Any] | None, session: str | None = None) -> r
 
 
 def messages(app: str, session: str) -> Iterator[dict[str, Any]]:
-    """The messages of the app to a session."""
+    """Return the app's messages to a session."""
     with requests.get(f"{app}/{API}/queue/data?session_hash={session}", stream=True, timeout=60) as stream:
         for line in stream.iter_lines():
             if line.startswith(b"data: "):
@@ -75,7 +75,7 @@ def test_no_file_of_the_server_can_be_named_as_an_input(ui: str, path: str) -> N
 
 
 @pytest.mark.parametrize("place", ["event_data", "nested", "no meta", "list"])
-def test_a_path_is_found_wherever_it_hides(ui: str, place: str) -> None:
+def test_paths_are_found_at_any_depth(ui: str, place: str) -> None:
     file = as_file("/etc/passwd")
     hidden: Any = {
         "event_data": None,
@@ -90,7 +90,7 @@ def test_a_path_is_found_wherever_it_hides(ui: str, place: str) -> None:
         assert requests.post(f"{ui}/{API}/{route}", json=body, timeout=30).status_code == 403
 
 
-def test_another_session_cannot_name_an_upload(ui: str, photo: Path) -> None:
+def test_another_session_cannot_use_an_upload(ui: str, photo: Path) -> None:
     (path,) = upload(ui, photo).json()
     assert join(ui, as_file(path), "owner").status_code == 200
     assert join(ui, as_file(path), "thief").status_code == 403
@@ -100,7 +100,7 @@ def test_another_session_cannot_name_an_upload(ui: str, photo: Path) -> None:
 @pytest.mark.parametrize(
     "spelling", ["{0}/{1}", "{0}//{1}", "{0}/../{2}/{1}", "{0}/./{1}", "{0}/{1}/", "{0}/{1}/../{1}"]
 )
-def test_another_spelling_of_an_upload_is_not_another_file(ui: str, photo: Path, spelling: str) -> None:
+def test_another_spelling_of_an_uploads_path_is_refused(ui: str, photo: Path, spelling: str) -> None:
     uploaded = Path(upload(ui, photo).json()[0])
     assert join(ui, as_file(str(uploaded)), "owner").status_code == 200
     spelled = spelling.format(uploaded.parent, uploaded.name, uploaded.parent.name)
@@ -109,7 +109,7 @@ def test_another_spelling_of_an_upload_is_not_another_file(ui: str, photo: Path,
         pass
 
 
-def test_no_way_of_naming_a_function_evades_the_limit_of_jobs(ui: str, tmp_path: Path) -> None:
+def test_no_name_of_a_function_evades_the_job_limit(ui: str, tmp_path: Path) -> None:
     config = requests.get(f"{ui}/config", timeout=30).json()
     functions = {fn["api_name"]: fn["id"] for fn in config["dependencies"] if fn["api_name"]}
     index, (cheap, *_) = functions[DOUBLE], [fn["id"] for fn in config["dependencies"] if fn["id"] != functions[DOUBLE]]
@@ -124,7 +124,7 @@ def test_no_way_of_naming_a_function_evades_the_limit_of_jobs(ui: str, tmp_path:
     assert "event: error" in requests.get(f"{ui}/{API}/call/{DOUBLE}/{event}", timeout=30).text  # of /double: no file
 
 
-def test_equal_photos_of_two_people_do_not_get_in_each_others_way(ui: str, photo: Path) -> None:
+def test_equal_photos_of_two_visitors_do_not_conflict(ui: str, photo: Path) -> None:
     for session in ("first", "second"):
         (path,) = upload(ui, photo).json()
         assert join(ui, as_file(path), session).status_code == 200
@@ -170,8 +170,8 @@ def test_equal_photos_of_two_people_do_not_get_in_each_others_way(ui: str, photo
         ("TRACE", ""),
     ],
 )
-def test_what_is_not_needed_is_not_there(app: str, method: str, path: str) -> None:
-    connection = http.client.HTTPConnection(urlsplit(app).netloc, timeout=30)  # which leaves the path as it is
+def test_unneeded_routes_are_not_served(app: str, method: str, path: str) -> None:
+    connection = http.client.HTTPConnection(urlsplit(app).netloc, timeout=30)  # sends the path unnormalised
     connection.request(method, f"/{path}", body=b"{}", headers={"Content-Type": "application/json"})
     assert connection.getresponse().status == 404
     connection.close()
@@ -195,7 +195,7 @@ def test_no_file_of_the_server_is_served(app: str, path: str) -> None:
     assert answer.status_code == 404
 
 
-def test_the_monitor_serves_pictures_and_the_table_alone(monitor: str, monitor_cache: Path) -> None:
+def test_the_monitor_serves_only_pictures_and_the_table(monitor: str, monitor_cache: Path) -> None:
     today = Client(monitor, verbose=False).predict(api_name="/today")
     assert requests.get(f"{monitor}{today['file']}", timeout=30).status_code == 200
     (day,) = monitor_cache.glob("????-??-??-*")
@@ -214,12 +214,12 @@ def test_the_monitor_serves_pictures_and_the_table_alone(monitor: str, monitor_c
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:7860", "localhost.evil.example", "127.0.0.1.evil.example", ""]
 )
-def test_a_name_that_was_bound_to_this_address_is_not_served(app: str, host: str) -> None:
+def test_dns_rebinding_is_refused(app: str, host: str) -> None:
     assert requests.get(app, headers={"Host": host}, timeout=30).status_code in (400, 421)
 
 
 @pytest.mark.parametrize("host", ["localhost", "app.localhost:1", "192.168.1.7:7860", "[::1]:7860"])
-def test_addresses_and_localhost_are_served(app: str, host: str) -> None:
+def test_ip_addresses_and_localhost_are_served(app: str, host: str) -> None:
     assert requests.get(f"{app}/health", headers={"Host": host}, timeout=30).status_code == 200
 
 
@@ -234,7 +234,7 @@ def test_addresses_and_localhost_are_served(app: str, host: str) -> None:
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-def test_another_sites_page_changes_nothing(app: str, headers: dict[str, str], photo: Path) -> None:
+def test_cross_site_requests_are_refused(app: str, headers: dict[str, str], photo: Path) -> None:
     posts = [f"{API}/{route}" for route in ("queue/join", "call/double", "cancel", "reset", "upload")]
     for route in posts:
         assert requests.post(f"{app}/{route}", json={}, headers=headers, timeout=30).status_code == 403
@@ -244,7 +244,7 @@ def test_another_sites_page_changes_nothing(app: str, headers: dict[str, str], p
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_no_other_site_may_read_what_the_app_says(app: str) -> None:
+def test_no_cors_headers_are_sent(app: str) -> None:
     for host in ("192.168.1.7:7860", urlsplit(app).netloc):
         headers = {"Host": host, "Origin": "https://evil.example"}
         for path in ("", "config", "health", f"{API}/info"):
@@ -252,20 +252,20 @@ def test_no_other_site_may_read_what_the_app_says(app: str) -> None:
             assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
-def test_the_progress_of_an_upload_that_never_began_is_not_kept(app: str) -> None:
+def test_progress_of_an_unknown_upload_is_refused(app: str) -> None:
     progress = f"{app}/{API}/upload_progress?upload_id="
     assert requests.get(progress + "x" * 50_000, timeout=30).status_code in (400, 414, 431)
     assert requests.get(progress + "unknown", timeout=30).status_code == 404
 
 
-def test_forwarded_headers_are_not_believed_without_a_proxy(app: str) -> None:
+def test_forwarded_headers_are_ignored_without_a_proxy(app: str) -> None:
     root = requests.get(f"{app}/config", headers={"X-Forwarded-Host": "evil.example"}, timeout=30).json()["root"]
     assert "evil" not in root
 
 
 @contextmanager
 def request_begun(app: str, path: str, headers: dict[str, str]) -> Iterator[socket.socket]:
-    """A connection on which a POST was begun."""
+    """Open a connection and begin a POST request."""
     host, port = urlsplit(app).netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=120) as connection:
         lines = [f"POST /{path} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
@@ -274,7 +274,7 @@ def request_begun(app: str, path: str, headers: dict[str, str]) -> Iterator[sock
 
 
 def status(connection: socket.socket) -> int:
-    """The status of the answer; 0 if the connection was closed without one."""
+    """Return the status of the response; 0 if the connection was closed without one."""
     with suppress(OSError):
         if answer := connection.recv(4096):
             return int(answer.split()[1])
@@ -282,7 +282,7 @@ def status(connection: socket.socket) -> int:
 
 
 def send_for_ever(connection: socket.socket, chunk: bytes, most: int) -> int:
-    """Send chunks until the other side has enough; returns how many bytes went out."""
+    """Send chunks until the connection is closed; return the number of bytes sent."""
     sent = 0
     with suppress(OSError):
         while sent < most:
@@ -334,20 +334,20 @@ def test_an_upload_ends_at_the_limit(ui: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body", [b"[" * 500_000, b"{}" * 3, b'"text"', b"\xff", b"", b'{"session_hash": 5}', b"{" * 9000]
 )
-def test_json_that_is_none_gets_a_sentence(app: str, body: bytes) -> None:
+def test_invalid_json_gets_an_error_message(app: str, body: bytes) -> None:
     answer = requests.post(f"{app}/{API}/queue/join", data=body, timeout=30)
     assert answer.status_code == 400
     assert answer.json()["detail"]
 
 
-def test_a_long_session_name_is_refused(app: str) -> None:
+def test_a_long_session_id_is_refused(app: str) -> None:
     long = "x" * 100
     assert requests.get(f"{app}/{API}/queue/data?session_hash={long}", timeout=30).status_code == 400
     assert requests.get(f"{app}/{API}/heartbeat/{long}", timeout=30).status_code == 400
     assert requests.post(f"{app}/{API}/queue/join", json={"session_hash": long}, timeout=30).status_code == 400
 
 
-def test_a_connection_that_asks_for_nothing_is_closed(app: str) -> None:
+def test_an_idle_connection_is_closed(app: str) -> None:
     host, port = urlsplit(app).netloc.split(":")
     began = time.monotonic()
     with (
@@ -385,14 +385,14 @@ def _is_closed(connection: socket.socket) -> bool:
         return True
 
 
-def test_nobody_has_more_than_two_jobs_and_others_are_served(ui: str, tmp_path: Path) -> None:
+def test_a_visitor_has_at_most_two_jobs_and_others_are_served(ui: str, tmp_path: Path) -> None:
     photo = tmp_path / "large.png"
     Image.fromarray(photo_like(150, 200)).resize((1000, 750)).save(photo)
     session = uuid.uuid4().hex
     (path,) = upload(ui, photo).json()
     answers = [join(ui, as_file(path), session) for _ in range(100)]
     codes = [answer.status_code for answer in answers]
-    assert codes.count(200) <= 10  # two at a time; some may have been done meanwhile
+    assert codes.count(200) <= 10  # two at a time; some may have finished meanwhile
     refused = [answer.json()["detail"] for answer in answers if answer.status_code == 429]
     assert "you have 2 jobs" in refused[0]
     assert_well(ui)
@@ -408,7 +408,7 @@ def test_more_than_fifty_files_are_refused(ui: str, photo: Path) -> None:
     assert "50 files" in answer.json()["detail"]
 
 
-def test_jobs_that_nobody_reads_are_dropped(ui: str, tmp_path: Path) -> None:
+def test_abandoned_jobs_are_removed(ui: str, tmp_path: Path) -> None:
     photo = tmp_path / "slow.jpg"
     Image.fromarray(photo_like(150, 200)).resize((4000, 4000)).save(photo, quality=60)
     assert photo.stat().st_size < 2_000_000
@@ -432,7 +432,7 @@ def test_jobs_that_nobody_reads_are_dropped(ui: str, tmp_path: Path) -> None:
     assert close["msg"] == "close_stream"
 
 
-def test_many_sessions_of_one_visitor_cost_only_his_own(ui: str, photo: Path) -> None:
+def test_many_sessions_of_a_visitor_evict_only_their_own(ui: str, photo: Path) -> None:
     config = requests.get(f"{ui}/config", timeout=30).json()
     cheap = next(fn["id"] for fn in config["dependencies"] if fn["api_name"] != DOUBLE and not fn["inputs"])
     for n in range(60):
@@ -445,7 +445,7 @@ def test_many_sessions_of_one_visitor_cost_only_his_own(ui: str, photo: Path) ->
     assert [m["success"] for m in messages(ui, "still-served") if m["msg"] == "process_completed"] == [True]
 
 
-def test_temporary_files_lie_in_one_folder(ui: str, ui_temporary: Path, photo: Path) -> None:
+def test_all_temporary_files_are_in_one_folder(ui: str, ui_temporary: Path, photo: Path) -> None:
     with request_begun(ui, f"{API}/upload", FORM | {"Connection": "close"}) as connection:
         body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + b"a" * 500_000
         connection.sendall(f"{len(body):x}\r\n".encode() + body + b"\r\n")

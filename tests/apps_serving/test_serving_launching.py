@@ -1,4 +1,4 @@
-"""The Hub's token: which processes of the running apps have it, and that what needs it works."""
+"""Confinement of the Hub's token to the processes that need it."""
 
 import datetime as dt
 import os
@@ -29,12 +29,12 @@ HISTORY = "ada/monitor-history"
 WRITER = "apps.monitor.writer"
 AS_ANYBODY = (
     ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
-)  # root may read everything
+)  # root may read any file
 
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    """A Hub with a model that only a token opens."""
+    """A Hub with a private model."""
     with running_hub() as server:
         folder = write_tiny_model(tmp_path / "model")
         files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -44,7 +44,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 @pytest.fixture(params=["in the environment", "stored by hf auth login"])
 def settings(request: pytest.FixtureRequest, hub: Hub, tmp_path: Path) -> dict[str, str]:
-    """The environment of an app with the token and the model that it opens."""
+    """Environment of an app with the token and the private model."""
     cache = tmp_path / "hub_cache"
     if is_stored := request.param.startswith("stored"):
         cache.mkdir()
@@ -55,26 +55,26 @@ def settings(request: pytest.FixtureRequest, hub: Hub, tmp_path: Path) -> dict[s
 
 @pytest.fixture
 def nasa() -> Nasa:
-    """The knowledge of a NASA, empty at first."""
+    """Content of the local server, empty at first."""
     return Nasa()
 
 
 @pytest.fixture
 def interface(nasa: Nasa) -> Iterator[str]:
-    """The address of a NASA with a picture of today."""
+    """Address of a local server with a picture for today."""
     with serving(nasa) as address:
         nasa.add(str(dt.datetime.now(dt.UTC).date()))
         yield address
 
 
 def family(app: psutil.Process) -> dict[str, psutil.Process]:
-    """An app's processes by what they run."""
+    """Return an app's processes by the modules that they run."""
     children = {next(part for part in child.cmdline() if "apps." in part): child for child in app.children(True)}
     return {"app": app} | children
 
 
 def opens_the_hub(process: psutil.Process) -> bool:
-    """Return True if a program with the environment of `process` finds the token, in whatever place."""
+    """Return True if a program with the environment of `process` finds the token."""
     environment = process.environ()
     program = "from huggingface_hub import get_token; print(get_token())"
     found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
@@ -96,9 +96,7 @@ def has_ended(process: psutil.Process) -> bool:
 @on_linux
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_the_ui_serves_a_model_that_only_the_token_opens_and_has_no_token(
-    settings: dict[str, str], hub: Hub, tmp_path: Path
-) -> None:
+def test_the_ui_serves_a_private_model_without_the_token(settings: dict[str, str], hub: Hub, tmp_path: Path) -> None:
     Image.fromarray(photo_like(31, 47)).save(tmp_path / "photo.png")
     with running_app("apps.ui", settings | {"DOUBLE_RESOLUTION_MODEL": f"{MODEL},fast"}) as (app, address):
         health = requests.get(f"{address}/health", timeout=10).json()
@@ -114,7 +112,7 @@ def test_the_ui_serves_a_model_that_only_the_token_opens_and_has_no_token(
 @on_linux
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_the_monitors_writer_alone_has_the_token_unread_and_ends_with_the_monitor(
+def test_only_the_monitors_writer_has_the_token_and_it_ends_with_the_monitor(
     settings: dict[str, str], hub: Hub, interface: str
 ) -> None:
     with running_app("apps.monitor", settings | {"APOD_URL": interface, "HISTORY_REPO": HISTORY}) as (app, address):
@@ -139,7 +137,7 @@ def test_the_monitors_writer_alone_has_the_token_unread_and_ends_with_the_monito
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("settings", ["in the environment"], indirect=True)
-def test_a_monitor_whose_writer_died_serves_on_and_says_so_once(
+def test_a_monitor_survives_its_writer_and_reports_it_once(
     settings: dict[str, str], nasa: Nasa, interface: str
 ) -> None:
     nasa.held.clear()
@@ -147,18 +145,18 @@ def test_a_monitor_whose_writer_died_serves_on_and_says_so_once(
         family(psutil.Process(app.pid))[WRITER].kill()
         nasa.held.set()
         assert app.stderr
-        said = [next(line for line in app.stderr if "has ended; restart the monitor" in line)]
+        log = [next(line for line in app.stderr if "has ended; restart the monitor" in line)]
         assert Client(address, verbose=False).predict(api_name="/today")["title"] == "A nebula"
         app.terminate()
-        said += app.stderr
-    assert "".join(said).count("has ended; restart the monitor") == 1
+        log += app.stderr
+    assert "".join(log).count("has ended; restart the monitor") == 1
 
 
 NAMES = st.sampled_from(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "hf_token", "HF_OIDC_ID_TOKEN", "MY_SECRET"])
 
 
 @given(NAMES, st.from_regex(r"\s*hf_[A-Za-z]{8,40}\s*", fullmatch=True), st.text(), st.text())
-def test_no_variable_keeps_the_token(name: str, token: str, before: str, after: str) -> None:
-    kept = {"PATH": "/bin", "HF_HOME": "/data"}
+def test_no_variable_contains_the_token(name: str, token: str, before: str, after: str) -> None:
+    allowed = {"PATH": "/bin", "HF_HOME": "/data"}
     copies = {"COPY": token, "REMOTE": f"{before}{token}{after}"}
-    assert without_token(kept | {name: token} | copies) == kept
+    assert without_token(allowed | {name: token} | copies) == allowed

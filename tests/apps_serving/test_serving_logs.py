@@ -1,4 +1,4 @@
-"""The logs of a running app: no names of visitors' files, and little, whatever is asked of it."""
+"""Logs of a running app: no names of visitors' files, and limited in size."""
 
 from pathlib import Path
 
@@ -28,8 +28,8 @@ def test_logs_name_no_file_and_stay_small(tmp_path: Path) -> None:
             answer = requests.post(f"{address}/gradio_api/call/double", json={"data": ["private"]}, timeout=30)
             if answer.status_code == 200:
                 event = answer.json()["event_id"]
-                said = requests.get(f"{address}/gradio_api/call/double/{event}", timeout=30).text
-                assert "error" in said
+                body = requests.get(f"{address}/gradio_api/call/double/{event}", timeout=30).text
+                assert "error" in body
         app.terminate()
         assert app.stderr
         log = app.stderr.read()

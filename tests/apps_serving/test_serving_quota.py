@@ -1,4 +1,4 @@
-"""Room for uploads is bounded, also for many that arrive at once."""
+"""Upload quota, also for concurrent uploads."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ CHUNK = 100
 
 
 def arrive(quota: Quota, visitors: Sequence[str], chunks: int, announced: int = 0) -> list[int]:
-    """Let each visitor upload at the same time; returns the bytes that each one brought in."""
+    """Upload from all visitors at the same time; return the bytes accepted from each."""
 
     async def receive() -> Message:
         await asyncio.sleep(0)
@@ -27,7 +27,7 @@ def arrive(quota: Quota, visitors: Sequence[str], chunks: int, announced: int = 
             with quota.counted(receive, address, 0, announced) as counting:
                 for _ in range(chunks):
                     taken += len((await counting())["body"])
-                await asyncio.sleep(0.01)  # the others are still on their way
+                await asyncio.sleep(0.01)  # other uploads are in progress
         except RequestRefusedError as refusal:
             assert refusal.status == 507
         return taken
@@ -35,26 +35,26 @@ def arrive(quota: Quota, visitors: Sequence[str], chunks: int, announced: int = 
     async def all_at_once() -> list[int]:
         return await asyncio.gather(*map(upload, visitors))
 
-    with ThreadPoolExecutor(1) as thread:  # a browser of another test may have a loop in this one
+    with ThreadPoolExecutor(1) as thread:  # another test's browser may run a loop in this thread
         return thread.submit(asyncio.run, all_at_once()).result()
 
 
-def test_uploads_that_arrive_together_do_not_pass_the_limit(tmp_path: Path) -> None:
+def test_concurrent_uploads_do_not_exceed_the_quota(tmp_path: Path) -> None:
     quota = Quota(tmp_path, 20 * CHUNK, seconds=60)
     assert sum(arrive(quota, "abcdefghij", chunks=5)) <= 20 * CHUNK
 
 
-def test_one_visitor_fills_half_at_most_and_leaves_the_rest_to_others(tmp_path: Path) -> None:
+def test_a_visitor_gets_at_most_half_of_the_quota(tmp_path: Path) -> None:
     quota = Quota(tmp_path, 20 * CHUNK, seconds=60)
     assert sum(sum(arrive(quota, "a", chunks=5)) for _ in range(5)) == 10 * CHUNK
     assert arrive(quota, "b", chunks=5) == [5 * CHUNK]
 
 
-def test_what_is_announced_is_refused_before_it_comes(tmp_path: Path) -> None:
+def test_an_announced_upload_over_the_quota_is_refused_at_once(tmp_path: Path) -> None:
     assert arrive(Quota(tmp_path, 20 * CHUNK, seconds=60), "a", chunks=1, announced=21 * CHUNK) == [0]
 
 
-def test_room_is_given_back_after_a_while(tmp_path: Path) -> None:
+def test_old_uploads_no_longer_count(tmp_path: Path) -> None:
     quota = Quota(tmp_path, 20 * CHUNK, seconds=0)
     assert [arrive(quota, "a", chunks=9)[0] for _ in range(5)] == [9 * CHUNK] * 5
 

@@ -1,4 +1,4 @@
-"""The list of routes: a Gradio that brings a new one must be looked at."""
+"""Allow-list of routes: new routes of Gradio must be reviewed."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from apps.serving import routes
 
-# Looked at, and not needed by the pages or the documented endpoints.
+# Reviewed; needed neither by the pages nor by the documented endpoints
 REFUSED = {
     *("/openapi.json", "/login", "/login/", "/logout", "/pwa_icon", "/pwa_icon/{size}"),
     *("/monitoring", "/monitoring/summary", "/monitoring/{key}", "/gradio_api/deep_link"),
@@ -36,7 +36,7 @@ REFUSED = {
 
 
 def mounted_routes() -> dict[str, list[str]]:
-    """The methods of every path template that Gradio serves; from another process, because it leaves loops open."""
+    """Return Gradio's path templates and methods, listed in another process because it leaves event loops open."""
     program = Path(__file__).with_name("list_routes.py")
     printed = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True).stdout
     found: dict[str, list[str]] = json.loads(printed.splitlines()[-1])
@@ -45,7 +45,7 @@ def mounted_routes() -> dict[str, list[str]]:
 
 def test_every_route_of_gradio_is_allowed_or_refused_by_name() -> None:
     found = mounted_routes()
-    assert len(found) > 50  # else the walk no longer finds them
+    assert len(found) > 50  # otherwise the walk no longer finds the routes
     unknown = [path for path in found if path not in REFUSED and not is_allowed(path, found[path])]
     assert unknown == []
 
@@ -63,7 +63,7 @@ def test_no_refused_route_is_allowed() -> None:
             assert routes.find(method, example) is None, template
 
 
-def test_a_path_must_match_to_its_end() -> None:
+def test_a_path_must_match_completely() -> None:
     assert routes.find("GET", "/config") is not None
     for path in ("/config\n", "/configs", "//config", "/config/x", "config", "/health/", "/gradio_api/queue/join"):
         assert routes.find("GET", path) is None

@@ -1,4 +1,4 @@
-"""The settings of both apps."""
+"""Settings of both apps."""
 
 import re
 from pathlib import Path
@@ -20,19 +20,19 @@ def test_the_docs_list_every_variable() -> None:
 
 @pytest.mark.parametrize("variable", [*settings.VARIABLES, "GRADIO_SERVER_PORT"])
 @pytest.mark.parametrize("value", ["-1", "x", "99999999999999999999", "nan", "1e400"])
-def test_nonsense_gets_one_sentence(variable: str, value: str) -> None:
+def test_invalid_values_get_one_sentence(variable: str, value: str) -> None:
     if variable == "ALLOWED_HOSTS":
         pytest.skip("any name may be a host's")
     with pytest.raises(SettingError, match=f"^{variable} is '{value}'; give "):
         from_environment({variable: value})
 
 
-def test_a_port_beyond_the_last_is_refused() -> None:
+def test_an_invalid_port_is_refused() -> None:
     with pytest.raises(SettingError, match="GRADIO_SERVER_PORT is '99999'; give a whole number from 1 to 65535"):
         from_environment({"GRADIO_SERVER_PORT": "99999"})
 
 
-def test_a_space_is_behind_a_proxy_and_served_by_its_name() -> None:
+def test_a_space_has_a_proxy_and_a_host_name() -> None:
     found = from_environment({"SPACE_HOST": "ada-app.hf.space", "ALLOWED_HOSTS": "Example.org, 10.0.0.1"})
     assert found.behind_proxy
     assert found.hosts == {"ada-app.hf.space", "example.org"}

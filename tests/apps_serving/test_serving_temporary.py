@@ -1,4 +1,4 @@
-"""Everything temporary is gone when the app is, however it ends."""
+"""Removal of temporary files at the end of an app."""
 
 import signal
 from pathlib import Path
@@ -27,7 +27,7 @@ def double(address: str, folder: Path) -> None:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE  # which nobody has waited for yet
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE  # not yet reaped by its parent
 
 
 @pytest.mark.slow
@@ -47,14 +47,14 @@ def test_a_stopped_app_leaves_no_file_and_no_process(settings: dict[str, str], t
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_what_a_killed_app_left_is_removed_by_the_next(settings: dict[str, str], tmp_path: Path) -> None:
+def test_files_of_a_killed_app_are_removed_by_the_next(settings: dict[str, str], tmp_path: Path) -> None:
     with running_app("apps.ui", settings) as (app, address):
         double(address, tmp_path)
         app.kill()
         app.wait(60)
-    (left,) = tmp_path.glob(PREFIX)
+    (abandoned,) = tmp_path.glob(PREFIX)
     with running_app("apps.ui", settings):
-        assert not left.exists()
+        assert not abandoned.exists()
         assert len(list(tmp_path.glob(PREFIX))) == 1
 
 

@@ -1,4 +1,4 @@
-"""Visitors are told apart by addresses that they cannot choose."""
+"""Identification of visitors by addresses that they cannot choose."""
 
 import pytest
 from hypothesis import given
@@ -13,8 +13,8 @@ PROXY = "10.0.0.1"
     ("forwarded", "address"),
     [
         ("8.8.4.4", "8.8.4.4"),
-        ("1.1.1.1, 8.8.4.4", "8.8.4.4"),  # the first is what the visitor claimed
-        ("8.8.4.4, 10.0.0.7", "8.8.4.4"),  # a proxy of the host's network behind it
+        ("1.1.1.1, 8.8.4.4", "8.8.4.4"),  # the first is forged by the visitor
+        ("8.8.4.4, 10.0.0.7", "8.8.4.4"),  # a second proxy inside the host's network
         ("8.8.4.4, no address", "8.8.4.4"),
         ("", PROXY),
         ("10.0.0.9", PROXY),
@@ -26,16 +26,16 @@ def test_behind_a_proxy_the_last_public_address_counts(forwarded: str, address: 
     assert address_of(PROXY, [forwarded]) == address
 
 
-def test_a_line_that_the_visitor_wrote_before_the_proxys_does_not_count() -> None:
+def test_a_forged_line_before_the_proxys_is_ignored() -> None:
     assert address_of(PROXY, ["8.8.8.8", "9.9.9.9"]) == "9.9.9.9"
 
 
 @given(st.lists(st.text()))
-def test_whatever_is_forwarded_is_an_address_or_nothing(forwarded: list[str]) -> None:
+def test_any_forwarded_text_gives_an_address(forwarded: list[str]) -> None:
     assert address_of("192.0.2.1", forwarded)
 
 
 @given(st.integers(0, 2**64 - 1))
-def test_an_ipv6_visitor_stays_the_same_whatever_the_second_half(second: int) -> None:
+def test_an_ipv6_visitor_is_identified_by_the_network(second: int) -> None:
     address = f"2001:db8:0:1:{second >> 48:x}:{second >> 32 & 0xFFFF:x}:{second >> 16 & 0xFFFF:x}:{second & 0xFFFF:x}"
     assert address_of(address, []) == "2001:db8:0:1::"

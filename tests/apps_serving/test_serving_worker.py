@@ -1,4 +1,4 @@
-"""The worker process: its jobs may do anything, and cost one sentence."""
+"""Worker process whose jobs may misbehave in any way."""
 
 import subprocess
 import sys
@@ -23,13 +23,13 @@ LIMITS = JobLimits(memory=600_000_000, cpu_seconds=60, seconds=60)
 
 
 class Anything(BaseModel):
-    """Any result."""
+    """A result with any fields."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class Counted(BaseModel):
-    """A result of "count"."""
+    """Result of "count"."""
 
     counted: Literal[4]
     process: int
@@ -70,11 +70,11 @@ def test_a_job_reports_progress_and_its_result(worker: Worker) -> None:
     assert worker.facts == {"greeting": "hello"}
 
 
-def test_one_process_does_one_job_after_another(worker: Worker) -> None:
+def test_one_process_runs_several_jobs(worker: Worker) -> None:
     assert result(worker, "count", to=1)["process"] == result(worker, "count", to=1)["process"]
 
 
-def test_a_refusal_is_a_sentence_and_keeps_the_process(worker: Worker) -> None:
+def test_a_refusal_keeps_the_process(worker: Worker) -> None:
     before = result(worker, "count", to=1)["process"]
     with pytest.raises(JobRefusedError, match=r"^photo.jpg is too large$"):
         result(worker, "refuse")
@@ -84,16 +84,16 @@ def test_a_refusal_is_a_sentence_and_keeps_the_process(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("job", "sentence"),
     [
-        ("fail", "cannot be worked on"),
-        ("crash", "ended the program that reads it"),
-        ("exit", "ended the program that reads it"),
+        ("fail", "cannot be processed"),
+        ("crash", "crashed the program that reads it"),
+        ("exit", "crashed the program that reads it"),
         ("end as out of memory", "needed more memory than this machine has"),
-        ("answer nonsense", "ended the program that reads it"),
-        ("answer at length", "ended the program that reads it"),
-        ("answer a lie", "ended the program that reads it"),
+        ("answer nonsense", "crashed the program that reads it"),
+        ("answer at length", "crashed the program that reads it"),
+        ("answer a lie", "crashed the program that reads it"),
     ],
 )
-def test_a_crash_costs_one_sentence(worker: Worker, job: str, sentence: str) -> None:
+def test_a_crash_gets_one_sentence(worker: Worker, job: str, sentence: str) -> None:
     with pytest.raises(WorkerError, match=sentence):
         result(worker, job)
     assert_it_works(worker)
@@ -106,7 +106,7 @@ def test_a_job_that_takes_too_much_memory_is_refused(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("job", ["compute for ever", "sleep for ever"])
-def test_a_job_without_end_is_ended(job: str) -> None:
+def test_an_endless_job_is_killed(job: str) -> None:
     worker = started(JobLimits(memory=LIMITS.memory, cpu_seconds=60, seconds=2))
     with pytest.raises(WorkerError, match=r"^took longer than 2 s"):
         result(worker, job)
@@ -114,14 +114,14 @@ def test_a_job_without_end_is_ended(job: str) -> None:
     worker.close()
 
 
-def test_a_job_that_computes_too_long_is_ended() -> None:
+def test_a_job_over_its_cpu_time_is_killed() -> None:
     worker = started(JobLimits(memory=LIMITS.memory, cpu_seconds=1, seconds=60))
     with pytest.raises(WorkerError, match=r"^took more than 1 s of CPU time"):
         result(worker, "compute for ever")
     worker.close()
 
 
-def test_a_job_may_get_less_time_than_the_limit(worker: Worker) -> None:
+def test_a_job_may_have_a_shorter_time_limit(worker: Worker) -> None:
     with pytest.raises(WorkerError, match=r"^took longer than 1 s"):
         list(worker.run("sleep for ever", {}, Anything, seconds=1))
 
@@ -135,12 +135,12 @@ def test_closing_a_job_ends_its_process_at_once(worker: Worker) -> None:
     assert_it_works(worker)
 
 
-def test_what_libraries_print_does_not_come_between(worker: Worker, capfd: pytest.CaptureFixture[str]) -> None:
+def test_output_of_libraries_does_not_mix_with_messages(worker: Worker, capfd: pytest.CaptureFixture[str]) -> None:
     assert result(worker, "print") == {}
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_environment_holds_no_secret(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_has_no_secrets(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "ANY_OTHER"):
         monkeypatch.setenv(name, "secret")
     found = result(worker, "environment")
@@ -159,7 +159,7 @@ def test_a_worker_ends_with_the_process_that_started_it() -> None:
     program = (
         "import os; from apps_serving import test_serving_worker as tests; worker = tests.started();"
         "print(tests.result(worker, 'count', to=1)['process'], flush=True);"
-        "os._exit(0)"  # without closing the worker, as if killed
+        "os._exit(0)"  # exit without closing the worker, as if killed
     )
     root = Path(__file__).parents[2]
     printed = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
@@ -169,17 +169,17 @@ def test_a_worker_ends_with_the_process_that_started_it() -> None:
     assert not psutil.pid_exists(int(printed.stdout))
 
 
-def test_an_error_of_the_system_is_the_same_error_here(worker: Worker) -> None:
+def test_an_oserror_is_raised_again_in_the_serving_process(worker: Worker) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         result(worker, "open what is gone")
     assert caught.value.filename == "/gone.jpg"
     assert_it_works(worker)
 
 
-def test_a_result_that_is_not_as_agreed_ends_the_process(worker: Worker) -> None:
+def test_an_invalid_result_kills_the_process(worker: Worker) -> None:
     before = result(worker, "count", to=4)["process"]
     assert isinstance([*worker.run("count", {"to": 4}, Counted)][-1], Counted)
-    with pytest.raises(WorkerError, match="cannot be worked on"):
+    with pytest.raises(WorkerError, match="cannot be processed"):
         list(worker.run("count", {"to": 5}, Counted))
     assert result(worker, "count", to=4)["process"] != before
 

@@ -1,4 +1,4 @@
-"""A worker whose jobs misbehave in all the ways that a decoder may."""
+"""Worker whose jobs misbehave in all the ways that a decoder may."""
 
 import os
 import signal
@@ -72,7 +72,7 @@ def _print() -> None:
 
 
 def _answer(line: bytes) -> None:
-    """Write past the protocol, as a process that was taken over could."""
+    """Write to the pipe without the protocol, as a compromised process could."""
     for descriptor in range(3, 20):
         try:
             os.write(descriptor, line)

@@ -1,4 +1,4 @@
-"""The web UI, served as a person starts it, with a tiny model."""
+"""Fixtures of the web UI with a tiny model, started by its command."""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -12,41 +12,41 @@ from running_app import running_app
 
 @pytest.fixture(scope="session")
 def ui_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the app keeps its files."""
+    """Folder of the app's files."""
     return tmp_path_factory.mktemp("ui")
 
 
 @pytest.fixture(scope="session")
 def ui(ui_folder: Path) -> Iterator[str]:
-    """The address of a running web UI that takes files of 2 MB."""
+    """Address of a web UI that accepts files of up to 2 MB."""
     with served(ui_folder, MAX_FILE_MB="2") as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def crowded_ui(ui_folder: Path) -> Iterator[str]:
-    """The address of a running web UI that offers two models and where one may wait."""
+    """Address of a web UI with two models and a queue of one."""
     with served(ui_folder, ("fast", "best"), QUEUE_SIZE="1", JOBS_EACH="5") as address:
         yield address
 
 
 @pytest.fixture
 def own_ui(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A web UI for one test alone, as a process, with its address; it deletes what is two minutes old."""
+    """Process and address of a web UI for one test; it deletes files after two minutes."""
     with started(tmp_path, ["model"], DELETE_AFTER_SECONDS="120") as app:
         yield app
 
 
 @contextmanager
 def served(folder: Path, models: Sequence[str] = ("model",), **settings: str) -> Iterator[str]:
-    """A running web UI that keeps its files in `folder`; gives its address."""
+    """Start a web UI with its files in `folder`; yield its address."""
     with started(folder, models, **settings) as (_, address):
         yield address
 
 
 @contextmanager
 def started(folder: Path, models: Sequence[str], **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running web UI as a process, with its address."""
+    """Start a web UI; yield its process and address."""
     written = [str(write_tiny_model(folder / name, seed=n)) for n, name in enumerate(models)]
     settings |= {"DOUBLE_RESOLUTION_MODEL": ",".join(written), "TMPDIR": str(folder)}
     with running_app("apps.ui", settings) as app:

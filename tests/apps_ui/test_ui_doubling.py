@@ -1,4 +1,4 @@
-"""Files in, doubled files out, without the page."""
+"""Upscaling of uploaded files, without the page."""
 
 import os
 import time
@@ -24,7 +24,7 @@ def worker(tiny_model: Path) -> Iterator[Worker]:
     started.close()
 
 
-def test_what_is_in_work_is_not_deleted(worker: Worker, tmp_path: Path) -> None:
+def test_files_in_use_are_not_deleted(worker: Worker, tmp_path: Path) -> None:
     files = [tmp_path / "uploads" / name for name in ("a.png", "b.png")]
     files[0].parent.mkdir()
     for file in files:
@@ -33,13 +33,13 @@ def test_what_is_in_work_is_not_deleted(worker: Worker, tmp_path: Path) -> None:
     for work in double_all(worker, "tiny_model", files, Choices(), tmp_path):
         assert work.failed == []
         temporary.delete_old(tmp_path, 3600)
-        for path in tmp_path.rglob("*.*"):  # as if an hour went by from one report to the next
+        for path in tmp_path.rglob("*.*"):  # as if an hour passed between two reports
             os.utime(path, (long_ago, long_ago))
     assert [doubled.doubled_size for doubled in work.done] == [(80, 60)] * 2
     assert all(doubled.file.exists() for doubled in work.done)
 
 
-def test_a_photo_that_is_deleted_already_is_asked_for_again(worker: Worker, tmp_path: Path) -> None:
+def test_a_deleted_photo_must_be_chosen_again(worker: Worker, tmp_path: Path) -> None:
     *_, work = double_all(worker, "tiny_model", [tmp_path / "gone.jpg"], Choices(), tmp_path)
     assert work.failed == ["gone.jpg is deleted by now; choose it again."]
 

@@ -1,4 +1,4 @@
-"""Many pictures, one after another and at once: memory stays, files go, and the app stops when it is told to."""
+"""Endurance: many pictures, one after another and at once, leave no memory, files or processes behind."""
 
 import os
 import subprocess
@@ -58,6 +58,6 @@ def grow_old_and_wait_until_they_are_gone(files: list[Path]) -> None:
 
 
 def samples(client: Client, address: str) -> list[str]:
-    """The addresses of the sample pictures that the page shows."""
+    """Return the addresses of the page's sample pictures."""
     (dataset,) = [part["props"] for part in client.config["components"] if part["type"] == "dataset"]
     return [f"{address}{client.config['api_prefix']}/file={sample['path']}" for (sample,) in dataset["samples"]]

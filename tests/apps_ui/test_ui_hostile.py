@@ -1,4 +1,4 @@
-"""Each hostile picture costs one sentence, within seconds, and the next photo is doubled."""
+"""Hostile pictures: each gets one error message within seconds, and the next photo is upscaled."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from apps.serving.worker import Worker
 from apps.ui.doubling import Choices, double_all
 from upscaler.model import artifact
 
-GENEROUS = 30.0  # seconds; the worker's limit is as long, and its sentence another
+GENEROUS = 30.0  # seconds; the worker's limit is equal, but has another message
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 
 
 @pytest.mark.parametrize("name", hostile.REFUSED)
-def test_a_hostile_picture_costs_one_sentence(worker: Worker, tmp_path: Path, name: str) -> None:
+def test_a_hostile_picture_gets_one_sentence(worker: Worker, tmp_path: Path, name: str) -> None:
     photo = tmp_path / "photo.png"
     hostile.REFUSED[name](tmp_path / name)
     Image.fromarray(photo_like(30, 40)).save(photo)
@@ -39,19 +39,19 @@ def test_a_hostile_picture_costs_one_sentence(worker: Worker, tmp_path: Path, na
     assert len(work.failed) == 1
     assert work.failed[0].startswith(name) and work.failed[0].endswith(".") and "\n" not in work.failed[0]
     assert not any(
-        said in work.failed[0] for said in ("took", "ended", "memory", "--max-pixels", "cannot be worked on")
+        phrase in work.failed[0] for phrase in ("took", "crashed", "memory", "--max-pixels", "cannot be processed")
     )
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png"])
-def test_blanks_before_a_location_cost_no_time(worker: Worker, tmp_path: Path, suffix: str) -> None:
+def test_blanks_before_a_location_take_linear_time(worker: Worker, tmp_path: Path, suffix: str) -> None:
     hostile.blank_xmp(tmp_path / f"in{suffix}", 900_000)
     *_, work = double_all(worker, "tiny_model", [tmp_path / f"in{suffix}"], Choices(remove_location=True), tmp_path)
     assert work.failed == []
     assert b"GPS" not in work.done[0].file.read_bytes()
 
 
-def test_a_job_that_would_take_longer_than_is_left_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_job_over_the_remaining_time_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     Image.linear_gradient("L").resize((8000, 5000)).save(tmp_path / "photo.png", compress_level=1)
     limits = JobLimits(seconds=10, windows=10**9)
     with Worker("apps.ui.worker", {"models": [loading.place_of(artifact.read(tiny_model))]}, limits) as worker:

@@ -1,4 +1,4 @@
-"""The page on interfaces, executed: its Python, and its three requests with curl."""
+"""The docs page on interfaces, executed: its Python, and its three requests with curl."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ def size(path: Path) -> tuple[int, int]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the reader is: a folder with a photo."""
+    """Working folder of the examples, with a photo."""
     Image.fromarray(photo_like(31, 47)).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -40,7 +40,7 @@ def test_the_python_runs(folder: Path, ui: str, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
-def test_the_requests_give_the_doubled_picture(folder: Path, ui: str) -> None:
+def test_the_curl_requests_return_the_upscaled_picture(folder: Path, ui: str) -> None:
     (script,) = blocks("sh")
     subprocess.run(["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, ui)], check=True)
     with Image.open(folder / "photo_2x.png") as doubled:

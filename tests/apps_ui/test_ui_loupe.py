@@ -1,4 +1,4 @@
-"""The loupe: the same place of both pictures, at full resolution."""
+"""Loupe: the same detail of both pictures, at full resolution."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ SHARES = st.floats(-0.5, 1.5)
 
 @settings(max_examples=50, deadline=None)
 @given(st.tuples(SIDES, SIDES), SHARES, SHARES)
-def test_the_box_lies_within_the_picture(size: tuple[int, int], across: float, down: float) -> None:
+def test_the_box_is_inside_the_picture(size: tuple[int, int], across: float, down: float) -> None:
     left, top, right, bottom = loupe.box_around(size, across, down)
     assert 0 <= left < right <= size[0]
     assert 0 <= top < bottom <= size[1]
@@ -26,13 +26,13 @@ def test_the_box_lies_within_the_picture(size: tuple[int, int], across: float, d
 
 
 def place(source: Path, doubled: Path, across: float, down: float) -> list[NDArray[np.int_]]:
-    """The place before and after, HWC."""
+    """Return the detail before and after, HWC."""
     paths = [doubled.with_name("before.png"), doubled.with_name("after.png")]
     loupe.write_place(source, doubled, across, down, *paths)
     return [np.asarray(Image.open(path)).astype(int) for path in paths]
 
 
-def test_both_pictures_show_the_clicked_place_pixel_by_pixel(tmp_path: Path) -> None:
+def test_both_details_show_the_clicked_point_exactly(tmp_path: Path) -> None:
     source, doubled = tmp_path / "a.png", tmp_path / "a_2x.png"
     small, large = photo_like(300, 400), photo_like(600, 800, seed=1)
     Image.fromarray(small).save(source)
@@ -40,10 +40,10 @@ def test_both_pictures_show_the_clicked_place_pixel_by_pixel(tmp_path: Path) -> 
     before, after = place(source, doubled, 0.5, 0.5)
     assert np.array_equal(after, large[140:460, 160:640])
     difference = before - bicubic.double(small)[140:460, 160:640]
-    assert np.abs(difference[4:-4, 4:-4]).max() <= 1  # at its edges the box does not see what lies beyond
+    assert np.abs(difference[4:-4, 4:-4]).max() <= 1  # the box's edges lack pixels beyond it
 
 
-def test_a_photo_lying_on_its_side_is_compared_upright(tmp_path: Path) -> None:
+def test_a_rotated_photo_is_compared_upright(tmp_path: Path) -> None:
     source, doubled = tmp_path / "a.jpg", tmp_path / "a_2x.png"
     upright = photo_like(300, 200)
     exif = Image.Exif()

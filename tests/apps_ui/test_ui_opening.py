@@ -1,4 +1,4 @@
-"""Pictures opened to be looked at: the colours that were doubled, upright, and little memory."""
+"""Opening of pictures for display: colours, orientation and memory."""
 
 import subprocess
 import sys
@@ -43,20 +43,20 @@ def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_looked_at_is_what_was_doubled(picture: Path) -> None:
+def test_displayed_colours_are_those_of_the_result(picture: Path) -> None:
     doubled = next(read_frames(read_header(picture))).pixels
-    seen = np.asarray(opening.in_pillow(opening.opened(picture)))
+    displayed = np.asarray(opening.in_pillow(opening.opened(picture)))
     if doubled.dtype == np.uint16:
         doubled = (doubled >> 8).astype(np.uint8)
     if doubled.shape[2] < 3:
         doubled = np.dstack([doubled[:, :, :1]] * 3 + [doubled[:, :, 1:]])
-    assert np.array_equal(seen, doubled)
+    assert np.array_equal(displayed, doubled)
 
 
 def test_both_previews_have_one_size_of_at_most_2048_a_side(tmp_path: Path) -> None:
     source, doubled = tmp_path / "a.jpg", tmp_path / "a_2x.jpg"
     exif = Image.Exif()
-    exif[0x0112] = 6  # lies on its side
+    exif[0x0112] = 6  # rotated
     Image.fromarray(photo_like(300, 400)).resize((1600, 1200)).save(source, exif=exif)
     Image.fromarray(photo_like(400, 300)).resize((2400, 3200)).save(doubled)
     pair = tmp_path / "before.webp", tmp_path / "after.webp"
@@ -74,10 +74,10 @@ def test_a_colour_profile_is_shown_and_the_location_is_not(tmp_path: Path) -> No
     assert opening.in_pillow(opening.opened(path)).info == {"icc_profile": b"a profile"}
 
 
-def test_what_memory_does_not_allow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_over_the_memory_budget_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.webp"
     Image.fromarray(PHOTO).save(path)
-    monkeypatch.setattr(budget, "left", lambda: 2 * 60 * 90)
+    monkeypatch.setattr(budget, "available_memory", lambda: 2 * 60 * 90)
     with pytest.raises(PictureError, match=r"a\.webp is too large to be looked at just now"):
         opening.opened(path)
 
@@ -97,7 +97,7 @@ print(peak_memory())
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_a_large_picture_is_not_held_in_memory(tmp_path: Path, suffix: str) -> None:
+def test_a_large_picture_takes_little_memory(tmp_path: Path, suffix: str) -> None:
     source, doubled = tmp_path / "a.jpg", tmp_path / f"a_2x{suffix}"
     tile = photo_like(500, 500)
     Image.fromarray(np.tile(tile, (8, 10, 1))).save(source)
@@ -109,4 +109,4 @@ def test_a_large_picture_is_not_held_in_memory(tmp_path: Path, suffix: str) -> N
         check=True,
         cwd=ROOT,
     )
-    assert int(done.stdout) < 3 * 8_000 * 10_000  # bytes of its pixels alone
+    assert int(done.stdout) < 3 * 8_000 * 10_000  # bytes of its pixels

@@ -1,4 +1,4 @@
-"""The page in a real browser: what a person does, and what comes back."""
+"""The page in a browser."""
 
 import io
 import re
@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from playwright.sync_api import Browser, Download, Page, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # minutes, far more than a busy browser takes to cancel
+CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, far longer than a busy browser needs to cancel
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def status(page: Page, sentence: str) -> None:
     expect(page.locator("#status")).to_contain_text(re.compile(sentence), timeout=PATIENCE)
 
 
-def test_a_chosen_photo_comes_back_twice_as_large_with_profile_and_exif(page: Page, photo: Path) -> None:
+def test_a_photo_is_upscaled_with_profile_and_exif(page: Page, photo: Path) -> None:
     double(page, photo)
     download = downloaded(page)
     assert download.suggested_filename == "holiday_2x.jpg"
@@ -97,7 +97,7 @@ def test_several_photos_come_back_as_one_zip(page: Page, tmp_path: Path) -> None
         assert Image.open(io.BytesIO(archive.read("two_2x.png"))).size == (120, 82)
 
 
-def test_cancel_stops_within_a_moment_and_the_next_photo_is_doubled(page: Page, photo: Path, tmp_path: Path) -> None:
+def test_cancel_is_immediate_and_the_next_photo_is_upscaled(page: Page, photo: Path, tmp_path: Path) -> None:
     large = tmp_path / "large.jpg"
     Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(large, quality=70)
     choose(page, large)
@@ -137,7 +137,7 @@ def test_a_file_over_the_limit_gets_a_sentence(page: Page, tmp_path: Path) -> No
     expect(page.get_by_text(re.compile("exceeds|too large|maximum", re.IGNORECASE)).first).to_be_visible()
 
 
-def test_one_model_leaves_nothing_to_choose(page: Page) -> None:
+def test_a_single_model_is_not_offered_as_a_choice(page: Page) -> None:
     page.get_by_text("Choices").click()
     page.get_by_label("Finest").wait_for()
     expect(page.get_by_role("radio")).to_have_count(0)
@@ -176,11 +176,11 @@ def test_the_page_fits_a_phone(chromium: Browser, ui: str, scheme: str) -> None:
     context.close()
 
 
-# Gradio's own: its upload area names itself by another text than it shows, and lies inside a button when filled.
+# Issues of Gradio: the upload area's name differs from its visible text, and it is inside a button when filled
 GRADIOS_OWN = {"label-content-name-mismatch", "nested-interactive"}
 
 
-def test_axe_finds_nothing_serious_in_what_the_page_adds(page: Page) -> None:
+def test_axe_finds_no_serious_accessibility_issue(page: Page) -> None:
     page.get_by_text("Choices").click()
     page.locator("#samples button").first.click()
     expect(page.locator("#download")).to_be_visible(timeout=PATIENCE)

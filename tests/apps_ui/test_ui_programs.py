@@ -1,4 +1,4 @@
-"""What programs and hosts meet: /double, /health, and files that are deleted."""
+"""API endpoint /double, /health, and deletion of files."""
 
 import os
 import time
@@ -20,7 +20,7 @@ def client(ui: str) -> Client:
 
 
 @pytest.mark.slow
-def test_a_program_gets_a_doubled_file_for_a_file(client: Client, tmp_path: Path) -> None:
+def test_the_api_returns_an_upscaled_file(client: Client, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     Image.fromarray(photo_like(31, 47)).save(photo)
     doubled = client.predict(handle_file(photo), api_name="/double")
@@ -34,7 +34,7 @@ def test_a_program_gets_a_doubled_file_for_a_file(client: Client, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_program_gets_a_sentence_for_what_is_no_picture(client: Client, tmp_path: Path) -> None:
+def test_the_api_refuses_a_file_that_is_not_a_picture(client: Client, tmp_path: Path) -> None:
     words = tmp_path / "words.jpg"
     words.write_text("no picture")
     with pytest.raises(AppError, match=r"words.jpg is not a picture that can be read"):
@@ -43,9 +43,7 @@ def test_a_program_gets_a_sentence_for_what_is_no_picture(client: Client, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", [{"format": "BMP"}, {"quality": 101}, {"model": "another"}])
-def test_a_program_gets_a_sentence_for_an_option_that_there_is_not(
-    client: Client, tmp_path: Path, option: dict[str, str | int]
-) -> None:
+def test_the_api_refuses_an_unknown_option(client: Client, tmp_path: Path, option: dict[str, str | int]) -> None:
     photo = tmp_path / "photo.png"
     Image.fromarray(photo_like(31, 47)).save(photo)
     with pytest.raises(AppError, match=f"{next(iter(option.values()))}|maximum"):
@@ -53,12 +51,12 @@ def test_a_program_gets_a_sentence_for_an_option_that_there_is_not(
 
 
 @pytest.mark.slow
-def test_nothing_else_is_offered_to_programs(client: Client) -> None:
+def test_the_api_has_no_other_endpoints(client: Client) -> None:
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/double"]
 
 
 @pytest.mark.slow
-def test_health_says_which_model_serves(ui: str) -> None:
+def test_health_reports_the_model(ui: str) -> None:
     answer = requests.get(f"{ui}/health", timeout=10).json()
     assert answer["status"] == "ok"
     assert answer["model"] == "model"
@@ -66,7 +64,7 @@ def test_health_says_which_model_serves(ui: str) -> None:
     assert answer["uptime_seconds"] >= 0
 
 
-def test_only_what_is_old_is_deleted(tmp_path: Path) -> None:
+def test_only_old_files_are_deleted(tmp_path: Path) -> None:
     old, new = tmp_path / "a" / "old.jpg", tmp_path / "b" / "new.jpg"
     for path in (old, new):
         path.parent.mkdir()
@@ -79,7 +77,7 @@ def test_only_what_is_old_is_deleted(tmp_path: Path) -> None:
     assert new.exists()
 
 
-def test_a_photo_uploaded_again_while_the_old_one_is_deleted_stays(tmp_path: Path) -> None:
+def test_a_photo_uploaded_during_its_deletion_is_kept(tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"new")
     temporary.delete(photo, 3600)

@@ -1,4 +1,4 @@
-"""What goes wrong in a browser: the page says a sentence or goes on, and never keeps a spinner."""
+"""Failures in a browser: the page shows a message or recovers, and never keeps a spinner."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # minutes, so that nothing here need be quick
+CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, so that the tests need not hurry
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def page(chromium: Browser, crowded_ui: str) -> Iterator[Page]:
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A photo that takes minutes to double, with CHOICES_THAT_TAKE_LONG."""
+    """A photo that takes minutes to upscale with CHOICES_THAT_TAKE_LONG."""
     path = tmp_path / "large.jpg"
     Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(path, quality=70)
     return path
@@ -51,7 +51,7 @@ def double_a_sample(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("768x512 to 1536x1024", timeout=PATIENCE)
 
 
-def test_a_full_queue_gets_a_sentence_and_who_waits_sees_the_place(
+def test_a_full_queue_gets_a_sentence_and_waiting_visitors_see_their_position(
     page: Page, chromium: Browser, crowded_ui: str, large: Path
 ) -> None:
     start_long_work(page, large)
@@ -72,14 +72,14 @@ def test_a_full_queue_gets_a_sentence_and_who_waits_sees_the_place(
         other.context.close()
 
 
-def test_a_reload_in_the_middle_of_the_work_frees_the_cores(page: Page, large: Path) -> None:
+def test_a_reload_during_a_job_frees_the_cores(page: Page, large: Path) -> None:
     start_long_work(page, large)
     expect(page.locator("#status")).to_contain_text("megapixels a second", timeout=PATIENCE)
     page.reload()
     double_a_sample(page)
 
 
-def test_two_tabs_of_one_person_do_not_mix(page: Page, tmp_path: Path) -> None:
+def test_two_tabs_do_not_mix(page: Page, tmp_path: Path) -> None:
     other = page.context.new_page()
     other.set_default_timeout(PATIENCE)
     other.goto(page.url)
@@ -94,7 +94,7 @@ def test_two_tabs_of_one_person_do_not_mix(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 296 + ".png", "../../outside.png"], ids=["300 characters", "a path"])
-def test_a_strange_file_name_is_doubled_all_the_same(page: Page, ui_folder: Path, tmp_path: Path, name: str) -> None:
+def test_a_strange_file_name_is_accepted(page: Page, ui_folder: Path, tmp_path: Path, name: str) -> None:
     photo = tmp_path / "photo.png"
     Image.fromarray(photo_like(40, 60)).save(photo)
     file = {"name": name, "mimeType": "image/png", "buffer": photo.read_bytes()}
@@ -106,7 +106,7 @@ def test_a_strange_file_name_is_doubled_all_the_same(page: Page, ui_folder: Path
 
 
 @pytest.mark.parametrize("trouble", ["cancelled", "broken"])
-def test_an_upload_that_is_not_finished_leaves_a_page_that_works(page: Page, large: Path, trouble: str) -> None:
+def test_an_unfinished_upload_leaves_a_usable_page(page: Page, large: Path, trouble: str) -> None:
     if trouble == "broken":
         page.route("**/upload?*", lambda route: route.abort("connectionreset"))
     else:
@@ -119,7 +119,7 @@ def test_an_upload_that_is_not_finished_leaves_a_page_that_works(page: Page, lar
     double_a_sample(page)
 
 
-def test_the_better_of_two_models_can_be_chosen(page: Page) -> None:
+def test_a_second_model_can_be_chosen(page: Page) -> None:
     page.get_by_text("Choices").click()
     page.get_by_role("radio", name="best").check()
     double_a_sample(page)

@@ -199,7 +199,7 @@ def test_a_jpeg_network_goes_inside_and_into_the_card(runs: tuple[Path, ...], tm
 
 def test_a_model_for_jpegs_of_another_size_is_refused(runs: tuple[Path, ...], tmp_path: Path) -> None:
     wider = write_run(tmp_path / "wider", 3, width=6)
-    with pytest.raises(ModelError, match="is 6x1 beside 4x1; combine networks of one size"):
+    with pytest.raises(ModelError, match="has size 6x1, the clean-image network 4x1; combine networks of one size"):
         combine.run(CombineConfig(runs, tmp_path / "v1", "outputs", jpeg_model=wider))
     assert not (tmp_path / "v1").exists()
 

@@ -145,10 +145,10 @@ def test_the_hub_can_read_the_card(ready: tuple[Hub, str]) -> None:
     [
         (REPO, None, "there is no token for the Hub"),
         (REPO, "hf_wrong_and_secret", "the Hub does not accept the token"),
-        (REPO, READ_TOKEN, "the token gives no right"),
-        ("bob/doubler", TOKEN, "the token gives no right"),
-        ("ada/not--allowed", TOKEN, "not a name that the Hub allows"),
-        ("ada/not/allowed", TOKEN, "not a name that the Hub allows"),
+        (REPO, READ_TOKEN, "the token has no permission"),
+        ("bob/doubler", TOKEN, "the token has no permission"),
+        ("ada/not--allowed", TOKEN, "not a valid repository name"),
+        ("ada/not/allowed", TOKEN, "not a valid repository name"),
         ("doubler", TOKEN, "has no owner"),
     ],
 )
@@ -189,7 +189,7 @@ def test_an_upload_that_breaks_off_leaves_the_version_before(ready: tuple[Hub, s
 def test_a_repository_of_somebody_else_stays_as_it_is(ready: tuple[Hub, str]) -> None:
     hub, model = ready
     repository = hub.create("bob/doubler")
-    with pytest.raises(ModelError, match="the token gives no right"):
+    with pytest.raises(ModelError, match="the token has no permission"):
         publish.run(PublishConfig(model, "bob/doubler"))
     assert len(repository.commits) == 1
 
@@ -242,6 +242,6 @@ def test_from_one_command_line_to_another(ready: tuple[Hub, str], tmp_path: Path
         hub.down = down
         doubled = run(*double)
         assert doubled.returncode == 0, doubled.stderr
-        assert "serves instead" not in doubled.stderr
+        assert "using fast instead" not in doubled.stderr
     with Image.open(tmp_path / "photo_2x.png") as picture:
         assert picture.size == (60, 40)

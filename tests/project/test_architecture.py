@@ -1,4 +1,4 @@
-"""The direction of imports that the design gives, and what serving may not load."""
+"""Direction of imports, absence of circles, and modules that serving must not load."""
 
 import ast
 import subprocess
@@ -26,7 +26,7 @@ PACKAGES = {Path(folder).parts[0] for folder in MAY_IMPORT}
 
 
 def imports(source: str, package: str) -> set[str]:
-    """Full names of the modules that a source file of `package` imports, relative ones resolved."""
+    """Return the full names of modules imported by a file of `package`, with relative imports resolved."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -39,7 +39,7 @@ def imports(source: str, package: str) -> set[str]:
 
 
 def foreign_imports(folder: str) -> set[str]:
-    """What the package in `folder` imports of the project besides itself, as folders of `MAY_IMPORT`."""
+    """Return the project folders, of those in `MAY_IMPORT`, that the package in `folder` imports."""
     found: set[str] = set()
     for path in (ROOT / folder).rglob("*.py"):
         package = ".".join(path.parent.relative_to(ROOT).parts)
@@ -51,12 +51,12 @@ def foreign_imports(folder: str) -> set[str]:
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
-def test_imports_follow_the_direction_of_the_design(folder: str) -> None:
+def test_imports_follow_the_design(folder: str) -> None:
     assert foreign_imports(folder) <= MAY_IMPORT[folder]
 
 
 def modules() -> dict[str, Path]:
-    """The project's modules by their full names; a package stands for its __init__.py."""
+    """Return the project's modules by full name; a package is represented by its __init__.py."""
     found = {}
     for package in sorted(PACKAGES):
         for path in (ROOT / package).rglob("*.py"):
@@ -66,20 +66,20 @@ def modules() -> dict[str, Path]:
 
 
 def needs(name: str, path: Path, known: Iterable[str]) -> set[str]:
-    """The project's modules that a module imports, at its top or inside a function."""
+    """Return the project's modules that a module imports, at top level or inside functions."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found = imports(path.read_text(encoding="utf-8"), package)
     return {imported if imported in known else imported.rpartition(".")[0] for imported in found} & set(known)
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_there_are_no_circular_imports() -> None:
     known = modules()
     order = TopologicalSorter({name: needs(name, path, known) for name, path in known.items()})
-    order.prepare()  # raises CycleError, which names the circle
+    order.prepare()  # raises CycleError, which names the cycle
     assert "upscaler.model.artifact" in needs("upscaler.upscaler", known["upscaler.upscaler"], known)
 
 
-def test_a_wrong_import_is_seen() -> None:
+def test_a_forbidden_import_is_found() -> None:
     assert "training_pipeline.network" in imports("from training_pipeline import network", "apps.ui")
     assert "apps.monitor.history" in imports("from ..monitor import history", "apps.ui")
     assert "upscaler" in imports("def f():\n    import upscaler", "apps.ui")
@@ -88,7 +88,7 @@ def test_a_wrong_import_is_seen() -> None:
 @pytest.mark.parametrize(
     "module", ["upscaler.__main__", "apps.ui.__main__", "apps.monitor.__main__", "apps.monitor.app", "apps.ui.app"]
 )
-def test_serving_loads_nothing_that_only_training_installs(module: str) -> None:
+def test_serving_loads_no_training_dependency(module: str) -> None:
     heavy = ["torch", "torchvision", "onnx", "boto3", "matplotlib", "webdataset", "optuna"]
     program = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Pictures of others are opened by named readers only, and no reader starts a program."""
+"""Decoders: untrusted pictures are opened by listed readers only, and no reader starts a program."""
 
 import ast
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SERVING = ("upscaler", "apps", "feature_pipeline/pictures.py")
 OPENERS = {"upscaler/pictures/opening.py": "Image.open", "upscaler/pictures/vips.py": "pyvips"}
 
-# Tells what each reader does with a file, where starting any program ends the test.
+# Reports each reader's result for a file; starting any program fails the test
 _READ = """
 import sys, warnings
 from pathlib import Path
@@ -52,7 +52,7 @@ for read in (
 
 @pytest.mark.parametrize("write", [hostile.eps, hostile.svg, hostile.csv])
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.tif"])
-def test_no_file_under_another_name_is_read_or_starts_a_program(
+def test_disguised_files_are_refused_and_start_no_program(
     write: Callable[[Path], None], name: str, tmp_path: Path
 ) -> None:
     write(tmp_path / name)
@@ -65,7 +65,7 @@ def test_no_file_under_another_name_is_read_or_starts_a_program(
 
 
 def openers(tree: ast.Module) -> Iterator[str]:
-    """Yield the names under which a module opens pictures by itself."""
+    """Yield the names by which a module opens pictures itself."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names) if any(alias.name.split(".")[0] == "pyvips" for alias in names):
@@ -76,7 +76,7 @@ def openers(tree: ast.Module) -> Iterator[str]:
                 yield "Image.open"
 
 
-def test_pictures_are_opened_in_one_place() -> None:
+def test_pictures_are_opened_in_one_module() -> None:
     paths = [path for place in SERVING for path in ([ROOT / place] if ".py" in place else (ROOT / place).rglob("*.py"))]
     found = {
         str(path.relative_to(ROOT)): name

@@ -1,4 +1,4 @@
-"""The docs say what is: commands, links, and the code in them."""
+"""The docs: commands, links and code."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ CLI = runpy.run_path(str(ROOT / "docs" / "write_cli.py"))
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="each Python lays out its help in its own way")
-def test_the_commands_say_what_the_page_says() -> None:
+def test_the_page_of_commands_is_up_to_date() -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert page == CLI["text"](), "write it anew: python docs/write_cli.py"
 
@@ -35,14 +35,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_python_in_the_docs_is_python(page: Path) -> None:
+def test_python_in_the_docs_parses(page: Path) -> None:
     for code in re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-        ast.parse(re.sub(r"^(\s*)%.*$", r"\1pass", code, flags=re.MULTILINE))  # IPython's own lines left out
+        ast.parse(re.sub(r"^(\s*)%.*$", r"\1pass", code, flags=re.MULTILINE))  # without IPython's magic commands
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_in_the_docs_exist(page: Path) -> None:
-    """Every `python -m` of the docs names a module of the project, or a well-known one."""
+    """Every `python -m` in the docs names a module of the project or a well-known one."""
     modules = set(re.findall(r"python -m ([\w.]+)", page.read_text(encoding="utf-8")))
     unknown = {name for name in modules if not (ROOT / name.replace(".", "/")).exists()}
     assert {name for name in unknown if not (ROOT / f"{name.replace('.', '/')}.py").exists()} <= {"pip", "venv"}

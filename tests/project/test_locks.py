@@ -1,4 +1,4 @@
-"""The locks: complete, with hashes, free of any one machine's addresses, and in step with pyproject.toml."""
+"""Lock files: complete, with hashes, independent of the machine, and consistent with pyproject.toml."""
 
 import re
 import tomllib
@@ -22,13 +22,13 @@ ASKED = {
 
 
 def entries(lock: Path) -> list[str]:
-    """The entries of a lock, each with the lines that continue it."""
+    """Return the entries of a lock file, each with its continuation lines."""
     text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def pins(lock: Path) -> dict[str, set[str]]:
-    """The versions of each package, of which a marker of the entry chooses one."""
+    """Return the versions of each package; the entries' markers choose one."""
     found: dict[str, set[str]] = {}
     for entry in entries(lock):
         wanted = Requirement(entry.split(" --hash=")[0])
@@ -57,7 +57,7 @@ def test_a_lock_allows_what_the_project_asks_for(lock: Path) -> None:
         assert all(wanted.specifier.contains(version) for version in versions), f"{wanted}: run make lock"
 
 
-def test_serving_has_the_versions_that_are_tested() -> None:
+def test_serving_has_the_tested_versions() -> None:
     tested = pins(ROOT / "requirements" / "everything.txt")
     assert pins(ROOT / "requirements" / "serving.txt").items() <= tested.items()
 

@@ -1,4 +1,4 @@
-"""What make says where something is missing."""
+"""Error messages of make for missing prerequisites."""
 
 import os
 import shutil
@@ -14,14 +14,14 @@ def make(target: str, python: Path | str, folder: Path) -> subprocess.CompletedP
     shutil.copy(ROOT / "Makefile", folder)
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copytree(ROOT / "requirements", folder / "requirements")
-    # The tests may run under make themselves, whose own variables would reach the one that is tested.
+    # If the tests run under make, its variables would reach the tested one
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", target, f"PYTHON={python}"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def fake_python(folder: Path, fails_on: str) -> Path:
-    """An interpreter that fails when its program mentions a word."""
+    """An interpreter that fails when its program mentions a given word."""
     path = folder / "fake_python"
     path.write_text(f'#!/bin/sh\ncase "$2" in *{fails_on}*) exit 1;; esac\n')
     path.chmod(0o755)

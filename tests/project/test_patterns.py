@@ -1,4 +1,4 @@
-"""Regular expressions over what others send take linear time: all are listed here, and fuzzed."""
+"""Regular expressions on untrusted text: all are listed, and fuzzed for linear time."""
 
 import ast
 import subprocess
@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GENEROUS = 60.0  # seconds for all inputs of one pattern: a quadratic one takes hours
 
-# Every use of a regular expression in what serves people: (module, function of `re`, pattern). A compiled
-# one is used by `fullmatch`: what is linear in a full match may be quadratic in a search.
+# Every use of a regular expression in serving code: (module, function of `re`, pattern). A compiled one is used by
+# `fullmatch`: a pattern that is linear in a full match may be quadratic in a search.
 USES = {
     ("upscaler/model/find.py", "fullmatch", r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?"),
     ("upscaler/model/hub.py", "compile", "[0-9a-f]{40}"),
@@ -34,7 +34,7 @@ for unit in units:
 
 
 def uses(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield each call of `re`; a pattern that is no literal is "?"."""
+    """Yield each call of `re`; a pattern that is not a literal is "?"."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         assert not (isinstance(node, ast.ImportFrom) and node.module == "re"), "use re.name, or this test is blind"
         match node:

@@ -17,7 +17,7 @@ SMALLER = {"--images 200": "--images 4", "--steps 1000": "--steps 3"}
 
 
 def commands_under(heading: str) -> str:
-    """The first shell block under a heading of the README."""
+    """Return the first shell block under a heading of the README."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.search(rf"^## {re.escape(heading)}$.*?^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     assert found, f"the README has no commands under {heading!r}"
@@ -26,13 +26,13 @@ def commands_under(heading: str) -> str:
 
 @pytest.fixture
 def bucket() -> Iterator[str]:
-    """The address of a tiny copy of Open Images."""
+    """Address of a tiny copy of Open Images."""
     with open_images(("train_0", "train_a", "validation")) as address:
         yield address
 
 
 @pytest.mark.slow
-def test_the_pipeline_in_five_commands_ends_in_a_doubled_picture(tmp_path: Path, bucket: str) -> None:
+def test_the_readmes_pipeline_upscales_a_picture(tmp_path: Path, bucket: str) -> None:
     script = commands_under("Train your own, in five commands")
     for word, smaller in SMALLER.items():
         assert word in script

@@ -1,4 +1,4 @@
-"""The built wheel, alone: in an empty environment without torch, in an empty folder."""
+"""The built wheel, in an empty environment without torch and an empty folder."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_wheel_carries_the_ensemble_and_doubles_a_picture(tmp_path: Path) -> None:
+def test_the_wheel_contains_the_model_and_upscales_a_picture(tmp_path: Path) -> None:
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "venv", with_pip=True)

@@ -1,4 +1,4 @@
-"""The workflows: what they run is named by commit or digest, and may do no more than it has to."""
+"""Workflows: pinned actions and minimal permissions."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def jobs(workflow: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.stem)
-def test_actions_are_named_by_commit_and_containers_by_digest(workflow: Path) -> None:
+def test_actions_are_pinned_by_commit_and_containers_by_digest(workflow: Path) -> None:
     for job in jobs(workflow):
         if "container" in job:
             assert re.search(r"@sha256:[0-9a-f]{64}$", job["container"])
@@ -25,7 +25,7 @@ def test_actions_are_named_by_commit_and_containers_by_digest(workflow: Path) ->
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.stem)
-def test_no_job_may_write_where_something_installed_runs(workflow: Path) -> None:
+def test_no_job_with_installed_code_has_write_permission(workflow: Path) -> None:
     settings = yaml.safe_load(workflow.read_text(encoding="utf-8"))
     assert set(settings["permissions"].values()) <= {"read"}
     for job in jobs(workflow):
@@ -35,6 +35,6 @@ def test_no_job_may_write_where_something_installed_runs(workflow: Path) -> None
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.stem)
-def test_a_checkout_leaves_no_token_behind(workflow: Path) -> None:
+def test_a_checkout_persists_no_token(workflow: Path) -> None:
     steps = [step for job in jobs(workflow) for step in job["steps"] if "checkout@" in step.get("uses", "")]
     assert all(step["with"]["persist-credentials"] is False for step in steps)

@@ -143,7 +143,7 @@ def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
         ("seed", "-1", "--seed cannot be -1"),
         ("threads", "0", "--threads cannot be 0"),
         ("size", "huge", "unknown size 'huge'"),
-        ("init_from", "nowhere", "there is no model 'nowhere'"),
+        ("init_from", "nowhere", "model 'nowhere' does not exist"),
         ("shards", "nowhere", "nowhere has no tile shards"),
         ("validation", "nowhere", "nowhere has no tile shards"),
     ],

@@ -1,4 +1,4 @@
-"""What the upscaler's tests share: one compiled tiny model, whose windows are so small that pictures need several."""
+"""Fixture of the upscaler's tests: a compiled tiny model with windows so small that pictures need several."""
 
 import pytest
 from generated import write_tiny_model
@@ -11,6 +11,6 @@ WINDOW = 24
 
 @pytest.fixture(scope="session")
 def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
-    """A model with random weights, in windows of 24x24."""
+    """A model with random weights and windows of 24x24."""
     folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
     return Upscaler(find.model(str(folder)), window=WINDOW)

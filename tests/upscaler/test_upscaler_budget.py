@@ -1,4 +1,4 @@
-"""Memory is asked for before work starts, and what is asked for is about what it takes."""
+"""Memory budget: estimates before work starts, close to the measured peak."""
 
 import subprocess
 import sys
@@ -20,24 +20,24 @@ ROOT = Path(__file__).parents[2]
 SMALL = 60, 50
 
 
-def test_a_control_group_limits_what_is_left_and_its_page_cache_is_free(
+def test_a_control_group_limits_memory_and_its_page_cache_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget, "_CGROUP", tmp_path)
-    machine = budget.left()
+    machine = budget.available_memory()
     (tmp_path / "memory.max").write_text("5000\n")
     (tmp_path / "memory.current").write_text("2000\n")
     (tmp_path / "memory.stat").write_text("anon 900\ninactive_file 600\n")
-    assert budget.left() == 3600
+    assert budget.available_memory() == 3600
     (tmp_path / "memory.max").write_text("max\n")
-    assert budget.left() > machine / 2
+    assert budget.available_memory() > machine / 2
     (tmp_path / "memory").mkdir()
     (tmp_path / "memory/memory.limit_in_bytes").write_text("4000\n")
     (tmp_path / "memory/memory.usage_in_bytes").write_text("3000\n")
     (tmp_path / "memory/memory.stat").write_text("cache 1\ntotal_inactive_file 500\n")
-    assert budget.left() == 1500
+    assert budget.available_memory() == 1500
     (tmp_path / "memory/memory.limit_in_bytes").write_text("2000\n")
-    assert budget.left() == 0
+    assert budget.available_memory() == 0
 
 
 def test_a_small_picture_is_never_refused(tmp_path: Path) -> None:
@@ -47,14 +47,14 @@ def test_a_small_picture_is_never_refused(tmp_path: Path) -> None:
         budget.check_memory(header, format_of(header.path), times=1, budget=0)
 
 
-def test_frames_and_times_raise_the_need(tmp_path: Path) -> None:
+def test_frames_and_times_raise_the_estimate(tmp_path: Path) -> None:
     frames = [Image.fromarray(photo_like(200, 300, seed)) for seed in range(4)]
     still, moving = tmp_path / "a.png", tmp_path / "a.gif"
     frames[0].save(still)
     frames[0].save(moving, save_all=True, append_images=frames[1:])
-    one = budget.need(read_header(still), PNG, times=1)
-    assert budget.need(read_header(moving), PNG, times=1) > one
-    assert budget.need(read_header(still), PNG, times=2) > one
+    one = budget.peak_memory(read_header(still), PNG, times=1)
+    assert budget.peak_memory(read_header(moving), PNG, times=1) > one
+    assert budget.peak_memory(read_header(still), PNG, times=2) > one
 
 
 def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> None:
@@ -111,23 +111,23 @@ def measured(model: Path, source: Path, target: Path, times: int = 1, flips: str
         ("colour", "gif", "avif", 20, 1),
     ],
 )
-def test_the_need_is_what_a_job_takes(
+def test_the_estimate_matches_the_measured_peak(
     tmp_path: Path, tiny_model: Path, kind: str, source: str, target: str, frames: int, times: int
 ) -> None:
-    """The model's own share is the peak of a small picture: a budget knows the picture's share alone."""
+    """Compare the estimate with the peak minus that of a small picture: the estimate excludes the model's memory."""
     small, large, doubled = tmp_path / f"s.{source}", tmp_path / f"l.{source}", tmp_path / f"d.{target}"
     write_picture(small, kind, 1, SMALL)
     pixels = 3_000_000 // frames // 4 ** (times - 1)
     write_picture(large, kind, frames, (round(pixels**0.5) * 6 // 5, round(pixels**0.5) * 5 // 6))
     taken = measured(tiny_model, large, doubled, times) - measured(tiny_model, small, doubled)
-    foreseen = budget.need(read_header(large), format_of(doubled), times)
-    # Less than 0.9 would let the kernel kill a process; more than 1.3 would refuse what can be done. Encoders differ by
-    # some 15 % with what a picture shows.
+    foreseen = budget.peak_memory(read_header(large), format_of(doubled), times)
+    # Below 0.9, the kernel could kill the process; above 1.3, feasible jobs would be refused. Encoders vary by about
+    # 15 % with the content.
     assert 0.9 * taken <= foreseen <= 1.3 * taken
 
 
 @pytest.mark.slow
-def test_flips_take_no_more_memory(tmp_path: Path, tiny_model: Path) -> None:
+def test_the_self_ensemble_takes_no_more_memory(tmp_path: Path, tiny_model: Path) -> None:
     source, doubled = tmp_path / "a.png", tmp_path / "b.png"
     write_picture(source, "colour", 1, (1500, 1000))
     taken = [measured(tiny_model, source, doubled, 1, flips) for flips in ("", "flips")]

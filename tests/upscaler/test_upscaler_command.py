@@ -1,4 +1,4 @@
-"""The command line: what goes in, where it comes out, and how it ends."""
+"""Command line: inputs, outputs and exit codes."""
 
 import os
 import signal
@@ -37,7 +37,9 @@ def size(path: Path) -> tuple[int, int]:
         return image.size
 
 
-def test_beside_the_input(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_output_is_next_to_the_input(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = save(tmp_path / "my photo é.jpg")
     assert run(tiny_model, source) == 0
     target = tmp_path / "my photo é_2x.jpg"
@@ -51,7 +53,7 @@ def test_out_names_a_file_and_its_format(tmp_path: Path, tiny_model: Path) -> No
         assert image.format == "WEBP"
 
 
-def test_several_into_a_folder(tmp_path: Path, tiny_model: Path) -> None:
+def test_several_inputs_go_into_a_folder(tmp_path: Path, tiny_model: Path) -> None:
     a, b = save(tmp_path / "a.jpg"), save(tmp_path / "b.png")
     assert run(tiny_model, a, b, "-o", tmp_path / "out.d", "--format", "png") == 0
     assert sorted(path.name for path in (tmp_path / "out.d").iterdir()) == ["a.png", "b.png"]
@@ -67,7 +69,7 @@ def test_a_folder_keeps_its_tree(tmp_path: Path, tiny_model: Path) -> None:
     assert size(tmp_path / "tree" / "deep" / "er" / "b.png") == (32, 24)
 
 
-def test_a_folder_a_second_time_does_not_double_the_results(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_second_run_does_not_upscale_the_results(tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "a.png")
     assert run(tiny_model, tmp_path) == 0
     assert run(tiny_model, tmp_path, "--overwrite") == 0
@@ -85,7 +87,7 @@ def test_a_failure_does_not_stop_the_rest(tmp_path: Path, tiny_model: Path, caps
     assert listed.startswith(f"error: {broken}")
 
 
-def test_existing_files_are_kept_unless_told(tmp_path: Path, tiny_model: Path) -> None:
+def test_existing_files_are_kept_without_overwrite(tmp_path: Path, tiny_model: Path) -> None:
     source, target = save(tmp_path / "a.png"), tmp_path / "a_2x.png"
     target.write_bytes(b"mine")
     assert run(tiny_model, source) == 1
@@ -105,7 +107,7 @@ def test_times_and_flips(tmp_path: Path, tiny_model: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [["--quality", "101"], ["--times", "0"], ["--format", "doc"], ["--max-pixels", "x"]])
-def test_wrong_values_are_named(tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_option_values_are_named(tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([str(tmp_path / "a.png"), *wrong])
     assert wrong[0] in capsys.readouterr().err
@@ -117,24 +119,24 @@ def test_max_pixels_is_in_megapixels(tmp_path: Path, tiny_model: Path) -> None:
     assert run(tiny_model, source, "--max-pixels", "0.011") == 0
 
 
-def test_an_input_that_is_the_output(tmp_path: Path) -> None:
+def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
     source = save(tmp_path / "a.png")
-    with pytest.raises(PictureError, match="is an input as well"):
+    with pytest.raises(PictureError, match="is both an input and an output"):
         tasks((source,), Naming(source, None, "_2x"), recursive=False)
-    with pytest.raises(PictureError, match="is an input as well"):
+    with pytest.raises(PictureError, match="is both an input and an output"):
         tasks((tmp_path,), Naming(tmp_path, None, "_2x"), recursive=False)
 
 
-def test_two_inputs_of_one_name(tmp_path: Path) -> None:
+def test_two_inputs_with_one_output_are_refused(tmp_path: Path) -> None:
     a, b = save(tmp_path / "a.png"), save(tmp_path / "a.jpg")
     naming = Naming(None, ".webp", "_2x")
-    with pytest.raises(PictureError, match="would both become"):
+    with pytest.raises(PictureError, match="would both be written to"):
         tasks((a, b), naming, recursive=False)
     assert tasks((a,), naming, recursive=False) == [Task(a, tmp_path / "a_2x.webp")]
 
 
-def test_a_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="holds no picture"):
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="contains no pictures"):
         tasks((tmp_path,), Naming(None, None, "_2x"), recursive=False)
 
 
@@ -147,14 +149,14 @@ def test_ctrl_c_leaves_no_half_written_file(tmp_path: Path, tiny_model: Path) ->
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background may ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background processes may ignore it
     )
     while not list(tmp_path.glob("out/.part-*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "stopped" in said
-    assert "Traceback" not in said
+    assert "stopped" in stderr
+    assert "Traceback" not in stderr
     assert not list((tmp_path / "out").iterdir())

@@ -1,4 +1,4 @@
-"""The cores that are counted are those that may be used."""
+"""Count of usable cores."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The picture in windows is the picture as a whole; what is flat, gray or transparent stays so."""
+"""Tiled inference equals whole-picture inference; constant, gray and transparent regions are preserved."""
 
 import threading
 from itertools import pairwise
@@ -29,12 +29,12 @@ side = st.integers(1, 80)
 
 @pytest.fixture(scope="module")
 def exact(upscaler: Upscaler) -> Upscaler:
-    """The same model in float32, in which `whole` runs it."""
+    """The same model in float32, as in `whole`."""
     return Upscaler(upscaler.model, "f32", window=24)
 
 
 def whole(upscaler: Upscaler, picture: Pixels) -> Pixels:
-    """Run the graph, uncut, over the whole extended picture at once."""
+    """Run the graph, without tiling, on the whole extended picture."""
     model = CORE.read_model(serialised(upscaler.model))
     halo = upscaler.model.config.architecture.radius
     rows, columns = (tiling.extended(np.arange(-halo, n + halo), n) for n in picture.shape[:2])
@@ -59,7 +59,7 @@ def test_windows_give_the_whole_picture(exact: Upscaler, height: int, width: int
 
 
 @pytest.mark.parametrize("size", [(1, 2), (1, 500), (500, 1), (2, 3), (211, 307), (24, 24), (25, 49)])
-def test_sizes_that_fit_no_window(exact: Upscaler, size: tuple[int, int]) -> None:
+def test_sizes_that_are_no_multiple_of_the_window(exact: Upscaler, size: tuple[int, int]) -> None:
     picture = photo_like(*size)
     assert_equal(exact.upscale(picture), whole(exact, picture))
 
@@ -75,19 +75,19 @@ def test_windows_of_any_size_give_the_same_picture(
     assert_equal(large, one)
 
 
-def test_windows_of_the_size_that_is_used(upscaler: Upscaler) -> None:
+def test_windows_of_the_default_size(upscaler: Upscaler) -> None:
     picture = photo_like(523, 277)
     assert_equal(Upscaler(upscaler.model, "f32").upscale(picture), whole(upscaler, picture))
 
 
-def test_an_ensemble_of_outputs_is_exact_as_well(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_output_averaging_is_exact(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = write_tiny_model(tmp_path_factory.mktemp("models") / "three", networks=3)
     upscaler = Upscaler(find.model(str(folder)), "f32", window=16)
     picture = photo_like(37, 53)
     assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
 
 
-def test_the_extension_mirrors_then_repeats() -> None:
+def test_the_extension_reflects_then_repeats() -> None:
     line = np.arange(3)
     assert line[tiling.extended(np.arange(-4, 7), 3)].tolist() == [2, 2, 2, 1, 0, 1, 2, 1, 0, 0, 0]
     assert tiling.extended(np.arange(-2, 3), 1).tolist() == [0] * 5
@@ -106,13 +106,13 @@ def test_each_engine_computes_the_graph(
     compiled = CORE.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     outputs = engine_for(precision)(model, side).run((n, planes) for n, planes in enumerate(inputs))
     rounding = 0.02 if precision == "bf16" and has_bf16() else 1e-5
-    for due, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
-        assert n == due
+    for position, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
+        assert n == position
         assert np.abs(got - compiled(planes)[0]).max() < rounding
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_an_engine_lets_inputs_that_lie_turned_in_memory_pass(upscaler: Upscaler, precision: Precision) -> None:
+def test_engines_accept_transposed_inputs(upscaler: Upscaler, precision: Precision) -> None:
     planes = to_planes(photo_like(30, 30))
     turned = np.ascontiguousarray(planes.transpose(0, 1, 3, 2)).transpose(0, 1, 3, 2)
     pair = engine_for(precision)(upscaler.model, 30).run(enumerate([planes, turned]))
@@ -123,7 +123,7 @@ def test_an_engine_lets_inputs_that_lie_turned_in_memory_pass(upscaler: Upscaler
 @pytest.mark.parametrize("networks", [1, 3])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("side", [30, 31])
-def test_openvino_builds_from_the_weights_what_the_onnx_graph_says(side: int, mirrored: bool, networks: int) -> None:
+def test_openvino_model_matches_the_onnx_graph(side: int, mirrored: bool, networks: int) -> None:
     architecture = Architecture(width=8, depth=3)
     weights = random_weights(architecture, networks, seed=0)
     if mirrored:
@@ -135,8 +135,8 @@ def test_openvino_builds_from_the_weights_what_the_onnx_graph_says(side: int, mi
     graph = onnx_graph(architecture, weights, networks).SerializeToString()
     residual = in_float32(residual_model(weights, networks, side))(planes)[0]
     doubled = in_float32(ending_model(architecture, side))([planes, residual])[0]
-    due = in_float32(CORE.read_model(graph))(planes)[0]
-    assert np.abs(doubled.transpose(0, 3, 1, 2) - due).max() < 1e-5
+    expected = in_float32(CORE.read_model(graph))(planes)[0]
+    assert np.abs(doubled.transpose(0, 3, 1, 2) - expected).max() < 1e-5
 
 
 def in_float32(model: ov.Model) -> ov.CompiledModel:
@@ -157,7 +157,7 @@ def test_flat_stays_flat(upscaler: Upscaler, height: int, width: int, colour: tu
     assert (doubled == np.array(colour, np.uint8)).all()
 
 
-def test_a_white_page_stays_white_around_what_is_on_it(upscaler: Upscaler) -> None:
+def test_a_white_page_stays_white_around_its_content(upscaler: Upscaler) -> None:
     page = np.full((90, 90, 3), 255, np.uint8)
     page[40:50, 40:50] = photo_like(10, 10)
     doubled = upscaler.upscale(page)
@@ -168,7 +168,7 @@ def test_a_white_page_stays_white_around_what_is_on_it(upscaler: Upscaler) -> No
 
 @few
 @given(st.integers(0, 10_000), st.integers(1, 3))
-def test_flat_places_are_those_whose_block_has_one_colour(seed: int, radius: int) -> None:
+def test_flat_places_have_a_constant_neighbourhood(seed: int, radius: int) -> None:
     picture = (np.random.default_rng(seed).random((14, 12, 3)) > 0.97).astype(np.uint8)
     blocks = np.lib.stride_tricks.sliding_window_view(picture, (2 * radius + 1, 2 * radius + 1), axis=(0, 1))
     expected = (blocks == blocks[..., :1, :1]).all(axis=(2, 3, 4))
@@ -199,7 +199,7 @@ def test_16_bits_have_more_levels_than_8(upscaler: Upscaler) -> None:
     assert len(np.unique(upscaler.upscale(picture))) > 256
 
 
-def test_hidden_colours_leave_no_fringe(upscaler: Upscaler) -> None:
+def test_transparent_colours_leave_no_fringe(upscaler: Upscaler) -> None:
     picture = np.zeros((60, 60, 4), np.uint8)
     picture[:, 30:] = (200, 60, 20, 255)
     doubled = upscaler.upscale(picture)
@@ -209,7 +209,7 @@ def test_hidden_colours_leave_no_fringe(upscaler: Upscaler) -> None:
     assert (doubled[:, 80:, 3] == 255).all()
 
 
-def test_hidden_pixels_take_the_colours_of_visible_ones_near_them() -> None:
+def test_transparent_pixels_take_nearby_visible_colours() -> None:
     picture = np.zeros((9, 40, 2), np.uint8)
     picture[:, :4] = (77, 255)
     filled = with_hidden_filled(picture, radius=5)
@@ -219,7 +219,7 @@ def test_hidden_pixels_take_the_colours_of_visible_ones_near_them() -> None:
     assert (with_hidden_filled(np.zeros((3, 3, 4), np.uint8), radius=5) == 0).all()
 
 
-def test_opaque_pictures_with_alpha_have_the_colours_of_those_without(upscaler: Upscaler) -> None:
+def test_opaque_alpha_does_not_change_colours(upscaler: Upscaler) -> None:
     picture = photo_like(40, 50)
     with_alpha = np.dstack([picture, np.full((40, 50), 255, np.uint8)])
     doubled = upscaler.upscale(with_alpha)
@@ -227,7 +227,7 @@ def test_opaque_pictures_with_alpha_have_the_colours_of_those_without(upscaler: 
     assert (doubled[:, :, :3] == upscaler.upscale(picture)).all()
 
 
-def test_flips_make_the_result_independent_of_orientation(upscaler: Upscaler) -> None:
+def test_the_self_ensemble_is_independent_of_orientation(upscaler: Upscaler) -> None:
     picture = photo_like(30, 41)
     doubled = upscaler.upscale(picture, flips=True)
     assert_equal(upscaler.upscale(picture[:, ::-1], flips=True)[:, ::-1], doubled)
@@ -252,19 +252,19 @@ def test_threads_share_one_upscaler(upscaler: Upscaler) -> None:
     assert all((got[n] == expected[n]).all() for n in range(4))
 
 
-def test_progress_grows_to_the_whole(upscaler: Upscaler) -> None:
+def test_progress_reaches_the_end(upscaler: Upscaler) -> None:
     picture = np.dstack([photo_like(60, 70), photo_like(60, 70)[:, :, :1]])
-    seen = list(upscaler.upscale_into(empty_double(picture), picture))
-    assert len(seen) == 2 * tiling.count(60, 70, 24)
-    assert all(a.share < b.share and a.megapixels < b.megapixels for a, b in pairwise(seen))
-    assert seen[-1].share == 1
-    assert seen[-1].megapixels == pytest.approx(120 * 140 / 1e6)
-    assert seen[-1].seconds_left == 0
-    assert seen[0].seconds_left > 0
-    assert seen[0].megapixels_per_second > 0
+    reports = list(upscaler.upscale_into(empty_double(picture), picture))
+    assert len(reports) == 2 * tiling.count(60, 70, 24)
+    assert all(a.share < b.share and a.megapixels < b.megapixels for a, b in pairwise(reports))
+    assert reports[-1].share == 1
+    assert reports[-1].megapixels == pytest.approx(120 * 140 / 1e6)
+    assert reports[-1].seconds_left == 0
+    assert reports[0].seconds_left > 0
+    assert reports[0].megapixels_per_second > 0
 
 
-def test_a_closed_doubling_leaves_the_upscaler_usable(upscaler: Upscaler) -> None:
+def test_a_cancelled_run_leaves_the_upscaler_usable(upscaler: Upscaler) -> None:
     picture = photo_like(100, 100)
     expected = upscaler.upscale(picture)
     doubled = empty_double(picture)

@@ -1,4 +1,4 @@
-"""Models from elsewhere: what lies about itself is refused with one sentence before anything large is made of it."""
+"""Hostile models: false declarations are refused with one sentence before they cost memory."""
 
 import hashlib
 import json
@@ -30,16 +30,16 @@ HUGE = 10**12
 
 
 def refusal(folder: Path) -> str:
-    """The sentence with which each engine refuses the model."""
-    said = []
+    """Return the error message with which each engine refuses the model."""
+    messages = []
     for precision in PRECISIONS:
         with pytest.raises(ModelError) as refused:
             Upscaler(find.model(str(folder)), precision, window=16)
-        said.append(str(refused.value))
-    assert len(set(said)) == 1
-    assert "\n" not in said[0]
-    assert len(said[0]) < 500
-    return said[0]
+        messages.append(str(refused.value))
+    assert len(set(messages)) == 1
+    assert "\n" not in messages[0]
+    assert len(messages[0]) < 500
+    return messages[0]
 
 
 def change_config(folder: Path, change: Change) -> None:
@@ -49,7 +49,7 @@ def change_config(folder: Path, change: Change) -> None:
 
 
 def replace(folder: Path, file: str, content: bytes) -> None:
-    """Put another file in its place, and its hash into config.json."""
+    """Replace a file, and its hash in config.json."""
     (folder / file).write_bytes(content)
     change_config(folder, lambda config: config["sha256"].update({file: hashlib.sha256(content).hexdigest()}))
 
@@ -82,7 +82,7 @@ CONFIGS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_description_out_of_bounds_is_refused(tiny_model: Path, name: str) -> None:
+def test_a_config_out_of_bounds_is_refused(tiny_model: Path, name: str) -> None:
     change_config(tiny_model, CONFIGS[name])
     assert "config.json" in refusal(tiny_model)
 
@@ -91,15 +91,15 @@ def test_a_description_out_of_bounds_is_refused(tiny_model: Path, name: str) -> 
 @pytest.mark.parametrize(
     "content", [b"[" * 500_000, b'{"a":' * 100_000, b"[]", b"1e999999", b"\xff", b'"\\ud800"', b""]
 )
-def test_json_that_is_none_of_ours_is_refused(tiny_model: Path, file: str, content: bytes) -> None:
+def test_foreign_json_is_refused(tiny_model: Path, file: str, content: bytes) -> None:
     (tiny_model / file).write_bytes(content)
     assert file in refusal(tiny_model)
 
 
 @pytest.mark.parametrize("file", ["config.json", "metrics.json", "README.md", "model.safetensors"])
-def test_a_file_that_is_too_long_is_refused_unread(tiny_model: Path, file: str) -> None:
-    os.truncate(tiny_model / file, 1 << 40)  # takes no room on the disk
-    assert "is longer than" in refusal(tiny_model)
+def test_a_file_over_the_size_limit_is_refused_unread(tiny_model: Path, file: str) -> None:
+    os.truncate(tiny_model / file, 1 << 40)  # a sparse file
+    assert "exceeds the limit of" in refusal(tiny_model)
 
 
 def test_a_weights_file_longer_than_its_network_is_refused(tiny_model: Path) -> None:
@@ -148,16 +148,14 @@ def safetensors(header: object, content: bytes = b"") -> bytes:
         safetensors({"\n" * 300: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"1234"),
     ],
 )
-def test_weights_that_are_none_are_refused(tiny_model: Path, content: bytes) -> None:
+def test_invalid_weights_files_are_refused(tiny_model: Path, content: bytes) -> None:
     replace(tiny_model, "model.safetensors", content)
     refusal(tiny_model)
 
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_changed_bytes_never_reach_an_engine_as_other_arrays(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_corrupt_bytes_never_reach_an_engine(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.getbasetemp() / "changed_weights"
     if not folder.exists():
         write_tiny_model(folder)
@@ -178,7 +176,7 @@ def test_changed_bytes_never_reach_an_engine_as_other_arrays(
         assert all(np.isfinite(array).all() for array in weights.values())
 
 
-def test_writing_refuses_what_reading_would(tiny_model: Path, tmp_path: Path) -> None:
+def test_writing_refuses_invalid_weights(tiny_model: Path, tmp_path: Path) -> None:
     model = find.model(str(tiny_model))
     name = "networks.0.layers.0.bias"
     for bad in (model.weights()[name].astype(np.float16), np.full(4, np.nan, np.float32)):
@@ -196,7 +194,7 @@ def test_a_link_out_of_the_folder_is_refused(tiny_model: Path, tmp_path: Path, f
     assert "is a link out of the model's folder" in refusal(tiny_model)
 
 
-def test_a_link_out_of_the_folder_in_place_of_the_model_for_jpegs_is_refused(two_models: Path, tmp_path: Path) -> None:
+def test_a_jpeg_network_that_is_a_link_out_of_the_folder_is_refused(two_models: Path, tmp_path: Path) -> None:
     (two_models / "jpegs").rename(tmp_path / "outside")
     (two_models / "jpegs").symlink_to(tmp_path / "outside")
     assert "is a link out of the model's folder" in refusal(two_models)
@@ -209,13 +207,13 @@ def test_a_folder_that_is_a_link_and_links_within_it_are_read(tiny_model: Path, 
     assert find.model(str(tmp_path / "link")).revision == find.model(str(tiny_model)).revision
 
 
-def test_models_for_jpegs_in_models_for_jpegs_end_soon(two_models: Path) -> None:
+def test_nested_jpeg_networks_are_refused(two_models: Path) -> None:
     inner = two_models / "jpegs"
     content = (inner / "config.json").read_bytes()
     (inner / "jpegs").mkdir()
     replace(inner, "jpegs/config.json", content)
     replace(two_models, "jpegs/config.json", (inner / "config.json").read_bytes())
-    assert "holds a model for JPEGs itself" in refusal(two_models)
+    assert "has a JPEG network itself" in refusal(two_models)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -234,7 +232,7 @@ main([sys.argv[1], "--model", sys.argv[2]])
 """
 
 
-def test_a_network_without_end_takes_no_memory(tiny_model: Path) -> None:
+def test_a_huge_network_is_refused_without_memory(tiny_model: Path) -> None:
     change_config(tiny_model, CONFIGS["depth"])
     command = [sys.executable, "-c", IN_LITTLE_MEMORY, "photo.png", str(tiny_model)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -1,4 +1,4 @@
-"""Work and memory that a file asks for are bounded before they are spent."""
+"""Limits on the work and memory of a file, checked before either is spent."""
 
 import time
 from collections.abc import Callable
@@ -26,9 +26,9 @@ def refusal(upscaler: Upscaler, source: Path, target: Path, options: Options) ->
         list(double_file(upscaler, source, target, options))
     assert time.monotonic() - started < GENEROUS
     assert not target.exists()
-    said = str(refused.value)
-    assert source.name in said and "\n" not in said
-    return said
+    message = str(refused.value)
+    assert source.name in message and "\n" not in message
+    return message
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def refusal(upscaler: Upscaler, source: Path, target: Path, options: Options) ->
         ("pages.tif", lambda path: hostile.deep_tiff(path, 3000), "1,000"),
     ],
 )
-def test_what_costs_too_much_is_refused_before_work(
+def test_files_over_a_limit_are_refused_before_work(
     upscaler: Upscaler, tmp_path: Path, name: str, write: Callable[[Path], None], limit: str
 ) -> None:
     source = tmp_path / name
@@ -51,22 +51,22 @@ def test_what_costs_too_much_is_refused_before_work(
 
 def test_nothing_is_allocated_from_a_header_without_limits_on_frames(upscaler: Upscaler, tmp_path: Path) -> None:
     hostile.lying_apng(tmp_path / "apng.png")
-    said = refusal(upscaler, tmp_path / "apng.png", tmp_path / "x.png", Options())
-    assert "4x2 pixels in 2147483647 frames" in said and "100 megapixels" in said
+    message = refusal(upscaler, tmp_path / "apng.png", tmp_path / "x.png", Options())
+    assert "4x2 pixels in 2147483647 frames" in message and "100 megapixels" in message
 
 
-def test_a_gif_with_a_frame_beyond_its_screen(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_a_gif_frame_outside_the_screen_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "small.gif"
     hostile.gif(source, 3)
     content = bytearray(source.read_bytes())
     frame = content.rindex(b",\0\0\0\0\x04\0\x02\0")
     content[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"  # 65,535 pixels a side
     source.write_bytes(content)
-    assert "lies outside" in refusal(upscaler, source, tmp_path / "x.gif", Options())
+    assert "with a frame outside" in refusal(upscaler, source, tmp_path / "x.gif", Options())
 
 
 @pytest.mark.parametrize("write", [hostile.gif, hostile.jpeg_of_scans, hostile.deep_tiff])
-def test_what_keeps_the_limits_is_doubled(
+def test_files_within_the_limits_are_upscaled(
     upscaler: Upscaler, tmp_path: Path, write: Callable[[Path, int], None]
 ) -> None:
     suffix = {hostile.gif: ".gif", hostile.jpeg_of_scans: ".jpg", hostile.deep_tiff: ".tif"}[write]
@@ -85,7 +85,7 @@ def test_scans_of_a_thumbnail_do_not_count(tmp_path: Path) -> None:
     assert read_header(tmp_path / "photo.jpg", LIMITS).width == 30
 
 
-def test_deep_pages_are_read_in_one_pass(tmp_path: Path) -> None:
+def test_16_bit_pages_are_read_in_one_pass(tmp_path: Path) -> None:
     hostile.deep_tiff(tmp_path / "pages.tif", 3000)  # opened page by page: 6 minutes
     header = read_header(tmp_path / "pages.tif")
     started = time.monotonic()
@@ -118,55 +118,55 @@ def test_the_price_is_the_number_of_runs_of_the_network(
     noise = np.random.default_rng(0).integers(0, 256, (frames, height, width, 4), np.uint8)
     pages = [Image.fromarray(page).convert(mode) for page in noise]
     pages[0].save(folder / "in.tif", save_all=True, append_images=pages[1:])
-    run, seen = upscaler._engine.run, []
+    run, runs = upscaler._engine.run, []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upscaler._engine, "run", lambda jobs: run((seen.append(1), job)[1] for job in jobs))
+        patch.setattr(upscaler._engine, "run", lambda jobs: run((runs.append(1), job)[1] for job in jobs))
         list(double_file(upscaler, folder / "in.tif", folder / "x.tif", Options(times=times, flips=flips)))
-    assert count_windows(upscaler, read_header(folder / "in.tif"), times, flips) == len(seen)
+    assert count_windows(upscaler, read_header(folder / "in.tif"), times, flips) == len(runs)
 
 
-def test_a_job_that_would_take_too_long(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_a_job_over_the_time_limit_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
     Image.fromarray(photo_like(400, 400)).save(tmp_path / "photo.png")
     options = Options(limits=Limits(seconds=1e-6))
-    said = refusal(upscaler, tmp_path / "photo.png", tmp_path / "x.png", options)
-    assert "would take about" in said and "choose a faster model" in said
+    message = refusal(upscaler, tmp_path / "photo.png", tmp_path / "x.png", options)
+    assert "would take about" in message and "choose a faster model" in message
 
 
-def test_a_small_job_is_not_measured(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_a_small_job_triggers_no_benchmark(upscaler: Upscaler, tmp_path: Path) -> None:
     Image.fromarray(photo_like(20, 20)).save(tmp_path / "photo.png")
     list(double_file(upscaler, tmp_path / "photo.png", tmp_path / "x.png", Options(limits=Limits(seconds=1e-6))))
     assert (tmp_path / "x.png").exists()
 
 
 @pytest.mark.parametrize("name", ["tags.tif", "exif.jpg"])
-def test_tags_that_are_larger_than_their_file(upscaler: Upscaler, tmp_path: Path, name: str) -> None:
+def test_tags_larger_than_their_file_are_refused(upscaler: Upscaler, tmp_path: Path, name: str) -> None:
     if name == "tags.tif":
         hostile.tags_of_the_whole(tmp_path / name, tags=300)
     else:
         hostile.exif_of_the_whole(tmp_path / name)
-    assert "its tags are larger than itself" in refusal(upscaler, tmp_path / name, tmp_path / "x.png", Options())
+    assert "its tags are larger than the file" in refusal(upscaler, tmp_path / name, tmp_path / "x.png", Options())
 
 
 @pytest.mark.parametrize("name", ["exif.png", "exif.webp"])
-def test_exif_that_is_larger_than_itself_is_left_out(
+def test_exif_larger_than_itself_is_dropped(
     upscaler: Upscaler, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     hostile.exif_of_the_whole(tmp_path / name)
     list(double_file(upscaler, tmp_path / name, tmp_path / f"x_{name}"))
-    assert "its EXIF is left out" in caplog.text
+    assert "dropped its EXIF" in caplog.text
 
 
-def test_an_exif_that_begins_again_and_again_costs_itself_alone(tmp_path: Path) -> None:
+def test_repeated_exif_prefixes_drop_only_the_exif(tmp_path: Path) -> None:
     hostile.exif_that_begins_again(tmp_path / "a.webp")
     header = read_header(tmp_path / "a.webp")
     assert header.metadata.exif == b""
     assert [frame.pixels.shape for frame in read_frames(header)] == [(8, 8, 3)]
 
 
-def test_fewer_frames_than_promised_are_no_success(tmp_path: Path) -> None:
+def test_fewer_frames_than_declared_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     hostile.gif(path, 5)
     header = read_header(path)
-    hostile.gif(path, 2)  # as if the file were another one by now
-    with pytest.raises(PictureError, match="2 of the 5 frames that it promises"):
+    hostile.gif(path, 2)  # as if the file had been replaced
+    with pytest.raises(PictureError, match="only 2 of 5 declared frames"):
         list(read_frames(header))

@@ -1,4 +1,4 @@
-"""Models found by name, and pulled from a Hub on loopback by the real client."""
+"""Lookup of models by name, and downloads from a local Hub with the Hub's client."""
 
 import hashlib
 import io
@@ -45,25 +45,25 @@ def other_files(tmp_path: Path) -> Files:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client tries again and again; here without waiting in between."""
+    """Remove the client's pauses between retries."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
-def test_a_pulled_model_is_the_commit_that_the_branch_stands_at(hub: Hub, files: Files) -> None:
+def test_a_pulled_model_is_the_branchs_commit(hub: Hub, files: Files) -> None:
     repository = hub.create(NAME, files=files)
     model = find.model(NAME)
     assert (model.name, model.revision) == (NAME, repository.branches["main"][:12])
     assert {name: (model.folder / name).read_bytes() for name in files} == files
 
 
-def test_a_model_for_jpegs_comes_with_it(hub: Hub, two_models: Path) -> None:
+def test_the_jpeg_network_is_pulled_too(hub: Hub, two_models: Path) -> None:
     hub.create(NAME, files=files_of(two_models))
     pulled = find.model(NAME).jpeg_model
     assert pulled
     assert pulled.weights_file.read_bytes() == (two_models / "jpegs" / "model.safetensors").read_bytes()
 
 
-def test_a_branch_is_followed_and_an_older_commit_is_kept(hub: Hub, files: Files, other_files: Files) -> None:
+def test_a_branch_is_followed_and_older_commits_stay_available(hub: Hub, files: Files, other_files: Files) -> None:
     repository = hub.create(NAME, files=files)
     old = repository.branches["main"]
     assert find.model(NAME).revision == old[:12]
@@ -83,7 +83,7 @@ def test_a_pinned_commit_is_used_again_without_a_request(hub: Hub, files: Files)
 
 
 @pytest.mark.parametrize("lost", ["down", "refused", "offline"])
-def test_the_cached_model_serves_when_the_hub_does_not_answer(
+def test_the_cached_model_is_used_during_an_outage(
     hub: Hub, files: Files, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.create(NAME, files=files)
@@ -97,20 +97,22 @@ def lose(hub: Hub, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
         hub.down = True
     elif how == "refused":
         hub.breaks_at = ""
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setattr(
+            "huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9"
+        )  # no server listens on this port
     else:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
 @pytest.mark.parametrize("lost", ["down", "refused", "offline"])
-def test_the_fast_model_serves_when_nothing_is_cached(
+def test_the_fast_model_is_used_without_a_cached_one(
     hub: Hub, lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_tiny_model(tmp_path / "fast")
     lose(hub, lost, monkeypatch)
     monkeypatch.setattr(find, "_FOLDER", tmp_path)
     assert Upscaler.load(NAME).model.name == "fast"
-    assert f"the Hub does not answer, and {NAME} is not in the cache" in capsys.readouterr().err
+    assert f"the Hub does not respond, and {NAME} is not cached" in capsys.readouterr().err
     with pytest.raises(HubUnreachableError):
         find.model(NAME)
 
@@ -127,41 +129,41 @@ def test_a_pinned_name_gives_the_same_model_without_the_hub(hub: Hub, files: Fil
     assert len(hub.requests) == asked
 
 
-def test_pinned_names_are_of_what_serves(hub: Hub, tiny_model: Path, impatient: None) -> None:
+def test_pinned_names_name_the_used_model(hub: Hub, tiny_model: Path, impatient: None) -> None:
     hub.down = True
     assert [find.pinned(name) for name in ("best", str(tiny_model), NAME)] == ["best", str(tiny_model), "fast"]
 
 
 @pytest.mark.parametrize("breaks", ["breaks_at", "cuts_at"])
-def test_a_download_that_breaks_is_no_model_and_is_taken_up_again(hub: Hub, files: Files, breaks: str) -> None:
+def test_an_interrupted_download_is_resumed(hub: Hub, files: Files, breaks: str) -> None:
     hub.create(NAME, files=files)
     setattr(hub, breaks, "/cdn/")
     with pytest.raises(HubUnreachableError):
         find.model(NAME)
     setattr(hub, breaks, None)
     hub.down = True
-    with pytest.raises(HubUnreachableError):  # the half that is there is no model
+    with pytest.raises(HubUnreachableError):  # a partial download is not a model
         find.model(NAME)
     hub.down = False
     assert find.model(NAME).weights_file.read_bytes() == files["model.safetensors"]
 
 
-def test_what_the_hub_does_not_have_is_refused_in_a_sentence(hub: Hub, files: Files) -> None:
+def test_missing_models_get_one_sentence(hub: Hub, files: Files) -> None:
     hub.create(NAME, files=files)
     hub.create("ada/data", kind="dataset", files={"data.csv": b"1"})
     for name, sentence in (
         (f"{NAME}@v9", "has no revision v9"),
         ("ada/nothing", "shows no model ada/nothing; check the name"),
         ("ada/data", "shows no model ada/data"),
-        ("ada/a--b", "is not a name that the Hub allows"),
-        ("no such folder", "there is no model 'no such folder'"),
+        ("ada/a--b", "is not a valid repository name"),
+        ("no such folder", "model 'no such folder' does not exist"),
     ):
         with pytest.raises(ModelError, match=sentence) as caught:
             find.model(name)
         assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_token_is_named_and_not_shown(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_token_is_reported_but_not_shown(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.create(NAME, files=files)
     monkeypatch.setenv("HF_TOKEN", "hf_wrong_token")
     with pytest.raises(ModelError, match="does not accept the token") as caught:
@@ -177,21 +179,27 @@ def changed_config(files: Files, **changes: object) -> Files:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda files: files | {"model.safetensors": b"another"}, "model.safetensors .* is not what config.json says"),
-        (lambda files: {name: files[name] for name in files if name != "model.safetensors"}, "lacks model.safetensors"),
+        (
+            lambda files: files | {"model.safetensors": b"another"},
+            "model.safetensors .* does not match its SHA-256 in config.json",
+        ),
+        (
+            lambda files: {name: files[name] for name in files if name != "model.safetensors"},
+            "has no model.safetensors",
+        ),
         (lambda files: {name: files[name] for name in files if name != "config.json"}, "has no config.json"),
         (lambda files: changed_config(files, surprise=1), "surprise: extra inputs are not permitted"),
         (
             lambda files: changed_config(files, format_version=3),
-            "format_version: .* this version reads the formats 1 and 2",
+            "format_version: .* this version reads formats 1 and 2",
         ),
         (
             lambda files: {"config.json": b'{"model_type": "bert"}'},
-            "config.json: .* this version reads the formats 1 and 2",
+            "config.json: .* this version reads formats 1 and 2",
         ),
     ],
 )
-def test_a_pulled_repository_that_is_no_whole_model_is_refused(
+def test_an_incomplete_model_on_the_hub_is_refused(
     hub: Hub, files: Files, change: Callable[[Files], Files], sentence: str
 ) -> None:
     hub.create(NAME, files=change(files))
@@ -200,7 +208,7 @@ def test_a_pulled_repository_that_is_no_whole_model_is_refused(
 
 
 class Malice:
-    """What a pickle may hold: an order to whoever loads it."""
+    """A pickle that runs code when it is loaded."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -209,7 +217,7 @@ class Malice:
         return os.mkdir, (str(self.path),)
 
 
-def test_a_malicious_checkpoint_is_refused_and_does_nothing(hub: Hub, files: Files, tmp_path: Path) -> None:
+def test_a_malicious_pickle_is_refused_and_not_executed(hub: Hub, files: Files, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     payload = pickle.dumps(Malice(trap))
     pickle.load(io.BytesIO(payload))
@@ -221,7 +229,7 @@ def test_a_malicious_checkpoint_is_refused_and_does_nothing(hub: Hub, files: Fil
     model = find.model(NAME)
     assert not (model.folder / "pytorch_model.bin").exists()
     for precision in PRECISIONS:
-        with pytest.raises(ModelError, match="no weights that can be read"):
+        with pytest.raises(ModelError, match="no readable weights"):
             Upscaler(model, precision)
     assert not trap.exists()
 
@@ -236,7 +244,7 @@ def test_a_model_of_format_1_is_read_without_its_graph(hub: Hub, files: Files) -
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
-def test_a_file_that_is_too_long_is_refused_before_it_is_sent(hub: Hub, files: Files, name: str) -> None:
+def test_a_file_over_the_size_limit_is_not_downloaded(hub: Hub, files: Files, name: str) -> None:
     hub.create(NAME, files=files)
     hub.said[name] = 1 << 40
     with pytest.raises(HubError, match=rf"{name} of {NAME} has 1,099,511,627,776 bytes") as refused:
@@ -245,23 +253,23 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_sent(hub: Hub, files: F
     assert [line for line in hub.requests if "/resolve/" in line or "/cdn/" in line] == []
 
 
-def test_of_a_repository_nothing_but_the_model_is_fetched(hub: Hub, files: Files) -> None:
+def test_only_the_models_files_are_downloaded(hub: Hub, files: Files) -> None:
     strange = {"training.bin": b"x", "sub/README.md": b"x", "config.json.bak": b"x", "jpegs/README.md": b"x"}
     hub.create(NAME, files=files | strange)
     hub.said["training.bin"] = 1 << 40
     assert files_of(find.model(NAME).folder) == files
 
 
-def test_a_download_that_never_ends_is_given_up(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_download_is_aborted(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(find.hub, "MAX_BYTES", 30_000_000)
     hub.create(NAME, files=files)
     hub.floods_at = "/cdn/"
-    with pytest.raises(HubError, match="the Hub sends more than a model has"):
+    with pytest.raises(HubError, match="the download exceeds the limit"):
         find.model(NAME)
 
 
 @pytest.mark.parametrize("where", ["/api/models/", "/cdn/"])
-def test_a_trickle_is_given_up_and_the_fast_model_serves(
+def test_a_trickling_download_falls_back_to_the_fast_model(
     hub: Hub, files: Files, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(find.hub, "DEADLINE", 1.0)
@@ -269,10 +277,10 @@ def test_a_trickle_is_given_up_and_the_fast_model_serves(
     hub.trickles_at = where
     before = set(threading.enumerate())
     assert find.model_or_fast(NAME).name == "fast"
-    assert f"the Hub has not sent {NAME} within 1 seconds" in capsys.readouterr().err
+    assert f"the download of {NAME} from the Hub did not finish within 1 seconds" in capsys.readouterr().err
     until = time.monotonic() + 30
     while downloading := {t for t in set(threading.enumerate()) - before if "ThreadPool" in t.name or "run" in t.name}:
-        assert time.monotonic() < until, downloading  # or the program could not end
+        assert time.monotonic() < until, downloading  # otherwise the program could not exit
         time.sleep(0.05)
 
 
@@ -282,13 +290,13 @@ def test_nothing_between_the_hub_and_the_engine_unpickles() -> None:
     assert [name for name, text in sources.items() if re.search(r"pickle|import (torch|joblib|dill)", text)] == []
 
 
-def test_a_cached_file_that_was_damaged_is_fetched_again(hub: Hub, files: Files) -> None:
+def test_a_damaged_cached_file_is_downloaded_again(hub: Hub, files: Files) -> None:
     hub.create(NAME, files=files)
     damage(find.model(NAME).weights_file)
     assert find.model(NAME).weights_file.read_bytes() == files["model.safetensors"]
 
 
-def test_a_damaged_file_does_not_serve_when_the_hub_does_not_answer(hub: Hub, files: Files) -> None:
+def test_a_damaged_file_is_not_used_during_an_outage(hub: Hub, files: Files) -> None:
     hub.create(NAME, files=files)
     damage(find.model(NAME).weights_file)
     hub.down = True
@@ -298,7 +306,7 @@ def test_a_damaged_file_does_not_serve_when_the_hub_does_not_answer(hub: Hub, fi
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("lost", [{"down": True}, {"breaks_at": "/resolve/"}])
-def test_for_a_damaged_model_that_cannot_be_fetched_again_the_fast_one_serves(
+def test_a_damaged_model_falls_back_to_the_fast_one_during_an_outage(
     hub: Hub, files: Files, lost: dict[str, object]
 ) -> None:
     hub.create(NAME, files=files)
@@ -311,7 +319,7 @@ def damage(graph: Path) -> None:
     graph.resolve().write_bytes(graph.read_bytes()[:-1] + b"x")
 
 
-def test_the_environment_names_the_model_of_the_command_line(
+def test_the_environment_sets_the_default_model(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.fromarray(photo_like(20, 30)).save(tmp_path / "photo.png")
@@ -323,7 +331,7 @@ def test_the_environment_names_the_model_of_the_command_line(
         assert doubled.size == (60, 40)
 
 
-def test_a_signal_is_survived_after_models_are_let_go(tiny_model: Path) -> None:
+def test_a_signal_is_survived_after_models_are_freed(tiny_model: Path) -> None:
     program = f"""
 import signal
 from upscaler import Upscaler

@@ -1,4 +1,4 @@
-"""Files in and out: every kind of picture, with what belongs to it."""
+"""Picture files of every kind, with their metadata."""
 
 import struct
 import zlib
@@ -83,12 +83,12 @@ def test_metadata_is_kept_and_corrected(upscaler: Upscaler, camera_photo: Path, 
     assert b'tiff:Orientation="1"' in xmp
     assert b'tiff:ImageWidth="80"' in xmp
     assert b"PixelYDimension>120<" in xmp
-    if suffix not in (".webp", ".avif"):  # these have no place for it but EXIF
+    if suffix not in (".webp", ".avif"):  # these formats store it only in EXIF
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
-def test_the_location_can_be_left_out(upscaler: Upscaler, camera_photo: Path, suffix: str) -> None:
+def test_the_location_can_be_removed(upscaler: Upscaler, camera_photo: Path, suffix: str) -> None:
     image = doubled(upscaler, camera_photo, f"x{suffix}", remove_location=True)
     assert not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
     assert image.getexif()[ExifTags.Base.Make] == "Cam"
@@ -109,7 +109,7 @@ def test_pictures_come_out_upright(upscaler: Upscaler, tmp_path: Path, orientati
     assert (np.asarray(image) == np.asarray(expected)).all()
 
 
-def test_exif_behind_the_pixels_of_a_png(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_exif_after_the_pixels_of_a_png_is_kept(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "late.png"
     Image.fromarray(photo_like(20, 30)).save(source)
     data = b"eXIf" + camera_exif(6).tobytes()[6:]
@@ -140,7 +140,7 @@ def test_16_bits_stay_16(upscaler: Upscaler, tmp_path: Path, suffix: str, channe
     assert result.shape == (12, 1200, channels)
     assert len(np.unique(result[:, :, 0])) > 256
     assert (result == upscaler.upscale(pixels)).all()
-    if channels > 2:  # an RGB profile does not belong to gray
+    if channels > 2:  # an RGB profile is invalid for gray
         assert written.info["icc_profile"] == profile()
 
 
@@ -205,7 +205,7 @@ def test_a_palette_with_transparency(upscaler: Upscaler, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("belongings", [{}, {"icc_profile": b"broken"}])
-def test_cmyk_is_converted_and_said(
+def test_cmyk_is_converted_with_a_warning(
     upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture, belongings: dict[str, bytes]
 ) -> None:
     source = tmp_path / "print.jpg"
@@ -247,11 +247,11 @@ def test_twice_is_four_times(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
     pixels = photo_like(20, 30)
     Image.fromarray(pixels).save(source)
-    seen = list(double_file(upscaler, source, tmp_path / "x.png", Options(times=2)))
+    reports = list(double_file(upscaler, source, tmp_path / "x.png", Options(times=2)))
     result = np.asarray(Image.open(tmp_path / "x.png"))
     assert (result == upscaler.upscale(upscaler.upscale(pixels))).all()
-    assert all(a.share <= b.share for a, b in pairwise(seen))
-    assert seen[-1].share == 1
+    assert all(a.share <= b.share for a, b in pairwise(reports))
+    assert reports[-1].share == 1
 
 
 @pytest.mark.parametrize("source_suffix", [".gif", ".webp", ".apng"])
@@ -279,7 +279,7 @@ def test_animations_keep_every_frame_and_its_time(
     assert image.info["loop"] == 2
 
 
-def test_a_transparent_animation_shows_nothing_of_the_frame_before(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_a_transparent_animation_does_not_show_the_previous_frame(upscaler: Upscaler, tmp_path: Path) -> None:
     frames = []
     for x in (0, 20):
         frame = Image.new("RGBA", (40, 20), (0, 0, 0, 0))
@@ -318,12 +318,12 @@ def test_pages_of_16_bits(upscaler: Upscaler, tmp_path: Path) -> None:
         assert (pyvips.Image.tiffload(str(tmp_path / "x.tif"), page=n).numpy() == level).all()
 
 
-def test_a_closed_doubling_leaves_no_file(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_cancelling_leaves_no_file(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
     Image.fromarray(photo_like(100, 100)).save(source)
     steps = len(list(double_file(upscaler, source, tmp_path / "whole.png")))
     before = sorted(tmp_path.iterdir())
-    for stop_after in (1, steps // 2, steps):  # the last: while it is written
+    for stop_after in (1, steps // 2, steps):  # the last one: during encoding
         doubling = double_file(upscaler, source, tmp_path / "x.png")
         for _ in range(stop_after):
             next(doubling)

@@ -1,4 +1,4 @@
-"""What cannot be doubled is refused in one sentence, with exit code 1 and nothing half written."""
+"""Refusals: one sentence, exit code 1, and no partial output."""
 
 import io
 import json
@@ -72,7 +72,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_one_sentence_and_nothing_written(
+def test_refusals_are_one_sentence_and_write_nothing(
     name: str, tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     make, reason = BROKEN[name]
@@ -81,12 +81,12 @@ def test_one_sentence_and_nothing_written(
     make(source)
     with pytest.raises(SystemExit) as stopped:
         main([str(source), "-o", str(out / name), "--model", str(tiny_model)])
-    said = capfd.readouterr().err
+    message = capfd.readouterr().err
     assert stopped.value.code == 1
-    assert said.startswith("error: ")
-    assert reason in said
-    assert name in said
-    assert said.count("\n") == 1
+    assert message.startswith("error: ")
+    assert reason in message
+    assert name in message
+    assert message.count("\n") == 1
     assert not out.exists() or not list(out.iterdir())
 
 
@@ -133,31 +133,31 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_too_many_pixels(upscaler: Upscaler, photo: Path) -> None:
-    said = refusal(upscaler, photo, photo.with_name("x.png"), limits=Limits(pixels=1999))
-    assert "50x40" in said
-    assert "--max-pixels" in said
+    message = refusal(upscaler, photo, photo.with_name("x.png"), limits=Limits(pixels=1999))
+    assert "50x40" in message
+    assert "--max-pixels" in message
 
 
 def test_too_much_memory(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "large.png"
     Image.new("RGB", (4_000, 3_000)).save(source)
-    said = refusal(upscaler, source, tmp_path / "x.png", memory=100_000_000)
-    assert "4000x3000" in said
-    assert "0.1 GB may be used" in said
+    message = refusal(upscaler, source, tmp_path / "x.png", memory=100_000_000)
+    assert "4000x3000" in message
+    assert "0.1 GB may be used" in message
 
 
 def test_unknown_format(upscaler: Upscaler, photo: Path) -> None:
     assert "jpg, jpeg, png" in refusal(upscaler, photo, photo.with_name("x.xyz"))
 
 
-def test_a_size_that_the_format_cannot_hold(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_a_size_over_the_formats_limit_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
     long = tmp_path / "long.png"
     Image.new("L", (33_000, 1)).save(long)
     assert "66000x2" in refusal(upscaler, long, tmp_path / "x.jpg")
     assert "choose PNG" in refusal(upscaler, long, tmp_path / "x.webp")
 
 
-def test_an_animation_into_a_format_without(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_an_animation_to_a_still_format_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
     frames = [Image.fromarray(photo_like(8, 8, seed)) for seed in range(3)]
     for name, suffix, instead in (("a.gif", ".jpg", "WebP"), ("a.gif", ".tif", "WebP"), ("a.tif", ".gif", "TIFF")):
         source = tmp_path / name
@@ -165,7 +165,7 @@ def test_an_animation_into_a_format_without(upscaler: Upscaler, tmp_path: Path) 
         assert instead in refusal(upscaler, source, tmp_path / f"x{suffix}")
 
 
-def test_transparency_into_a_format_without(upscaler: Upscaler, tmp_path: Path) -> None:
+def test_transparency_to_an_opaque_format_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
     source = tmp_path / "clear.png"
     Image.new("RGBA", (5, 5), (1, 2, 3, 4)).save(source)
     assert "transparent" in refusal(upscaler, source, tmp_path / "x.jpg")
@@ -194,7 +194,7 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize("suffix", [".jpg", *(pytest.param(s, marks=pytest.mark.slow) for s in (".png", ".tif"))])
-def test_a_file_that_cannot_be_written_to_its_end(photo: Path, tiny_model: Path, suffix: str) -> None:
+def test_a_full_disk_gets_one_sentence(photo: Path, tiny_model: Path, suffix: str) -> None:
     target = photo.parent / f"x{suffix}"
     before = sorted(photo.parent.iterdir())
     command = [sys.executable, "-c", FULL, str(photo), "-o", str(target), "--model", str(tiny_model)]
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written_to_its_end(photo: Path, tiny_model: Path,
         lambda config: config["sha256"].update({"model.safetensors": "0" * 64}),
     ],
 )
-def test_an_artifact_that_is_not_as_it_should_be(
+def test_a_broken_artifact_gets_one_sentence(
     change: Callable[[dict[str, object]], object], photo: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tiny_model / "config.json"
@@ -228,6 +228,6 @@ def test_an_artifact_that_is_not_as_it_should_be(
     assert not photo.with_name("photo_2x.png").exists()
 
 
-def test_a_model_that_is_none(photo: Path) -> None:
-    with pytest.raises(SystemExit, match="there is no model"):
+def test_an_unknown_model_gets_one_sentence(photo: Path) -> None:
+    with pytest.raises(SystemExit, match="does not exist"):
         main([str(photo), "--model", "nothing"])

@@ -1,4 +1,4 @@
-"""Any picture file as upright 8-bit sRGB, from its path or its content alike."""
+"""Reading of any picture file as upright 8-bit sRGB, from a path or bytes."""
 
 import io
 from pathlib import Path
@@ -26,7 +26,7 @@ def saved(picture: Image.Image, format: str, **options: Any) -> bytes:
 
 
 def deep(picture: Pixels, suffix: str) -> bytes:
-    """A file of 16 bits a channel, whose values are those of 8 bits stretched over the range."""
+    """Write a 16-bit file with the values of an 8-bit picture scaled to the full range."""
     image = pyvips.Image.new_from_array(picture.astype(np.uint16) * 257)
     kind = {1: "grey16", 2: "grey16", 3: "rgb16", 4: "rgb16"}[picture.shape[2]]
     content: bytes = image.copy(interpretation=kind).write_to_buffer(suffix)
@@ -38,7 +38,7 @@ SHOWN_GRAY = np.repeat(GRAY, 3, axis=2)
 
 
 @pytest.mark.parametrize(
-    ("content", "due"),
+    ("content", "expected"),
     [
         (saved(Image.fromarray(PHOTO), "PNG"), PHOTO),
         (saved(Image.fromarray(GRAY[:, :, 0]), "PNG"), SHOWN_GRAY),
@@ -53,17 +53,17 @@ SHOWN_GRAY = np.repeat(GRAY, 3, axis=2)
     ],
     ids=["RGB", "gray", "alpha", "TIFF", "gray16", "gray16 TIFF", "RGB16", "RGB16 TIFF", "alpha16", "gray alpha16"],
 )
-def test_pixels_keep_their_values_in_every_form(tmp_path: Path, content: bytes, due: Pixels) -> None:
+def test_pixel_values_are_kept_in_every_encoding(tmp_path: Path, content: bytes, expected: Pixels) -> None:
     (tmp_path / "photo").write_bytes(content)
     for source in (content, tmp_path / "photo"):
         read = read_rgb8(source)
         assert read.dtype == np.uint8
-        assert (read == due).all()
+        assert (read == expected).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "PNG of 16 bits"])
-def test_every_orientation_is_turned_upright_once(orientation: int, form: str) -> None:
+def test_every_orientation_is_applied_once(orientation: int, form: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     if form == "PNG of 16 bits":
@@ -85,7 +85,7 @@ def test_every_orientation_is_turned_upright_once(orientation: int, form: str) -
     assert (read_rgb8(content) == turned[orientation]).all()
 
 
-def test_colours_of_a_profile_become_srgb_and_a_broken_one_is_ignored() -> None:
+def test_profiles_are_converted_and_broken_ones_ignored() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     for profile in (srgb, lab, b"none"):
@@ -104,6 +104,6 @@ def test_colours_of_a_profile_become_srgb_and_a_broken_one_is_ignored() -> None:
     ],
     ids=["empty", "text", "cut off", "too many pixels", "floats"],
 )
-def test_what_cannot_be_read_is_refused_by_kind(content: bytes, error: type[PictureError]) -> None:
+def test_unreadable_files_are_refused_by_kind(content: bytes, error: type[PictureError]) -> None:
     with pytest.raises(error):
         read_rgb8(content, Limits(pixels=2400))

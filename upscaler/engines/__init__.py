@@ -1,1 +1,1 @@
-"""Inference engines: they run a model on windows of a picture."""
+"""Inference engines, which run a model on windows of a picture."""

@@ -1,6 +1,6 @@
-"""Inference engines: the protocol, and the choice of the fastest one for this processor.
+"""Engine protocol, and selection of the fastest engine for this processor.
 
-With bf16 that is OpenVINO. Without, it is ncnn: its Winograd convolutions take a quarter of the multiplications.
+With bf16 it is OpenVINO; otherwise ncnn, whose Winograd convolutions need a quarter of the multiplications.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,30 +14,30 @@ Key = TypeVar("Key")
 Precision = Literal["bf16", "f32"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}  # each is enough for OpenVINO, which takes 0.8 s to load and say so
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}  # either suffices for OpenVINO; asking it would take 0.8 s to load
 _PROCESSOR = Path("/proc/cpuinfo")
 
 
 class Engine(Protocol):
-    """A compiled model. Threads may share it: each call of `run` has its own outputs.
+    """A compiled model; thread-safe, each call of `run` has separate outputs.
 
-    window: pixels a side, without the halo, that are upscaled fastest in one go.
+    window: fastest window side in pixels, without the halo.
     """
 
     window: ClassVar[int]
 
     def __init__(self, model: Artifact, side: int) -> None:
-        """Compile a model for inputs of 13(side)(side). Raises ModelError if it cannot be run."""
+        """Compile a model for inputs of shape 13(side)(side). Raises ModelError if it cannot be run."""
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
-        """Compute each input, 13HW, and yield its output, 13(2(H - 2r))(2(W - 2r)), in the order given.
+        """Run the model on inputs 13HW and yield outputs 13(2(H - 2r))(2(W - 2r)) in the same order.
 
-        An output is valid until the next one is asked for. Closing the iterator waits for what is under way.
+        An output is valid until the next one is requested. Closing the iterator waits for windows in progress.
         """
 
 
 def engine_for(precision: Precision) -> type[Engine]:
-    """Return the engine that computes networks in a precision; its library is imported only now."""
+    """Return the engine for a precision, importing its library only now."""
     if precision == "bf16":
         from upscaler.engines.openvino_engine import OpenVinoEngine
 
@@ -48,15 +48,15 @@ def engine_for(precision: Precision) -> type[Engine]:
 
 
 def fastest_precision() -> Precision:
-    """Return the precision in which this processor computes networks fastest."""
+    """Return the fastest precision on this processor."""
     return "bf16" if has_bf16() else "f32"
 
 
 def has_bf16() -> bool:
-    """Return True if the processor computes in bf16."""
+    """Return True if the processor supports bf16."""
     if _PROCESSOR.exists():
         flags = next((line for line in _PROCESSOR.read_text().splitlines() if line.startswith("flags")), "")
         return not _BF16_FLAGS.isdisjoint(flags.split())
-    from upscaler.engines.openvino_engine import CORE  # on other systems only it knows
+    from upscaler.engines.openvino_engine import CORE  # elsewhere than on Linux, only OpenVINO can tell
 
     return "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

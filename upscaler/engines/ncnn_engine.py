@@ -1,4 +1,4 @@
-"""Inference with ncnn in float32: the engine, and the network as ncnn reads it, built from the weights."""
+"""ncnn engine in float32, and conversion of weights into ncnn's network format."""
 
 import threading
 from collections import deque
@@ -19,67 +19,68 @@ Key = TypeVar("Key")
 
 _PICTURE, _DOUBLED = "picture", "doubled"  # names of the input and the output
 
-_MAGIC = 7767517  # says that the text is of ncnn's present format
-_FLOAT32 = bytes(4)  # before a kernel: it is neither compressed nor quantised
-_SUM = 1  # of the operations of an Eltwise
-_LIST = -23300  # less n is the key of a value n that is a list, written with its length before it
+_MAGIC = 7767517  # first line of ncnn's present text format
+_FLOAT32 = bytes(4)  # kernel prefix: neither compressed nor quantised
+_SUM = 1  # operation of an Eltwise layer
+_LIST = -23300  # parameter n that is a list has the key -23300 - n and starts with its length
 
 
 class NcnnEngine:
-    """An `Engine`. Its windows are so small that what the layers pass on stays in the caches of the processor."""
+    """Engine with ncnn. Its windows are small enough for activations to stay in the processor's caches."""
 
-    window: ClassVar[int] = 64  # below it the halo costs more, above it the caches are too small
+    window: ClassVar[int] = 64  # below, the halo costs more; above, the caches are too small
 
     def __init__(self, model: Artifact, side: int) -> None:
         description, self._weights = describe(model.config.architecture, model.weights(), model.config.networks)
         self._network = ncnn.Net()
         options = self._network.opt
         options.num_threads = 1
-        options.use_winograd63_convolution = False  # larger blocks are no faster and round more
+        options.use_winograd63_convolution = False  # larger blocks are no faster and less accurate
         options.use_bf16_storage = options.use_fp16_storage = options.use_fp16_arithmetic = False
         self._network.load_param_mem(description)
-        self._network.load_model_mem(self._weights)  # which it goes on reading
+        self._network.load_model_mem(self._weights)  # ncnn keeps reading from this buffer
         self._cores = cores()
         self._threads = ThreadPoolExecutor(self._cores, "window")
-        self._memory = _Memory()
+        self._memory = _ThreadAllocators()
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
-        waiting: deque[tuple[Key, Future[Planes]]] = deque()
+        """Run the model on inputs; see `Engine.run`."""
+        pending: deque[tuple[Key, Future[Planes]]] = deque()
         try:
             for key, planes in inputs:
-                if len(waiting) == 2 * self._cores:
-                    yield _finish(waiting)
-                waiting.append((key, self._threads.submit(self._double, planes)))
-            while waiting:
-                yield _finish(waiting)
+                if len(pending) == 2 * self._cores:
+                    yield _finish(pending)
+                pending.append((key, self._threads.submit(self._upscale, planes)))
+            while pending:
+                yield _finish(pending)
         finally:
-            wait([future for _, future in waiting if not future.cancel()])
+            wait([future for _, future in pending if not future.cancel()])
 
-    def _double(self, planes: Planes) -> Planes:
+    def _upscale(self, planes: Planes) -> Planes:
         extractor = self._network.create_extractor()
         extractor.set_blob_allocator(self._memory.blobs)
         extractor.set_workspace_allocator(self._memory.workspace)
         picture = np.ascontiguousarray(planes[0])
-        # a copy, whose planes begin at multiples of 16 bytes, as ncnn takes for granted
+        # ncnn assumes planes aligned to 16 bytes, which only its own copy guarantees
         extractor.input(_PICTURE, ncnn.Mat(picture).clone())
         _, doubled = extractor.extract(_DOUBLED)
         return np.array(doubled)[np.newaxis]
 
 
-class _Memory(threading.local):
-    """A thread's own memory: its layers use it again and again, so that it stays in the caches of the thread's core."""
+class _ThreadAllocators(threading.local):
+    """Memory pools per thread, reused by every layer, so that they stay in the caches of the thread's core."""
 
     def __init__(self) -> None:
         self.blobs, self.workspace = ncnn.UnlockedPoolAllocator(), ncnn.UnlockedPoolAllocator()
 
 
-def _finish(waiting: deque[tuple[Key, Future[Planes]]]) -> tuple[Key, Planes]:
-    key, future = waiting.popleft()
+def _finish(pending: deque[tuple[Key, Future[Planes]]]) -> tuple[Key, Planes]:
+    key, future = pending.popleft()
     return key, future.result()
 
 
 def describe(architecture: Architecture, weights: Weights, networks: int) -> tuple[str, bytes]:
-    """Describe the graph whose output is the mean of `networks` networks' outputs, as ncnn's .param and .bin.
+    """Return ncnn's .param text and .bin weights of a graph that averages the outputs of `networks` networks.
 
     Input `picture`: 3(H + 2r)(W + 2r) float32 in [0, 1], the picture extended by the radius r on each side.
     Output `doubled`: 3(2H)(2W) float32, not clipped.
@@ -93,7 +94,7 @@ def describe(architecture: Architecture, weights: Weights, networks: int) -> tup
 
 
 class _Description:
-    """Collects layers and weights; each method adds what it is named after and returns its output's name."""
+    """Builder of a .param text and its weights; each method adds a layer and returns the name of its output."""
 
     def __init__(self) -> None:
         self.layers = [f"Input {_PICTURE} 0 1 {_PICTURE}"]
@@ -123,7 +124,7 @@ class _Description:
         return self._layer("PReLU", [x], [f"{name}.activated"], f"0={slope.size}")[0]
 
     def interpolation(self, x: str, margin: int) -> str:
-        to_end = -233  # as a size: up to what the offset from the end leaves
+        to_end = -233  # size: everything up to the offset from the end
         sides = f"0={margin} 1={margin} 3={to_end} 4={to_end} 5={to_end} 6={margin} 7={margin}"
         (inner,) = self._layer("Crop", [x], ["inner"], sides)
         kernel = bicubic_kernel()

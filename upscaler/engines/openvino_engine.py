@@ -1,7 +1,7 @@
-"""Inference with OpenVINO, the networks in bf16: the engine, and its two models, built from the weights.
+"""OpenVINO engine: the networks in bf16, interpolation and pixel shuffle in float32.
 
-The networks, nearly all of the arithmetic, run in bf16. The ending (the interpolation, to which they add, and the
-pixel shuffle) stays in float32, because half of bf16's digits would round the picture itself to less than 8 bits.
+The networks are nearly all of the arithmetic. The ending, which adds the residual to the interpolation and shuffles
+pixels, needs float32, because bf16 has 8 significant bits and would round the picture itself to fewer than 8.
 """
 
 from collections import deque
@@ -22,16 +22,16 @@ from upscaler.pixels import Planes
 
 Key = TypeVar("Key")
 
-# One for the whole process, never closed: each gives the thread that opens it a signal stack, and closing two out of
-# order leaves a stack that is unmapped, so that the next signal would end the process.
+# One per process, never closed: each core gives the thread that opens it a signal stack, and closing two out of order
+# leaves an unmapped stack, so that the next signal would kill the process.
 CORE = ov.Core()
-_PATIENCE = 50  # milliseconds of waiting, after which Ctrl-C is heard
+_POLL_INTERVAL = 50  # milliseconds; Python handles Ctrl-C only between waits
 
 
 class OpenVinoEngine:
-    """An `Engine`."""
+    """Engine with OpenVINO."""
 
-    window: ClassVar[int] = 256  # between 192 and 384 the speed is the same, below it the halo costs more
+    window: ClassVar[int] = 256  # same speed from 192 to 384; below, the halo costs more
 
     def __init__(self, model: Artifact, side: int) -> None:
         architecture = model.config.architecture
@@ -41,6 +41,7 @@ class OpenVinoEngine:
         self._streams: int = self._networks.get_property("NUM_STREAMS")
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
+        """Run the model on inputs; see `Engine.run`."""
         ending = self._ending.create_infer_request()
         idle = [self._networks.create_infer_request() for _ in range(2 * self._streams)]
         busy: deque[tuple[Key, ov.InferRequest]] = deque()
@@ -56,7 +57,7 @@ class OpenVinoEngine:
         finally:
             for _, request in busy:
                 request.cancel()
-                with suppress(RuntimeError):  # what was cancelled says so by raising
+                with suppress(RuntimeError):  # waiting for a cancelled request raises
                     request.wait()
 
 
@@ -64,7 +65,7 @@ def _finish(
     busy: deque[tuple[Key, ov.InferRequest]], idle: list[ov.InferRequest], ending: ov.InferRequest
 ) -> tuple[Key, Planes]:
     key, request = busy.popleft()
-    while not request.wait_for(_PATIENCE):
+    while not request.wait_for(_POLL_INTERVAL):
         pass
     picture, residual = request.get_input_tensor().data, request.get_output_tensor().data
     ending.infer({0: picture, 1: residual}, share_inputs=True)
@@ -78,10 +79,10 @@ def _properties(precision: str, streams: int) -> dict[str, object]:
 
 
 def residual_model(weights: Weights, networks: int, side: int) -> ov.Model:
-    """Build picture -> residual, the mean of `networks` networks' outputs.
+    """Build the graph picture -> residual, the mean of the outputs of `networks` networks.
 
     Input: 13(side)(side) float32 in [0, 1], the picture extended by the radius r on each side. Output:
-    1(12)(side - 2r)(side - 2r) float32, what is added before the pixel shuffle.
+    1(12)(side - 2r)(side - 2r) float32, the residual before the pixel shuffle.
     """
     picture = operations.parameter([1, COLOURS, side, side], np.float32)
     residuals = [_network(picture, layers_of(weights, n)) for n in range(networks)]
@@ -92,9 +93,9 @@ def residual_model(weights: Weights, networks: int, side: int) -> ov.Model:
 
 
 def ending_model(architecture: Architecture, side: int) -> ov.Model:
-    """Build (picture, residual) -> doubled picture, 1(2(side - 2r))(2(side - 2r))3 float32, not clipped.
+    """Build the graph (picture, residual) -> upscaled picture, 1(2(side - 2r))(2(side - 2r))3 float32, not clipped.
 
-    It comes as NHWC, so that its pixels lie as those of the result do.
+    The output is NHWC, the memory layout of the result.
     """
     inner = side - 2 * architecture.radius
     picture = operations.parameter([1, COLOURS, side, side], np.float32)

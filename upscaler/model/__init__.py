@@ -1,1 +1,1 @@
-"""Models: the network's description, its artifact on disk, and where models are found."""
+"""Models: network architecture, artifact format, and lookup by name or on the Hub."""

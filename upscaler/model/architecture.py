@@ -1,6 +1,6 @@
-"""Description of a network: plain 3x3 convolutions at low resolution and one pixel shuffle.
+"""Network architecture: plain 3x3 convolutions at low resolution and one pixel shuffle.
 
-The only module that spells the names of a model's arrays.
+The only module that spells array names of the weights.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,14 +17,14 @@ Shape = tuple[int, ...]
 
 SCALE = 2
 COLOURS = 3
-# Far above what a CPU runs in reason; a description from elsewhere may ask for any number
+# Far above what runs on a CPU; bounds for untrusted configs
 MAX_WIDTH, MAX_DEPTH = 256, 128
 
 _KINDS = ("weight", "bias", "slope")
 
 
 class Layer(NamedTuple):
-    """Arrays of one 3x3 convolution, and of the PReLU after it (None: there is none)."""
+    """Arrays of one 3x3 convolution and of the PReLU after it (None: no activation)."""
 
     kernel: Array  # OI33
     bias: Array  # O
@@ -32,10 +32,10 @@ class Layer(NamedTuple):
 
 
 class Architecture(BaseModel):
-    """Width and depth of a network, and what follows from them.
+    """Width and depth of a network.
 
-    Layer 0 goes from 3 colours to `width` channels, `depth` layers keep the width, and the last goes to
-    3 x 4 channels, which the pixel shuffle lays out as 2x2 pixels. All but the last end in a PReLU.
+    The first layer maps 3 colours to `width` channels, `depth` layers keep the width, and the last maps to
+    3 x 4 channels, which the pixel shuffle rearranges into 2x2 pixels. A PReLU follows each layer but the last.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,7 +45,7 @@ class Architecture(BaseModel):
 
     @property
     def layers(self) -> Iterator[tuple[int, int]]:
-        """Channels (in, out) of each 3x3 convolution, first to last."""
+        """Input and output channels of each 3x3 convolution, first to last."""
         yield COLOURS, self.width
         for _ in range(self.depth):
             yield self.width, self.width
@@ -53,16 +53,16 @@ class Architecture(BaseModel):
 
     @property
     def radius(self) -> int:
-        """Pixels of the small picture on each side of a pixel on which its 2x2 result depends."""
+        """Radius of the receptive field in LR pixels: the halo that a window needs on each side."""
         return self.depth + 2
 
     @property
     def multiplications(self) -> int:
-        """Multiply-accumulates of the 3x3 convolutions for one pixel of the small picture."""
+        """Multiply-accumulate operations of the 3x3 convolutions per LR pixel."""
         return sum(9 * inputs * outputs for inputs, outputs in self.layers)
 
     def shapes(self, networks: int) -> dict[str, Shape]:
-        """Return the shape of each array of so many networks, by its name."""
+        """Return the shapes of the arrays of `networks` networks, by name."""
         layers = list(self.layers)
         return {
             _name(network, i, kind): (outputs, inputs, 3, 3) if kind == "weight" else (outputs,)
@@ -74,13 +74,13 @@ class Architecture(BaseModel):
 
 
 def layers_of(weights: Weights, network: int = 0) -> list[Layer]:
-    """Take the layers of one network, first to last, out of the arrays of several."""
+    """Extract the layers of one network, first to last, from the arrays of all networks."""
     numbers = takewhile(lambda i: _name(network, i, "weight") in weights, count())
     return [Layer(*(weights.get(_name(network, i, kind)) for kind in _KINDS)) for i in numbers]  # type: ignore[arg-type]
 
 
 def arrays_of(layers: Iterable[Layer], network: int = 0) -> Weights:
-    """Name the arrays of the layers of one network, first to last, as in an artifact."""
+    """Name the arrays of one network's layers, first to last, as in an artifact."""
     return {
         _name(network, i, kind): array
         for i, layer in enumerate(layers)

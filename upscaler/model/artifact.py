@@ -1,9 +1,9 @@
-"""The model artifact, written and read: a folder with config.json, model.safetensors, metrics.json and README.md.
+"""Model artifact: a folder with config.json, model.safetensors, metrics.json and README.md.
 
-README.md is the model card, which takes in DATA.md if there is one. One trained network is an artifact with one member,
-an ensemble has several. In the folder `jpegs` may lie a second artifact, for JPEG input.
+README.md is the model card, which includes DATA.md if there is one. A single trained network is an artifact with one
+member; an ensemble has several. The sub-folder `jpegs` may hold a second artifact, the JPEG network.
 
-Format 1 had an ONNX graph beside the weights; it is still read, without the graph.
+Format 1 had an additional ONNX graph; it is still read, without the graph.
 """
 
 import hashlib
@@ -28,20 +28,20 @@ CONFIG, WEIGHTS, METRICS, CARD, DATA = (
     "model.safetensors",
     "metrics.json",
     "README.md",
-    "DATA.md",  # what the model was trained on, for its card, if that is not Open Images
+    "DATA.md",  # description of the training data for the model card, if it is not Open Images
 )
 
 FILES = (WEIGHTS, METRICS, CARD, DATA, CONFIG)
 _JPEG_MODEL = "jpegs"
 _JPEG_MODEL_CONFIG = f"{_JPEG_MODEL}/{CONFIG}"
-JPEG_MODEL_FILES = tuple(f"{_JPEG_MODEL}/{file}" for file in (WEIGHTS, METRICS, CONFIG))  # the order of writing
+JPEG_MODEL_FILES = tuple(f"{_JPEG_MODEL}/{file}" for file in (WEIGHTS, METRICS, CONFIG))  # in the order of writing
 
-# Bounds on what a model from elsewhere may say of itself; those on the network are in `architecture`
+# Bounds on untrusted models; those on the network are in `architecture`
 MAX_MEMBERS = 256
 MAX_PARTS = 64  # of a member; Open Images has 18
-MAX_WEIGHT_BYTES = 128 << 20  # seventy times those of `best`
-MAX_WEIGHTS_FILE = 2 * MAX_WEIGHT_BYTES  # bytes, the header included
-MAX_TEXT_BYTES = 1 << 20  # of any other file
+MAX_WEIGHT_BYTES = 128 << 20  # 70 times the weights of `best`
+MAX_WEIGHTS_FILE = 2 * MAX_WEIGHT_BYTES  # bytes, including the header
+MAX_TEXT_BYTES = 1 << 20  # per file other than the weights
 MAX_HASHES = 8
 
 Combination = Literal["single", "outputs", "weights", "distilled"]
@@ -51,10 +51,10 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Member(BaseModel):
-    """One trained network that went into an artifact.
+    """A trained network of an artifact.
 
-    `ancestor` is the SHA-256 of the weights it started from (None: from nothing); members with one ancestor
-    may be averaged weight by weight.
+    ancestor: SHA-256 of the weights of its warm start (None: random initialisation); the weights of members with the
+    same ancestor can be averaged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,9 +67,10 @@ class Member(BaseModel):
 
 
 class ModelConfig(BaseModel):
-    """What config.json holds. `combination` says how the members became the output.
+    """Content of config.json.
 
-    mirrored: each network stands beside its mirror image, and the output is the mean over all.
+    combination: how the members were combined. mirrored: each network is stored with its mirrored copy, and all outputs
+    are averaged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -84,18 +85,20 @@ class ModelConfig(BaseModel):
     @model_validator(mode="after")
     def _check_size(self) -> "ModelConfig":
         if (size := weights_file.size(self.architecture, self.networks)) > MAX_WEIGHT_BYTES:
-            raise ValueError(f"its networks hold {size:,} bytes of weights, where {MAX_WEIGHT_BYTES:,} are the limit")
+            raise ValueError(
+                f"its networks have {size:,} bytes of weights, more than the limit of {MAX_WEIGHT_BYTES:,}"
+            )
         return self
 
     @property
     def networks(self) -> int:
-        """How many networks run side by side for one output."""
+        """Number of networks whose outputs are averaged."""
         networks = len(self.members) if self.combination == "outputs" else 1
         return 2 * networks if self.mirrored else networks
 
 
 class Origin(Enum):
-    """Where a model was found. Only a folder of the user's is written to."""
+    """Origin of a model. Only models in folders of the user may be written to."""
 
     BUNDLED = "bundled"
     FOLDER = "folder"
@@ -104,9 +107,10 @@ class Origin(Enum):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model on the disk. `revision` is the Hub's commit, or the first digits of the SHA-256 of all weights.
+    """A model on disk.
 
-    jpeg_model: what upscales JPEG input in its place, of the same architecture.
+    revision: commit on the Hub, or the first 12 digits of the weights' SHA-256. jpeg_model: JPEG network, of the same
+    architecture.
     """
 
     folder: Path
@@ -119,17 +123,17 @@ class Artifact:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of the files in its folder that it consists of."""
+        """Names of its files, relative to its folder."""
         jpeg_model = JPEG_MODEL_FILES if self.jpeg_model else ()
         return (*(file for file in FILES if (self.folder / file).exists()), *jpeg_model)
 
     @property
     def weights_file(self) -> Path:
-        """The file of its arrays."""
+        """Path of the weights."""
         return self.folder / WEIGHTS
 
     def weights(self) -> Weights:
-        """Read the arrays, finite float32. Raises ModelError if the file holds anything else."""
+        """Read the weights, finite float32. Raises ModelError if the file holds anything else."""
         return weights_file.load(self.weights_file, self.config.architecture, self.config.networks)
 
 
@@ -141,10 +145,10 @@ def write(
     card: str,
     jpeg_model: Artifact | None = None,
 ) -> Artifact:
-    """Write an artifact; config.json comes last, with the other files' hashes, so a part-written one is not read.
+    """Write an artifact; config.json comes last, with the other files' hashes, so a partial artifact is not readable.
 
-    `jpeg_model` is copied into the folder. Raises ModelError if an array is missing or misshaped, or `jpeg_model` is of
-    another size, or holds one itself.
+    `jpeg_model` is copied into the folder. Raises ModelError if an array is missing or misshaped, or `jpeg_model` has
+    another architecture or a JPEG network itself.
     """
     weights_file.check(weights, config.architecture, config.networks)
     if jpeg_model:
@@ -152,7 +156,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(save(weights))  # save_file would not say that the disk is full as an OSError
+        temporary.write_bytes(save(weights))  # save_file would not raise OSError for a full disk
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     write_text(folder / CARD, card)
     hashed = [WEIGHTS]
@@ -168,10 +172,10 @@ def write(
 def read(
     folder: Path, name: str | None = None, revision: str | None = None, origin: Origin = Origin.FOLDER
 ) -> Artifact:
-    """Read and check an artifact; `name` and `revision` default to the folder's name and its weights' hash.
+    """Read and validate an artifact; `name` and `revision` default to the folder's name and its weights' hash.
 
-    Raises ModelError, with one sentence, if the folder, a file or a field is missing, unknown, out of bounds, a link
-    out of the folder, or not what its hash says.
+    Raises ModelError if the folder, a file or a field is missing, unknown or out of bounds, or a file is a link out of
+    the folder or does not match its hash.
     """
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a model: it has no {CONFIG}; give the folder of an artifact")
@@ -191,20 +195,20 @@ def read(
 
 
 def read_config(path: Path) -> ModelConfig:
-    """Read and check a config.json. Raises ModelError if a field is unknown or wrong, or the format is newer."""
+    """Read and validate a config.json. Raises ModelError if a field is unknown or wrong, or the format is newer."""
     try:
         return json_files.load(path, ModelConfig, limit(CONFIG))
     except JsonError as error:
-        raise ModelError(f"{path}: {error}; this version reads the formats 1 and 2") from error
+        raise ModelError(f"{path}: {error}; this version reads formats 1 and 2") from error
 
 
 def limit(file: str) -> int:
-    """The most bytes that a file of an artifact may have."""
+    """Return the maximum size in bytes of a file of an artifact."""
     return MAX_WEIGHTS_FILE if Path(file).name == WEIGHTS else MAX_TEXT_BYTES
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -217,17 +221,17 @@ def _copy_jpeg_model(model: Artifact, folder: Path) -> None:
 
 
 def _check_file(folder: Path, file: str) -> None:
-    """Raise ModelError if a file that is there is too long, or lies elsewhere."""
+    """Raise ModelError if an existing file is too long or a link out of the folder."""
     path = folder / file
     if not path.is_file():
         return
     inside = folder.resolve()
-    # A snapshot of the Hub's client consists of links into the folder of its repository, or of its whole cache
-    owned = (inside, *(place / "blobs" for place in list(inside.parents)[1:3] if inside.parent.name == "snapshots"))
-    if not any(path.resolve().is_relative_to(place) for place in owned):
-        raise ModelError(f"{path} is a link out of the model's folder; put the file itself there")
+    # Snapshots of the Hub's client consist of links into the `blobs` folder of the repository or of the whole cache
+    allowed = (inside, *(place / "blobs" for place in list(inside.parents)[1:3] if inside.parent.name == "snapshots"))
+    if not any(path.resolve().is_relative_to(place) for place in allowed):
+        raise ModelError(f"{path} is a link out of the model's folder; replace it by the file itself")
     if path.stat().st_size > limit(file):
-        raise ModelError(f"{path} is longer than {limit(file):,} bytes, so it is no file of a model; fetch it again")
+        raise ModelError(f"{path} exceeds the limit of {limit(file):,} bytes; download the model again")
 
 
 def _read_network(folder: Path) -> ModelConfig:
@@ -238,9 +242,9 @@ def _read_network(folder: Path) -> ModelConfig:
 
 def _check_hash(folder: Path, file: str, config: ModelConfig) -> None:
     if not (folder / file).is_file():
-        raise ModelError(f"the model in {folder} lacks {file}; fetch or write it again")
+        raise ModelError(f"the model in {folder} has no {file}; download or write it again")
     if sha256(folder / file) != config.sha256.get(file):
-        raise ModelError(f"{file} in {folder} is not what {CONFIG} says (SHA-256); fetch or write it again")
+        raise ModelError(f"{file} in {folder} does not match its SHA-256 in {CONFIG}; download or write it again")
 
 
 def _read_jpeg_model(folder: Path, config: ModelConfig) -> Artifact | None:
@@ -248,33 +252,34 @@ def _read_jpeg_model(folder: Path, config: ModelConfig) -> Artifact | None:
         return None
     _check_hash(folder, _JPEG_MODEL_CONFIG, config)
     inner = folder / _JPEG_MODEL
-    own = _read_network(inner)
-    if _JPEG_MODEL_CONFIG in own.sha256:
-        raise ModelError(f"{inner} holds a model for JPEGs itself; give {folder} one network for them")
-    model = Artifact(inner, inner.name, _revision(own, None), own, _read_metrics(inner / METRICS))
+    jpeg_config = _read_network(inner)
+    if _JPEG_MODEL_CONFIG in jpeg_config.sha256:
+        raise ModelError(f"{inner} has a JPEG network itself; give {folder} a JPEG network without one")
+    model = Artifact(inner, inner.name, _revision(jpeg_config, None), jpeg_config, _read_metrics(inner / METRICS))
     _check_fits(config, model)
     return model
 
 
 def _check_fits(config: ModelConfig, jpeg_model: Artifact) -> None:
     if jpeg_model.jpeg_model:
-        raise ModelError(f"{jpeg_model.folder} holds a model for JPEGs itself; give {jpeg_model.jpeg_model.folder}")
+        raise ModelError(f"{jpeg_model.folder} has a JPEG network itself; give {jpeg_model.jpeg_model.folder}")
     if jpeg_model.config.architecture != config.architecture:
         sizes = [f"{size.width}x{size.depth}" for size in (jpeg_model.config.architecture, config.architecture)]
         raise ModelError(
-            f"{jpeg_model.folder}, for JPEGs, is {sizes[0]} beside {sizes[1]}; combine networks of one size"
+            f"the JPEG network {jpeg_model.folder} has size {sizes[0]}, the clean-image network {sizes[1]}; "
+            "combine networks of one size"
         )
 
 
 def _revision(config: ModelConfig, jpeg_model: Artifact | None) -> str:
-    own = config.sha256[WEIGHTS]
+    digest = config.sha256[WEIGHTS]
     if jpeg_model:
-        own = hashlib.sha256((own + jpeg_model.config.sha256[WEIGHTS]).encode()).hexdigest()
-    return own[:12]
+        digest = hashlib.sha256((digest + jpeg_model.config.sha256[WEIGHTS]).encode()).hexdigest()
+    return digest[:12]
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:
     try:
         return json_files.load(path, dict[str, Any], limit(METRICS))
     except (OSError, JsonError) as error:
-        raise ModelError(f"{path} cannot be read as JSON; fetch or write the model again") from error
+        raise ModelError(f"{path} cannot be read as JSON; download or write the model again") from error

@@ -1,4 +1,4 @@
-"""Models by the names that people give them: fast or best, a folder, or a repository on the Hugging Face Hub."""
+"""Lookup of models by name: bundled (fast, best), a folder, or a repository on the Hugging Face Hub."""
 
 import os
 import re
@@ -9,23 +9,23 @@ from upscaler.errors import HubUnreachableError, ModelError
 from upscaler.model import artifact, hub
 from upscaler.model.artifact import Artifact, Origin
 
-FAST, BEST = BUNDLED = ("fast", "best")  # the models that ship
-VARIABLE = "DOUBLE_RESOLUTION_MODEL"  # the environment's name for the model that a program uses
+FAST, BEST = BUNDLED = ("fast", "best")
+VARIABLE = "DOUBLE_RESOLUTION_MODEL"  # environment variable with the default model
 NAMES = f"{FAST}, {BEST}, a folder, or user/name[@revision] on the Hub"
 
 _FOLDER = Path(__file__).parents[1] / "bundled"
 
 
 def wanted() -> str:
-    """Return what the environment names as the model, or "fast"."""
+    """Return the default model's name: from the environment, or "fast"."""
     return os.environ.get(VARIABLE) or FAST
 
 
 def model(name: str) -> Artifact:
-    """Find "fast" or "best", a folder, or "user/name[@revision]", which is fetched once and then taken from the cache.
+    """Find "fast" or "best", a folder, or "user/name[@revision]", which is downloaded once and then cached.
 
-    A folder named as a bundled model is found under a path, such as "./fast". The artifact says what kind it is. Raises
-    ModelError if there is no such model or it is broken, HubError if the Hub does not give it.
+    A folder with the name of a bundled model needs a path, such as "./fast". The artifact's `origin` tells which was
+    found. Raises ModelError if there is no such model or it is broken, HubError if the Hub refuses it.
     """
     if name in BUNDLED:
         return artifact.read(_FOLDER / name, name=name, origin=Origin.BUNDLED)
@@ -33,23 +33,23 @@ def model(name: str) -> Artifact:
         return artifact.read(folder, origin=Origin.BUNDLED if is_bundled(folder) else Origin.FOLDER)
     if match := re.fullmatch(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", name):
         return hub.pull(match["repo"], match["revision"])
-    raise ModelError(f"there is no model {name!r}; give {NAMES}")
+    raise ModelError(f"model {name!r} does not exist; give {NAMES}")
 
 
 def model_or_fast(name: str) -> Artifact:
-    """Find a model, or take the fast one where the Hub does not answer: for a server, which had better serve.
+    """Find a model, falling back to the fast one if the Hub does not respond, so that a server still starts.
 
-    The artifact's name says which it is, and standard error says why.
+    The artifact's name tells which it is; a warning on standard error gives the reason.
     """
     try:
         return model(name)
     except HubUnreachableError as error:
-        print(f"warning: {error}; {FAST} serves instead", file=sys.stderr)
+        print(f"warning: {error}; using {FAST} instead", file=sys.stderr)
         return model(FAST)
 
 
 def pinned(name: str) -> str:
-    """Return a name by which `model` finds, without the Hub, what `model_or_fast` finds now, and raises likewise."""
+    """Return a name by which `model` finds offline what `model_or_fast` finds now. Raises as `model_or_fast` does."""
     if name in BUNDLED or Path(name).is_dir():
         return name
     found = model_or_fast(name)
@@ -57,5 +57,5 @@ def pinned(name: str) -> str:
 
 
 def is_bundled(folder: Path) -> bool:
-    """Return True if a folder lies among the models that ship, which no command writes to."""
+    """Return True if a folder is inside the bundled models, which are read-only for every command."""
     return folder.resolve().is_relative_to(_FOLDER.resolve())

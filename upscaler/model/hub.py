@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: models pulled from it, and whatever goes wrong there in one sentence."""
+"""Downloads from the Hugging Face Hub, and conversion of its client's errors."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,8 +12,8 @@ from upscaler.errors import HubError, HubUnreachableError, ModelError
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact, Origin
 
-TIMEOUT = 10.0  # seconds without a byte
-DEADLINE = 600.0  # seconds for a whole model, because a trickle never runs into TIMEOUT
+TIMEOUT = 10.0  # seconds without data
+DEADLINE = 600.0  # seconds for a whole model, because a slow trickle never reaches TIMEOUT
 TOKENS = "huggingface.co/settings/tokens"
 
 _FILES = [*artifact.FILES, *artifact.JPEG_MODEL_FILES]
@@ -22,15 +22,15 @@ MAX_BYTES = sum(map(artifact.limit, _FILES))
 
 
 def pull(repo: str, revision: str | None) -> Artifact:
-    """Fetch a model: a commit once, a branch or tag whenever it has moved; without the Hub, as it was fetched last.
+    """Download a model: a commit once, a branch or tag whenever it has moved; offline, use the cached version.
 
-    Raises HubError if the Hub refuses or does not answer, ModelError if what it gives is not a whole model.
+    Raises HubError if the Hub refuses or does not respond, ModelError if the download is not a complete model.
     """
     try:
         return _read(_fetch(repo, revision), repo)
     except HubError:
         raise
-    except ModelError:  # the cache may have been damaged since
+    except ModelError:  # the cached files may be damaged
         return _read(_fetch(repo, revision, again=True), repo)
 
 
@@ -41,7 +41,7 @@ def _fetch(repo: str, revision: str | None, again: bool = False) -> Path:
     try:
         return _within(DEADLINE, lambda: _download(repo, revision, again), repo)
     except HubError:
-        if not again:  # what is in the cache may be whole
+        if not again:  # the cached model may be complete
             with suppress(HubError):
                 return _cached(repo, revision)
         raise
@@ -55,16 +55,16 @@ def _cached(repo: str, revision: str | None) -> Path:
 
 
 def _download(repo: str, revision: str | None, again: bool) -> Path:
-    """Fetch the artifact's files, and no other, after their sizes were asked."""
+    """Download only the artifact's files, after checking their sizes."""
     with plain_errors(repo, revision):
         from huggingface_hub import HfApi, snapshot_download
 
-        said = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT)
-        for file in said.siblings or []:
+        info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT)
+        for file in info.siblings or []:
             if file.rfilename in _FILES and (file.size or 0) > artifact.limit(file.rfilename):
                 raise HubError(
-                    f"{file.rfilename} of {repo} has {file.size:,} bytes, so it is no model for this program; "
-                    "give another repository"
+                    f"{file.rfilename} of {repo} has {file.size:,} bytes, more than the limit of "
+                    f"{artifact.limit(file.rfilename):,}; give another repository"
                 )
         return Path(
             snapshot_download(
@@ -74,7 +74,7 @@ def _download(repo: str, revision: str | None, again: bool) -> Path:
 
 
 def _within(seconds: float, work: Callable[[], Path], repo: str) -> Path:
-    """Do `work` in a thread, which is left alone after `seconds`. Raises what it raises, and HubUnreachableError."""
+    """Run `work` in a thread for at most `seconds`. Raises its exceptions, and HubUnreachableError on timeout."""
     from huggingface_hub import close_session
 
     result: Future[Path] = Future()
@@ -92,7 +92,7 @@ def _within(seconds: float, work: Callable[[], Path], repo: str) -> Path:
         if result.done():
             raise
         raise HubUnreachableError(
-            f"the Hub has not sent {repo} within {seconds:.0f} seconds; try again later"
+            f"the download of {repo} from the Hub did not finish within {seconds:.0f} seconds; try again later"
         ) from error
     finally:
         if not result.done():
@@ -100,17 +100,19 @@ def _within(seconds: float, work: Callable[[], Path], repo: str) -> Path:
 
 
 def _bounded_bar() -> Any:
-    """A class of progress bars that end the download when far more comes than was said."""
+    """Return a progress bar class that aborts a download of more than `MAX_BYTES`."""
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
     class BoundedBar(tqdm):
-        monitor_interval = 0  # or each class starts a thread
+        monitor_interval = 0  # otherwise each class starts a thread
         arrived = 0.0
 
         def update(self, n: float | None = 1) -> bool | None:
             self.arrived += n or 0
             if self.arrived > MAX_BYTES:
-                raise HubError("the Hub sends more than a model has, so it is not taken; give another repository")
+                raise HubError(
+                    f"the download exceeds the limit of {MAX_BYTES:,} bytes for a model; give another repository"
+                )
             return super().update(n)
 
     return BoundedBar
@@ -122,39 +124,39 @@ def _read(folder: Path, repo: str) -> Artifact:
 
 @contextmanager
 def plain_errors(repo: str, revision: str | None = None) -> Iterator[None]:
-    """Turn the errors of the Hub's client into HubError: HubUnreachableError where the Hub does not answer."""
-    # imported here, because it takes as long as all else and most programs need no Hub
+    """Convert errors of the Hub's client into HubError, or HubUnreachableError if the Hub does not respond."""
+    # imported here because it doubles the start-up time and most runs need no Hub
     import httpx2
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
         yield
     except HFValidationError as error:
-        raise HubError(f"{repo!r} is not a name that the Hub allows; give user/name") from error
+        raise HubError(f"{repo!r} is not a valid repository name; give user/name") from error
     except (httpx2.HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise _refusal(error, repo, revision) from error
-    except (OSError, ValueError) as error:  # so the client says that other bytes came than were due
-        if isinstance(error, OSError) and error.errno is not None:  # of this machine, such as a full disk
+    except (OSError, ValueError) as error:  # the client's errors for truncated or corrupt downloads
+        if isinstance(error, OSError) and error.errno is not None:  # a local error, such as a full disk
             raise
-        raise HubUnreachableError(f"{repo} cannot be fetched ({_first_line(error)}); try again later") from error
+        raise HubUnreachableError(f"{repo} cannot be downloaded ({_first_line(error)}); try again later") from error
 
 
 def _refusal(error: Exception, repo: str, revision: str | None) -> HubError:
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     if isinstance(error, RevisionNotFoundError):
-        return HubError(f"{repo} on the Hub has no revision {revision}; give a branch, a tag or a whole commit")
+        return HubError(f"{repo} on the Hub has no revision {revision}; give a branch, a tag or a full commit hash")
     if not isinstance(error, HfHubHTTPError) or error.response.status_code >= 500:
-        return HubUnreachableError(f"the Hub does not answer, and {repo} is not in the cache; try again later")
+        return HubUnreachableError(f"the Hub does not respond, and {repo} is not cached; try again later")
     if isinstance(error, RepositoryNotFoundError):
-        return HubError(f"the Hub shows no model {repo}; check the name, or set HF_TOKEN to a token that may read it")
+        return HubError(f"the Hub has no model {repo}; check the name, or set HF_TOKEN to a token with read access")
     return HubError(_sentence(error.response.status_code, repo) or f"the Hub refused {repo}: {_first_line(error)}")
 
 
 def _sentence(status: int, repo: str) -> str | None:
     return {
-        401: f"the Hub does not accept the token; set HF_TOKEN to one of {TOKENS}, or run hf auth login",
-        403: f"the token gives no right to do that with {repo}; make one that does at {TOKENS}",
+        401: f"the Hub does not accept the token; set HF_TOKEN to one from {TOKENS}, or run hf auth login",
+        403: f"the token has no permission for this operation on {repo}; create one that has at {TOKENS}",
     }.get(status)
 
 

@@ -1,17 +1,17 @@
-"""The interpolation to which the networks add what it lacks, as a convolution."""
+"""Bicubic interpolation as a convolution; networks predict the residual to it."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upscaler.model.architecture import COLOURS
 
-INTERPOLATION_RADIUS = 2  # a doubled pixel of a bicubic interpolation needs 5x5 pixels at most
+INTERPOLATION_RADIUS = 2  # LR pixels; a bicubic output pixel depends on at most 5x5 of them
 
 
 def bicubic_kernel() -> NDArray[np.float32]:
-    """Weights of the bicubic doubling as a convolution: (3 x 4)155, one group a colour, 2x2 results a pixel.
+    """Return the convolution kernel of bicubic x2 upscaling: (3 x 4)155, one group per colour, 2x2 outputs per pixel.
 
-    Keys' cubic convolution with a = -0.5 (IEEE TASSP 29(6), 1981), sampled a quarter pixel off each centre.
+    Keys' cubic convolution with a = -0.5 (IEEE TASSP 29(6), 1981), sampled a quarter pixel from each centre.
     """
     taps = np.arange(-INTERPOLATION_RADIUS, INTERPOLATION_RADIUS + 1)
     phases = [_cubic(taps - offset) for offset in (-0.25, 0.25)]

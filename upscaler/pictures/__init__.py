@@ -1,1 +1,1 @@
-"""Picture files: read, written, with their metadata, and within limits."""
+"""Reading and writing of picture files, with metadata and within limits."""

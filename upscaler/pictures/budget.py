@@ -1,6 +1,6 @@
-"""Memory: the bytes that a job needs, foreseen before a picture is decoded, and what the machine has left.
+"""Memory budget: the peak memory of a job, estimated before decoding, and the memory available.
 
-On a CPU, running out of memory is no exception but a killed process, so it is foreseen.
+On a CPU, running out of memory raises no exception: the process is killed. Hence the estimate.
 """
 
 from contextlib import suppress
@@ -13,10 +13,10 @@ from upscaler.model.architecture import SCALE
 from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, PNG, WEBP, Format, Sequence
 from upscaler.pictures.reading import Header
 
-_ALWAYS_ALLOWED = 100_000_000  # bytes; a small picture is never refused
-_WINDOWS = 25_000_000  # bytes: windows on their way through the network, which the allocator keeps afterwards
+_ALWAYS_ALLOWED = 100_000_000  # bytes; small pictures are never refused
+_WINDOWS = 25_000_000  # bytes of the windows being computed, which the allocator keeps afterwards
 _CGROUP = Path("/sys/fs/cgroup")
-# Of a control group, version 2 and 1: its limit, what it takes, the statistics, and what of it is cache of files there
+# Control groups v2 and v1: files of the limit, the usage and the statistics, and the statistic of inactive page cache
 _GROUPS = (
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     (
@@ -25,9 +25,9 @@ _GROUPS = (
     ),
 )
 
-# Bytes a pixel, measured as the peak above that of a small picture, each for gray, colour, and colour with alpha.
-_READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12)}  # but not of 16 bits, which come from libvips
-_READING_OTHERS = (2, 7, 8)  # Pillow's copy and numpy's
+# Bytes per pixel for gray, colour, and colour with alpha: measured peak minus the peak for a small picture
+_READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12)}  # 8 bits only; libvips reads 16 bits
+_READING_OTHERS = (2, 7, 8)  # the copies of Pillow and numpy
 _WRITING = {
     JPEG: (2, 6.8, 6.8),
     WEBP: (17.5, 19, 45),
@@ -36,7 +36,7 @@ _WRITING = {
     AVIF: (19.5, 29.5, 34),
     HEIF: (19.5, 29.5, 34),
 }
-# Of animations: bytes a pixel of all frames, and of the largest one. AVIF's encoder looks ahead over many frames.
+# Animations: bytes per pixel of all frames, and per pixel of the largest; the AVIF encoder looks ahead over many frames
 _WRITING_ANIMATIONS = {
     PNG: ((1.2, 12), (8.3, 6.5), (8.8, 6.5)),
     WEBP: ((5.5, 17), (5.5, 16), (6.5, 22)),
@@ -46,19 +46,20 @@ _WRITING_ANIMATIONS = {
 
 
 def check_memory(header: Header, format: Format, times: int, budget: int | None) -> None:
-    """Raise LimitError if upscaling would take more bytes than `budget` (None: half of what is left)."""
-    allowed = left() // 2 if budget is None else budget
-    if (needed := need(header, format, times)) > max(allowed, _ALWAYS_ALLOWED):
+    """Raise LimitError if upscaling would take more bytes than `budget` (None: half of the available memory)."""
+    allowed = available_memory() // 2 if budget is None else budget
+    if (needed := peak_memory(header, format, times)) > max(allowed, _ALWAYS_ALLOWED):
         raise LimitError(
-            f"{header.path} has {header.width}x{header.height} pixels{header.counted}, and to double it takes "
-            f"{needed / 1e9:.1f} GB of memory where {allowed / 1e9:.1f} GB may be used; make it smaller or free memory"
+            f"{header.path} has {header.width}x{header.height} pixels{header.counted}; upscaling it needs "
+            f"{needed / 1e9:.1f} GB of memory, but only {allowed / 1e9:.1f} GB may be used; "
+            "make it smaller or free memory"
         )
 
 
-def need(header: Header, format: Format, times: int) -> int:
-    """Foresee the bytes at the peak, beyond what the loaded model takes: while the last frame is upscaled, or written.
+def peak_memory(header: Header, format: Format, times: int) -> int:
+    """Estimate the peak memory in bytes above the loaded model: at the last frame's upscaling, or at encoding.
 
-    Within 10 % of what was measured; 30 % for AVIF, WebP and animations, where much depends on what the picture shows.
+    Within 10 % of measurements; within 30 % for AVIF, WebP and animations, where it depends on the content.
     """
     kind = (0, 2, 1, 2)[header.channels - 1]
     depth = header.depth // 8 if format.deep else 1
@@ -72,23 +73,23 @@ def need(header: Header, format: Format, times: int) -> int:
 
 
 def _writing(format: Format, kind: int, pixels: int, of_largest: int, sequence: Sequence) -> float:
-    """Foresee the bytes that an encoder takes, the frames that it is given included; 0 if it is not in the tables."""
+    """Estimate the bytes that an encoder takes, including its input frames; 0 if it is not in the tables."""
     if sequence is Sequence.ANIMATION and format in _WRITING_ANIMATIONS:
         of_all, of_one = _WRITING_ANIMATIONS[format][kind]
         return of_all * pixels + of_one * of_largest
     return _WRITING[format][kind] * pixels if format in _WRITING else 0.0
 
 
-def left() -> int:
-    """Return the bytes of memory that the machine, or the control group of this process, has left."""
+def available_memory() -> int:
+    """Return the bytes of memory available to this process on the machine and in its control group."""
     available: int = psutil.virtual_memory().available
-    return min([available, *(left for files in _GROUPS for left in _left_in_group(*files))])
+    return min([available, *(remaining for files in _GROUPS for remaining in _available_in_group(*files))])
 
 
-def _left_in_group(limit: str, used: str, statistics: str, inactive: str) -> list[int]:
-    """Return what a control group has left, if there is one with a limit; the page cache is given back on demand."""
+def _available_in_group(limit: str, used: str, statistics: str, inactive: str) -> list[int]:
+    """Return the bytes available in a control group with a limit; inactive page cache counts as free."""
     with suppress(OSError, ValueError, KeyError):  # no such group, or "max"
-        counted = dict(line.split() for line in (_CGROUP / statistics).read_text().splitlines())
-        taken = int((_CGROUP / used).read_text()) - int(counted[inactive])
+        counters = dict(line.split() for line in (_CGROUP / statistics).read_text().splitlines())
+        taken = int((_CGROUP / used).read_text()) - int(counters[inactive])
         return [max(int((_CGROUP / limit).read_text()) - taken, 0)]
     return []

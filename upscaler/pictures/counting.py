@@ -1,7 +1,7 @@
-"""Parts of a picture file, counted before a decoder sees it.
+"""Limits on the parts of a picture file, checked before a decoder opens it.
 
-Decoders believe what a file says of itself: Pillow allocates the first frame of a GIF and loads EXIF when it opens the
-file, and libjpeg decodes every scan of a JPEG at full size. The readers here take one pass, which ends at the limit.
+Decoders trust the file: Pillow allocates the first frame of a GIF and loads EXIF when it opens the file, and libjpeg
+decodes every scan of a JPEG at full size. The parsers here take one pass, which ends at the limit.
 """
 
 import mmap
@@ -16,18 +16,18 @@ from upscaler.limits import Limits, exceeds
 from upscaler.pictures.directories import check_directories, check_exif
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-_ALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
+_STANDALONE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
 _EXIF, _EXIF_NAME = 0xE1, b"Exif\0\0"
 _ISO_MEDIA = b"ft"  # the beginning of "ftyp", the first box of AVIF and HEIC
-_AVIF_EXIF = 4  # its place in what Pillow's decoder tells
+_AVIF_EXIF = 4  # index in the tuple of Pillow's decoder
 _GIF_HEADER = 13
-_GIF_COMMENT, _LONGEST_COMMENTS = b"\xfe", 1_000_000  # bytes; Pillow's time for them grows with their square
+_GIF_COMMENT, _LONGEST_COMMENTS = b"\xfe", 1_000_000  # bytes; Pillow takes quadratic time for comments
 
 
 def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
-    """Raise LimitError if a JPEG has too many scans, a GIF too many frames or larger ones than its header says.
+    """Raise LimitError if a JPEG has too many scans, or a GIF too many frames or one outside its logical screen.
 
-    The same if the directories of a TIFF, or of EXIF in a JPEG, point at far more than there is.
+    Also if the directories of a TIFF, or of EXIF in a JPEG or AVIF, refer to far more data than the file has.
     """
     start = file.read(6)
     if start.startswith(b"\xff\xd8"):
@@ -44,7 +44,7 @@ def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
 def _content(file: BinaryIO) -> mmap.mmap | bytes:
     try:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError:  # in memory
+    except OSError:  # BytesIO has no file descriptor
         file.seek(0)
         return file.read()
 
@@ -54,21 +54,21 @@ def _check_scans(content: mmap.mmap | bytes, name: str, most: int | None) -> Non
     while (place := content.find(b"\xff", place)) >= 0:
         place += 1
         kind = content[place] if place < len(content) else _END_OF_IMAGE
-        if kind == _END_OF_IMAGE:  # what follows is another picture, which is not decoded
+        if kind == _END_OF_IMAGE:  # a picture after it is not decoded
             break
         scans += kind == _START_OF_SCAN
         if exceeds(scans, most):
-            raise LimitError(f"{name} is a JPEG of more than {most} scans; save it again without progressive scans")
-        if kind not in (0x00, 0xFF) and kind not in _ALONE:
+            raise LimitError(f"{name} is a JPEG with more than {most} scans; save it again as a baseline JPEG")
+        if kind not in (0x00, 0xFF) and kind not in _STANDALONE_MARKERS:
             length = int.from_bytes(content[place + 1 : place + 3], "big")
             if kind == _EXIF and content[place + 3 : place + 9] == _EXIF_NAME:
-                exif.append(content[place + 9 : place + 1 + length])  # Pillow joins them
+                exif.append(content[place + 9 : place + 1 + length])  # Pillow concatenates the segments
             place += 1 + length
     check_exif(b"".join(exif), name)
 
 
 def _check_exif_of_avif(content: mmap.mmap | bytes, name: str) -> None:
-    with suppress(SyntaxError):  # no AVIF, or a broken one, which Pillow refuses as well
+    with suppress(SyntaxError):  # not an AVIF, or a broken one, which Pillow refuses too
         check_exif(_avif.AvifDecoder(bytes(content[:]), "auto", 1).get_info()[_AVIF_EXIF] or b"", name)
 
 
@@ -83,13 +83,13 @@ def _check_frames(content: mmap.mmap | bytes, name: str, most: int | None) -> No
             end = _after_blocks(content, place + 1)
             comments += (end - place) * (content[place : place + 1] == _GIF_COMMENT)
             if comments > _LONGEST_COMMENTS:
-                raise LimitError(f"{name} has comments of more than a megabyte; export it without them")
+                raise LimitError(f"{name} has more than 1 MB of comments; export it without them")
             place = end
         elif kind == ord(",") and place + 9 <= len(content):
             left, top, width, height, flags = struct.unpack_from("<HHHHB", content, place)
             if left + width > screen[0] or top + height > screen[1]:
                 raise LimitError(
-                    f"{name} is a GIF of {screen[0]}x{screen[1]} pixels with a frame that lies outside; export it again"
+                    f"{name} is a GIF of {screen[0]}x{screen[1]} pixels with a frame outside them; export it again"
                 )
             frames += 1
             if exceeds(frames, most):
@@ -98,12 +98,12 @@ def _check_frames(content: mmap.mmap | bytes, name: str, most: int | None) -> No
 
 
 def _palette(flags: int) -> int:
-    """Return the bytes of a GIF's palette."""
+    """Return the size in bytes of a GIF's palette."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _after_blocks(content: mmap.mmap | bytes, place: int) -> int:
-    """Return the place behind a GIF's chain of blocks."""
+    """Return the offset after a GIF's chain of sub-blocks."""
     while place < len(content) and content[place]:
         place += 1 + content[place]
     return place + 1

@@ -1,7 +1,7 @@
-"""Directories of TIFF and EXIF, looked through before Pillow loads all that they point at.
+"""Validation of TIFF and EXIF directories before Pillow loads their values.
 
-Pillow copies each value into memory, and any number of entries may point at the same bytes: a file of 5 MB took over
-6 GB when it was opened.
+Pillow copies each value into memory, and any number of entries may refer to the same bytes: opening a file of 5 MB
+took over 6 GB.
 """
 
 import mmap
@@ -13,13 +13,13 @@ from upscaler.errors import LimitError
 _POINTERS = (34665, 34853, 40965)  # to the directories of EXIF, GPS and interoperability
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # bytes, by type
 _PREFIX = b"Exif\0\0"
-_SHARED = 4  # times the content's length that values may take: a count may be wrong in an honest file too
-_ALWAYS = 1_000_000  # bytes
+_MAX_RATIO = 4  # size of all values to that of the file; honest files may have a wrong count, too
+_ALWAYS_ALLOWED = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Places and sizes in a TIFF, as struct formats: of the file's header, a count, an entry and a pointer."""
+    """Layout of a TIFF: byte order, offset of the first pointer, and struct formats of a count, entry and pointer."""
 
     order: str
     first: int
@@ -29,27 +29,27 @@ class _Layout:
 
 
 def check_directories(content: mmap.mmap | bytes, name: str) -> None:
-    """Raise LimitError if the values of a TIFF's or EXIF's directory, or all directories, are larger than it."""
+    """Raise LimitError if a directory's values far exceed the content's length, or all entries exceed it."""
     if len(content) < 16:
         return
     order = ">" if content[:2] == b"MM" else "<"
     layout = _Layout(order, 8, "Q", "HHQQ", "Q") if content[2] == 43 else _Layout(order, 4, "H", "HHII", "I")
-    places, seen, entries = [_number(content, layout.first, layout.pointer, order)], set[int](), 0
+    places, visited, entries = [_number(content, layout.first, layout.pointer, order)], set[int](), 0
     while places:
-        if (place := places.pop()) in seen or not 0 < place < len(content):
+        if (place := places.pop()) in visited or not 0 < place < len(content):
             continue
-        seen.add(place)
-        found, values, directories = _looked_through(content, place, layout)
+        visited.add(place)
+        found, values, directories = _scan_directory(content, place, layout)
         entries += found
         places += directories
-        if values > _SHARED * len(content) + _ALWAYS or entries > len(content):
-            raise LimitError(f"{name} is broken (its tags are larger than itself); export it again")
+        if values > _MAX_RATIO * len(content) + _ALWAYS_ALLOWED or entries > len(content):
+            raise LimitError(f"{name} is broken (its tags are larger than the file); export it again")
 
 
 def check_exif(exif: bytes, name: str) -> None:
     """Raise LimitError as `check_directories` does, or if the prefix is repeated.
 
-    Pillow takes one prefix after another, and copies the rest each time: a million of them would take hours.
+    Pillow strips one prefix after another and copies the rest each time: a million of them would take hours.
     """
     exif = exif.removeprefix(_PREFIX)
     if exif.startswith(_PREFIX):
@@ -57,8 +57,8 @@ def check_exif(exif: bytes, name: str) -> None:
     check_directories(exif, name)
 
 
-def _looked_through(content: mmap.mmap | bytes, place: int, layout: _Layout) -> tuple[int, int, list[int]]:
-    """Return a directory's number of entries, the bytes of its values, and the directories that it points at."""
+def _scan_directory(content: mmap.mmap | bytes, place: int, layout: _Layout) -> tuple[int, int, list[int]]:
+    """Return a directory's number of entries, the bytes of its values, and the offsets of further directories."""
     length = struct.calcsize(layout.order + layout.entry)
     start = place + struct.calcsize(layout.order + layout.count)
     room = max(len(content) - start, 0) // length
@@ -72,6 +72,6 @@ def _looked_through(content: mmap.mmap | bytes, place: int, layout: _Layout) -> 
 
 
 def _number(content: mmap.mmap | bytes, place: int, format: str, order: str) -> int:
-    """Return the number at a place; 0 beyond the end."""
+    """Return the number at an offset; 0 beyond the end."""
     piece = content[place : place + struct.calcsize(order + format)]
     return int(struct.unpack(order + format, piece)[0]) if len(piece) == struct.calcsize(order + format) else 0

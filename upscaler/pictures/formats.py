@@ -1,4 +1,4 @@
-"""The picture formats that can be written, and what each of them holds."""
+"""Supported picture formats and their capabilities."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,7 +8,7 @@ from upscaler.errors import PictureError
 
 
 class Sequence(Enum):
-    """Whether a file is one picture, pictures shown one after another, or the pages of a document."""
+    """Kind of a file's frames: a single picture, an animation, or pages of a document."""
 
     SINGLE = "one picture"
     ANIMATION = "an animation"
@@ -17,7 +17,7 @@ class Sequence(Enum):
 
 @dataclass(frozen=True)
 class Format:
-    """A format under Pillow's name. `most_side`: pixels a side at most. `deep`: holds 16 bits a channel."""
+    """A picture format, by Pillow's name. most_side: maximum pixels a side. deep: supports 16 bits per channel."""
 
     name: str
     most_side: int
@@ -58,21 +58,23 @@ else:
 
 
 def format_of(path: Path) -> Format:
-    """The format that a file's suffix names. Raises PictureError if it names none that can be written."""
+    """Return the format for a file's suffix. Raises PictureError if no supported format has it."""
     if found := BY_SUFFIX.get(path.suffix.lower()):
         return found
     known = ", ".join(suffix[1:] for suffix in BY_SUFFIX)
-    raise PictureError(f"{path} does not end in a format that can be written; choose one of {known}")
+    raise PictureError(f"{path} has no suffix of a supported format; choose one of {known}")
 
 
 def check_room(target: Path, width: int, height: int, sequence: Sequence) -> None:
-    """Raise PictureError if the format of `target` cannot hold a picture of this size, or this sequence."""
+    """Raise PictureError if the format of `target` does not support this size or kind of sequence."""
     format = format_of(target)
     if max(width, height) > format.most_side:
         raise PictureError(
-            f"{target.name} would have {width}x{height} pixels, but {format.name} ends at {format.most_side} a side; "
-            "choose PNG or TIFF"
+            f"{target.name} would have {width}x{height} pixels, but {format.name} allows at most {format.most_side} "
+            "a side; choose PNG or TIFF"
         )
     if sequence not in (Sequence.SINGLE, format.sequence):
         instead = "TIFF" if sequence is Sequence.PAGES else "WebP, PNG or GIF"
-        raise PictureError(f"{format.name} cannot hold {sequence.value}, as {target.name} would be; choose {instead}")
+        raise PictureError(
+            f"{target.name} would be {sequence.value}, which {format.name} does not support; choose {instead}"
+        )

@@ -1,17 +1,16 @@
-"""Whether a picture bears the traces of lossy compression, as its file says."""
+"""Detection of lossy compression from a file's headers."""
 
 from pathlib import Path
 
 from PIL import Image
 
-MOST_QUALITY = 97  # of JPEGs whose traces a network that knows them doubles better than one that does not, measured
+MOST_QUALITY = 97  # highest JPEG quality at which the JPEG network measures better than the clean-image network
 
-# The sum of the luma table that the standard proposes (ITU-T T.81, table K.1), which qualities are multiples of
-_TABLE = 3688
+_TABLE = 3688  # sum of the example luma table of the standard (ITU-T T.81, table K.1), which libjpeg scales by quality
 
 
 def is_lossy(image: Image.Image, path: Path) -> bool:
-    """Whether an opened file is a JPEG of quality 97 or less, or a lossy WebP, whose quality cannot be told."""
+    """Return True for a JPEG of quality 97 or less, or a lossy WebP, whose quality is unknown."""
     if image.format == "WEBP":
         return _is_lossy_webp(path)
     quality = jpeg_quality(image)
@@ -19,10 +18,10 @@ def is_lossy(image: Image.Image, path: Path) -> bool:
 
 
 def jpeg_quality(image: Image.Image) -> int | None:
-    """The quality, 1 to 100, at which an opened JPEG was compressed, as libjpeg counts it; None of another format.
+    """Estimate the quality of an opened JPEG on libjpeg's scale, 1 to 100; None for another format.
 
-    Programs that count otherwise get the quality at which libjpeg would round as coarsely, in the mean over all
-    frequencies. Below 25, where a table cannot hold what it should, it comes out too high.
+    For encoders with other tables, it is the libjpeg quality with the same mean quantisation step. Below 25, where
+    table entries are clipped, the estimate is too high.
     """
     tables = getattr(image, "quantization", None)
     if not tables:
@@ -33,11 +32,11 @@ def jpeg_quality(image: Image.Image) -> int | None:
 
 def _is_lossy_webp(path: Path) -> bool:
     with path.open("rb") as file:
-        file.seek(12)  # behind the signature
+        file.seek(12)  # after the RIFF header
         while len(head := file.read(8)) == 8:
             kind, length = head[:4], int.from_bytes(head[4:], "little")
             if kind in (b"VP8 ", b"VP8L"):
                 return kind == b"VP8 "
-            inside_frame = 16  # from where it has such parts itself
-            file.seek(inside_frame if kind == b"ANMF" else length + length % 2, 1)
+            frame_header = 16  # an ANMF chunk has its own VP8 chunk after it
+            file.seek(frame_header if kind == b"ANMF" else length + length % 2, 1)
     return False

@@ -1,4 +1,4 @@
-"""Picture files, opened by Pillow: named formats only, for its reader of EPS starts Ghostscript."""
+"""Opening of picture files with Pillow, restricted to the supported formats: its EPS reader would run Ghostscript."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.pictures.counting import check_parts
 from upscaler.pictures.formats import BY_SUFFIX
 
-# Pillow's own limit knows neither ours nor the memory there is; `Limits.pixels` and the budget are checked instead.
+# `Limits.pixels` and the memory budget replace Pillow's fixed limit
 Image.MAX_IMAGE_PIXELS = None
 
 _FORMATS = sorted({format.name for format in BY_SUFFIX.values()})
@@ -19,10 +19,10 @@ _FORMATS = sorted({format.name for format in BY_SUFFIX.values()})
 
 @contextmanager
 def open_picture(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
-    """Open a picture without decoding it. Every file of others is opened here.
+    """Open a picture without decoding it; the only place that opens untrusted files with Pillow.
 
-    Raises PictureError if it has more frames or scans than `limits` or a frame larger than its header says,
-    UnidentifiedImageError if it is of no known format, and what else Pillow's readers raise of a broken file.
+    Raises LimitError if it exceeds `limits` or a frame is larger than the header declares, UnidentifiedImageError if
+    the format is not supported, and whatever Pillow's readers raise for a broken file.
     """
     if isinstance(source, Path):
         with source.open("rb") as file:

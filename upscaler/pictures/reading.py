@@ -1,4 +1,4 @@
-"""Reading of picture files: first the header, so that what is too large is refused undecoded, then the frames."""
+"""Reading of picture files: first the header, so that pictures over the limits are refused undecoded, then frames."""
 
 import logging
 import struct
@@ -23,10 +23,10 @@ from upscaler.pictures.opening import open_picture
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels, to_8_bits
 
-_LAYERS = ("MPO", "HEIF")  # what follows the first picture is a preview or a depth map
+_LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
 _UNSUPPORTED_MODES = ("F", "I", "LAB")
-_STRIP = 256  # rows that libvips gives at a time
-_EXIF_ORIENTATIONS = {  # whether rows and columns change places, then upside down, then mirrored
+_STRIP = 256  # rows read from libvips at a time
+_EXIF_ORIENTATIONS = {  # transposed, then upside down, then mirrored
     1: (False, False, False),
     2: (False, False, True),
     3: (False, True, True),
@@ -37,7 +37,7 @@ _EXIF_ORIENTATIONS = {  # whether rows and columns change places, then upside do
     8: (True, True, False),
 }
 
-# What Pillow's decoders let through of a broken file, as changing single bytes of small pictures shows
+# Exceptions from Pillow's decoders on broken files, found by fuzzing single bytes of small pictures
 _BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, struct.error, zlib.error),
     pyvips.Error,
@@ -53,11 +53,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a picture file before it is decoded.
+    """Properties of a picture file, known before decoding.
 
-    width, height: of the first frame, upright. sizes: the number of frames of each width and height, as stored.
-    channels, depth: of one pixel, depth in bits. loops: how often an animation is shown (0: for ever, None: not said).
-    still_first: an APNG's first picture is not part of its animation. jpeg: lossy compression left traces.
+    width, height: size of the first frame, upright. sizes: number of frames of each (width, height), as stored.
+    channels: channels of the decoded pixels. depth: bits per channel. loops: repetitions of an animation (0: endless,
+    None: unspecified). still_first: True if an APNG's first picture is not part of its animation. jpeg: True if the
+    picture was compressed with losses.
     """
 
     path: Path
@@ -86,7 +87,7 @@ class Header:
 
     @property
     def counted(self) -> str:
-        """ " in 12 frames", " in 3 pages", or nothing for one picture: to be put after a size in a sentence."""
+        """Suffix for the size in messages: " in 12 frames", " in 3 pages", or "" for a single picture."""
         if self.sequence is Sequence.SINGLE:
             return ""
         return f" in {self.frames} {'pages' if self.sequence is Sequence.PAGES else 'frames'}"
@@ -94,16 +95,16 @@ class Header:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a file: pixels, upright, HWC with 1 to 4 channels; milliseconds: how long it is shown."""
+    """One frame of a file. pixels: upright, HWC with 1 to 4 channels. milliseconds: display time in an animation."""
 
     pixels: Pixels
     milliseconds: float = 0.0
 
 
 def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
-    """Read what there is to know before decoding.
+    """Read the header without decoding pixels.
 
-    Raises PictureError if `path` is no picture that can be read, or has more frames or scans than `limits`.
+    Raises PictureError if `path` is not a readable picture, or has more frames or scans than `limits`.
     """
     with _opened(path, limits) as image:
         _check_mode(image, str(path))
@@ -130,28 +131,31 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
 
 
 def read_frames(header: Header) -> Iterator[Frame]:
-    """Decode one frame after another. Raises PictureError at the first that is broken."""
+    """Decode the frames one by one. Raises PictureError at the first broken one."""
     if header.format == "PNG":
         with _opened(header.path) as image:
-            image.verify()  # decoding does not look at the checksums of the pixels
+            image.verify()  # decoding ignores the checksums of the pixel data
     read = _read_deep if header.depth == 16 else _read_plain
     yield from read(header)
 
 
 def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
-    """Read the first picture of a file as people see it: upright, HW3 uint8 in sRGB, without transparency.
+    """Read the first frame of a file for display: upright, HW3 uint8 in sRGB, without transparency.
 
-    Raises LimitError if it has more pixels, scans or frames than `limits`, UnknownFormatError if it is no picture, and
-    PictureError if it is broken.
+    Raises LimitError if it has more pixels, scans or frames than `limits`, UnknownFormatError if it is not a picture,
+    and PictureError if it is broken.
     """
     with _opened(source, limits) as image:
         name = _name(source)
         _check_mode(image, name)
         if exceeds(image.width * image.height, limits.pixels):
-            raise LimitError(f"{name} has {image.width}x{image.height} pixels, which is too large; make it smaller")
+            raise LimitError(
+                f"{name} has {image.width}x{image.height} pixels, more than the limit of {limits.pixels:,} pixels; "
+                "make it smaller"
+            )
         profile, format, stored = image.info.get("icc_profile"), image.format or "", orientation(image)
         if _is_deep(image, source, getattr(image, "n_frames", 1)):
-            profile = None if image.mode == "CMYK" else profile  # converted already
+            profile = None if image.mode == "CMYK" else profile  # already converted to sRGB
             pixels = to_8_bits(next(_deep_frames(source, format, 1)))
             plain = Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
         else:
@@ -160,13 +164,13 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
 
 
 def _rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert a picture of 8 bits to sRGB; a profile that is broken or of other colours than the pixels is ignored."""
+    """Convert an 8-bit picture to sRGB; ignore a profile that is broken or of another colour space than the pixels."""
     if profile:
         if image.mode not in _MODES_OF_PROFILES:
             image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
         try:
-            own = ImageCms.ImageCmsProfile(BytesIO(profile))
-            return ImageCms.profileToProfile(image, own, _SRGB, outputMode="RGB") or image
+            source_profile = ImageCms.ImageCmsProfile(BytesIO(profile))
+            return ImageCms.profileToProfile(image, source_profile, _SRGB, outputMode="RGB") or image
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
     return image.convert("RGB")
@@ -176,31 +180,33 @@ def _read_plain(header: Header) -> Iterator[Frame]:
     read = 0
     with _opened(header.path) as image:
         for n, frame in zip(range(header.frames), ImageSequence.Iterator(image), strict=False):
-            if frame.size not in header.sizes:  # memory and work were foreseen for those
-                raise PictureError(f"{header.path} has a frame ({n + 1}) of another size than it says; export it again")
+            if frame.size not in header.sizes:  # the memory estimate and the price are based on those
+                raise PictureError(
+                    f"{header.path}: frame {n + 1} has another size than the header declares; export it again"
+                )
             pixels = _upright(_decoded(frame, header.path), _remaining_orientation(header.format, header.orientation))
             read += 1
             yield Frame(pixels, float(frame.info.get("duration", 0)))
     if read < header.frames:
-        raise PictureError(f"{header.path} has {read} of the {header.frames} frames that it promises; fetch it again")
+        raise PictureError(f"{header.path} has only {read} of {header.frames} declared frames; download it again")
 
 
 def _read_deep(header: Header) -> Iterator[Frame]:
     with _plain_errors(str(header.path)):
         if len(header.sizes) > 1:
-            raise PictureError(f"{header.path} has pages of 16 bits and different sizes; split the file")
+            raise PictureError(f"{header.path} has 16-bit pages of different sizes; split the file")
         for pixels in _deep_frames(header.path, header.format, header.frames):
             yield Frame(_upright(pixels, header.orientation))
 
 
 def _deep_frames(source: Source, format: str, frames: int) -> Iterator[Pixels]:
-    """Decode the first frames of a file: HWC uint16, as they lie in it."""
+    """Decode the first frames of a file as stored, before orientation: HWC uint16."""
     image = _vips_image(source, format, frames)
     if image.interpretation == "cmyk":
-        _log.warning("%s: its CMYK colours are converted to sRGB", _name(source))
+        _log.warning("%s: converted its CMYK colours to sRGB", _name(source))
         image = image.icc_transform("srgb", embedded=True, depth=16, intent="perceptual")
     region, height = pyvips.Region.new(image), image.height // frames
-    for n in range(frames):  # one region reads all pages in one pass; opening each would walk to it
+    for n in range(frames):  # one region reads all pages in one pass; opening each page would rescan the file
         pixels = np.empty((height, image.width, image.bands), np.uint16)
         for top in range(0, height, _STRIP):
             strip = pixels[top : top + _STRIP]
@@ -211,7 +217,9 @@ def _deep_frames(source: Source, format: str, frames: int) -> Iterator[Pixels]:
 
 def _check_mode(image: Image.Image, name: str) -> None:
     if image.mode in _UNSUPPORTED_MODES:
-        raise PictureError(f"{name} has pixels of the kind {image.mode}; save it with 8 or 16 bits a channel")
+        raise PictureError(
+            f"{name} has the unsupported pixel format {image.mode}; save it with 8 or 16 bits per channel"
+        )
 
 
 def _channels(image: Image.Image) -> int:
@@ -233,30 +241,30 @@ def _name(source: Source) -> str:
 
 @contextmanager
 def _plain_errors(name: str) -> Iterator[None]:
-    """Turn what libraries raise of a broken file into a PictureError."""
+    """Convert library exceptions for a broken file into PictureError."""
     try:
         yield
     except UnidentifiedImageError as error:
         raise UnknownFormatError(
-            f"{name} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
+            f"{name} is not a readable picture; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
         ) from error
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise PictureError(f"{name} is broken ({first_line(error)}); fetch or export it again") from error
+        raise PictureError(f"{name} is broken ({first_line(error)}); download or export it again") from error
 
 
 def first_line(error: Exception) -> str:
-    """What a library says of a failure, in one line."""
-    said = getattr(error, "detail", "").strip() or str(error).strip() or type(error).__name__
-    return said.splitlines()[0]
+    """Return the first line of an exception's message, or its type's name."""
+    message = getattr(error, "detail", "").strip() or str(error).strip() or type(error).__name__
+    return message.splitlines()[0]
 
 
 def _frame_sizes(image: Image.Image, path: Path, most: int | None) -> Mapping[tuple[int, int], int]:
     """Count the frames of each size. Raises LimitError if there are more than `most`."""
     frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1) if image.format != "TIFF" else None
     sizes = Counter({image.size: frames or 1})
-    if frames is None:  # the pages differ, and none is found but by way of those before
+    if frames is None:  # TIFF pages may differ in size, and each is found only through the one before
         for n in count(1):
             try:
                 image.seek(n)
@@ -279,18 +287,18 @@ def _sequence(image: Image.Image, frames: int) -> Sequence:
 
 def _metadata(image: Image.Image, path: Path) -> Metadata:
     metadata = read_metadata(image, path)
-    return replace(metadata, profile=b"") if image.mode == "CMYK" else metadata  # it is decoded to sRGB
+    return replace(metadata, profile=b"") if image.mode == "CMYK" else metadata  # decoding converts it to sRGB
 
 
 def _is_deep(image: Image.Image, source: Source, frames: int) -> bool:
-    """Return True if a file has 16 bits a channel; Pillow opens such colours as 8 bits without a word."""
+    """Return True if a file has 16 bits per channel; Pillow silently opens 16-bit colour as 8 bits."""
     if image.format == "TIFF" or (image.format == "PNG" and frames == 1):
         return bool(_vips_image(source, image.format, 1).format == "ushort")
     return False
 
 
 def _vips_image(source: Source, format: str, pages: int) -> pyvips.Image:
-    """Open a file with libvips, to be read from top to bottom; the first pages of a TIFF, one below another."""
+    """Open a file with libvips for sequential reading; the first pages of a TIFF are stacked vertically."""
     options = {"access": "sequential", "fail_on": "error"} | ({} if format == "PNG" else {"n": pages})
     if isinstance(source, bytes):
         load = pyvips.Image.pngload_buffer if format == "PNG" else pyvips.Image.tiffload_buffer
@@ -316,14 +324,14 @@ def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
     if image.mode == "YCbCr":
         return image.convert("RGB")
     if converted := _by_profile(image):
-        _log.warning("%s: its CMYK colours are converted to sRGB, by its profile", path)
+        _log.warning("%s: converted its CMYK colours to sRGB by its profile", path)
         return converted
-    _log.warning("%s: its CMYK colours are converted to sRGB, roughly: it has no profile for them", path)
+    _log.warning("%s: converted its CMYK colours to sRGB approximately, without a CMYK profile", path)
     return image.convert("RGB")
 
 
 def _by_profile(image: Image.Image) -> Image.Image | None:
-    """A CMYK picture in sRGB, or None if it has no profile, or one that is broken or of other colours."""
+    """Convert a CMYK picture to sRGB; return None if its profile is missing, broken or not for CMYK."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "CMYK", "RGB")
@@ -335,12 +343,12 @@ def _by_profile(image: Image.Image) -> Image.Image | None:
 
 
 def _remaining_orientation(format: str | None, stored: int) -> int:
-    """Return the orientation that is left after decoding: Pillow applies that of TIFFs only."""
+    """Return the orientation still to apply after decoding: Pillow applies the orientation of TIFFs only."""
     return 1 if format == "TIFF" else stored
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn and flip a picture, HWC, as its EXIF orientation says; a view."""
+    """Rotate and flip a picture, HWC, by its EXIF orientation; returns a view."""
     transposed, upside_down, mirrored = _EXIF_ORIENTATIONS[orientation]
     if transposed:
         pixels = pixels.swapaxes(0, 1)

@@ -1,6 +1,6 @@
-"""libvips, for pictures of strangers: the only module that imports pyvips.
+"""libvips, restricted for untrusted pictures; the only module that imports pyvips.
 
-Its readers are many, and some were never meant for hostile files. Those that are not named here are blocked.
+Some of its readers are unsafe for hostile files, so all that are not listed here are blocked.
 """
 
 import logging
@@ -16,5 +16,5 @@ pyvips.operation_block_set("VipsForeignLoad", True)
 for reader in _READERS:
     pyvips.operation_block_set(f"VipsForeignLoad{reader}", False)
 
-pyvips.cache_set_max(0)  # libvips would keep what was opened, deleted files among it
-logging.getLogger("pyvips").setLevel(logging.ERROR)  # what matters of its warnings comes as an error as well
+pyvips.cache_set_max(0)  # the cache would keep files open, deleted ones included
+logging.getLogger("pyvips").setLevel(logging.ERROR)  # serious warnings are raised as errors, too

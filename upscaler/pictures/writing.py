@@ -1,4 +1,4 @@
-"""Pictures, written to files with all that belongs to them: PNG and TIFF by libvips, the rest by Pillow."""
+"""Encoding of pictures with metadata and timing: PNG and TIFF by libvips, other formats by Pillow."""
 
 import io
 import logging
@@ -17,12 +17,12 @@ from upscaler.pictures.reading import Frame, Header, first_line
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
-# Measured on 48 megapixels of a photo: levels 1, 3 and 6 took 1.4, 4.1 and 6.2 s for 98, 58 and 57 MB.
+# Measured on a 48-megapixel photo: levels 1, 3 and 6 took 1.4, 4.1 and 6.2 s for 98, 58 and 57 MB.
 _PNG_COMPRESSION = 3
-_MILLIMETRES = 25.4  # an inch
-_UNSAID_DPI = 72.0  # libvips always writes one
-_TIFF_HEADER = 8  # bytes; the last four say where the first directory stands
-_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's 65,535 include a name
+_MILLIMETRES_PER_INCH = 25.4
+_DEFAULT_DPI = 72.0  # libvips always writes a resolution
+_TIFF_HEADER = 8  # bytes; the last four are the offset of the first directory
+_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's limit of 65,535 includes a name
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
@@ -32,10 +32,10 @@ _log = logging.getLogger(__name__)
 def write(
     file: BinaryIO, format: Format, frames: list[Frame], header: Header, metadata: Metadata, quality: int
 ) -> None:
-    """Write frames into an open, empty file; takes them out of the list. Raises PictureError if the library refuses.
+    """Encode frames into an open, empty file, emptying the list. Raises PictureError if the encoder refuses them.
 
-    header: of the file that the frames come from; metadata: what is to be said of them. quality: 1 to 100, of JPEG,
-    WebP, AVIF and HEIC.
+    header: header of the source file. metadata: metadata to write. quality: encoder quality of JPEG, WebP, AVIF and
+    HEIC, 1 to 100.
     """
     same_size = len({frame.pixels.shape for frame in frames}) == 1
     try:
@@ -58,8 +58,10 @@ def _vips_image(pixels: Pixels, metadata: Metadata) -> pyvips.Image:
     kind, deep = ("b-w", "grey16") if channels < 3 else ("srgb", "rgb16"), pixels.dtype == np.uint16
     sample = "ushort" if deep else "uchar"
     image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels).data, width, height, channels, sample)
-    dpi = metadata.dpi or (_UNSAID_DPI, _UNSAID_DPI)
-    image = image.copy(interpretation=kind[deep], xres=dpi[0] / _MILLIMETRES, yres=dpi[1] / _MILLIMETRES)
+    dpi = metadata.dpi or (_DEFAULT_DPI, _DEFAULT_DPI)
+    image = image.copy(
+        interpretation=kind[deep], xres=dpi[0] / _MILLIMETRES_PER_INCH, yres=dpi[1] / _MILLIMETRES_PER_INCH
+    )
     for name, content in (("exif", metadata.exif), ("xmp", metadata.xmp), ("icc-profile", metadata.profile)):
         if content:
             image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
@@ -83,16 +85,16 @@ def _is_big(pages: list[Pixels]) -> bool:
 
 
 def _add_exif(file: BinaryIO, metadata: Metadata) -> None:
-    """Put EXIF, which libvips leaves out of a TIFF, into a new first directory at the end of the file."""
+    """Add EXIF to a TIFF, where libvips omits it, by appending a new first directory to the file."""
     file.seek(0)
     start = file.read(_TIFF_HEADER)
-    own, next_page = _entries(file, struct.unpack("<I", start[4:])[0])
+    entries, next_page = _entries(file, struct.unpack("<I", start[4:])[0])
     exif, directory = loaded_exif(metadata), ImageFileDirectory_v2(start)
     for tag in exif:
         directory[tag] = exif.get_ifd(tag) if tag in _DIRECTORIES else exif[tag]
     place = file.seek(0, io.SEEK_END)
     file.write(directory.tobytes(place))
-    merged = _entries(file, place)[0] | own
+    merged = _entries(file, place)[0] | entries
     place = file.seek(0, io.SEEK_END)
     file.write(struct.pack("<H", len(merged)) + b"".join(merged[tag] for tag in sorted(merged)) + next_page)
     file.seek(4)
@@ -100,7 +102,7 @@ def _add_exif(file: BinaryIO, metadata: Metadata) -> None:
 
 
 def _entries(file: BinaryIO, place: int) -> tuple[dict[int, bytes], bytes]:
-    """A TIFF directory's entries of 12 bytes, by their tags, and where the next directory stands."""
+    """Return a TIFF directory's 12-byte entries by tag, and the stored offset of the next directory."""
     file.seek(place)
     count = struct.unpack("<H", file.read(2))[0]
     entries = [file.read(12) for _ in range(count)]
@@ -111,42 +113,42 @@ def _write_by_pillow(
     file: BinaryIO, format: Format, frames: list[Frame], header: Header, metadata: Metadata, quality: int
 ) -> None:
     if format is JPEG:
-        metadata = _fitted_to_jpeg(metadata, header)
-    options = _belongings(format, metadata) | _compression(format, quality)
+        metadata = _fit_jpeg(metadata, header)
+    options = _metadata_options(format, metadata) | _compression_options(format, quality)
     if len(frames) > 1:
-        options |= _timing(format, frames, header) | {"save_all": True}
+        options |= _timing_options(format, frames, header) | {"save_all": True}
     images = []
-    while frames:  # what Pillow has copied is not kept twice
+    while frames:  # release each frame once Pillow has copied it
         images.append(_pillow_image(frames.pop(0).pixels, format))
     if len(images) > 1:
         options["append_images"] = images[1:]
-    encoded = io.BytesIO()  # given a real file, Pillow takes a part that was written for the whole
+    encoded = io.BytesIO()  # with a real file, Pillow takes a partial write for a complete one
     images[0].save(encoded, format.name, **options)
     file.write(encoded.getbuffer())
 
 
 def _pillow_image(pixels: Pixels, format: Format) -> Image.Image:
     if pixels.dtype == np.uint16:
-        raise PictureError(f"pages of 16 bits and different sizes cannot be written as {format.name}; split the file")
+        raise PictureError(f"16-bit pages of different sizes cannot be written as {format.name}; split the file")
     if format is GIF and pixels.shape[2] in (2, 4):
         pixels = pixels.copy()
-        pixels[:, :, -1] = np.where(pixels[:, :, -1] < 128, 0, 255)  # a GIF's pixel is there or not
+        pixels[:, :, -1] = np.where(pixels[:, :, -1] < 128, 0, 255)  # GIF has 1-bit transparency
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _fitted_to_jpeg(metadata: Metadata, header: Header) -> Metadata:
-    """Leave out with a warning what is longer than a JPEG can hold."""
+def _fit_jpeg(metadata: Metadata, header: Header) -> Metadata:
+    """Drop, with a warning, metadata too long for a JPEG segment."""
     if len(metadata.exif) > _JPEG_SEGMENT:
-        _log.warning("%s: its EXIF is left out, for a JPEG cannot hold it", header.path)
+        _log.warning("%s: dropped its EXIF, which is too long for a JPEG", header.path)
         metadata = replace(metadata, exif=b"")
     if len(metadata.xmp) > _JPEG_SEGMENT:
-        _log.warning("%s: its XMP is left out, for a JPEG cannot hold it", header.path)
+        _log.warning("%s: dropped its XMP, which is too long for a JPEG", header.path)
         metadata = replace(metadata, xmp=b"")
     return metadata
 
 
-def _belongings(format: Format, metadata: Metadata) -> dict[str, Any]:
-    """Metadata as Pillow's writers of each format want it."""
+def _metadata_options(format: Format, metadata: Metadata) -> dict[str, Any]:
+    """Return metadata as keyword arguments of Pillow's `save`."""
     options: dict[str, Any] = {"dpi": metadata.dpi} if metadata.dpi else {}
     if metadata.profile:
         options["icc_profile"] = metadata.profile
@@ -161,7 +163,7 @@ def _belongings(format: Format, metadata: Metadata) -> dict[str, Any]:
     return options | {"xmp": metadata.xmp}
 
 
-def _compression(format: Format, quality: int) -> dict[str, Any]:
+def _compression_options(format: Format, quality: int) -> dict[str, Any]:
     if format is JPEG:
         return {"quality": quality, "subsampling": 0}
     if format in (WEBP, AVIF, HEIF):
@@ -169,8 +171,8 @@ def _compression(format: Format, quality: int) -> dict[str, Any]:
     return {"compression": "tiff_adobe_deflate"} if format is TIFF else {}
 
 
-def _timing(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
-    """How long the frames are shown, and how often all of them."""
+def _timing_options(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
+    """Return frame durations and loop count as keyword arguments of Pillow's `save`."""
     if format is TIFF:
         return {}
     options: dict[str, Any] = {"duration": [round(frame.milliseconds) for frame in frames]}
@@ -179,5 +181,5 @@ def _timing(format: Format, frames: list[Frame], header: Header) -> dict[str, An
     if format is PNG and header.still_first:
         options["default_image"] = True
     if format is GIF and any(frame.pixels.shape[2] in (2, 4) for frame in frames):
-        options["disposal"] = 2  # else the frame before would show through
+        options["disposal"] = 2  # otherwise the previous frame would show through
     return options

@@ -1,53 +1,53 @@
-"""XMP, edited as the XML that it is; what is not edited stays as it was written.
+"""XMP editing by a streaming XML parser; unedited text is copied unchanged.
 
-The parser is expat's, which computes in linear time; document types, and with them entities, are refused.
+Expat parses in linear time; document types, and with them entities, are refused.
 """
 
 from collections.abc import Mapping
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-LONGEST = 1_000_000  # bytes; a JPEG holds 65,502 in one piece
+LONGEST = 1_000_000  # bytes; one JPEG segment holds 65,502
 TIFF, EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
-_SEPARATOR = " "  # which no namespace and no name holds
+_SEPARATOR = " "  # occurs in no namespace and no name
 
 
 class XmpError(ValueError):
-    """XMP that is too long or not well-formed."""
+    """Error for XMP that is too long or not well-formed."""
 
 
 def edited(xmp: bytes, values: Mapping[tuple[str, str], str], *, remove_location: bool) -> bytes:
-    """Set the properties that are there and in `values`, by namespace and name; leave out where a photo was taken.
+    """Replace existing properties by `values`, keyed by namespace and name; drop GPS properties if `remove_location`.
 
-    Attributes and elements alike. Raises XmpError if the XMP is too long or not well-formed.
+    Properties may be attributes or elements. Raises XmpError if the XMP is too long or not well-formed.
     """
-    if b"\0" not in xmp[:4]:  # no UTF-16
-        xmp = xmp.rstrip(b"\0")  # which some writers put at the end
+    if b"\0" not in xmp[:4]:  # not UTF-16
+        xmp = xmp.rstrip(b"\0")  # padding by some writers
     if not xmp:
         return b""
     if len(xmp) > LONGEST:
         raise XmpError(f"it has {len(xmp):,} bytes, more than {LONGEST:,}")
     try:
         return _Editor(values, remove_location).run(xmp)
-    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two of an encoding
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two for an unknown encoding
         raise XmpError(f"it is not well-formed: {error}") from error
 
 
 class _Editor:
-    """Writes what expat reads; an element whose text or all is replaced, is skipped to its end."""
+    """Event handlers of expat that copy XML; elements dropped or replaced are skipped to their end."""
 
     def __init__(self, values: Mapping[tuple[str, str], str], remove_location: bool) -> None:
         self._values, self._remove_location = values, remove_location
         self._written: list[str] = []
         self._declared: list[str] = []
         self._open: list[str] = []
-        self._skipping_from: int | None = None  # depth of the element that is left out
-        self._replacing_from: int | None = None  # depth of the element whose text is replaced
+        self._skipping_from: int | None = None  # depth of the element being dropped
+        self._replacing_from: int | None = None  # depth of the element whose text is being replaced
 
     def run(self, xmp: bytes) -> bytes:
         parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         parser.namespace_prefixes = parser.ordered_attributes = True
-        parser.XmlDeclHandler = lambda *_: None  # the encoding is UTF-8 now, which needs no word
+        parser.XmlDeclHandler = lambda *_: None  # the output is UTF-8, the default
         parser.StartDoctypeDeclHandler = _refuse
         parser.StartNamespaceDeclHandler = self._declare
         parser.StartElementHandler = self._start
@@ -69,12 +69,12 @@ class _Editor:
             self._skipping_from = len(self._open)
             return
         pairs = [(*_names(attribute), value) for attribute, value in zip(*[iter(attributes)] * 2, strict=True)]
-        kept = [
-            f" {attribute}={quoteattr(self._values.get(own, value))}"
-            for own, attribute, value in pairs
-            if not self._is_location(own)
+        edited_attributes = [
+            f" {attribute}={quoteattr(self._values.get(attribute_key, value))}"
+            for attribute_key, attribute, value in pairs
+            if not self._is_location(attribute_key)
         ]
-        self._written.append(f"<{written}{declared}{''.join(kept)}>")
+        self._written.append(f"<{written}{declared}{''.join(edited_attributes)}>")
         if key in self._values:
             self._written.append(self._values[key])
             self._replacing_from = len(self._open)
@@ -100,7 +100,7 @@ class _Editor:
 
 
 def _names(name: str) -> tuple[tuple[str, str], str]:
-    """Return (namespace, local name) of what expat calls "uri local prefix", "uri local" or "local"; and as written."""
+    """Split expat's "uri local prefix", "uri local" or "local" into (namespace, local name) and the name as written."""
     parts = name.split(_SEPARATOR)
     uri, local, prefix = ["", *parts, ""] if len(parts) == 1 else [*parts, ""][:3]
     return (uri, local), f"{prefix}:{local}" if prefix else local
