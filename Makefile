@@ -1,4 +1,4 @@
-# One virtual environment, in .venv, made on first use. `make help` lists what there is.
+# Everything runs in one virtual environment, .venv, created on first use. `make help` lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -21,47 +21,48 @@ monitor: .venv/serving ## serve the monitor of NASA's picture of the day on http
 test: .venv/everything ## run all tests
 	$(BIN)/python -m pytest
 
-check: .venv/everything ## what CI checks besides the tests: format, lint, types
+check: .venv/everything ## check format, lint and types, as CI does before the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: .venv/everything ## put the code into its format
+format: .venv/everything ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 bench: .venv/everything ## measure speed, memory and quality
 	$(BIN)/python -m benchmarks
 
-docs: .venv/everything ## write what is generated in docs/: commands, pictures, notebooks
+docs: .venv/everything ## write the generated pages in docs/: commands, API reference, pictures, notebooks
 	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/write_api.py
 	$(BIN)/python docs/draw.py
 	$(BIN)/python docs/render_notebooks.py
 
-ensemble: .venv/everything ## train the ensemble that ships, from the bucket; resumable (hours; see ensemble.mk)
-	$(MAKE) -f ensemble.mk
+ensemble: .venv/everything ## train the bundled models from the bucket (hours; can be interrupted and resumed)
+	$(MAKE) -f recipes/shipped_models.mk
 
-lock: $(TOOLS)/uv ## pin every requirement to its newest version that fits, with hashes
+lock: $(TOOLS)/uv ## pin the newest allowed version of every requirement, with hashes
 	$(LOCK) --all-extras pyproject.toml -o requirements/everything.txt
 	$(LOCK) --constraint requirements/everything.txt pyproject.toml -o requirements/serving.txt
 	$(LOCK) --constraint requirements/everything.txt --group build -o requirements/build.txt
 	$(LOCK) --constraint requirements/everything.txt --group release -o requirements/release.txt
 
-audit: $(TOOLS)/uv ## look up known vulnerabilities of what is locked (asks pypi.org)
+audit: $(TOOLS)/uv ## look up known vulnerabilities of all locked packages (asks pypi.org)
 	$(TOOLS)/pip-audit --strict --disable-pip --require-hashes -r requirements/everything.txt -r requirements/release.txt
 
 wheel: $(TOOLS)/uv ## build the wheel into dist/
 	$(TOOLS)/python -m build --no-isolation --wheel
 
-sbom: $(TOOLS)/uv ## write dist/sbom.cdx.json: what serving is made of, as CycloneDX
+sbom: $(TOOLS)/uv ## write dist/sbom.cdx.json, the CycloneDX bill of materials of serving
 	@mkdir -p dist
 	$(TOOLS)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o dist/sbom.cdx.json \
 		requirements/serving.txt
 
-clean: ## remove the environments and what tools left behind
+clean: ## remove environments, builds and caches
 	rm -rf .venv .venv-release build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# From the locks alone: every file that is downloaded has its hash there, what builds the rest first.
+# Install from the locks only: they have the hash of every file. Build tools come first.
 define INSTALL
 $(PIP) install --quiet --require-hashes -r requirements/build.txt
 $(PIP) install --quiet --require-hashes --no-build-isolation -r $<

@@ -1,4 +1,4 @@
-"""Error messages of make for missing prerequisites."""
+"""The Makefile: its answers where something is missing, and the hooks that run what it runs."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +52,12 @@ def test_help_lists_the_targets(tmp_path: Path) -> None:
     assert all(
         f"make {target}" in listed for target in ("run", "monitor", "test", "check", "bench", "lock", "audit", "sbom")
     )
+
+
+def test_the_hooks_before_a_commit_are_those_of_check() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [repository["repo"] for repository in hooks] == ["local"]  # no other: it would be downloaded
+    listed = [hook["entry"] for hook in hooks[0]["hooks"]]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    check = makefile.split("\ncheck:")[1].split("\n\n")[0].replace("$(BIN)", ".venv/bin")
+    assert listed == [line.strip() for line in check.splitlines()[1:]]

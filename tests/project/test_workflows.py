@@ -38,3 +38,12 @@ def test_no_job_with_installed_code_has_write_permission(workflow: Path) -> None
 def test_a_checkout_persists_no_token(workflow: Path) -> None:
     steps = [step for job in jobs(workflow) for step in job["steps"] if "checkout@" in step.get("uses", "")]
     assert all(step["with"]["persist-credentials"] is False for step in steps)
+
+
+def test_packages_are_published_without_a_stored_token() -> None:
+    release = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8"))["jobs"]
+    (step,) = [step for step in release["pypi"]["steps"] if "gh-action-pypi-publish@" in step["uses"]]
+    assert "with" not in step  # a password there would take the place of the trust
+    assert release["pypi"]["permissions"] == {"id-token": "write"}
+    assert release["pypi"]["environment"] == "pypi"
+    assert "pypi" in release["github"]["needs"]

@@ -1,5 +1,5 @@
-# The two models that ship, from the bucket to the artifacts: make ensemble. Whatever is finished is not made again, and
-# a run that was stopped goes on from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
+# Recipe of the two bundled models, from the bucket to the artifacts: `make ensemble`. Finished steps are skipped, and an
+# interrupted run resumes from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
 BEGINNING_STEPS ?= 5000
 SECOND_STEPS ?= 8000
@@ -23,15 +23,15 @@ SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.jso
 
 all: ensembles/fast/config.json ensembles/best/config.json
 
-# Networks of 8 layers train quickly: one is the beginning of the deep network, and of the one that learns from it.
+# 8-layer networks train quickly: one is the warm start of the 20-layer teacher and of its 8-layer student.
 runs/beginning/config.json: $(SHARDS)
 	$(TRAIN) $(ALL) --seed 0 --steps $(BEGINNING_STEPS) --learning-rate 2e-3 --out $(@D)
 
 runs/second/config.json: runs/beginning/config.json
 	$(TRAIN) $(ALL) --seed 1 --init-from $(<D) --steps $(SECOND_STEPS) --learning-rate 1.5e-3 --out $(@D)
 
-# Two runs of one thread each take 1.4 times the steps of one run of two threads (make -j2), and their mean is better
-# than either.
+# Two runs with one thread each (make -j2) complete 1.4 times as many steps as one run with two threads, and the average
+# of their weights beats both.
 TWIN := --threads 1 --learning-rate 1.5e-3
 
 runs/third/config.json: runs/second/config.json
@@ -54,7 +54,9 @@ runs/deep_2/config.json: runs/deep_1/config.json
 runs/deep_3/config.json: runs/deep_2/config.json
 	$(DEEP) --seed 9 --steps $(word 3,$(DEEP_STEPS))
 
-runs/deep/config.json: runs/deep_3/config.json # what checkpoints/deep is
+# The warm start of all 16 members of `best` (v30 of the scoreboard). To rebuild it alone, for fine-tuning on other
+# data: make -f recipes/shipped_models.mk runs/deep/config.json
+runs/deep/config.json: runs/deep_3/config.json
 	$(DEEP) --seed 10 --steps $(word 4,$(DEEP_STEPS))
 
 runs/%/config.json: runs/deep/config.json shards/train_%/manifest.json
@@ -64,7 +66,8 @@ runs/%/config.json: runs/deep/config.json shards/train_%/manifest.json
 ensembles/best_clean/config.json: $(PARTS:%=runs/%/config.json)
 	$(COMBINE) $(^D) --how weights --out $(@D)
 
-# The mean of the sixteen teaches a network of 8 layers, and one of each size that sees JPEGs where the teacher does not.
+# The weight average of the 16 members teaches an 8-layer student, and a JPEG student of each size: those get JPEGs where
+# the teacher gets the clean crops.
 DISTILL = $(COMBINE) ensembles/best_clean --how distill --threads $(THREADS) --validation shards/validation $(ALL) \
 	--out $(@D)
 
