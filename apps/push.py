@@ -5,24 +5,23 @@ as declared in pyproject.toml. The Hub's image for Gradio apps is unsuitable: it
 hashes in the same pip call, and pip then refuses lock files with hashes.
 """
 
-import argparse
 import os
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from huggingface_hub import HfApi, get_token, metadata_load, metadata_save
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from apps.serving import settings
-from upscaler.command import one_sentence_errors
 from upscaler.errors import DoubleResolutionError, HubUnreachableError
 from upscaler.model import artifact, find, hub
+from upscaler.options import option
+from upscaler.program import Command, run_command
 
 ROOT = Path(__file__).parents[1]
 LOCKS = (Path("requirements/build.txt"), Path("requirements/serving.txt"))
@@ -38,33 +37,45 @@ class PushError(DoubleResolutionError):
     """Error for an app that cannot be deployed."""
 
 
+def pairs(given: Sequence[str]) -> dict[str, str]:
+    """Return what NAME=VALUE texts set; the value of a bare NAME is that of the environment."""
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals and name not in os.environ:
+            raise PushError(f"{name} has no value here; give {name}=VALUE, or set it in the environment")
+        found[name] = value if equals else os.environ[name]
+    return found
+
+
 @dataclass(frozen=True)
 class SpaceConfig:
-    """App, Space, model, secrets and variables of one deployment. dry_run: only list the files."""
+    """An app, its Space, and the model, secrets and variables that are set there."""
 
-    app: str
-    space: str
-    model: str = find.FAST
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    dry_run: bool = False
+    app: str = option("the app to put there", positional=True, choices=tuple(sorted(VARIABLES)))
+    space: str = option("the Space, made if need be", metavar="USER/NAME")
+    model: str = option(find.NAMES, default=find.FAST)
+    secrets: Mapping[str, str] = option(
+        "secret to set there; without a value, as it is in this environment; may be given several times",
+        default_factory=dict,
+        flags=("--secret",),
+        metavar="NAME[=VALUE]",
+        read=pairs,
+        repr=False,
+    )
+    variables: Mapping[str, str] = option(
+        "variable to set there, likewise; --dry-run lists those that the app reads",
+        default_factory=dict,
+        flags=("--variable",),
+        metavar="NAME[=VALUE]",
+        read=pairs,
+    )
+    dry_run: bool = option("only list the files, and what would be set", default=False)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m apps.push") -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m apps.push", description="Deploy an app to a Space on the Hub.")
-    add = parser.add_argument
-    add("app", choices=sorted(VARIABLES))
-    add("--space", required=True, metavar="USER/NAME", help="the Space, created if it does not exist")
-    add("--model", default=find.FAST, help=find.NAMES)
-    pair: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
-    add("--secret", **pair, metavar="NAME[=VALUE]", help="secret to set; the value defaults to this environment's")
-    add("--variable", **pair, metavar="NAME[=VALUE]", help="variable to set; --dry-run lists the known ones")
-    add("--dry-run", action="store_true", help="only list the files, secrets and variables")
-    given = vars(parser.parse_args())
-    secrets, variables = dict(given.pop("secret")), dict(given.pop("variable"))
-    with one_sentence_errors():
-        run(SpaceConfig(secrets=secrets, variables=variables, **given))
+    run_command(program, COMMANDS, arguments)
 
 
 def run(config: SpaceConfig) -> None:
@@ -196,12 +207,7 @@ def _check_space(api: HfApi, space: str) -> None:
         raise PushError(f"{space} holds another app, which would be overwritten; give another name")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, given, value = text.partition("=")
-    if not given and name not in os.environ:
-        raise argparse.ArgumentTypeError(f"{name} has no value; give {name}=VALUE, or set it in the environment")
-    return name, value if given else os.environ[name]
-
+COMMANDS = (Command("", "put an app on the Hub as a Space", SpaceConfig, run),)
 
 if __name__ == "__main__":
     main()

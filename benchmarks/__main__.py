@@ -1,26 +1,44 @@
 """Run the benchmarks: python -m benchmarks [STAGE ...], all of them without a name"""
 
-import argparse
 import importlib
 import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import benchmarks
+from upscaler.options import check_limits, option
+from upscaler.program import Command, run_command
+
+STAGES = tuple(sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__"))
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Benchmarks to run. Raises OptionError if an option is outside its limits."""
+
+    stages: tuple[str, ...] = option(
+        f"{', '.join(STAGES)} (default: all)", positional=True, default=STAGES, choices=STAGES, metavar="STAGE"
+    )
+    minutes: float = option("minutes of traffic to each app, by serving", default=2.0, above=0)
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "python -m benchmarks") -> None:
     """Run the command line."""
-    stages = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__")
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(stages))
-    parser.add_argument("--minutes", type=float, default=2.0, help="traffic to each app, by serving (default: 2)")
-    given = parser.parse_args()
-    for stage in given.stages or stages:
-        if stage not in stages:
-            parser.error(f"there is no benchmark {stage!r}; there are {', '.join(stages)}")
+    run_command(program, COMMANDS, arguments)
+
+
+def run(config: BenchmarkConfig) -> None:
+    """Run the stages, one after another."""
+    for stage in config.stages:
         print(f"## {stage}\n", flush=True)
         main_of_stage = importlib.import_module(f"benchmarks.{stage}").main
-        main_of_stage(given.minutes) if stage == "serving" else main_of_stage()
+        main_of_stage(config.minutes) if stage == "serving" else main_of_stage()
 
+
+COMMANDS = (Command("", "measure speed, memory and quality", BenchmarkConfig, run),)
 
 if __name__ == "__main__":
     main()

@@ -10,7 +10,8 @@ import openvino as ov
 from openvino import opset13 as operations
 
 from ensemble_pipeline import averaging, cost
-from training_pipeline.network import SIZES, Network
+from training_pipeline.network import Network
+from training_pipeline.sizes import SIZES
 from upscaler.engines.cores import cores
 from upscaler.engines.engine import has_bf16
 from upscaler.engines.openvino_engine import CORE

@@ -17,7 +17,8 @@ from feature_pipeline.shards import EncodedSample
 from training_pipeline import data
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Batch
-from training_pipeline.network import SIZES, Network
+from training_pipeline.network import Network
+from training_pipeline.sizes import SIZES
 from training_pipeline.train import Run
 from upscaler.bicubic import halve
 from upscaler.engines.openvino_engine import OpenVinoEngine

@@ -1,15 +1,15 @@
 """Engines that run tasks: one after another in this process, or in parallel on the nodes of a Ray cluster."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from cluster.errors import StorageError
 from cluster.task import Task, attempt
+from upscaler.options import check_limits, option
 
 Name = Literal["local", "ray"]
 
@@ -21,14 +21,22 @@ _LOCAL_ONLY = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0
 class Engine:
     """An engine. `address`: of the Ray cluster; None starts one on this machine. `storage`: shared by all its nodes.
 
+    `gpus`: for each training run.
+
     Raises StorageError for Ray without storage.
     """
 
-    name: Name = "local"
-    address: str | None = None
-    storage: str | None = None
+    name: Name = option("this process, or a Ray cluster", default="local", flags=("--engine",))
+    address: str | None = option(
+        "address of the Ray cluster, such as auto (default: one is started on this machine)", default=None
+    )
+    storage: str | None = option(
+        "where folders are read and written: a path, or s3://bucket/prefix (default: here)", default=None
+    )
+    gpus: float = option("GPUs that each training run asks the Ray cluster for", default=0, least=0)
 
     def __post_init__(self) -> None:
+        check_limits(self)
         if self.name == "ray" and self.storage is None:
             raise StorageError(
                 "Ray needs shared storage; give --storage, a path that all nodes see or s3://bucket/prefix"
@@ -52,21 +60,6 @@ class Engine:
         if self.name == "ray":
             return _on_ray(self.address).do(task, self.address)
         return task.work()
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the engine; `from_arguments` reads them."""
-    group = parser.add_argument_group("where", "see docs/scaling.md")
-    group.add_argument("--engine", choices=get_args(Name), default="local", help="this process, or a Ray cluster")
-    group.add_argument("--address", help="of the Ray cluster, such as auto (default: one is started on this machine)")
-    group.add_argument(
-        "--storage", help="where folders are looked for and made: a path, or s3://bucket/prefix (default: here)"
-    )
-
-
-def from_arguments(given: dict[str, Any]) -> Engine:
-    """Build the engine from the options of `add_arguments`, and remove them from `given`."""
-    return Engine(given.pop("engine"), given.pop("address"), given.pop("storage"))
 
 
 def _on_ray(address: str | None) -> ModuleType:

@@ -1,54 +1,66 @@
-"""The page cli.md, the --help of each command: python docs/write_cli.py."""
+"""Write cli.md, the --help of every command: python docs/write_cli.py"""
 
 import importlib
 import io
 import os
 import re
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import patch
 
 TARGET = Path(__file__).parent / "cli.md"
-COLUMNS = "100"  # of a line of help
+ENVIRONMENT = {"COLUMNS": "100", "DOUBLE_RESOLUTION_MODEL": ""}  # width of the help, and no other default
 
-COMMANDS = {
-    "upscaler": [""],
-    "feature_pipeline": ["", "verify", "show"],
-    "training_pipeline": ["", "plan", "tune", "score", "final-test"],
-    "ensemble_pipeline": ["", "combine", "evaluate", "final-test", "publish", "build"],
-    "apps.ui": [""],
-    "apps.monitor": ["", "backfill"],
-    "apps.push": [""],
-    "benchmarks": [""],
+# The modules by what they are called as
+PROGRAMS = {
+    "double-resolution": "upscaler.__main__",
+    "python -m feature_pipeline": "feature_pipeline.__main__",
+    "python -m training_pipeline": "training_pipeline.__main__",
+    "python -m ensemble_pipeline": "ensemble_pipeline.__main__",
+    "python -m apps.ui": "apps.ui.__main__",
+    "python -m apps.monitor": "apps.monitor.__main__",
+    "python -m apps.push": "apps.push",
+    "python -m benchmarks": "benchmarks.__main__",
 }
 
 HEAD = """# The commands
-The `--help` of each command. This page is written by `python docs/write_cli.py`.
+The `--help` of every command, written by `python docs/write_cli.py`. `double-resolution` is `python -m upscaler`;
+`double-resolution ui`, `monitor`, `features`, `train` and `ensemble` are `python -m apps.ui`, `apps.monitor`,
+`feature_pipeline`, `training_pipeline` and `ensemble_pipeline`. A picture named as one of them is reached as `./ui`.
+
+`--config FILE` repeats a command with the options that it saved beside its result, but for those given anew: `run.json`
+in a run's folder, `features.json` beside shards, `combine.json` and `build.json` in a model's folder.
 """
 
 
 def text() -> str:
     """Return the page."""
     return HEAD + "".join(
-        f"\n## `python -m {' '.join([module, command]).strip()}`\n```\n{help_of(module, command)}```\n"
-        for module, commands in COMMANDS.items()
-        for command in commands
+        f"\n## `{' '.join([program, *command])}`\n```\n{help_of(module, program, command)}```\n"
+        for program, name in PROGRAMS.items()
+        for module in [importlib.import_module(name)]
+        for command in commands(module)
     )
 
 
-def help_of(module: str, command: str) -> str:
+def commands(module: ModuleType) -> list[list[str]]:
+    """Return the arguments that lead to each help of a program: its own, and that of each command."""
+    return [[], *([command.name] for command in module.COMMANDS if command.name and hasattr(command, "config"))]
+
+
+def help_of(module: ModuleType, program: str, command: list[str]) -> str:
     """Return the help of a command, without the number of this machine's cores."""
-    program = module if module == "apps.push" else f"{module}.__main__"
-    output = io.StringIO()
-    given = [module, *command.split(), "--help"]
-    with patch.object(sys, "argv", given), patch.dict(os.environ, {"COLUMNS": COLUMNS}), redirect_stdout(output):
-        try:
-            importlib.import_module(program).main()
-        except SystemExit as ended:
-            if ended.code:
-                raise
-    return re.sub(r"(default: the cores), \d+", r"\1", output.getvalue())
+    written = io.StringIO()
+    with patch.dict(os.environ, ENVIRONMENT), redirect_stdout(written), suppress(SystemExit):
+        module.main([*command, "--help"], program)
+    found = written.getvalue()
+    return (
+        re.sub(r"worker processes \(default: \d+\)", "worker processes (default: the cores)", found)
+        if not command
+        else found
+    )
 
 
 if __name__ == "__main__":

@@ -1,50 +1,63 @@
-"""From trained networks to a published model: average them, test the result, put it on the Hub."""
+"""Make one model of trained networks, test and publish it: python -m ensemble_pipeline combine runs/0 runs/a ..."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-from ensemble_pipeline import arguments, combine, evaluate, publish
-from upscaler.command import one_sentence_errors
-
-if TYPE_CHECKING:
-    from ensemble_pipeline.build import BuildConfig
+from ensemble_pipeline.config import BuildConfig, CombineConfig, EvaluationConfig, ExportConfig, PublishConfig
+from training_pipeline.__main__ import FINAL_TEST
+from upscaler.program import Command, run_command
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m ensemble_pipeline") -> None:
     """Run the command line."""
-    commands: dict[str, Callable[[Any], object]] = {
-        "combine": combine.run,
-        "evaluate": evaluate.run,
-        "final-test": final_test,
-        "export": export,
-        "publish": publish.run,
-        "build": build,
-    }
-    with one_sentence_errors():
-        arguments.parse(commands, __doc__)()
+    run_command(program, COMMANDS, arguments)
 
 
-def export(given: tuple[str, Path]) -> None:
-    """ONNX graphs of a model's networks."""
-    from ensemble_pipeline import onnx_export  # needs a package that the other commands do without
-
-    onnx_export.run(onnx_export.ExportConfig(*given))
+# Each command imports what it needs: torch takes seconds to load, and comes with the extra `training` only
 
 
-def build(config: "BuildConfig") -> None:
-    """From the bucket to the ensemble."""
-    from ensemble_pipeline import build  # likewise
+def combine(config: CombineConfig) -> None:
+    """Make one model of several networks."""
+    from ensemble_pipeline import combine
+
+    combine.run(config)
+
+
+def evaluate(config: EvaluationConfig) -> None:
+    """Test models."""
+    from ensemble_pipeline import evaluate
+
+    evaluate.run(config)
+
+
+def export(config: ExportConfig) -> None:
+    """Write ONNX files."""
+    from ensemble_pipeline import onnx_export
+
+    onnx_export.run(config)
+
+
+def publish(config: PublishConfig) -> None:
+    """Publish a model."""
+    from ensemble_pipeline import publish
+
+    publish.run(config)
+
+
+def build(config: BuildConfig) -> None:
+    """Build a model from the bucket."""
+    from ensemble_pipeline import build
 
     build.run(config)
 
 
-def final_test(given: dict[str, Any]) -> None:
-    """The end of the scoreboard."""
-    from training_pipeline import scoring  # brings torch, which takes seconds to load
-
-    scoring.final_test(scoring.ScoringConfig(**given))
-
+COMMANDS = (
+    Command("combine", "make one model of several trained networks", CombineConfig, combine, repeatable=True),
+    Command("evaluate", "test models against bicubic interpolation", EvaluationConfig, evaluate),
+    FINAL_TEST,
+    Command("export", "write a model's networks as ONNX, for other programs", ExportConfig, export),
+    Command("publish", "publish a model on the Hugging Face Hub", PublishConfig, publish),
+    Command("build", "run all stages, from the bucket to the ensemble", BuildConfig, build, repeatable=True),
+)
 
 if __name__ == "__main__":
     main()

@@ -1,47 +1,22 @@
 """Combination of several trained networks into one model."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ensemble_pipeline.averaging import averaged, with_mirror_images
 from ensemble_pipeline.card import model_card
+from ensemble_pipeline.config import CombineConfig
 from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.members import (
-    How,
     check_common_ancestor,
     common_warm_start,
     read_members,
     without_warm_start,
 )
-from upscaler.atomic import write_text
+from upscaler import saved
 from upscaler.model import artifact, find
-from upscaler.model.architecture import Weights
-from upscaler.model.artifact import Artifact, ModelConfig
-
-if TYPE_CHECKING:  # loads torch, which takes seconds
-    from ensemble_pipeline.distill import Distillation
+from upscaler.model.artifact import Artifact
 
 RECORD = "combine.json"
-
-
-@dataclass(frozen=True)
-class CombineConfig:
-    """Which runs become one model, and how: the mean of their outputs or weights, or a network that learns the first.
-
-    select: tile shards, on which only those of the runs are chosen that help. mirrored: the mean over the picture and
-    its mirror image, at twice the cost. jpeg_model: the model for JPEG input.
-    """
-
-    runs: tuple[Path, ...]
-    out: Path
-    how: How
-    select: Path | None = None
-    distillation: "Distillation | None" = None
-    mirrored: bool = False
-    jpeg_model: Path | None = None
 
 
 def run(config: CombineConfig) -> Artifact:
@@ -53,10 +28,12 @@ def run(config: CombineConfig) -> Artifact:
     if config.select:
         from ensemble_pipeline import selection
 
-        members, metrics["selection"] = selection.run(members, config.how, config.select)
+        members, metrics["selection"] = selection.run(members, config.how, config.validation[0])
     if config.how == "distill":
-        model, weights, trained = _distilled(config, members)
-        metrics |= trained
+        from ensemble_pipeline import distill  # needs torch
+
+        model, weights, learned = distill.run(members, config)
+        metrics |= learned
     elif len(members) == 1 and members[0].config.combination != "single":
         model, weights = members[0].config, members[0].weights()
     else:
@@ -65,7 +42,7 @@ def run(config: CombineConfig) -> Artifact:
         model, weights = with_mirror_images(model, weights)
     card = model_card(config.out.name, model, metrics, config.out, jpeg_model)
     ensemble = artifact.write(config.out, model, weights, metrics, card, jpeg_model)
-    write_text(config.out / RECORD, json.dumps(asdict(config), indent=2, default=str) + "\n")
+    saved.write(config.out / RECORD, config)
     return ensemble
 
 
@@ -80,11 +57,3 @@ def _checked_members(config: CombineConfig) -> list[Artifact]:
     if config.how == "weights":
         check_common_ancestor(members)
     return members
-
-
-def _distilled(config: CombineConfig, members: Sequence[Artifact]) -> tuple[ModelConfig, Weights, dict[str, Any]]:
-    from ensemble_pipeline import distill  # needs torch
-
-    if config.distillation is None:
-        raise EnsembleError("distillation needs --into, --shards, --validation and --steps; give all of them")
-    return distill.run(members, config.distillation, config.out)

@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ensemble_pipeline.config import CombineConfig
 from ensemble_pipeline.members import config_for
 from training_pipeline import device, train
 from training_pipeline.checkpoint import Checkpoint
@@ -26,20 +25,6 @@ from upscaler.pixels import Planes
 
 ORIENTATIONS = tuple(Orientation)
 RUN = "distillation"  # prefix of the run's folder inside the model's
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """The network to train, on what and how: see `training_pipeline.config.TrainingConfig`."""
-
-    into: str
-    shards: tuple[Path, ...]
-    validation: tuple[Path, ...]
-    steps: int
-    jpeg: bool = False
-    init_from: str | None = None
-    learning_rate: float = 1e-3
-    threads: int = 2
 
 
 class Teacher(nn.Module):
@@ -77,16 +62,16 @@ class DistillationRun(train.Run):
         super().advance(lr_crops, 255 * _oriented(orientation.undo, output))
 
 
-def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[ModelConfig, Weights, dict[str, Any]]:
-    """Train the student in a folder inside `out`, or resume a run of the same configuration.
+def run(members: Sequence[Artifact], config: CombineConfig) -> tuple[ModelConfig, Weights, dict[str, Any]]:
+    """Train the student in a folder inside `config.out`, or resume a run of the same configuration.
 
     Returns the model and its training metrics. Raises TrainingError, FeatureError or ModelError, as training does.
     """
-    folder = out / f"{RUN}-{fingerprint(members)}"
-    config = TrainingConfig(
+    wanted = config.distillation
+    run_config = TrainingConfig(
         wanted.shards,
-        wanted.validation,
-        folder,
+        config.validation,
+        config.out / f"{RUN}-{fingerprint(members)}",
         size=wanted.into,
         steps=wanted.steps,
         init_from=wanted.init_from,
@@ -97,7 +82,7 @@ def run(members: Sequence[Artifact], wanted: Distillation, out: Path) -> tuple[M
         loss="luma",
         threads=wanted.threads,
     )
-    student = train.run(config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
+    student = train.run(run_config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
     return config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics
 
 

@@ -14,8 +14,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from ensemble_pipeline import averaging, card, cost, testset
+from ensemble_pipeline.config import EvaluationConfig, Kind
 from ensemble_pipeline.cost import Cost
-from ensemble_pipeline.testset import Kind, Pair, TestSet
+from ensemble_pipeline.testset import Pair, TestSet
 from upscaler import Upscaler, bicubic, metrics
 from upscaler.atomic import atomic_path, write_text
 from upscaler.engines.engine import engine_for, fastest_precision
@@ -29,20 +30,6 @@ CARD_SAMPLES, SHEET_SAMPLES = 4, 12  # rows of the before/after picture in the c
 SAMPLE_SIDE = 192  # pixels a side of each of its crops
 
 Double = Callable[[Pixels], Pixels]
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """Which models to test: the first with its members and flips, the others beside it. `out`: for the table.
-
-    `jpeg_quality`: the quality, 1 to 100, at which small pictures are compressed first.
-    """
-
-    models: tuple[str, ...]
-    test_set: Path
-    kind: Kind
-    out: Path | None
-    jpeg_quality: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
+from ensemble_pipeline.config import How
 from ensemble_pipeline.errors import EnsembleError
 from upscaler.model import artifact, find
 from upscaler.model.architecture import Architecture
@@ -12,8 +12,6 @@ from upscaler.model.artifact import Artifact, Member, ModelConfig
 
 MOST_MEMBERS = 16  # one for each part of Open Images
 _RUN = "run.json"  # of a training run; importing its module would load torch
-
-How = Literal["outputs", "weights", "distill"]
 
 
 def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:

@@ -1,33 +1,20 @@
 """Export of a model's networks as ONNX graphs for other programs. Needs the package `onnx` (extra: export)."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
-from ensemble_pipeline.errors import EnsembleError
+from ensemble_pipeline.config import ExportConfig
 from upscaler.atomic import atomic_path
 from upscaler.model import find
 from upscaler.model.architecture import COLOURS, SCALE, Architecture, Layer, Weights, layers_of
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 
-try:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-except ImportError as error:
-    raise EnsembleError("the package onnx is missing; install it: pip install 'double-resolution[export]'") from error
-
 OPSET = 18
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """The model to export, and the file to write; its JPEG network goes to a second file beside it."""
-
-    model: str
-    out: Path
 
 
 def run(config: ExportConfig) -> None:

@@ -1,30 +1,19 @@
 """Publishing of a model and its card to a repository on the Hugging Face Hub, in one commit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from ensemble_pipeline import card
+from ensemble_pipeline.config import PublishConfig
 from ensemble_pipeline.errors import EnsembleError
 from upscaler.errors import HubUnreachableError, ModelError
 from upscaler.model import artifact, find, hub
 from upscaler.model.artifact import Artifact
 
 Files = Mapping[str, Path | bytes]
-
-
-@dataclass(frozen=True)
-class PublishConfig:
-    """Which model to publish, and where. revision: the branch, made if need be. dry_run: only show what would go."""
-
-    model: str
-    repo: str
-    private: bool = False
-    revision: str | None = None
-    dry_run: bool = False
 
 
 def run(config: PublishConfig) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ensemble_pipeline import testset
 from ensemble_pipeline.averaging import averaged
-from ensemble_pipeline.members import How
+from ensemble_pipeline.config import How
 from ensemble_pipeline.testset import TestSet
 from upscaler import Upscaler, metrics
 from upscaler.model import artifact

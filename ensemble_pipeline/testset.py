@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from ensemble_pipeline.config import Kind
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards
 from feature_pipeline.compression import compressed
@@ -15,8 +15,6 @@ from upscaler import bicubic
 from upscaler.errors import PictureError
 from upscaler.pictures.reading import read_rgb8
 from upscaler.pixels import Pixels
-
-Kind = Literal["pictures", "shards"]
 
 SMALLEST = 16  # pixels a side: SSIM has windows of 11, and two border pixels are left out
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}

@@ -1,26 +1,50 @@
 """Make tile shards of Open Images: python -m feature_pipeline --part 0 --out shards"""
 
-import sys
+from collections.abc import Sequence
 
-from feature_pipeline import tasks, verify
-from feature_pipeline.arguments import ShowConfig, VerifyConfig, parse
-from upscaler.command import one_sentence_errors
+from feature_pipeline.config import MakeConfig, ShowConfig, VerifyConfig
+from upscaler import saved
+from upscaler.program import Command, run_command
+
+RECORD = "features.json"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m feature_pipeline") -> None:
     """Run the command line."""
-    with one_sentence_errors():
-        config = parse(sys.argv[1:])
-        match config:
-            case VerifyConfig():
-                verify.run(config.folder)
-            case ShowConfig():
-                from feature_pipeline import sheet  # matplotlib takes half a second, which making shards need not wait
+    run_command(program, COMMANDS, arguments)
 
-                sheet.run(config.folder, config.out)
-            case _:
-                tasks.run(*config)
 
+# Each command imports what it needs: boto3 and matplotlib take their time, and come with the extra `training` only
+
+
+def make(config: MakeConfig) -> None:
+    """Make shards."""
+    from feature_pipeline import tasks
+
+    tasks.run(config.features, config.engine)
+    if config.engine.storage is None:
+        saved.write(config.features.out / RECORD, config)
+
+
+def verify(config: VerifyConfig) -> None:
+    """Check shards."""
+    from feature_pipeline import verify
+
+    verify.run(config.folder)
+
+
+def show(config: ShowConfig) -> None:
+    """Draw a contact sheet."""
+    from feature_pipeline import sheet
+
+    sheet.run(config.folder, config.out)
+
+
+COMMANDS = (
+    Command("", "make tile shards of Open Images", MakeConfig, make, repeatable=True),
+    Command("verify", "check shards against their manifests", VerifyConfig, verify),
+    Command("show", "draw tile pairs of a part, and what was rejected", ShowConfig, show),
+)
 
 if __name__ == "__main__":
     main()

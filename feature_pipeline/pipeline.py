@@ -3,16 +3,16 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal, Never
+from typing import Never
 
 from tqdm import tqdm
 
 from feature_pipeline import attribution, shards, source, workers
 from feature_pipeline.attribution import Listed
+from feature_pipeline.config import FeatureConfig
 from feature_pipeline.duplicates import Taken
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest, Settings
@@ -21,22 +21,6 @@ from feature_pipeline.source import PartStream
 from feature_pipeline.tally import Tally
 from upscaler.atomic import write_text
 from upscaler.model.artifact import sha256
-
-
-@dataclass(frozen=True)
-class FeatureConfig:
-    """Which parts to take, how much of each, and where from and to; `metadata` are files or addresses of lists."""
-
-    parts: tuple[str, ...]
-    out: Path
-    endpoint_url: str | None = None
-    images: int | None = None
-    tiles_per_image: int = 4
-    augment: bool = False
-    metadata: tuple[str, ...] = ()
-    unlisted: Literal["keep", "drop"] = "keep"
-    workers: int = 1
-    pictures_per_shard: int = 100
 
 
 def run(config: FeatureConfig) -> None:

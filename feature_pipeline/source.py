@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 BUCKET = "open-images-dataset"
 REGION = "us-east-1"  # fixed, or boto3 takes the region of the user's profile
-TRAINING_DIGITS = "0123456789abcdef"
 TIMEOUT = 30.0  # seconds without data
 ATTEMPTS = 6  # consecutive, without data in between
 BACKOFF = 1.0  # seconds before the second attempt, doubled for each further one
@@ -137,13 +136,6 @@ class PartStream(io.RawIOBase):
         if status:
             return f"{place} cannot be read: the server answers {status}; run the same command later to resume"
         return f"{place} cannot be reached ({type(error).__name__}); check the network, then run the same command again"
-
-
-def part_names(given: list[str]) -> tuple[str, ...]:
-    """Expand the names on the command line: `0` to `train_0`, `all` to all 18 parts."""
-    every = [*TRAINING_DIGITS, "validation", "test"]
-    chosen = every if "all" in given else list(dict.fromkeys(given))
-    return tuple(f"train_{part}" if part in TRAINING_DIGITS else part for part in chosen)
 
 
 def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":

@@ -9,8 +9,8 @@ from cluster.engine import Engine
 from cluster.task import Task
 from cluster.workplace import work_in
 from feature_pipeline import pipeline
+from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
-from feature_pipeline.pipeline import FeatureConfig
 
 
 def run(config: FeatureConfig, engine: Engine) -> None:

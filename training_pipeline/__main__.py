@@ -1,53 +1,68 @@
-"""Train networks: python -m training_pipeline [plan | tune | score | final-test] ...
+"""Train networks, compare and score them: python -m training_pipeline --shards shards/train_0 ..."""
 
-Without a command: one network. plan: the fixed comparison. tune: search hyper-parameters. score: add a row to the
-scoreboard. final-test: score the chosen model on what no row was scored on. Each has its own --help.
-"""
+from collections.abc import Sequence
 
-import sys
-
-from training_pipeline import ablation, arguments, folds, scoring, tasks, tune
-from upscaler.command import one_sentence_errors
+from training_pipeline.commands import AblationConfig, RunsConfig, ScoringConfig, TuningConfig
+from upscaler.program import Command, run_command
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m training_pipeline") -> None:
     """Run the command line."""
-    commands = {"plan": run_plan, "tune": run_tune, "score": run_score, "final-test": run_final_test}
-    name, *rest = sys.argv[1:] or [""]
-    command, given = (commands[name], rest) if name in commands else (run_training, sys.argv[1:])
-    with one_sentence_errors():
-        command(given)
+    run_command(program, COMMANDS, arguments)
 
 
-def run_training(given: list[str]) -> None:
-    """One network; or one for each fold, or for each folder of shards."""
-    asked = arguments.training(given, __doc__)
-    if asked.folds:
-        for config in asked.configs:
-            folds.run(config, asked.folds, asked.resume)
-    else:
-        tasks.run(asked.configs, asked.engine, asked.resume, asked.gpus)
+# Each command imports what it needs: torch takes seconds to load, and comes with the extra `training` only
 
 
-def run_plan(given: list[str]) -> None:
-    """The fixed comparison."""
-    ablation.run(arguments.plan(given))
+def train(config: RunsConfig) -> None:
+    """Train one network, one for each fold, or one for each folder of shards."""
+    from training_pipeline import tasks
+
+    tasks.run_all(config)
 
 
-def run_tune(given: list[str]) -> None:
-    """A search."""
-    tune.run(arguments.tune(given))
+def plan(config: AblationConfig) -> None:
+    """Train and score the versions of the ablation."""
+    from training_pipeline import ablation
+
+    ablation.run(config)
 
 
-def run_score(given: list[str]) -> None:
-    """A row of the scoreboard."""
-    scoring.add(arguments.score(given))
+def tune(config: TuningConfig) -> None:
+    """Search hyper-parameters."""
+    from training_pipeline import tune
+
+    tune.run(config)
 
 
-def run_final_test(given: list[str]) -> None:
-    """The end of the scoreboard."""
-    scoring.final_test(arguments.final_test(given))
+def score(config: ScoringConfig) -> None:
+    """Add a row to the scoreboard."""
+    from training_pipeline import scoring
 
+    scoring.add(config)
+
+
+def final_test(config: ScoringConfig) -> None:
+    """Record the final test."""
+    from training_pipeline import scoring
+
+    scoring.final_test(config)
+
+
+FINAL_TEST = Command(
+    "final-test",
+    "score the chosen model on the other 90 % of the test set, once",
+    ScoringConfig,
+    final_test,
+    ("model", "test", "scoreboard"),
+)
+COMMANDS = (
+    Command("", "train a network on tile shards", RunsConfig, train, repeatable=True),
+    Command("plan", "train versions that each change one thing, and score them", AblationConfig, plan),
+    Command("tune", "search hyper-parameters: trials of equal length in one resumable study", TuningConfig, tune),
+    Command("score", "score a model on the first 10 % of the test set, a row of the scoreboard", ScoringConfig, score),
+    FINAL_TEST,
+)
 
 if __name__ == "__main__":
     main()

@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from training_pipeline import data, scoreboard, scoring, train
+from training_pipeline.commands import AblationConfig, ScoringConfig
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
-from training_pipeline.scoring import ScoringConfig
 from training_pipeline.train import DivergedError
 
 
@@ -41,17 +40,6 @@ VERSIONS = (
 )
 
 
-@dataclass(frozen=True)
-class AblationConfig:
-    """`first`: the first version's run, with the plan's folder as `out`. `names`: only these versions, if given."""
-
-    first: TrainingConfig
-    augmented: tuple[Path, ...]
-    test: Path
-    scoreboard: Path
-    names: list[str] | None = None
-
-
 def run(config: AblationConfig) -> None:
     """Train and score the unfinished versions. Raises TrainingError before the first step if data are missing."""
     versions = list(chosen(config))
@@ -66,10 +54,10 @@ def run(config: AblationConfig) -> None:
 
 def chosen(config: AblationConfig) -> Iterator[Version]:
     """Yield the selected versions. Raises TrainingError if one is unknown or lacks its tiles."""
-    if unknown := sorted(set(config.names or []) - {version.name for version in VERSIONS}):
+    if unknown := sorted(set(config.names) - {version.name for version in VERSIONS}):
         raise TrainingError(f"there is no version {unknown[0]}; give some of v1 to v{len(VERSIONS)}")
     for version in VERSIONS:
-        if config.names is None or version.name in config.names:
+        if not config.names or version.name in config.names:
             if version.augmented and not config.augmented:
                 raise TrainingError(
                     f"{version.name} needs augmented tiles; make them with python -m feature_pipeline --augment and "

@@ -1,78 +1,56 @@
-"""All that decides a training run, checked."""
+"""Configuration of a training run."""
 
 import json
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from training_pipeline import optimisers
 from training_pipeline.errors import TrainingError
-from training_pipeline.losses import LOSSES
-from training_pipeline.network import architecture
+from training_pipeline.sizes import SIZES, architecture
+from upscaler.options import check_limits, option, option_name
 
-TILE = 128  # pixels a side of the small tile
+TILE = 128  # pixels a side of an LR tile
 LONG_STEPS, LONG_MINUTES = 100, 5
 
-LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "steps": (lambda value: value >= 1, "1 or more"),
-    "minutes": (lambda value: 0 < value < math.inf, "a number above 0"),
-    "share": (lambda value: 0 < value <= 1, "a share above 0 and at most 1"),
-    "batch": (lambda value: value >= 1, "1 or more"),
-    "crop": (lambda value: 1 <= value <= TILE, f"1 to {TILE}, the side of a small tile"),
-    "learning_rate": (lambda value: 0 < value < math.inf, "a number above 0"),
-    "weight_decay": (lambda value: 0 <= value < math.inf, "0 or a number above it"),
-    "dropout": (lambda value: 0 <= value < 1, "a share from 0 to below 1"),
-    "average": (lambda value: 0 <= value < 1, "a decay from 0 to below 1"),
-    "clip": (lambda value: value > 0, "a number above 0"),
-    "loss": (lambda value: value in LOSSES, " or ".join(LOSSES)),
-    "optimiser": (lambda value: value in optimisers.NAMES, " or ".join(optimisers.NAMES)),
-    "seed": (lambda value: value >= 0, "0 or more"),
-    "threads": (lambda value: value >= 1, "1 or more"),
-}
+Loss = Literal["l1", "charbonnier", "luma"]
+Optimiser = Literal["adamw", "muon"]
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """All that decides a run. Give `steps` or `minutes`; a run of `minutes` is not reproducible to the bit.
+    """One training run. Give `steps` or `minutes`; a run of `minutes` is not reproducible to the bit.
 
-    `size`: a name, or WIDTHxDEPTH. `share`: of the training pictures, 0 to 1. `batch` and `crop`: tiles a step, and
-    pixels a side of the small crop. `jpeg`: the small crops are as JPEG leaves them. `average`: decay of the moving
-    average of the weights. `init_from`: the artifact whose weights are the beginning. `fold`: (k, n) holds part k of n
-    of the training pictures out as the validation set. Raises TrainingError if a value is out of its limits.
+    `fold`: (k, n) holds part k of n of the training pictures out as the validation set. Raises OptionError if a value
+    is outside its limits, TrainingError if there are two budgets or none, or no such size.
     """
 
-    shards: tuple[Path, ...]
-    validation: tuple[Path, ...]
-    out: Path
-    size: str = "small"
-    steps: int | None = None
-    minutes: float | None = None
-    init_from: str | None = None
-    share: float = 1.0
-    batch: int = 16
-    crop: int = 48
-    jpeg: bool = False
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    dropout: float = 0.0
-    branches: bool = True
-    average: float = 0.999
-    clip: float = 1.0
-    loss: str = "l1"
-    optimiser: str = "adamw"
-    seed: int = 0
-    threads: int = 2
+    shards: tuple[Path, ...] = option("a folder of tile shards to train on; may be given several times")
+    validation: tuple[Path, ...] = option("tile shards of other pictures, for the score; may be given several times")
+    out: Path = option("folder of the run")
+    size: str = option(f"size of the network: {', '.join(SIZES)} or WIDTHxDEPTH", default="small")
+    steps: int | None = option("training steps; the result is reproducible to the bit", default=None, least=1)
+    minutes: float | None = option("minutes of training, in place of --steps; not reproducible", default=None, above=0)
+    init_from: str | None = option("start from the weights of this model", default=None, metavar="MODEL")
+    share: float = option("share of the training pictures to use, above 0 and at most 1", default=1.0, above=0, most=1)
+    batch: int = option("crops per step", default=16, least=1)
+    crop: int = option(f"side of an LR crop in pixels, at most {TILE}", default=48, least=1, most=TILE)
+    jpeg: bool = option("degrade LR tiles with JPEG, at qualities from 50 to 97", default=False)
+    learning_rate: float = option("peak learning rate", default=1e-3, above=0, metavar="RATE")
+    weight_decay: float = option("weight decay of AdamW", default=0.0, least=0, metavar="DECAY")
+    dropout: float = option("dropout of channels before the last layer", default=0.0, least=0, below=1)
+    branches: bool = option("re-parameterised branches beside each 3x3 kernel", default=True)
+    average: float = option("decay of the exponential moving average of the weights", default=0.999, least=0, below=1)
+    clip: float = option("clip the gradient norm to this value", default=1.0, above=0, metavar="NORM")
+    loss: Loss = option("training loss", default="l1")
+    optimiser: Optimiser = option("muon: for the 3x3 kernels, AdamW for the rest", default="adamw")
+    seed: int = option("random seed", default=0, least=0)
+    threads: int = option("threads of each run; one and two round differently", default=2, least=1)
     fold: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        check_limits(self)
         if (self.steps is None) == (self.minutes is None):
             raise TrainingError("a run needs one budget; give --steps or --minutes")
-        for name, (holds, limit) in LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not holds(value):
-                raise TrainingError(f"{_option(name)} cannot be {value}; give {limit}")
         architecture(self.size)
 
     @property
@@ -94,14 +72,10 @@ class TrainingConfig:
             before = recorded.get(name, defaults[name])
             if before != value:
                 raise TrainingError(
-                    f"the run in {self.out} was made with {_option(name)} {before}, not {value}; "
+                    f"the run in {self.out} was made with {option_name(TrainingConfig, name)} {before}, not {value}; "
                     "resume with the same configuration, or start in another folder"
                 )
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(values, default=str))  # type: ignore[no-any-return]
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from training_pipeline import train
 from training_pipeline.config import TrainingConfig
-from training_pipeline.errors import TrainingError
 from upscaler.atomic import write_text
 
 RESULT = "folds.json"
@@ -15,8 +14,6 @@ MEASURES = ("psnr_y", "ssim_y", "psnr_rgb", "cross_entropy_above_floor")
 
 def run(config: TrainingConfig, folds: int, resume: bool) -> None:
     """Train and score each fold in its own folder; write mean and standard deviation. Raises TrainingError."""
-    if folds < 2:
-        raise TrainingError(f"--folds must be at least 2, got {folds}")
     scores = [_score(config, k, folds, resume) for k in range(folds)]
     over_all = summary(scores)
     result = {"folds": folds, "configuration": config.as_json(), "scores": scores, **over_all}

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training_pipeline.config import Loss
 from upscaler.metrics import LUMA
 
 EPSILON = 1e-3  # the Charbonnier loss is quadratic below this difference, linear above
@@ -31,4 +32,4 @@ def luma(output: Tensor, truth: Tensor) -> Tensor:
     return (1 - SHARE_OF_LUMA) * difference.abs().mean() + SHARE_OF_LUMA * of_luma.abs().mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "charbonnier": charbonnier, "luma": luma}
+LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "charbonnier": charbonnier, "luma": luma}

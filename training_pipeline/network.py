@@ -1,6 +1,5 @@
 """The trainable network: 3x3 convolutions with re-parameterised branches, merged into one kernel at every step."""
 
-import re
 from itertools import zip_longest
 from typing import cast
 
@@ -10,11 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training_pipeline.errors import TrainingError
 from upscaler.model.architecture import (
     COLOURS,
-    MAX_DEPTH,
-    MAX_WIDTH,
     SCALE,
     Architecture,
     Layer,
@@ -36,24 +32,6 @@ EDGES = torch.tensor(
     ],
     dtype=torch.float32,
 )
-
-SIZES = {
-    "tiny": Architecture(width=32, depth=6),
-    "small": Architecture(width=48, depth=8),
-    "base": Architecture(width=64, depth=16),
-}
-
-
-def architecture(size: str) -> Architecture:
-    """Return the architecture of a size, one of `SIZES` or WIDTHxDEPTH. Raises TrainingError if it is neither."""
-    if size in SIZES:
-        return SIZES[size]
-    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", size)
-    if match and (width := int(match[1])) <= MAX_WIDTH and (depth := int(match[2])) <= MAX_DEPTH:
-        return Architecture(width=width, depth=depth)
-    raise TrainingError(
-        f"unknown size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10, at most {MAX_WIDTH}x{MAX_DEPTH}"
-    )
 
 
 def deepened(weights: Weights, layers: int) -> Weights:

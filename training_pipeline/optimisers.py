@@ -7,14 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-NAMES = ("adamw", "muon")
+from training_pipeline.config import Optimiser
+
 BETAS = (0.9, 0.99)  # of AdamW
 MOMENTUM, ITERATIONS = 0.95, 5  # of Muon
 QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients of the Newton-Schulz iteration
 ADAMW_RMS = 0.2  # RMS of AdamW's steps, in learning rates
 
 
-def make(name: str, network: nn.Module, learning_rate: float, weight_decay: float) -> dict[str, Optimizer]:
+def make(name: Optimiser, network: nn.Module, learning_rate: float, weight_decay: float) -> dict[str, Optimizer]:
     """Return the optimisers of all parameters, by their names in checkpoints."""
     rates: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
     named = dict(network.named_parameters())

@@ -6,7 +6,8 @@ from training_pipeline import checkpoint, data, dataset, drawings, journal
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.evaluation import QUALITY
-from training_pipeline.network import Network, architecture
+from training_pipeline.network import Network
+from training_pipeline.sizes import architecture
 from upscaler.model import artifact, find
 from upscaler.model.artifact import Artifact, Member, ModelConfig
 

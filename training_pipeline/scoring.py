@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tqdm import tqdm
 from feature_pipeline import shards
 from feature_pipeline.shards import Entry
 from training_pipeline import data, journal, scoreboard
+from training_pipeline.commands import ScoringConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import FinalTest, Row, Scoreboard
 from training_pipeline.train import RUN
@@ -22,17 +22,6 @@ from upscaler.model.artifact import Artifact
 from upscaler.pixels import Pixels
 
 FIRST = 0.1  # of the test set's pictures
-
-
-@dataclass(frozen=True)
-class ScoringConfig:
-    """Which model to score on which test set, for which scoreboard. `version` and `changed` are the row's text."""
-
-    model: str
-    test: Path
-    scoreboard: Path
-    version: str | None = None
-    changed: str = ""
 
 
 def add(config: ScoringConfig) -> Row:

@@ -8,13 +8,24 @@ from pathlib import Path
 from cluster.engine import Engine
 from cluster.task import Task
 from cluster.workplace import work_in
-from training_pipeline import train
+from training_pipeline import folds, train
+from training_pipeline.commands import RunsConfig
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
 from upscaler.model.artifact import Artifact
 
 
-def run(configs: Sequence[TrainingConfig], engine: Engine, resume: bool, gpus: float = 0) -> None:
+def run_all(config: RunsConfig) -> None:
+    """Train all networks of the command line. Raises TrainingError if one failed, after the others are trained."""
+    configs = each(config.first) if config.each else [config.first]
+    if config.folds:
+        for one in configs:
+            folds.run(one, config.folds, config.resume)
+    else:
+        run(configs, config.engine, config.resume)
+
+
+def run(configs: Sequence[TrainingConfig], engine: Engine, resume: bool) -> None:
     """Train all networks. Raises TrainingError if one failed, after the others are trained.
 
     With a storage, runs always resume from their last checkpoint, because a task is repeated if its node dies.
@@ -22,15 +33,15 @@ def run(configs: Sequence[TrainingConfig], engine: Engine, resume: bool, gpus: f
     if engine.storage is None:
         for config in configs:
             train.run(config, resume)
-    elif failed := engine.run([task(config, engine.storage, gpus) for config in configs]):
+    elif failed := engine.run([task(config, engine.storage, engine.gpus) for config in configs]):
         raise TrainingError(f"{', '.join(failed)} failed, see above; run the same command to resume")
 
 
-def run_one(config: TrainingConfig, engine: Engine, gpus: float = 0) -> Artifact:
+def run_one(config: TrainingConfig, engine: Engine) -> Artifact:
     """Train one network, or resume it, and wait for it; with a storage, its artifact's files are there."""
     if engine.storage is None:
         return train.run(config, resume=True)
-    trained: Artifact = engine.do(task(config, engine.storage, gpus))
+    trained: Artifact = engine.do(task(config, engine.storage, engine.gpus))
     return trained
 
 

@@ -20,8 +20,9 @@ from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
-from training_pipeline.network import Network, architecture, deepened
+from training_pipeline.network import Network, deepened
 from training_pipeline.schedule import learning_rate
+from training_pipeline.sizes import architecture
 from training_pipeline.stopping import stop_signals
 from upscaler import metrics
 from upscaler.atomic import write_text

@@ -4,8 +4,9 @@ import multiprocessing
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from multiprocessing.connection import wait
+from typing import cast
 
 import numpy as np
 import optuna
@@ -16,10 +17,10 @@ from optuna.storages import RDBStorage
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
 
-from cluster.engine import Engine
 from cluster.errors import StorageError
 from training_pipeline import data, tasks
-from training_pipeline.config import TrainingConfig
+from training_pipeline.commands import TuningConfig
+from training_pipeline.config import Loss, TrainingConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.losses import LOSSES
 from training_pipeline.stopping import stop_signals
@@ -30,25 +31,6 @@ from upscaler.command import one_sentence_errors
 STUDY, TABLE = "study.db", "trials.md"
 HEARTBEAT = 30  # seconds; a trial is requeued after twice as long without one
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-@dataclass(frozen=True)
-class TuningConfig:
-    """`first`: what trials have in common, with the study's folder as `out`. `trials`: finished ones to end with.
-
-    engine: where the trials are trained; the study stays on this machine.
-    """
-
-    first: TrainingConfig
-    trials: int
-    workers: int
-    engine: Engine = field(default_factory=Engine)
-    gpus: float = 0
-
-    def __post_init__(self) -> None:
-        for name in ("trials", "workers"):
-            if getattr(self, name) < 1:
-                raise TrainingError(f"--{name} cannot be {getattr(self, name)}; give 1 or more")
 
 
 def run(config: TuningConfig) -> None:
@@ -105,7 +87,7 @@ def objective(trial: Trial, study: Study, config: TuningConfig) -> float:
     trial.set_user_attr("run", run_name(trial))
     run = suggested(trial, replace(config.first, out=config.first.out / run_name(trial)))
     try:
-        model = tasks.run_one(run, config.engine, config.gpus)
+        model = tasks.run_one(run, config.engine)
         return float(model.metrics["validation"]["psnr_y"])
     except DivergedError as error:
         raise optuna.TrialPruned(str(error)) from error
@@ -122,7 +104,7 @@ def suggested(trial: Trial, config: TrainingConfig) -> TrainingConfig:
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
         weight_decay=trial.suggest_float("weight_decay", 1e-4, 0.3, log=True),
         dropout=trial.suggest_float("dropout", 0.0, 0.2),
-        loss=trial.suggest_categorical("loss", list(LOSSES)),
+        loss=cast(Loss, trial.suggest_categorical("loss", list(LOSSES))),
     )
 
 

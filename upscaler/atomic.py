@@ -1,7 +1,7 @@
 """Atomic file writes."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +16,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The temporary name keeps the suffix of `target`, because libraries choose the format by it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=_PART, suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.with_name(f"{_PART}{secrets.token_hex(8)}{target.suffix}")
     try:
+        temporary.touch(exist_ok=False)  # inside, because Ctrl-C may come right after it
         yield temporary
         _to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp creates files readable by their owner only
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -44,9 +42,3 @@ def write_text(target: Path, text: str) -> None:
     """Write `text` to `target` atomically, as UTF-8."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

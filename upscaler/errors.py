@@ -7,7 +7,8 @@ DoubleResolutionError
 ├── ModelError               a model artifact is missing, broken or of another format
 │   └── HubError             the Hugging Face Hub refuses the request
 │       └── HubUnreachableError  the Hub does not respond, and the model is not cached
-└── MetricError              two pictures cannot be compared
+├── MetricError              two pictures cannot be compared
+└── OptionError              an option is outside its limits, or does not fit the others
 
 Each stage and each app derives its own errors from DoubleResolutionError, in its errors.py.
 """
@@ -43,3 +44,7 @@ class HubUnreachableError(HubError):
 
 class MetricError(DoubleResolutionError):
     """Error for two pictures that cannot be compared."""
+
+
+class OptionError(DoubleResolutionError):
+    """Error for an option outside its limits, or one that does not fit the others."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from upscaler.atomic import atomic_path
 from upscaler.background import until_done
+from upscaler.config import Options
 from upscaler.errors import PictureError
-from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.model.architecture import SCALE
 from upscaler.pictures.budget import check_memory
 from upscaler.pictures.formats import check_room, format_of
@@ -20,23 +20,6 @@ from upscaler.pictures.writing import write
 from upscaler.pixels import Pixels, to_8_bits
 from upscaler.price import check_price
 from upscaler.upscaler import Progress, Upscaler, empty_double
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of one upscaling job.
-
-    quality: encoder quality of JPEG, WebP, AVIF and HEIC, 1 to 100. times: number of x2 passes (2: four times as wide).
-    flips: self-ensemble over the eight flips and rotations. remove_location: drop GPS metadata. limits: limits on the
-    input file and the work. memory: memory budget in bytes (None: half of the available memory).
-    """
-
-    quality: int = 95
-    times: int = 1
-    flips: bool = False
-    remove_location: bool = False
-    limits: Limits = DEFAULT_LIMITS
-    memory: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,48 @@
-"""Serve the monitor, or fill its history for the days that are past: python -m apps.monitor [backfill --days 90]"""
+"""Serve the monitor, or fill its history: python -m apps.monitor [backfill --days 90]"""
 
-import argparse
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from apps.monitor import backfill, settings
-from apps.monitor.copying import started_writer
-from apps.serving.launching import leave_token
-from apps.serving.temporary import temporary_folder
-from upscaler.command import one_sentence_errors
 from upscaler.model import find
+from upscaler.options import check_limits, option, same
+from upscaler.program import Command, run_command
 
 WRITER = "apps.monitor.writer"
 
 
-def main() -> None:
-    """Serve until stopped, or measure the days that are past."""
-    parser = argparse.ArgumentParser(prog="python -m apps.monitor", description="Serve the monitor, until stopped.")
-    parser.add_argument("--model", help=find.NAMES)
-    commands = parser.add_subparsers(dest="command", metavar="[backfill]")
-    filling = commands.add_parser("backfill", help="measure the days that are past, and keep no pictures")
-    filling.add_argument("--days", type=_positive, default=90, help="how many, today among them (default: 90)")
-    asked = parser.parse_args()
-    with one_sentence_errors():
-        given = settings.from_environment()
-        given = replace(given, model=asked.model or given.model)
-        if asked.command == "backfill":
-            backfill.run(given, asked.days)
-        else:
-            leave_token([given.model], keeper=WRITER if given.history_repo else None)
-            serve(given)
+@dataclass(frozen=True)
+class ServeConfig:
+    """What the command line sets; the environment sets the rest."""
+
+    model: str = option(find.NAMES, default_factory=find.wanted)
 
 
-def serve(given: settings.Settings) -> None:
+@dataclass(frozen=True)
+class BackfillConfig:
+    """Days to measure. Raises OptionError if there are none."""
+
+    days: int = option("days to measure, today included", default=90, least=1)
+    model: str = same(ServeConfig, "model")
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "python -m apps.monitor") -> None:
+    """Run the command line."""
+    run_command(program, COMMANDS, arguments)
+
+
+def serve(config: ServeConfig) -> None:
     """Serve the page. Raises ModelError or HistoryError if the app cannot start."""
+    from apps.monitor import settings
+    from apps.monitor.copying import started_writer
+    from apps.serving.launching import leave_token
+    from apps.serving.temporary import temporary_folder
+
+    given = replace(settings.from_environment(), model=config.model)
+    leave_token([given.model], keeper=WRITER if given.history_repo else None)
     with temporary_folder(given.serving.delete_after_seconds) as folder:
         from apps.monitor.app import App  # Gradio takes the place of temporary files when it is imported
         from apps.serving.serve import run
@@ -43,11 +52,17 @@ def serve(given: settings.Settings) -> None:
             run(app.server(), given.serving)
 
 
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; give 1 or more")
-    return int(text)
+def fill(config: BackfillConfig) -> None:
+    """Measure past days."""
+    from apps.monitor import backfill, settings
 
+    backfill.run(replace(settings.from_environment(), model=config.model), config.days)
+
+
+COMMANDS = (
+    Command("", "serve the monitor, until stopped", ServeConfig, serve),
+    Command("backfill", "measure past days, without keeping their pictures", BackfillConfig, fill),
+)
 
 if __name__ == "__main__":
     main()

@@ -1,33 +1,44 @@
 """Serve the web UI: python -m apps.ui"""
 
-import argparse
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from apps.serving.launching import leave_token
-from apps.serving.temporary import temporary_folder
-from apps.ui import settings
-from upscaler.command import one_sentence_errors
 from upscaler.model import find
+from upscaler.options import option
+from upscaler.program import Command, run_command
 
 
-def main() -> None:
-    """Serve until stopped."""
-    parser = argparse.ArgumentParser(prog="python -m apps.ui", description="Serve the web UI, until stopped.")
-    parser.add_argument("--model", help=f"{find.NAMES}; or several, with commas")
-    model = parser.parse_args().model
-    with one_sentence_errors():
-        given = settings.from_environment()
-        given = replace(given, models=settings.named(model)) if model else given
-        leave_token(given.models)
-        with temporary_folder(given.serving.delete_after_seconds) as folder:
-            from apps.serving.serve import run  # Gradio takes the place of temporary files when it is imported
-            from apps.ui.app import App
+@dataclass(frozen=True)
+class ServeConfig:
+    """What the command line sets; the environment sets the rest."""
 
-            with closing(App(given, folder)) as app:
-                print(f"Double Resolution is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
-                run(app.server(), given.serving)
+    model: str = option(f"{find.NAMES}; or several, with commas", default_factory=find.wanted)
 
+
+def main(arguments: Sequence[str] | None = None, program: str = "python -m apps.ui") -> None:
+    """Run the command line."""
+    run_command(program, COMMANDS, arguments)
+
+
+def serve(config: ServeConfig) -> None:
+    """Serve the page. Raises ModelError if the app cannot start."""
+    from apps.serving.launching import leave_token
+    from apps.serving.temporary import temporary_folder
+    from apps.ui import settings
+
+    given = replace(settings.from_environment(), models=settings.named(config.model))
+    leave_token(given.models)
+    with temporary_folder(given.serving.delete_after_seconds) as folder:
+        from apps.serving.serve import run  # Gradio takes the place of temporary files when it is imported
+        from apps.ui.app import App
+
+        with closing(App(given, folder)) as app:
+            print(f"Double Resolution is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
+            run(app.server(), given.serving)
+
+
+COMMANDS = (Command("", "serve the web UI, until stopped", ServeConfig, serve),)
 
 if __name__ == "__main__":
     main()

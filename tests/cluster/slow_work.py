@@ -8,7 +8,7 @@ import torch
 
 from feature_pipeline import shards
 from feature_pipeline import tasks as features
-from feature_pipeline.pipeline import FeatureConfig
+from feature_pipeline.config import FeatureConfig
 from training_pipeline import evaluation, train
 from training_pipeline import tasks as training
 from training_pipeline.config import TrainingConfig

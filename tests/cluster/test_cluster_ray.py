@@ -18,13 +18,13 @@ from cluster import storage
 from cluster.engine import Engine
 from cluster.task import Task
 from ensemble_pipeline import build
-from ensemble_pipeline.build import BuildConfig
+from ensemble_pipeline.config import BuildConfig
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import tasks as features
-from feature_pipeline.pipeline import FeatureConfig
+from feature_pipeline.config import FeatureConfig
 from training_pipeline import tune
+from training_pipeline.commands import TuningConfig
 from training_pipeline.config import TrainingConfig
-from training_pipeline.tune import TuningConfig
 from upscaler.model import artifact, find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::ResourceWarning")]

@@ -10,9 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ensemble_pipeline import averaging, combine
-from ensemble_pipeline.combine import CombineConfig
+from ensemble_pipeline.config import CombineConfig, How
 from ensemble_pipeline.errors import EnsembleError
-from ensemble_pipeline.members import How
 from upscaler import Upscaler
 from upscaler.errors import ModelError
 from upscaler.model import artifact

@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ensemble_pipeline import averaging, combine, distill
-from ensemble_pipeline.combine import CombineConfig
-from ensemble_pipeline.distill import Distillation
+from ensemble_pipeline.config import CombineConfig, Distillation
 from ensemble_pipeline.errors import EnsembleError
 from training_pipeline import data, train
 from training_pipeline.errors import TrainingError
@@ -47,14 +46,18 @@ def members(tmp_path: Path) -> list[Artifact]:
 
 
 @pytest.fixture
-def wanted(tmp_path: Path) -> Distillation:
+def wanted(tmp_path: Path) -> CombineConfig:
     shards, validation = write_tiles(tmp_path / "train_0"), write_tiles(tmp_path / "validation", first=10)
-    return Distillation("6x1", (shards,), (validation,), STEPS, threads=1)
+    student = Distillation(into="6x1", shards=(shards,), steps=STEPS, threads=1)
+    return CombineConfig((), tmp_path, "distill", validation=(validation,), distillation=student)
 
 
-def distilled(members: list[Artifact], wanted: Distillation | None, out: Path) -> Artifact:
-    runs = tuple(member.folder for member in members)
-    return combine.run(CombineConfig(runs, out, "distill", distillation=wanted))
+def distilled(members: list[Artifact], wanted: CombineConfig, out: Path) -> Artifact:
+    return combine.run(replace(wanted, runs=tuple(member.folder for member in members), out=out))
+
+
+def shorter(wanted: CombineConfig) -> CombineConfig:
+    return replace(wanted, distillation=replace(wanted.distillation, steps=2))
 
 
 def brightening(model: Artifact) -> float:
@@ -89,9 +92,11 @@ def batch(picture: Pixels) -> Tensor:
 
 
 def test_the_teacher_gets_clean_crops_in_all_orientations_and_the_student_degraded_ones_in_one(
-    wanted: Distillation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wanted: CombineConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = train.TrainingConfig(wanted.shards, wanted.validation, tmp_path / "run", size="4x1", steps=8, threads=1)
+    config = train.TrainingConfig(
+        wanted.distillation.shards, wanted.validation, tmp_path / "run", size="4x1", steps=8, threads=1
+    )
     teacher, large, clean = Enlarging(), batch(photo_like(48, 48)), batch(bicubic.halve(photo_like(48, 48)))
     degraded = clean // 16 * 16  # fewer colours
     steps: list[tuple[Tensor, Tensor]] = []
@@ -105,14 +110,14 @@ def test_the_teacher_gets_clean_crops_in_all_orientations_and_the_student_degrad
     assert len({shown.numpy().tobytes() for shown in teacher.shown}) == 8
 
 
-def test_a_crop_of_a_clean_tile_is_left_as_it_is(wanted: Distillation) -> None:
-    lr, hr = data.Batches(data.entries(wanted.shards), size=8, crop=48, seed=0)[0]
+def test_a_crop_of_a_clean_tile_is_left_as_it_is(wanted: CombineConfig) -> None:
+    lr, hr = data.Batches(data.entries(wanted.distillation.shards), size=8, crop=48, seed=0)[0]
     difference = distill.without_degradation(lr, hr).int() - lr.int()
     assert difference.abs().max() <= 1  # rounding depends on the orientation
 
 
 @pytest.mark.slow
-def test_the_student_converges_to_the_ensemble(members: list[Artifact], wanted: Distillation, tmp_path: Path) -> None:
+def test_the_student_converges_to_the_ensemble(members: list[Artifact], wanted: CombineConfig, tmp_path: Path) -> None:
     student = distilled(members, wanted, tmp_path / "v1")
     assert brightening(student) < -0.01
     assert (student.config.combination, student.config.networks) == ("distilled", 1)
@@ -123,9 +128,9 @@ def test_the_student_converges_to_the_ensemble(members: list[Artifact], wanted: 
 
 @pytest.mark.slow
 def test_a_finished_distillation_is_repeated_only_for_other_members(
-    members: list[Artifact], wanted: Distillation, tmp_path: Path
+    members: list[Artifact], wanted: CombineConfig, tmp_path: Path
 ) -> None:
-    wanted = replace(wanted, steps=2)
+    wanted = shorter(wanted)
     first = distilled(members, wanted, tmp_path / "v1").weights_file.read_bytes()
     logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")}
     assert distilled(members, wanted, tmp_path / "v1").weights_file.read_bytes() == first
@@ -135,20 +140,20 @@ def test_a_finished_distillation_is_repeated_only_for_other_members(
 
 
 @pytest.mark.slow
-def test_averaged_weights_can_be_the_teacher(members: list[Artifact], wanted: Distillation, tmp_path: Path) -> None:
+def test_averaged_weights_can_be_the_teacher(members: list[Artifact], wanted: CombineConfig, tmp_path: Path) -> None:
     mean = artifact.write(tmp_path / "mean", *averaging.averaged(members, "weights"), {}, "")
-    student = distilled([mean], replace(wanted, steps=2), tmp_path / "v1")
+    student = distilled([mean], shorter(wanted), tmp_path / "v1")
     assert [member.name for member in student.config.members] == ["run_0", "run_1"]
 
 
 def test_pictures_of_the_validation_set_are_not_learned_from(
-    members: list[Artifact], wanted: Distillation, tmp_path: Path
+    members: list[Artifact], wanted: CombineConfig, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match="are in both the training and the validation set"):
-        distilled(members, replace(wanted, validation=wanted.shards), tmp_path / "v1")
+        distilled(members, replace(wanted, validation=wanted.distillation.shards), tmp_path / "v1")
     assert not (tmp_path / "v1" / "config.json").exists()
 
 
-def test_distillation_needs_its_options(members: list[Artifact], tmp_path: Path) -> None:
-    with pytest.raises(EnsembleError, match="distillation needs --into"):
-        distilled(members, None, tmp_path / "v1")
+def test_distillation_needs_its_options(tmp_path: Path) -> None:
+    with pytest.raises(EnsembleError, match="needs --into"):
+        CombineConfig((tmp_path / "run",), tmp_path / "v1", "distill")

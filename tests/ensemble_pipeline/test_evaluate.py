@@ -16,15 +16,15 @@ from PIL import Image
 from ensemble_pipeline import card, cost, evaluate, testset
 from ensemble_pipeline.__main__ import main
 from ensemble_pipeline.averaging import with_mirror_images
+from ensemble_pipeline.config import EvaluationConfig
 from ensemble_pipeline.cost import Cost
 from ensemble_pipeline.errors import EnsembleError
-from ensemble_pipeline.evaluate import EvaluationConfig
 from feature_pipeline import samples, shards
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
 from training_pipeline import scoreboard, scoring
-from training_pipeline.scoring import ScoringConfig
+from training_pipeline.commands import ScoringConfig
 from upscaler import Upscaler, bicubic, metrics
 from upscaler.model import artifact
 
@@ -63,7 +63,7 @@ def tiles(tmp_path: Path) -> Path:
 
 def test_each_way_of_doubling_gets_its_own_mean(quick: None, pictures: Path, tmp_path: Path) -> None:
     model = artifact.read(write_tiny_model(tmp_path / "ensemble", networks=2))
-    rows = evaluate.run(EvaluationConfig((str(model.folder),), pictures, "pictures", None))
+    rows = evaluate.run(EvaluationConfig(models=(str(model.folder),), pictures=pictures))
     names = ["bicubic", "member 0", "member 1", "ensemble", "ensemble, self-ensemble"]
     assert [row.name for row in rows] == names
     pairs = list(testset.read(pictures, "pictures"))
@@ -75,7 +75,7 @@ def test_each_way_of_doubling_gets_its_own_mean(quick: None, pictures: Path, tmp
 def test_a_mirror_image_is_no_member(quick: None, pictures: Path, tiny_model: Path, tmp_path: Path) -> None:
     plain = artifact.read(tiny_model)
     both = artifact.write(tmp_path / "both", *with_mirror_images(plain.config, plain.weights()), {}, "")
-    rows = evaluate.run(EvaluationConfig((str(both.folder),), pictures, "pictures", None))
+    rows = evaluate.run(EvaluationConfig(models=(str(both.folder),), pictures=pictures))
     assert [row.name for row in rows] == ["bicubic", "both", "both, self-ensemble"]
     assert "averaged over the input and its mirror image" in (both.folder / "README.md").read_text()
 
@@ -89,9 +89,9 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
     quick: None, pictures: Path, tiles: Path, tiny_model: Path
 ) -> None:
     weights = (tiny_model / "model.safetensors").read_bytes()
-    evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None))
+    evaluate.run(EvaluationConfig(models=(str(tiny_model),), pictures=pictures))
     assert not (tiny_model / card.PICTURE).exists()  # the authors are unknown
-    evaluate.run(EvaluationConfig((str(tiny_model),), tiles, "shards", None))
+    evaluate.run(EvaluationConfig(models=(str(tiny_model),), shards=tiles))
 
     model = artifact.read(tiny_model)
     assert model.metrics["tests"].keys() == {"photos", "test"}
@@ -111,7 +111,7 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
 
 def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tmp_path: Path) -> None:
     models = tuple(str(write_tiny_model(tmp_path / name, seed=n)) for n, name in enumerate(("mean", "distilled")))
-    evaluate.run(EvaluationConfig(models, pictures, "pictures", tmp_path / "out"))
+    evaluate.run(EvaluationConfig(models=models, pictures=pictures, out=tmp_path / "out"))
     kept = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert [row["name"] for row in kept["rows"]] == ["bicubic", "mean", "mean, self-ensemble", "distilled"]
     assert (tmp_path / "out/evaluation.md").read_text().count("\n") == 2 + 4
@@ -129,7 +129,7 @@ def test_small_pictures_are_compressed_first_if_asked(quick: None, pictures: Pat
         Image.fromarray(clean.lr).save(file, "JPEG", quality=75)
         np.testing.assert_array_equal(lossy.lr, np.asarray(Image.open(file)))
         np.testing.assert_array_equal(lossy.hr, clean.hr)
-    evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None, jpeg_quality=75))
+    evaluate.run(EvaluationConfig(models=(str(tiny_model),), pictures=pictures, jpeg_quality=75))
     assert artifact.read(tiny_model).metrics["tests"].keys() == {"photos, JPEG 75"}
 
 
@@ -138,7 +138,9 @@ def test_what_was_compressed_is_doubled_by_the_model_for_jpegs(
 ) -> None:
     models = (str(two_models), str(two_models / "jpegs"))
     for quality, same in ((None, False), (75, True), (99, False)):
-        rows = evaluate.run(EvaluationConfig(models, pictures, "pictures", tmp_path / "out", jpeg_quality=quality))
+        rows = evaluate.run(
+            EvaluationConfig(models=models, pictures=pictures, out=tmp_path / "out", jpeg_quality=quality)
+        )
         assert (rows[1].score == rows[3].score) is same
 
 
@@ -152,14 +154,14 @@ def test_an_empty_test_set_is_refused(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "none").mkdir()
     for kind, error in (("pictures", EnsembleError), ("shards", FeatureError)):
         with pytest.raises(error, match="none has no"):
-            evaluate.run(EvaluationConfig((str(tiny_model),), tmp_path / "none", kind, None))
+            evaluate.run(EvaluationConfig(models=(str(tiny_model),), **{kind: tmp_path / "none"}))
 
 
 def test_a_broken_picture_is_named(quick: None, pictures: Path, tiny_model: Path) -> None:
     before = {path.name: path.read_bytes() for path in tiny_model.iterdir()}
     (pictures / "2.jpg").write_bytes(b"no picture")
     with pytest.raises(EnsembleError, match=r"2\.jpg cannot be read as a picture"):
-        evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None))
+        evaluate.run(EvaluationConfig(models=(str(tiny_model),), pictures=pictures))
     assert {path.name: path.read_bytes() for path in tiny_model.iterdir()} == before
 
 
@@ -167,12 +169,12 @@ def test_a_broken_picture_is_named(quick: None, pictures: Path, tiny_model: Path
 def test_a_picture_too_small_to_score_is_named(quick: None, pictures: Path, tiny_model: Path, side: int) -> None:
     Image.fromarray(photo_like(side, 40)).save(pictures / "small.png")
     with pytest.raises(EnsembleError, match=r"small\.png is smaller than 16 pixels"):
-        evaluate.run(EvaluationConfig((str(tiny_model),), pictures, "pictures", None))
+        evaluate.run(EvaluationConfig(models=(str(tiny_model),), pictures=pictures))
 
 
 def test_the_smallest_picture_is_scored(quick: None, tmp_path: Path, tiny_model: Path) -> None:
     Image.fromarray(photo_like(16, 17)).save(tmp_path / "small.png")
-    rows = evaluate.run(EvaluationConfig((str(tiny_model),), tmp_path, "pictures", None))
+    rows = evaluate.run(EvaluationConfig(models=(str(tiny_model),), pictures=tmp_path))
     assert all(np.isfinite(row.score.ssim_y) for row in rows)
 
 
@@ -199,7 +201,7 @@ def test_the_command_line(pictures: Path, tiny_model: Path, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert "| v1, self-ensemble |" in done.stdout
     done = run("evaluate", str(tmp_path / "v1"), "--pictures", str(pictures), "--jpeg-quality", "0")
-    assert "argument --jpeg-quality: '0' is not a whole number from 1 to 100" in done.stderr
+    assert "error: --jpeg-quality must be 1 to 100, got 0" in done.stderr
     shutil.rmtree(tiny_model)
     done = run("combine", str(tiny_model), "--out", str(tmp_path / "v1"))
     assert done.returncode == 1

@@ -13,8 +13,8 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from ensemble_pipeline import card, publish
+from ensemble_pipeline.config import PublishConfig
 from ensemble_pipeline.errors import EnsembleError
-from ensemble_pipeline.publish import PublishConfig
 from upscaler.errors import DoubleResolutionError, ModelError
 from upscaler.model import artifact, find
 

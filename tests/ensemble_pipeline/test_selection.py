@@ -8,8 +8,7 @@ from generated import random_weights, write_tiny_model
 from made_tiles import write_tiles
 
 from ensemble_pipeline import averaging, combine, selection, testset
-from ensemble_pipeline.combine import CombineConfig
-from ensemble_pipeline.members import How
+from ensemble_pipeline.config import CombineConfig, How
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact, Member, ModelConfig
@@ -72,7 +71,7 @@ def test_a_harmful_member_is_not_in_the_model(
     how: How, members: list[Artifact], validation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = tuple(member.folder for member in members)
-    model = combine.run(CombineConfig(runs, tmp_path / "v1", how, select=validation))
+    model = combine.run(CombineConfig(runs, tmp_path / "v1", how, select=True, validation=(validation,)))
     chosen = [member.name for member in model.config.members]
     assert chosen
     assert "run_1" not in chosen
@@ -84,4 +83,9 @@ def test_a_harmful_member_is_not_in_the_model(
 
 def test_one_run_alone_is_chosen(tmp_path: Path, validation: Path) -> None:
     run = write_tiny_model(tmp_path / "run")
-    assert combine.run(CombineConfig((run,), tmp_path / "v1", "outputs", select=validation)).config.networks == 1
+    assert (
+        combine.run(
+            CombineConfig((run,), tmp_path / "v1", "outputs", select=True, validation=(validation,))
+        ).config.networks
+        == 1
+    )

@@ -11,8 +11,8 @@ from bucket import Bucket, part, serve
 from PIL import Image
 
 from feature_pipeline import pipeline, shards, sheet, verify
+from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
-from feature_pipeline.pipeline import FeatureConfig
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import pytest
 from bucket import Bucket, part, photo, serve, tar_gz
 
 from feature_pipeline import pipeline, shards, source
+from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Manifest
-from feature_pipeline.pipeline import FeatureConfig
 from upscaler.command import sentence_for
 
 PICTURES = 10

@@ -8,6 +8,7 @@ import pytest
 from bucket import Bucket, Fault, part, photo, serve, tar_gz
 
 from feature_pipeline import source
+from feature_pipeline.config import part_names
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
@@ -117,8 +118,8 @@ def test_a_huge_file_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_parts_are_named_as_in_the_bucket() -> None:
-    assert source.part_names(["0", "a", "test", "0"]) == ("train_0", "train_a", "test")
-    assert len(source.part_names(["3", "all"])) == 18
+    assert part_names(["0", "a", "test", "0"]) == ("train_0", "train_a", "test")
+    assert len(part_names(["3", "all"])) == 18
 
 
 def test_a_missing_profile_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

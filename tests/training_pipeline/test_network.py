@@ -1,7 +1,7 @@
 """The network: merged branches, receptive radius, and equality with the engine."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from tile_sets import small_config
 from torch.nn import functional as F
 
 from training_pipeline import data, evaluation, optimisers, train
+from training_pipeline.config import Optimiser
 from training_pipeline.errors import TrainingError
 from training_pipeline.network import Convolution, Network, deepened
 from training_pipeline.train import Run
@@ -121,7 +122,7 @@ def test_torch_and_the_engine_make_the_same_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimiser", optimisers.NAMES)
+@pytest.mark.parametrize("optimiser", get_args(Optimiser))
 def test_four_channels_overfit_one_batch(tmp_path: Path, optimiser: str) -> None:
     rates: dict[str, Any] = {"steps": 600, "learning_rate": 0.02, "average": 0.0, "optimiser": optimiser}
     config = small_config(tmp_path, size="4x2", branches=False, **rates)

@@ -16,13 +16,13 @@ import pytest
 from generated import write_tiny_model
 from tile_sets import small_config, write_shards
 
+from cluster.engine import Engine
 from training_pipeline import ablation, checkpoint, data, evaluation, folds, scoreboard, scoring, train, tune
 from training_pipeline.__main__ import main
-from training_pipeline.ablation import AblationConfig
+from training_pipeline.commands import AblationConfig, RunsConfig, ScoringConfig, TuningConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import Row, Scoreboard
-from training_pipeline.scoring import ScoringConfig
-from training_pipeline.tune import TuningConfig
+from upscaler.errors import OptionError
 from upscaler.metrics import Score
 
 
@@ -140,7 +140,7 @@ def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path) -> None:
 def planned(tmp_path: Path, test_set: Path) -> AblationConfig:
     augmented = write_shards(tmp_path / "augmented", tiles=1)
     first = small_config(tmp_path, steps=2, out=tmp_path / "runs", branches=False)
-    return AblationConfig(first, (augmented,), test_set, tmp_path / "board")
+    return AblationConfig(first=first, augmented=(augmented,), test=test_set, scoreboard=tmp_path / "board")
 
 
 def test_the_plan_changes_one_thing_a_row(planned: AblationConfig) -> None:
@@ -158,8 +158,8 @@ def test_the_plan_fills_the_scoreboard_and_goes_on(
     planned: AblationConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(train.Run, "advance", diverging_at(1e-2, train.Run.advance))
-    small = replace(planned, names=["v1", "v4", "v7", "v10"])
-    ablation.run(replace(planned, names=["v4"]))
+    small = replace(planned, names=("v1", "v4", "v7", "v10"))
+    ablation.run(replace(planned, names=("v4",)))
     scored: list[str] = []
     monkeypatch.setattr(scoring, "add", recording(scoring.add, scored))
     ablation.run(small)
@@ -195,7 +195,7 @@ def recording(add: Callable[[ScoringConfig], Row], versions: list[str]) -> Calla
 
 def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: AblationConfig, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="there is no version v99; give some of v1 to v14"):
-        ablation.run(replace(planned, names=["v1", "v99"]))
+        ablation.run(replace(planned, names=("v1", "v99")))
     with pytest.raises(TrainingError, match="v10 needs augmented tiles; make them"):
         ablation.run(replace(planned, augmented=()))
     with pytest.raises(TrainingError, match="are in both the training and the test set"):
@@ -225,8 +225,8 @@ def test_cross_validation_gives_mean_and_spread(tmp_path: Path, capsys: pytest.C
     assert f"3 folds: PSNR (Y) {np.mean(values):.2f} ± " in capsys.readouterr().out
     with pytest.raises(TrainingError, match="3 pictures cannot be split into 4 folds"):
         folds.run(replace(config, out=tmp_path / "four"), 4, resume=False)
-    with pytest.raises(TrainingError, match="--folds must be at least 2, got 1"):
-        folds.run(config, 1, resume=False)
+    with pytest.raises(OptionError, match="--folds must be 2 or more, got 1"):
+        RunsConfig(first=config, folds=1, engine=Engine())
 
 
 @pytest.fixture

@@ -108,9 +108,9 @@ def test_times_and_flips(tmp_path: Path, tiny_model: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [["--quality", "101"], ["--times", "0"], ["--format", "doc"], ["--max-pixels", "x"]])
 def test_invalid_option_values_are_named(tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as stopped:
         main([str(tmp_path / "a.png"), *wrong])
-    assert wrong[0] in capsys.readouterr().err
+    assert wrong[0] in f"{stopped.value.code}{capsys.readouterr().err}"
 
 
 def test_max_pixels_is_in_megapixels(tmp_path: Path, tiny_model: Path) -> None:

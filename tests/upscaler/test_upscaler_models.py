@@ -24,6 +24,7 @@ from upscaler.__main__ import main
 from upscaler.engines.engine import PRECISIONS
 from upscaler.errors import HubError, HubUnreachableError, ModelError
 from upscaler.model import find
+from upscaler.model import hub as hub_module
 
 NAME = "ada/double"
 Files = dict[str, bytes]
@@ -261,7 +262,7 @@ def test_only_the_models_files_are_downloaded(hub: Hub, files: Files) -> None:
 
 
 def test_an_endless_download_is_aborted(hub: Hub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find.hub, "MAX_BYTES", 30_000_000)
+    monkeypatch.setattr(hub_module, "MAX_BYTES", 30_000_000)
     hub.create(NAME, files=files)
     hub.floods_at = "/cdn/"
     with pytest.raises(HubError, match="the download exceeds the limit"):
@@ -272,7 +273,7 @@ def test_an_endless_download_is_aborted(hub: Hub, files: Files, monkeypatch: pyt
 def test_a_trickling_download_falls_back_to_the_fast_model(
     hub: Hub, files: Files, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(find.hub, "DEADLINE", 1.0)
+    monkeypatch.setattr(hub_module, "DEADLINE", 1.0)
     hub.create(NAME, files=files)
     hub.trickles_at = where
     before = set(threading.enumerate())

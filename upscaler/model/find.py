@@ -4,10 +4,12 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from upscaler.errors import HubUnreachableError, ModelError
-from upscaler.model import artifact, hub
-from upscaler.model.artifact import Artifact, Origin
+
+if TYPE_CHECKING:
+    from upscaler.model.artifact import Artifact
 
 FAST, BEST = BUNDLED = ("fast", "best")
 VARIABLE = "DOUBLE_RESOLUTION_MODEL"  # environment variable with the default model
@@ -21,12 +23,15 @@ def wanted() -> str:
     return os.environ.get(VARIABLE) or FAST
 
 
-def model(name: str) -> Artifact:
+def model(name: str) -> "Artifact":
     """Find "fast" or "best", a folder, or "user/name[@revision]", which is downloaded once and then cached.
 
     A folder with the name of a bundled model needs a path, such as "./fast". The artifact's `origin` tells which was
     found. Raises ModelError if there is no such model or it is broken, HubError if the Hub refuses it.
     """
+    from upscaler.model import artifact, hub  # take a tenth of a second, which a --help should not wait for
+    from upscaler.model.artifact import Origin
+
     if name in BUNDLED:
         return artifact.read(_FOLDER / name, name=name, origin=Origin.BUNDLED)
     if (folder := Path(name)).is_dir():
@@ -36,7 +41,7 @@ def model(name: str) -> Artifact:
     raise ModelError(f"model {name!r} does not exist; give {NAMES}")
 
 
-def model_or_fast(name: str) -> Artifact:
+def model_or_fast(name: str) -> "Artifact":
     """Find a model, falling back to the fast one if the Hub does not respond, so that a server still starts.
 
     The artifact's name tells which it is; a warning on standard error gives the reason.

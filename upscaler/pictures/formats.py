@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 
 from upscaler.errors import PictureError
@@ -48,12 +49,7 @@ BY_SUFFIX = {
     ".avif": AVIF,
 }
 
-try:
-    from pillow_heif import register_heif_opener  # the extra "heic"
-except ImportError:
-    pass
-else:
-    register_heif_opener()
+if find_spec("pillow_heif"):  # the extra "heic"; opening.py registers it with Pillow
     BY_SUFFIX |= {".heic": HEIF, ".heif": HEIF}
 
 

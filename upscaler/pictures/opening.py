@@ -1,7 +1,7 @@
 """Opening of picture files with Pillow, restricted to the supported formats: its EPS reader would run Ghostscript."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +13,11 @@ from upscaler.pictures.formats import BY_SUFFIX
 
 # `Limits.pixels` and the memory budget replace Pillow's fixed limit
 Image.MAX_IMAGE_PIXELS = None
+
+with suppress(ImportError):
+    from pillow_heif import register_heif_opener  # the extra "heic"
+
+    register_heif_opener()
 
 _FORMATS = sorted({format.name for format in BY_SUFFIX.values()})
 

@@ -1,0 +1,149 @@
+"""Options of the ensemble pipeline."""
+
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from typing import Literal
+
+from cluster.engine import Engine
+from ensemble_pipeline.errors import EnsembleError
+from feature_pipeline.config import FeatureConfig
+from training_pipeline.commands import WHERE
+from training_pipeline.config import TrainingConfig
+from upscaler.model import find
+from upscaler.options import check_limits, option, part, same
+
+SHARDS, RUNS, VALIDATION = Path("shards"), Path("runs"), "validation"
+
+How = Literal["outputs", "weights", "distill"]
+Kind = Literal["pictures", "shards"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """The training of the student, a network that learns what the teachers give. `into`: its size; empty: none."""
+
+    into: str = option("size of the student: tiny, small, base or WIDTHxDEPTH", default="", metavar="SIZE")
+    shards: tuple[Path, ...] = same(TrainingConfig, "shards", default=())
+    steps: int | None = same(TrainingConfig, "steps")
+    jpeg: bool = same(TrainingConfig, "jpeg")
+    init_from: str | None = same(TrainingConfig, "init_from")
+    learning_rate: float = same(TrainingConfig, "learning_rate")
+    threads: int = same(TrainingConfig, "threads")
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+
+@dataclass(frozen=True)
+class CombineConfig:
+    """Runs that become one model: the average of their outputs or weights, or a student of the first.
+
+    `validation`: tile shards that no run was trained on; the student is scored on all of them, and runs are selected by
+    the first. `mirrored`: average over the picture and its mirror image. `jpeg_model`: the network for JPEG input.
+    Raises EnsembleError if options lack others that they need.
+    """
+
+    runs: tuple[Path, ...] = option("folders of 1 to 16 training runs", positional=True, metavar="RUN")
+    out: Path = option("folder for the model")
+    how: How = option("average the outputs or the weights, or distill", default="outputs")
+    mirrored: bool = option("average over the picture and its mirror image, at twice the cost", default=False)
+    jpeg_model: Path | None = option("network for JPEG input, put inside the model", default=None, metavar="MODEL")
+    select: bool = option("keep only the runs that help on --validation", default=False)
+    validation: tuple[Path, ...] = option(
+        "tile shards that no run was trained on; may be given several times", default=()
+    )
+    distillation: Distillation = part(title="with --how distill", default_factory=Distillation)
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+        if self.select and not self.validation:
+            raise EnsembleError("--select needs --validation, the tile shards to choose by")
+        student = self.distillation
+        if self.how == "distill" and not (student.into and student.shards and student.steps and self.validation):
+            raise EnsembleError("--how distill needs --into, --shards, --validation and --steps; give them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """Models to test on pictures or on shards: the first with its members and flips, the others beside it.
+
+    `jpeg_quality`: of the LR pictures; None: they are not compressed. Raises OptionError if it is outside its limits,
+    EnsembleError if there is not one test set.
+    """
+
+    models: tuple[str, ...] = option(
+        f"{find.NAMES}; further ones are compared with the first", positional=True, metavar="MODEL"
+    )
+    pictures: Path | None = option("folder of pictures to test on", default=None)
+    shards: Path | None = option("folder of tile shards to test on", default=None)
+    out: Path | None = option("folder for the table (default: into the card of the first model)", default=None)
+    jpeg_quality: int | None = option(
+        "compress each LR picture first", default=None, least=1, most=100, metavar="QUALITY"
+    )
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+        if (self.pictures is None) == (self.shards is None):
+            raise EnsembleError("a test needs one test set; give --pictures or --shards")
+
+    @property
+    def kind(self) -> Kind:
+        """What the test set consists of."""
+        return "pictures" if self.pictures else "shards"
+
+    @property
+    def test_set(self) -> Path:
+        """The folder of the test set."""
+        return self.pictures or self.shards or Path()
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """A model, and the ONNX file to write."""
+
+    model: str = option(find.NAMES, positional=True)
+    out: Path = option("the file to write; a JPEG network is written beside it", positional=True)
+
+
+@dataclass(frozen=True)
+class PublishConfig:
+    """A model, and the repository for it. `revision`: the branch, made if need be."""
+
+    model: str = option(find.NAMES, positional=True)
+    repo: str = option("repository on the Hub, made if need be", metavar="USER/NAME")
+    private: bool = option("make the repository private", default=False)
+    revision: str | None = option("branch (default: main)", default=None, metavar="BRANCH")
+    dry_run: bool = option("only show the files and the card", default=False)
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """All stages. `features`: the parts and their tiles; validation is made in any case. `first`: what the runs have in
+    common; shards and folder are those of each part. `allow_missing`: combine what there is where a part failed.
+
+    Raises EnsembleError if there is no training part.
+    """
+
+    features: FeatureConfig = part(
+        *("parts", "images", "tiles_per_image", "metadata", "workers", "endpoint_url"), out=SHARDS
+    )
+    first: TrainingConfig = part(
+        *("size", "steps", "init_from", "learning_rate", "branches", "threads"),
+        shards=(),
+        validation=(SHARDS / VALIDATION,),
+        out=RUNS,
+        steps=MISSING,
+    )
+    out: Path = option("folder for the model", default=Path("ensembles/built"))
+    how: Literal["outputs", "weights"] = same(CombineConfig, "how", help="average the outputs or the weights")
+    engine: Engine = part(title=WHERE, default_factory=Engine)
+    allow_missing: bool = option("build the ensemble without the parts that failed", default=False)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The training parts."""
+        return tuple(part for part in self.features.parts if part.startswith("train_"))
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise EnsembleError("an ensemble needs networks of training parts; give --parts, such as 0 a, or all")

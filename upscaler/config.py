@@ -1,0 +1,65 @@
+"""Options of an upscaled file, and of the command line."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from upscaler.limits import DEFAULT_LIMITS, Limits
+from upscaler.model import find
+from upscaler.options import check_limits, option, part
+from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.targets import Naming
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of one file. Raises OptionError if one lies outside its limits.
+
+    quality: of JPEG, WebP, AVIF and HEIC. times: how often the file is upscaled by 2. flips: self-ensemble, the average
+    over the eight flips and rotations. remove_location: leave out where the photo was taken. limits: the most that the
+    file may have or cost. memory: bytes that may be used (None: half of what the machine has left).
+    """
+
+    quality: int = option("quality of JPEG, WebP, AVIF and HEIC", default=95, least=1, most=100)
+    times: int = option("2 for four times the width and height", default=1, least=1, most=3)
+    flips: bool = option(
+        "average over eight flips and rotations: slower, better", default=False, flags=("--ensemble-flips",)
+    )
+    remove_location: bool = False
+    limits: Limits = DEFAULT_LIMITS
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleConfig:
+    """Pictures to upscale. Raises OptionError if an option lies outside its limits."""
+
+    inputs: tuple[Path, ...] = option("a picture, or a folder of pictures", positional=True, metavar="IN")
+    out: Path | None = option(
+        "a picture's name, or a folder (default: name_2x beside IN)", default=None, flags=("-o", "--out")
+    )
+    recursive: bool = option("include folders inside folders", default=False)
+    overwrite: bool = option("replace files that exist", default=False)
+    format: str | None = option(
+        "format of the results (default: that of OUT or IN)",
+        default=None,
+        choices=tuple(suffix[1:] for suffix in BY_SUFFIX),
+    )
+    max_pixels: float = option("refuse inputs with more megapixels", default=100, above=0, metavar="MEGAPIXELS")
+    model: str = option(find.NAMES, default_factory=find.wanted)
+    file: Options = part()
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+    @property
+    def naming(self) -> Naming:
+        """Where the results go."""
+        return Naming(self.out, f".{self.format}" if self.format else None, f"_{2**self.file.times}x")
+
+    @property
+    def options(self) -> Options:
+        """The options of each file, with its limits."""
+        return replace(self.file, limits=Limits(pixels=round(self.max_pixels * 1e6)))

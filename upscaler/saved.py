@@ -1,0 +1,36 @@
+"""Configs as JSON files beside their results, which a command takes back with --config."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upscaler.atomic import write_text
+from upscaler.errors import OptionError
+from upscaler.options import option
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True)
+class SavedConfig:
+    """The file with the config of an earlier run."""
+
+    config: Path | None = option("take options from a saved config; those given here win", default=None, metavar="FILE")
+
+
+def write(file: Path, config: "DataclassInstance") -> None:
+    """Save a config."""
+    write_text(file, json.dumps(asdict(config), indent=2, default=str) + "\n")
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Read a saved config. Raises OptionError if it is none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise OptionError(f"{file} is not JSON; give a saved config, such as run.json") from error
+    if not isinstance(content, dict):
+        raise OptionError(f"{file} holds no options; give a saved config, such as run.json")
+    return content
