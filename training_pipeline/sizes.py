@@ -13,7 +13,7 @@ SIZES = {
 
 
 def architecture(size: str) -> Architecture:
-    """The architecture of a size: one of `SIZES`, or WIDTHxDEPTH. Raises TrainingError if it is neither."""
+    """Return the architecture of a size, one of `SIZES` or WIDTHxDEPTH. Raises TrainingError if it is neither."""
     if size in SIZES:
         return SIZES[size]
     match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", size)
