@@ -20,6 +20,5 @@ def architecture(size: str) -> Architecture:
     if match and (width := int(match[1])) <= MAX_WIDTH and (depth := int(match[2])) <= MAX_DEPTH:
         return Architecture(width=width, depth=depth)
     raise TrainingError(
-        f"there is no size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10, "
-        f"at most {MAX_WIDTH}x{MAX_DEPTH}"
+        f"unknown size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10, at most {MAX_WIDTH}x{MAX_DEPTH}"
     )
