@@ -32,20 +32,20 @@ Arrays are NumPy arrays. `Pixels` is HWC, sRGB, uint8 or uint16; H, W and C are 
 
 
 def text() -> str:
-    """The page."""
+    """Return the page."""
     written: set[object] = set()
     sections = (section(importlib.import_module(name), names, written) for name, names in FACE.items())
     return formatted(HEAD + "".join(sections))
 
 
 def formatted(page: str) -> str:
-    """A page whose code `ruff format` has put into the project's format."""
+    """Format the page's code with `ruff format`."""
     command = [sys.executable, "-m", "ruff", "format", "--quiet", "--stdin-filename", TARGET.name, "-"]
     return subprocess.run(command, input=page, capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def section(module: ModuleType, names: tuple[str, ...], written: set[object]) -> str:
-    """A module's part of the page. Objects in `written` are left out; those described here are added to it."""
+    """Return a module's section, without the objects in `written`; add its own to that set."""
     parts = [f"\n## `{module.__name__}`", summary(inspect.getdoc(module) or "")]
     for name in names or public_names(module):
         found = getattr(module, name)
@@ -57,7 +57,7 @@ def section(module: ModuleType, names: tuple[str, ...], written: set[object]) ->
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """The names in `__all__`, else those of the public classes and functions that the module defines."""
+    """Return the names in `__all__`, else those of the module's public classes and functions."""
     defined = [
         name
         for name, found in vars(module).items()
@@ -67,7 +67,7 @@ def public_names(module: ModuleType) -> list[str]:
 
 
 def summary(docstring: str) -> str:
-    """The first paragraph of a docstring."""
+    """Return the first paragraph of a docstring."""
     return docstring.split("\n\n")[0]
 
 
@@ -94,13 +94,13 @@ def outline(node: ast.ClassDef | ast.FunctionDef) -> Iterator[str]:
 
 
 def public_methods(node: ast.AST) -> list[ast.FunctionDef]:
-    """The methods of a class that have no leading underscore, and `__init__`."""
+    """Return a class's methods without leading underscore, and `__init__`."""
     methods = [method for method in getattr(node, "body", []) if isinstance(method, ast.FunctionDef)]
     return [method for method in methods if method.name == "__init__" or not method.name.startswith("_")]
 
 
 def signature(node: ast.FunctionDef) -> str:
-    """A function's name, parameters and result, as in the source."""
+    """Return a function's name, parameters and result, as in the source."""
     result = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"def {node.name}({ast.unparse(node.args)}){result}: ..."
 

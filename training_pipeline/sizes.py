@@ -13,13 +13,12 @@ SIZES = {
 
 
 def architecture(size: str) -> Architecture:
-    """The architecture of a size: one of `SIZES`, or WIDTHxDEPTH. Raises TrainingError if it is neither."""
+    """Return the architecture of a size, one of `SIZES` or WIDTHxDEPTH. Raises TrainingError if it is neither."""
     if size in SIZES:
         return SIZES[size]
     match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", size)
     if match and (width := int(match[1])) <= MAX_WIDTH and (depth := int(match[2])) <= MAX_DEPTH:
         return Architecture(width=width, depth=depth)
     raise TrainingError(
-        f"there is no size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10, "
-        f"at most {MAX_WIDTH}x{MAX_DEPTH}"
+        f"unknown size {size!r}; give {', '.join(SIZES)} or WIDTHxDEPTH, such as 24x10, at most {MAX_WIDTH}x{MAX_DEPTH}"
     )
