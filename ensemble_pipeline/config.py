@@ -20,7 +20,7 @@ Kind = Literal["pictures", "shards"]
 
 @dataclass(frozen=True, kw_only=True)
 class Distillation:
-    """The training of the student, a network that learns what the teachers give. `into`: its size; empty: none."""
+    """Training of the student in a distillation. `into`: its size; empty: no distillation."""
 
     into: str = option("size of the student: tiny, small, base or WIDTHxDEPTH", default="", metavar="SIZE")
     shards: tuple[Path, ...] = same(TrainingConfig, "shards", default=())
@@ -88,7 +88,7 @@ class EvaluationConfig:
 
     @property
     def kind(self) -> Kind:
-        """What the test set consists of."""
+        """Kind of the test set."""
         return "pictures" if self.pictures else "shards"
 
     @property

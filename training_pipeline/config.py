@@ -55,17 +55,17 @@ class TrainingConfig:
 
     @property
     def long(self) -> bool:
-        """Whether the run is long enough for half a minute of preparation to pay."""
+        """True if the run is long enough for half a minute of preparation to pay off."""
         return (self.steps or 0) >= LONG_STEPS or (self.minutes or 0) >= LONG_MINUTES
 
     def as_json(self) -> dict[str, Any]:
-        """The fields with paths as text; `out` is left out, because a run may be moved."""
+        """Return the fields, paths as text, without `out`, because a run may be moved."""
         return _plain({field.name: getattr(self, field.name) for field in fields(self) if field.name != "out"})
 
     def check_same(self, recorded: dict[str, Any]) -> None:
-        """Raise TrainingError unless `recorded`, what `as_json` gave when the run began, says the same.
+        """Raise TrainingError if `recorded`, the result of `as_json` when the run began, differs.
 
-        A field that is younger than the run had its default.
+        A field that did not exist then had its default.
         """
         defaults = _plain({field.name: field.default for field in fields(self)})
         for name, value in self.as_json().items():

@@ -24,7 +24,7 @@ def run(config: UpscaleConfig) -> int:
             failures.append(f"error: {sentence_for(error) if isinstance(error, OSError) else error}")
             print(failures[-1], file=sys.stderr)
     if failures and len(found) > 1:
-        print(f"{len(failures)} of {len(found)} pictures could not be doubled:", *failures, sep="\n", file=sys.stderr)
+        print(f"{len(failures)} of {len(found)} pictures could not be upscaled:", *failures, sep="\n", file=sys.stderr)
     return 1 if failures else 0
 
 

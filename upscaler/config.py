@@ -15,8 +15,8 @@ class Options:
     """Options of one file. Raises OptionError if one lies outside its limits.
 
     quality: of JPEG, WebP, AVIF and HEIC. times: how often the file is upscaled by 2. flips: self-ensemble, the average
-    over the eight flips and rotations. remove_location: leave out where the photo was taken. limits: the most that the
-    file may have or cost. memory: bytes that may be used (None: half of what the machine has left).
+    over the eight flips and rotations. remove_location: drop GPS metadata. limits: limits on the file and the
+    work. memory: memory budget in bytes (None: half of the available memory).
     """
 
     quality: int = option("quality of JPEG, WebP, AVIF and HEIC", default=95, least=1, most=100)
@@ -56,7 +56,7 @@ class UpscaleConfig:
 
     @property
     def naming(self) -> Naming:
-        """Where the results go."""
+        """Naming rule of the results."""
         return Naming(self.out, f".{self.format}" if self.format else None, f"_{2**self.file.times}x")
 
     @property

@@ -13,7 +13,7 @@ WRITER = "apps.monitor.writer"
 
 @dataclass(frozen=True)
 class ServeConfig:
-    """What the command line sets; the environment sets the rest."""
+    """Options of the command line; the environment sets the rest."""
 
     model: str = option(find.NAMES, default_factory=find.wanted)
 

@@ -11,7 +11,7 @@ from upscaler.program import Command, run_command
 
 @dataclass(frozen=True)
 class ServeConfig:
-    """What the command line sets; the environment sets the rest."""
+    """Options of the command line; the environment sets the rest."""
 
     model: str = option(f"{find.NAMES}; or several, with commas", default_factory=find.wanted)
 
