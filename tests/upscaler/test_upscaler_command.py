@@ -83,7 +83,7 @@ def test_a_failure_does_not_stop_the_rest(tmp_path: Path, tiny_model: Path, caps
     assert run(tiny_model, a, broken, c) == 1
     assert (tmp_path / "a_2x.png").exists()
     assert (tmp_path / "c_2x.png").exists()
-    listed = capsys.readouterr().err.split("1 of 3 pictures could not be doubled:\n")[1]
+    listed = capsys.readouterr().err.split("1 of 3 pictures could not be upscaled:\n")[1]
     assert listed.startswith(f"error: {broken}")
 
 
