@@ -34,7 +34,7 @@ page is written by `python docs/render_notebooks.py`.
 def main() -> None:
     """Run the notebooks in order, in one folder, and write the page."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    from tiny_bucket import serving
+    from support.open_images import serving
 
     photos = {name: (SAMPLES / f"{name}.jpg").read_bytes() for name in ("butterfly", "ducks", "pagoda")}
     parts = {"train_0": [photos["butterfly"], photos["ducks"]], "validation": [photos["pagoda"]]}

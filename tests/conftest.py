@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import browser
-from generated import write_tiny_model
 from playwright.sync_api import Browser
+
+from support.browser import browser
+from support.models import write_tiny_model
 
 # Two test files run at a time: threads of both that wait for each other by spinning take ten times as long as one each.
 # Read by OpenMP when it is loaded, so set before torch is imported; processes that tests start inherit it.

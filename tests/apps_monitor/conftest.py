@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clock import Clock
-from generated import write_tiny_model
-from nasa_server import Nasa, serving
 
 from apps.monitor.apod import Client
 from apps.monitor.cache import Cache
@@ -17,6 +14,9 @@ from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
+from support.clock import Clock
+from support.models import write_tiny_model
+from support.nasa import Nasa, serving
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 

@@ -4,8 +4,6 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from clock import Clock
-from nasa_server import Nasa
 
 from apps.monitor.apod import Client
 from apps.monitor.backfill import backfill
@@ -13,6 +11,8 @@ from apps.monitor.fetch import Fetcher, UnavailableError
 from apps.monitor.history import History
 from apps.monitor.recording import Recorder
 from apps.serving.worker import Worker
+from support.clock import Clock
+from support.nasa import Nasa
 from upscaler.model.artifact import Artifact
 
 TODAY = dt.date(2026, 11, 23)

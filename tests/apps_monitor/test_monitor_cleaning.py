@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasa_server import Nasa
 
 from apps.monitor import cleaning, page
 from apps.monitor.apod import FIRST_DAY, Client, Entry, MalformedError, bounded
@@ -16,6 +15,7 @@ from apps.monitor.cache import Finished
 from apps.monitor.fetch import Fetcher
 from apps.monitor.monitor import Monitor, View
 from apps.serving.look import note
+from support.nasa import Nasa
 
 REPEATED = [
     *("<p ", "<", "<!--", "<b>", "<a href='x'>", "<div>", "<b><i>", "<table><td>", "&", "&#9", "<svg>", "<math><mi>"),

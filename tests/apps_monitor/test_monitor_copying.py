@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from nasa_server import picture
 from pydantic import BaseModel
 
 from apps.monitor.__main__ import WRITER
@@ -24,6 +23,7 @@ from apps.monitor.writer import EXCHANGE
 from apps.serving.jobs import PREPARE
 from apps.serving.messages import LONGEST_LINE, Crashed, Done, OutOfMemory, Refused, Request, Update, to_line
 from apps.serving.worker import Worker
+from support.nasa import picture
 from upscaler.model.artifact import Artifact
 
 ROOT = Path(__file__).parents[2]

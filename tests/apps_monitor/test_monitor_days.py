@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from clock import Clock
-from generated import photo_like
-from nasa_server import Nasa, picture
 from PIL import Image
 
 from apps.monitor import page
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, News, View
+from support.clock import Clock
+from support.models import photo_like
+from support.nasa import Nasa, picture
 
 TODAY, YESTERDAY, BEFORE = "2026-11-23", "2026-11-22", "2026-11-21"
 

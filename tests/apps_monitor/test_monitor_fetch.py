@@ -13,16 +13,16 @@ from itertools import chain, repeat
 
 import httpx2
 import pytest
-from clock import Clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nasa_server import sending
 
 from apps.monitor import fetch
 from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import bounded
 from apps.monitor.errors import ApodError
 from apps.monitor.fetch import Fetcher, NotThereError, UnavailableError
+from support.clock import Clock
+from support.nasa import sending
 
 RESET, SILENCE = -1, -2
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from nasa_server import Nasa
 
 from apps.monitor.history import COLUMNS, History, HistoryError, Row, from_csv, to_csv
 from apps.monitor.monitor import Monitor, View
+from support.nasa import Nasa
 
 ROOT = Path(__file__).parents[2]
 ROWS = 20

@@ -4,14 +4,14 @@ import logging
 from pathlib import Path
 
 import pytest
-from hub_server import Hub, hub
-from nasa_server import Nasa
 
 from apps.monitor.history import COLUMNS, History, Row, from_csv
 from apps.monitor.hub_history import HubHistory, HubHistoryError
 from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
 from apps.serving.worker import Worker
+from support.hub import Hub, hub
+from support.nasa import Nasa
 from upscaler.model.artifact import Artifact
 
 __all__ = ["hub"]  # a fixture

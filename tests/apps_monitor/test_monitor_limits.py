@@ -10,10 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from clock import Clock
 from hypothesis import given
 from hypothesis import strategies as st
-from nasa_server import Nasa, picture
 
 from apps.monitor import settings
 from apps.monitor.allowance import HOUR, Allowance
@@ -22,6 +20,8 @@ from apps.monitor.app import NEW_DAYS_AN_HOUR, App
 from apps.monitor.cache import COPIES, Cache, Finished, write_record
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, View
+from support.clock import Clock
+from support.nasa import Nasa, picture
 
 TODAY = dt.datetime.now(dt.UTC).date()
 OLD = [TODAY - dt.timedelta(100 + ago) for ago in range(7)]

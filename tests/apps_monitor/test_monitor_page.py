@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from browser import DESK, PHONE, watch_requests
-from generated import write_tiny_model
 from gradio_client import Client
-from nasa_server import Nasa
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+
+from support.browser import DESK, PHONE, watch_requests
+from support.models import write_tiny_model
+from support.nasa import Nasa
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nasa_server import Nasa
 
 from apps.monitor import settings
 from apps.monitor.app import App
+from support.nasa import Nasa
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """Fixture of the Hub's stand-in."""
 
-from hub_server import hub
+from support.hub import hub
 
 __all__ = ["hub"]

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hub_server import READ_TOKEN, Hub
 from huggingface_hub import SpaceCard
 
 from apps import push
 from apps.push import PushError, SpaceConfig
 from ensemble_pipeline import publish
 from ensemble_pipeline.config import PublishConfig
+from support.hub import READ_TOKEN, Hub
 from upscaler.errors import DoubleResolutionError
 from upscaler.model import artifact, find
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from generated import photo_like
 from gradio_client import Client, handle_file
 from packaging.utils import canonicalize_name
 from PIL import Image
@@ -25,6 +24,7 @@ from playwright.sync_api import Browser, expect
 
 from apps import push
 from apps.push import SpaceConfig
+from support.models import photo_like
 from upscaler.model import find
 
 # root may write to read-only folders unless it drops this capability

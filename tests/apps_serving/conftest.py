@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from generated import write_tiny_model
-from nasa_server import Nasa, serving
-from running_app import running_app
+
+from support.models import write_tiny_model
+from support.nasa import Nasa, serving
+from support.processes import running_app
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
-from generated import photo_like
 from gradio_client import Client, handle_file
 from PIL import Image
+
+from support.models import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 API = "gradio_api"

@@ -11,16 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from generated import photo_like, write_tiny_model
 from gradio_client import Client, handle_file
-from hub_server import TOKEN, Hub, running_hub
 from hypothesis import given
 from hypothesis import strategies as st
-from nasa_server import Nasa, serving
 from PIL import Image
-from running_app import running_app
 
 from apps.serving.launching import without_token
+from support.hub import TOKEN, Hub, running_hub
+from support.models import photo_like, write_tiny_model
+from support.nasa import Nasa, serving
+from support.processes import running_app
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from generated import photo_like, write_tiny_model
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
-from running_app import running_app
+
+from support.models import photo_like, write_tiny_model
+from support.processes import running_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from generated import photo_like, write_tiny_model
 from gradio_client import Client, handle_file
 from PIL import Image
-from running_app import running_app
 
 from apps.serving.temporary import is_inside, size_of
+from support.models import photo_like, write_tiny_model
+from support.processes import running_app
 
 PREFIX = "double_resolution_*"
 

@@ -18,7 +18,7 @@ from apps.serving.job_limits import JobLimits
 from apps.serving.messages import LONGEST_LINE, Update
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 
-PROGRAM = "apps_serving.worker_for_tests"
+PROGRAM = "support.misbehaving_worker"
 LIMITS = JobLimits(memory=600_000_000, cpu_seconds=60, seconds=60)
 
 

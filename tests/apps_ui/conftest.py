@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from generated import write_tiny_model
-from running_app import running_app
+
+from support.models import write_tiny_model
+from support.processes import running_app
 
 
 @pytest.fixture(scope="session")

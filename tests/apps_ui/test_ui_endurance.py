@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from generated import photo_like
 from gradio_client import Client, handle_file
 from PIL import Image
+
+from support.models import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 

@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import hostile_pictures as hostile
 import pytest
-from generated import photo_like, write_tiny_model
 from PIL import Image
 
 from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
 from apps.ui.doubling import Choices, double_all
+from support import hostile_pictures as hostile
+from support.models import photo_like, write_tiny_model
 from upscaler.model import artifact
 
 GENEROUS = 30.0  # seconds; the worker's limit is equal, but has another message

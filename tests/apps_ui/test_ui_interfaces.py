@@ -5,8 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from generated import photo_like
 from PIL import Image
+
+from support.models import photo_like
 
 PAGE = Path(__file__).parents[2] / "docs" / "interfaces.md"
 ADDRESS = "http://127.0.0.1:7860"

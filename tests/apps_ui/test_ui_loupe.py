@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-from generated import photo_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from apps.ui import loupe
+from support.models import photo_like
 from upscaler import bicubic
 
 SIDES = st.integers(1, 2000)

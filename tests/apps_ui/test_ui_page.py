@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import DESK, PATIENCE, PHONE, watch_requests
-from generated import photo_like
 from PIL import Image, ImageCms
 from playwright.sync_api import Browser, Download, Page, expect
+
+from support.browser import DESK, PATIENCE, PHONE, watch_requests
+from support.models import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, far longer than a busy browser needs to cancel

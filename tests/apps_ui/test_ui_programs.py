@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from generated import photo_like
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
 from apps.serving import temporary
+from support.models import photo_like
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Tasks on a real Ray cluster of several nodes, with storage on S3: the same bytes as without Ray."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,7 @@ from typing import Any
 
 import pytest
 import ray
-import slow_work
 from ray.cluster_utils import Cluster
-from tiny_bucket import open_images
 
 from cluster import storage
 from cluster.engine import Engine
@@ -22,6 +21,8 @@ from ensemble_pipeline.config import BuildConfig
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import tasks as features
 from feature_pipeline.config import FeatureConfig
+from support import slow_tasks
+from support.open_images import open_images
 from training_pipeline import tune
 from training_pipeline.commands import TuningConfig
 from training_pipeline.config import TrainingConfig
@@ -29,6 +30,7 @@ from upscaler.model import artifact, find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
+ROOT = Path(__file__).parents[2]
 PARTS = ("train_0", "train_5", "train_a", "train_f")
 SOON = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 
@@ -43,7 +45,7 @@ def images() -> Iterator[str]:
 @pytest.fixture
 def cluster(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """Start a cluster whose head runs no tasks."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # nodes find slow_work
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")  # nodes find support.slow_tasks
     made = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000, "_system_config": SOON}
     )
@@ -101,13 +103,13 @@ def test_nodes_killed_in_the_middle_change_nothing(cluster: Cluster, bucket: str
     local = str(tmp_path / "local")
     engine = Engine("ray", cluster.address, bucket)
     part = config(images, engine, ("train_0",)).features
-    slow_work.make_part(replace(part, parts=("validation",)), bucket, 0)
-    run_killed(cluster, engine, partial(slow_work.make_part, part, bucket, 1.5), "shards/train_0", "-00000.json")
+    slow_tasks.make_part(replace(part, parts=("validation",)), bucket, 0)
+    run_killed(cluster, engine, partial(slow_tasks.make_part, part, bucket, 1.5), "shards/train_0", "-00000.json")
     for name in ("validation", "train_0"):
-        slow_work.make_part(replace(part, parts=(name,)), local, 0)
+        slow_tasks.make_part(replace(part, parts=(name,)), local, 0)
     run = replace(config(images, engine).first, shards=(build.SHARDS / "train_0",), out=build.RUNS / "0", steps=6)
-    run_killed(cluster, engine, partial(slow_work.train_in, run, bucket, 1.0), "runs/0", "step-00000002.pt")
-    slow_work.train_in(run, local, 0)
+    run_killed(cluster, engine, partial(slow_tasks.train_in, run, bucket, 1.0), "runs/0", "step-00000002.pt")
+    slow_tasks.train_in(run, local, 0)
     assert files(bucket, tmp_path) == files(local, tmp_path)
 
 

@@ -1,5 +1,5 @@
 """Fixture of the local Hub for this stage's tests."""
 
-from hub_server import hub
+from support.hub import hub
 
 __all__ = ["hub"]

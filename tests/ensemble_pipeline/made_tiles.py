@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from generated import photo_like
-
 from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
+from support.models import photo_like
 from upscaler import bicubic
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generated import photo_like, random_weights, write_tiny_model
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ensemble_pipeline import averaging, combine
 from ensemble_pipeline.config import CombineConfig, How
 from ensemble_pipeline.errors import EnsembleError
+from support.models import photo_like, random_weights, write_tiny_model
 from upscaler import Upscaler
 from upscaler.errors import ModelError
 from upscaler.model import artifact

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from generated import photo_like, random_weights
 from made_tiles import write_tiles
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 from ensemble_pipeline import averaging, combine, distill
 from ensemble_pipeline.config import CombineConfig, Distillation
 from ensemble_pipeline.errors import EnsembleError
+from support.models import photo_like, random_weights
 from training_pipeline import data, train
 from training_pipeline.errors import TrainingError
 from upscaler import Upscaler, bicubic

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generated import photo_like, write_tiny_model
 from huggingface_hub import ModelCard
 from PIL import Image
 
@@ -23,6 +22,7 @@ from feature_pipeline import samples, shards
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
+from support.models import photo_like, write_tiny_model
 from training_pipeline import scoreboard, scoring
 from training_pipeline.commands import ScoringConfig
 from upscaler import Upscaler, bicubic, metrics

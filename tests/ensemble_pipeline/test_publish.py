@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from generated import photo_like
-from hub_server import READ_TOKEN, TOKEN, Hub
 from huggingface_hub import ModelCard
 from PIL import Image
 
 from ensemble_pipeline import card, publish
 from ensemble_pipeline.config import PublishConfig
 from ensemble_pipeline.errors import EnsembleError
+from support.hub import READ_TOKEN, TOKEN, Hub
+from support.models import photo_like
 from upscaler.errors import DoubleResolutionError, ModelError
 from upscaler.model import artifact, find
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generated import random_weights, write_tiny_model
 from made_tiles import write_tiles
 
 from ensemble_pipeline import averaging, combine, selection, testset
 from ensemble_pipeline.config import CombineConfig, How
+from support.models import random_weights, write_tiny_model
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact, Member, ModelConfig

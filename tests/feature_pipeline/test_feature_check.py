@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from bucket import Bucket, part, serve
 from PIL import Image
 
 from feature_pipeline import pipeline, shards, sheet, verify
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
+from support.faulty_bucket import Bucket, part, serve
 
 
 @pytest.fixture(scope="module")

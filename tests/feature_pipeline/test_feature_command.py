@@ -7,10 +7,10 @@ from pathlib import Path
 
 import boto3
 import pytest
-from bucket import Bucket, part, serve, tar_gz
 from moto.server import ThreadedMotoServer
 
 from feature_pipeline import shards
+from support.faulty_bucket import Bucket, part, serve, tar_gz
 
 
 @pytest.fixture(scope="module")

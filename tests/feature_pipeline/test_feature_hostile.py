@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bucket import Bucket, Fault, part, serve, tar_gz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from feature_pipeline.manifest import Attribution, PictureRecord
 from feature_pipeline.shards import Entry, SampleSpans
 from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
+from support.faulty_bucket import Bucket, Fault, part, serve, tar_gz
 
 MEGABYTE = 1 << 20
 END = bytes(1024)

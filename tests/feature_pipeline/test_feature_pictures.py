@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bucket import photo
 from PIL import Image, ImageCms
 
 from feature_pipeline.manifest import Attribution, Settings
 from feature_pipeline.pictures import UnusableError, decode
 from feature_pipeline.samples import make
 from feature_pipeline.tar import File
+from support.faulty_bucket import photo
 
 SETTINGS = Settings(part="train_0", images=None, tiles_per_image=4, pictures_per_shard=10)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bucket import Bucket, part, photo, serve, tar_gz
 
 from feature_pipeline import pipeline, shards, source
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Manifest
+from support.faulty_bucket import Bucket, part, photo, serve, tar_gz
 from upscaler.command import sentence_for
 
 PICTURES = 10

@@ -5,13 +5,13 @@ import random
 from contextlib import closing
 
 import pytest
-from bucket import Bucket, Fault, part, photo, serve, tar_gz
 
 from feature_pipeline import source
 from feature_pipeline.config import part_names
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
+from support.faulty_bucket import Bucket, Fault, part, photo, serve, tar_gz
 
 PICTURES = 6
 PART = part(PICTURES)

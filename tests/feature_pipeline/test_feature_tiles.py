@@ -4,8 +4,6 @@ import io
 
 import numpy as np
 import pytest
-from bucket import photo
-from generated import photo_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
@@ -15,6 +13,8 @@ from feature_pipeline.duplicates import Taken
 from feature_pipeline.manifest import Draw, PictureRecord, Settings
 from feature_pipeline.samples import make
 from feature_pipeline.tar import File
+from support.faulty_bucket import photo
+from support.models import photo_like
 from upscaler.bicubic import halve
 from upscaler.pixels import Pixels
 

@@ -15,7 +15,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from PIL import Image
 from safetensors.numpy import load_file
-from tiny_bucket import open_images
+
+from support.open_images import open_images
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import hostile_pictures as hostile
 import pytest
+
+from support import hostile_pictures as hostile
 
 ROOT = Path(__file__).parents[2]
 SERVING = ("upscaler", "apps", "feature_pipeline/pictures.py")

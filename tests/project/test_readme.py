@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from generated import photo_like
 from PIL import Image
-from tiny_bucket import open_images
+
+from support.models import photo_like
+from support.open_images import open_images
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,8 +6,9 @@ import venv
 from pathlib import Path
 
 import pytest
-from generated import photo_like
 from PIL import Image
+
+from support.models import photo_like
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,10 +6,10 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from generated import photo_like
-from tile_sets import small_config
 from torch.nn import functional as F
 
+from support.models import photo_like
+from support.shards import small_config
 from training_pipeline import data, evaluation, optimisers, train
 from training_pipeline.config import Optimiser
 from training_pipeline.errors import TrainingError

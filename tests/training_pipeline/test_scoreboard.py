@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from generated import write_tiny_model
-from tile_sets import small_config, write_shards
 
 from cluster.engine import Engine
+from support.models import write_tiny_model
+from support.shards import small_config, write_shards
 from training_pipeline import ablation, checkpoint, data, evaluation, folds, scoreboard, scoring, train, tune
 from training_pipeline.__main__ import main
 from training_pipeline.commands import AblationConfig, RunsConfig, ScoringConfig, TuningConfig

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from generated import write_tiny_model
-from tile_sets import small_config, write_shards
 
 from feature_pipeline.manifest import Draw, SampleInfo
 from feature_pipeline.shards import Sample
+from support.models import write_tiny_model
+from support.shards import small_config, write_shards
 from training_pipeline import checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
 from training_pipeline.checkpoint import Checkpoint

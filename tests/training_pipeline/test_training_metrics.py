@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from generated import photo_like
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch.nn import functional as F
 
+from support.models import photo_like
 from upscaler import metrics
 from upscaler.pixels import Pixels
 

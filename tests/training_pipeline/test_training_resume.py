@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tile_sets import small_config
 
+from support.shards import small_config
 from training_pipeline import checkpoint, evaluation, train
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError

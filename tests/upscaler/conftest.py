@@ -1,8 +1,8 @@
 """Fixture of the upscaler's tests: a compiled tiny model with windows so small that pictures need several."""
 
 import pytest
-from generated import write_tiny_model
 
+from support.models import write_tiny_model
 from upscaler import Upscaler
 from upscaler.model import find
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generated import photo_like
 from PIL import Image
 
+from support.models import photo_like
 from upscaler.pictures import budget
 from upscaler.pictures.formats import PNG, format_of
 from upscaler.pictures.reading import read_header

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generated import photo_like
 from PIL import Image
 
+from support.models import photo_like
 from upscaler.__main__ import main
 from upscaler.errors import PictureError
 from upscaler.targets import Naming, Task, tasks

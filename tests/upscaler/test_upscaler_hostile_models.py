@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from generated import photo_like, write_tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
+from support.models import photo_like, write_tiny_model
 from upscaler import Upscaler
 from upscaler.engines.engine import PRECISIONS, Precision, engine_for
 from upscaler.errors import ModelError

@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import hostile_pictures as hostile
 import numpy as np
 import pytest
-from generated import photo_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from support import hostile_pictures as hostile
+from support.models import photo_like
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.price import count_windows

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from generated import photo_like, write_tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from support.models import photo_like, write_tiny_model
 from upscaler import ModelError, Options, Upscaler, double_file
 from upscaler.model import artifact
 from upscaler.pictures import lossy

@@ -5,14 +5,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import hostile_pictures as hostile
 import numpy as np
 import pytest
-from generated import photo_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
+from support import hostile_pictures as hostile
+from support.models import photo_like
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures import xmp
 from upscaler.pictures.metadata import Metadata, corrected

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from generated import photo_like, write_tiny_model
-from hub_server import Hub
-from hub_server import hub as hub  # a fixture
 from PIL import Image
 
+from support.hub import Hub
+from support.hub import hub as hub  # a fixture
+from support.models import photo_like, write_tiny_model
 from upscaler import Upscaler
 from upscaler.__main__ import main
 from upscaler.engines.engine import PRECISIONS

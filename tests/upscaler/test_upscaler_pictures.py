@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import pyvips
-from generated import photo_like
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
+from support.models import photo_like
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pixels import Pixels

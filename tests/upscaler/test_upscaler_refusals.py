@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from generated import photo_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from support.models import photo_like
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.__main__ import main
 from upscaler.pictures.reading import read_frames, read_header

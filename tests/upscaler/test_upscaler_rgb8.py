@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from generated import photo_like
 from PIL import Image, ImageCms
 
+from support.models import photo_like
 from upscaler import Limits, PictureError
 from upscaler.errors import LimitError, UnknownFormatError
 from upscaler.pictures.reading import read_rgb8

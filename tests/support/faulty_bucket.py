@@ -14,8 +14,9 @@ from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-from generated import photo_like
 from PIL import Image
+
+from support.models import photo_like
 
 Fault = Literal["reset", "stall", "503", "500", "short", "no range", "no etag", "no length"]
 

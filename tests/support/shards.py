@@ -4,11 +4,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from generated import photo_like
-
 from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
+from support.models import photo_like
 from training_pipeline.config import TrainingConfig
 from upscaler.bicubic import halve
 

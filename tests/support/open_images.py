@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import boto3
-from generated import photo_like
 from moto.server import ThreadedMotoServer
 from PIL import Image
+
+from support.models import photo_like
 
 BUCKET = "open-images-dataset"
 

@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from generated import photo_like
 from PIL import Image
+
+from support.models import photo_like
 
 INTERFACE = "/wp-json/wp/v2/apod-basic"
 LIST_LENGTH = 25

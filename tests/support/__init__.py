@@ -1,0 +1,1 @@
+"""Stand-ins, generated data and processes that tests share."""
