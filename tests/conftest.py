@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from playwright.sync_api import Browser
 
 from support.browser import browser
+from support.hub import TOKEN, Hub, running_hub
 from support.models import write_tiny_model
+from support.nasa import Nasa, serving
 
 # Two test files run at a time: threads of both that wait for each other by spinning take ten times as long as one each.
 # Read by OpenMP when it is loaded, so set before torch is imported; processes that tests start inherit it.
@@ -26,6 +29,37 @@ def two_models(tmp_path: Path) -> Path:
     """The folder of a model of 4 channels with another one, for JPEGs, in it."""
     jpeg_model = write_tiny_model(tmp_path / "jpeg_model", seed=1)
     return write_tiny_model(tmp_path / "two_models", jpeg_model=jpeg_model)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub that this process's client uses, with a cache of its own and ada's token.
+
+    The client reads its environment when it is imported, so its constants are set as they would have been.
+    """
+    with running_hub() as server:
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, server.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub_cache"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hub_token"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        yield server
+
+
+@pytest.fixture
+def nasa() -> Nasa:
+    """Content of the local server, empty at first."""
+    return Nasa()
+
+
+@pytest.fixture
+def interface(nasa: Nasa) -> Iterator[str]:
+    """Address of the local server's API."""
+    with serving(nasa) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

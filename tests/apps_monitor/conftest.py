@@ -16,7 +16,6 @@ from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
 from support.clock import Clock
 from support.models import write_tiny_model
-from support.nasa import Nasa, serving
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 
@@ -34,19 +33,6 @@ def worker(model: Artifact) -> Iterator[Worker]:
     """The monitor's worker with the tiny model, started once."""
     with worker_of(model, JobLimits()) as started:
         yield started
-
-
-@pytest.fixture
-def nasa() -> Nasa:
-    """Content of the local server, empty at first."""
-    return Nasa()
-
-
-@pytest.fixture
-def interface(nasa: Nasa) -> Iterator[str]:
-    """Address of the local server's API."""
-    with serving(nasa) as address:
-        yield address
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from apps.monitor import page
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, News, View
 from support.clock import Clock
-from support.models import photo_like
 from support.nasa import Nasa, picture
+from support.pictures import photo_like
 
 TODAY, YESTERDAY, BEFORE = "2026-11-23", "2026-11-22", "2026-11-21"
 

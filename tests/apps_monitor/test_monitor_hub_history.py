@@ -10,11 +10,10 @@ from apps.monitor.hub_history import HubHistory, HubHistoryError
 from apps.monitor.monitor import Monitor
 from apps.monitor.recording import Recorder
 from apps.serving.worker import Worker
-from support.hub import Hub, hub
+from support.hub import Hub
 from support.nasa import Nasa
 from upscaler.model.artifact import Artifact
 
-__all__ = ["hub"]  # a fixture
 REPO = "ada/monitor-history"
 
 

@@ -4,7 +4,6 @@ import csv
 import datetime as dt
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from playwright.sync_api import Browser, Page, expect
 from support.browser import DESK, PHONE, watch_requests
 from support.models import write_tiny_model
 from support.nasa import Nasa
+from support.processes import free_port, wait_until_it_serves
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 ROOT = Path(__file__).parents[2]
@@ -41,14 +41,11 @@ def day(ago: int) -> str:
 @pytest.fixture
 def settings(interface: str, tmp_path: Path) -> dict[str, str]:
     """Return the environment of a monitor of the local server, with a tiny model and a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     return os.environ | {
         "DOUBLE_RESOLUTION_MODEL": str(write_tiny_model(tmp_path / "model")),
         "APOD_URL": interface,
         "CACHE": str(tmp_path / "cache"),
-        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_SERVER_PORT": str(free_port()),
         "TMPDIR": str(tmp_path),
     }
 
@@ -64,17 +61,6 @@ def running(settings: dict[str, str], command: list[str] = COMMAND, cwd: Path = 
     finally:
         program.kill()
         program.wait()
-
-
-def wait_until_it_serves(program: subprocess.Popen[bytes], address: str) -> None:
-    for _ in range(600):
-        assert program.poll() is None, "the app ended before it served"
-        try:
-            assert requests.get(f"{address}/health", timeout=5).json()["status"] == "ok"
-            return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    raise AssertionError("the app does not answer")
 
 
 @contextmanager

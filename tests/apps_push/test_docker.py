@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps import push
+from support.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 APPS = ["monitor", "ui"]
@@ -78,9 +78,7 @@ def test_the_copied_files_start_and_are_healthy(app: str, tmp_path: Path) -> Non
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
         copy(ROOT / source, tmp_path / target, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
     (variables,) = (dict(pair.split("=") for pair in rest.split()) for word, rest in lines if word == "ENV")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        variables["GRADIO_SERVER_PORT"] = str(free.getsockname()[1])
+    variables["GRADIO_SERVER_PORT"] = str(free_port())
     assert variables["GRADIO_SERVER_NAME"] == "0.0.0.0"
     variables |= {"GRADIO_SERVER_NAME": "127.0.0.1", "CACHE": str(tmp_path / "data"), "APOD_URL": "http://127.0.0.1:9"}
     environment = os.environ | variables | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -4,11 +4,9 @@ import ast
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +22,8 @@ from playwright.sync_api import Browser, expect
 
 from apps import push
 from apps.push import SpaceConfig
-from support.models import photo_like
+from support.pictures import photo_like
+from support.processes import free_port, wait_until_it_serves
 from upscaler.model import find
 
 # root may write to read-only folders unless it drops this capability
@@ -69,9 +68,7 @@ def started(bin_folder: Path, staged: Path, place: Path) -> Iterator[str]:
     for name, mode in {"home": 0o555, "temporary": 0o755}.items():
         (place / name).mkdir()
         (place / name).chmod(mode)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         "PATH": f"{bin_folder}:{os.environ['PATH']}",
         "HOME": str(place / "home"),
@@ -88,17 +85,6 @@ def started(bin_folder: Path, staged: Path, place: Path) -> Iterator[str]:
     finally:
         app.kill()  # otherwise it waits for the client, which keeps listening
         app.wait()
-
-
-def wait_until_it_serves(app: subprocess.Popen[bytes], address: str) -> None:
-    for _ in range(1200):
-        assert app.poll() is None, "the app ended before it served"
-        try:
-            requests.get(f"{address}/health", timeout=5).raise_for_status()
-            return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    raise AssertionError("the app does not answer")
 
 
 @pytest.mark.slow

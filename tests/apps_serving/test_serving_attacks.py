@@ -17,7 +17,7 @@ import requests
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from support.models import photo_like
+from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 API = "gradio_api"

@@ -18,8 +18,9 @@ from PIL import Image
 
 from apps.serving.launching import without_token
 from support.hub import TOKEN, Hub, running_hub
-from support.models import photo_like, write_tiny_model
-from support.nasa import Nasa, serving
+from support.models import write_tiny_model
+from support.nasa import Nasa
+from support.pictures import photo_like
 from support.processes import running_app
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -54,17 +55,10 @@ def settings(request: pytest.FixtureRequest, hub: Hub, tmp_path: Path) -> dict[s
 
 
 @pytest.fixture
-def nasa() -> Nasa:
-    """Content of the local server, empty at first."""
-    return Nasa()
-
-
-@pytest.fixture
-def interface(nasa: Nasa) -> Iterator[str]:
+def interface(interface: str, nasa: Nasa) -> str:
     """Address of a local server with a picture for today."""
-    with serving(nasa) as address:
-        nasa.add(str(dt.datetime.now(dt.UTC).date()))
-        yield address
+    nasa.add(str(dt.datetime.now(dt.UTC).date()))
+    return interface
 
 
 def family(app: psutil.Process) -> dict[str, psutil.Process]:

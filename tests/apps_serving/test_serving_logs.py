@@ -8,7 +8,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from support.models import photo_like, write_tiny_model
+from support.models import write_tiny_model
+from support.pictures import photo_like
 from support.processes import running_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

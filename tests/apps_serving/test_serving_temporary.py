@@ -9,7 +9,8 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from apps.serving.temporary import is_inside, size_of
-from support.models import photo_like, write_tiny_model
+from support.models import write_tiny_model
+from support.pictures import photo_like
 from support.processes import running_app
 
 PREFIX = "double_resolution_*"

@@ -12,7 +12,7 @@ from apps.serving import loading, temporary
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
 from apps.ui.doubling import Choices, double_all
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler.model import artifact
 
 

@@ -12,7 +12,8 @@ from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
 from apps.ui.doubling import Choices, double_all
 from support import hostile_pictures as hostile
-from support.models import photo_like, write_tiny_model
+from support.models import write_tiny_model
+from support.pictures import photo_like
 from upscaler.model import artifact
 
 GENEROUS = 30.0  # seconds; the worker's limit is equal, but has another message

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from support.models import photo_like
+from support.pictures import photo_like
 
 PAGE = Path(__file__).parents[2] / "docs" / "interfaces.md"
 ADDRESS = "http://127.0.0.1:7860"

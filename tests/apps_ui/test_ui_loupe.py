@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from apps.ui import loupe
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import bicubic
 
 SIDES = st.integers(1, 2000)

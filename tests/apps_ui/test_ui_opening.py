@@ -10,7 +10,7 @@ import pyvips
 from PIL import Image
 
 from apps.ui import opening, preview
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import PictureError
 from upscaler.pictures import budget
 from upscaler.pictures.reading import read_frames, read_header

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from playwright.sync_api import Browser, Download, Page, expect
 
 from support.browser import DESK, PATIENCE, PHONE, watch_requests
-from support.models import photo_like
+from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, far longer than a busy browser needs to cancel

@@ -11,7 +11,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from apps.serving import temporary
-from support.models import photo_like
+from support.pictures import photo_like
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from support.browser import DESK, PATIENCE
-from support.models import photo_like
+from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, so that the tests need not hurry

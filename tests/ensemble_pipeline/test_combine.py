@@ -11,22 +11,14 @@ from numpy.typing import NDArray
 from ensemble_pipeline import averaging, combine
 from ensemble_pipeline.config import CombineConfig, How
 from ensemble_pipeline.errors import EnsembleError
-from support.models import photo_like, random_weights, write_tiny_model
+from support.models import TINY, random_weights, write_run, write_tiny_model
+from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.errors import ModelError
 from upscaler.model import artifact
-from upscaler.model.architecture import Architecture
-from upscaler.model.artifact import Artifact, Member, ModelConfig
+from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import bicubic_kernel
 from upscaler.pixels import Pixels
-
-
-def write_run(folder: Path, seed: int, ancestor: str | None = None, width: int = 4) -> Path:
-    architecture = Architecture(width=width, depth=1)
-    member = Member(name=folder.name, parts=(f"train_{seed:x}",), pictures=10, steps=20, ancestor=ancestor)
-    config = ModelConfig(architecture=architecture, combination="single", members=(member,))
-    artifact.write(folder, config, random_weights(architecture, 1, seed), {}, "")
-    return folder
 
 
 @pytest.fixture
@@ -92,7 +84,7 @@ def test_weights_are_averaged(runs: tuple[Path, ...], tmp_path: Path) -> None:
 
 
 def test_the_mean_of_equal_networks_is_the_network(tmp_path: Path) -> None:
-    weights = random_weights(Architecture(width=4, depth=1), 1, 0)
+    weights = random_weights(TINY, 1, 0)
     assert averaging.mean_weights([weights] * 5).keys() == weights.keys()
     for key, array in averaging.mean_weights([weights] * 5).items():
         np.testing.assert_array_equal(array, weights[key])

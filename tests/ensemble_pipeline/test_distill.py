@@ -6,20 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_tiles import write_tiles
 from torch import Tensor
 from torch.nn import functional as F
 
 from ensemble_pipeline import averaging, combine, distill
 from ensemble_pipeline.config import CombineConfig, Distillation
 from ensemble_pipeline.errors import EnsembleError
-from support.models import photo_like, random_weights
+from support.models import TINY, random_weights, write_run
+from support.pictures import photo_like
+from support.shards import write_shard
 from training_pipeline import data, train
 from training_pipeline.errors import TrainingError
 from upscaler import Upscaler, bicubic
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture
-from upscaler.model.artifact import Artifact, Member, ModelConfig
+from upscaler.model.artifact import Artifact
 from upscaler.pixels import Pixels, to_planes
 
 STEPS = 60
@@ -32,12 +33,9 @@ def one_thread() -> None:
 
 def write_shifting(folder: Path, seed: int, by: float) -> Artifact:
     """Write a network that shifts the brightness, which no network learns from ground truth."""
-    architecture = Architecture(width=4, depth=1)
-    weights = random_weights(architecture, 1, seed)
+    weights = random_weights(TINY, 1, seed)
     weights["networks.0.layers.2.bias"][:] = by
-    member = Member(name=folder.name, parts=("train_0",), pictures=1, steps=1)
-    config = ModelConfig(architecture=architecture, combination="single", members=(member,))
-    return artifact.write(folder, config, weights, {}, "")
+    return artifact.read(write_run(folder, seed, weights=weights))
 
 
 @pytest.fixture
@@ -47,7 +45,8 @@ def members(tmp_path: Path) -> list[Artifact]:
 
 @pytest.fixture
 def wanted(tmp_path: Path) -> CombineConfig:
-    shards, validation = write_tiles(tmp_path / "train_0"), write_tiles(tmp_path / "validation", first=10)
+    shards = write_shard(tmp_path / "train_0", pictures=2, tiles=1)
+    validation = write_shard(tmp_path / "validation", pictures=2, tiles=1, first=10)
     student = Distillation(into="6x1", shards=(shards,), steps=STEPS, threads=1)
     return CombineConfig((), tmp_path, "distill", validation=(validation,), distillation=student)
 

@@ -18,11 +18,10 @@ from ensemble_pipeline.averaging import with_mirror_images
 from ensemble_pipeline.config import EvaluationConfig
 from ensemble_pipeline.cost import Cost
 from ensemble_pipeline.errors import EnsembleError
-from feature_pipeline import samples, shards
 from feature_pipeline.errors import FeatureError
-from feature_pipeline.manifest import PictureRecord, SampleInfo
-from feature_pipeline.shards import EncodedSample
-from support.models import photo_like, write_tiny_model
+from support.models import write_tiny_model
+from support.pictures import photo_like
+from support.shards import write_shard
 from training_pipeline import scoreboard, scoring
 from training_pipeline.commands import ScoringConfig
 from upscaler import Upscaler, bicubic, metrics
@@ -48,17 +47,7 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiles(tmp_path: Path) -> Path:
-    folder = tmp_path / "test"
-    with shards.writing(shards.shard_path(folder, 0)) as writer:
-        for n in range(2):
-            large = photo_like(256, 256, seed=n)
-            info = SampleInfo(
-                image_id=f"{n:016x}", part="test", box=(0, 0, 256, 256), author="Ada", license="CC BY 2.0"
-            )
-            pngs = samples.encode_png(bicubic.halve(large)), samples.encode_png(large)
-            sample = EncodedSample(f"{info.image_id}-0", *pngs, info)
-            writer.add(PictureRecord(name=f"{info.image_id}.jpg", tiles=1), (sample,))
-    return folder
+    return write_shard(tmp_path / "test", pictures=2, tiles=1, author="Ada", license="CC BY 2.0")
 
 
 def test_each_way_of_doubling_gets_its_own_mean(quick: None, pictures: Path, tmp_path: Path) -> None:

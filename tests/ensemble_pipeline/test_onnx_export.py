@@ -10,7 +10,7 @@ import pytest
 
 from ensemble_pipeline import onnx_export
 from ensemble_pipeline.onnx_export import ExportConfig
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.engines.openvino_engine import CORE
 from upscaler.model import find

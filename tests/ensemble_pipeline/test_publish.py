@@ -14,7 +14,7 @@ from ensemble_pipeline import card, publish
 from ensemble_pipeline.config import PublishConfig
 from ensemble_pipeline.errors import EnsembleError
 from support.hub import READ_TOKEN, TOKEN, Hub
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler.errors import DoubleResolutionError, ModelError
 from upscaler.model import artifact, find
 

@@ -4,29 +4,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_tiles import write_tiles
 
 from ensemble_pipeline import averaging, combine, selection, testset
 from ensemble_pipeline.config import CombineConfig, How
-from support.models import random_weights, write_tiny_model
+from support.models import TINY, random_weights, write_run, write_tiny_model
+from support.shards import write_shard
 from upscaler.model import artifact
-from upscaler.model.architecture import Architecture
-from upscaler.model.artifact import Artifact, Member, ModelConfig
+from upscaler.model.artifact import Artifact
 
 
 @pytest.fixture
 def validation(tmp_path: Path) -> Path:
-    return write_tiles(tmp_path / "validation")
+    return write_shard(tmp_path / "validation", pictures=2, tiles=1)
 
 
 def write_member(folder: Path, seed: int, strength: float) -> Artifact:
     """Write a network that adds noise of the given strength to interpolation."""
-    architecture = Architecture(width=4, depth=1)
-    weights = random_weights(architecture, 1, seed)
+    weights = random_weights(TINY, 1, seed)
     weights["networks.0.layers.2.weight"] *= np.float32(strength)
-    member = Member(name=folder.name, parts=("train_0",), pictures=1, steps=1, ancestor="a" * 64)
-    config = ModelConfig(architecture=architecture, combination="single", members=(member,))
-    return artifact.write(folder, config, weights, {}, "")
+    return artifact.read(write_run(folder, seed, ancestor="a" * 64, weights=weights))
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from PIL import Image
 from feature_pipeline import pipeline, shards, sheet, verify
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
-from support.faulty_bucket import Bucket, part, serve
+from support.faulty_bucket import Bucket, serve
+from support.parts import part
 
 
 @pytest.fixture(scope="module")

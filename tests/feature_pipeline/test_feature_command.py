@@ -10,7 +10,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from feature_pipeline import shards
-from support.faulty_bucket import Bucket, part, serve, tar_gz
+from support.faulty_bucket import Bucket, serve
+from support.parts import part, tar_gz
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ from feature_pipeline.manifest import Attribution, PictureRecord
 from feature_pipeline.shards import Entry, SampleSpans
 from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
-from support.faulty_bucket import Bucket, Fault, part, serve, tar_gz
+from support.faulty_bucket import Bucket, Fault, serve
+from support.parts import part, tar_gz
 
 MEGABYTE = 1 << 20
 END = bytes(1024)

@@ -12,7 +12,7 @@ from feature_pipeline.manifest import Attribution, Settings
 from feature_pipeline.pictures import UnusableError, decode
 from feature_pipeline.samples import make
 from feature_pipeline.tar import File
-from support.faulty_bucket import photo
+from support.parts import photo
 
 SETTINGS = Settings(part="train_0", images=None, tiles_per_image=4, pictures_per_shard=10)
 

@@ -15,7 +15,8 @@ from feature_pipeline import pipeline, shards, source
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Manifest
-from support.faulty_bucket import Bucket, part, photo, serve, tar_gz
+from support.faulty_bucket import Bucket, serve
+from support.parts import part, photo, tar_gz
 from upscaler.command import sentence_for
 
 PICTURES = 10

@@ -11,7 +11,8 @@ from feature_pipeline.config import part_names
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
-from support.faulty_bucket import Bucket, Fault, part, photo, serve, tar_gz
+from support.faulty_bucket import Bucket, Fault, serve
+from support.parts import part, photo, tar_gz
 
 PICTURES = 6
 PART = part(PICTURES)

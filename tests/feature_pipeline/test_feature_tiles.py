@@ -13,8 +13,8 @@ from feature_pipeline.duplicates import Taken
 from feature_pipeline.manifest import Draw, PictureRecord, Settings
 from feature_pipeline.samples import make
 from feature_pipeline.tar import File
-from support.faulty_bucket import photo
-from support.models import photo_like
+from support.parts import photo
+from support.pictures import photo_like
 from upscaler.bicubic import halve
 from upscaler.pixels import Pixels
 

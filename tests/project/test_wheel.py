@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from support.models import photo_like
+from support.pictures import photo_like
 
 ROOT = Path(__file__).parents[2]
 

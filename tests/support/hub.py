@@ -18,9 +18,6 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import pytest
-from huggingface_hub import constants
-
 TOKEN = "hf_test_of_ada"  # the token of the user `ada`, who may write to ada/...
 READ_TOKEN = "hf_test_of_ada_read_only"
 LFS_SUFFIXES = (".safetensors", ".onnx", ".bin", ".png")  # what the Hub's default .gitattributes sends to LFS
@@ -110,24 +107,6 @@ def running_hub() -> Iterator[Hub]:
         finally:
             hub.shutdown()
             thread.join()
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A Hub that this process's client uses, with a cache of its own and ada's token.
-
-    The client reads its environment when it is imported, so its constants are set as they would have been.
-    """
-    with running_hub() as server:
-        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, server.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub_cache"))
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hub_token"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-        yield server
 
 
 class _RefusedError(Exception):

@@ -1,4 +1,4 @@
-"""Generated pictures and models that tests of several stages use."""
+"""Small networks with random weights, as artifacts."""
 
 from pathlib import Path
 
@@ -7,20 +7,32 @@ import numpy as np
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture, Weights
 from upscaler.model.artifact import Member, ModelConfig
-from upscaler.pixels import Pixels
+
+TINY = Architecture(width=4, depth=1)
 
 
 def write_tiny_model(
-    folder: Path, networks: int = 1, seed: int = 0, width: int = 4, jpeg_model: Path | None = None
+    folder: Path, networks: int = 1, seed: int = 0, width: int = TINY.width, jpeg_model: Path | None = None
 ) -> Path:
     """Write an artifact whose output is the mean of `networks` small random networks, and a model for JPEGs in it."""
-    architecture = Architecture(width=width, depth=1)
+    architecture = Architecture(width=width, depth=TINY.depth)
     members = tuple(Member(name=str(n), parts=(f"train_{n:x}",), pictures=1, steps=1) for n in range(networks))
     config = ModelConfig(
         architecture=architecture, combination="outputs" if networks > 1 else "single", members=members
     )
     inside = artifact.read(jpeg_model) if jpeg_model else None
     artifact.write(folder, config, random_weights(architecture, networks, seed), {}, "# A model for tests\n", inside)
+    return folder
+
+
+def write_run(
+    folder: Path, seed: int, ancestor: str | None = None, width: int = TINY.width, weights: Weights | None = None
+) -> Path:
+    """Write the artifact of a training run: one small network, random unless `weights` are given."""
+    architecture = Architecture(width=width, depth=TINY.depth)
+    member = Member(name=folder.name, parts=(f"train_{seed:x}",), pictures=10, steps=20, ancestor=ancestor)
+    config = ModelConfig(architecture=architecture, combination="single", members=(member,))
+    artifact.write(folder, config, weights or random_weights(architecture, 1, seed), {}, "")
     return folder
 
 
@@ -37,13 +49,3 @@ def random_weights(architecture: Architecture, networks: int, seed: int) -> Weig
             if i < len(layers) - 1:
                 weights[f"{name}.slope"] = np.full(outputs, 0.2, np.float32)
     return weights
-
-
-def photo_like(height: int, width: int, seed: int = 0) -> Pixels:
-    """A generated HWC uint8 RGB picture with smooth shading, edges and texture."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:height, :width] / max(height, width)
-    shading = 0.5 + 0.3 * np.sin(3 * x[..., None] + np.array([0.0, 1.0, 2.0])) * np.cos(4 * y[..., None])
-    edges = 0.2 * ((x + y) * 7 % 1 > 0.5)[..., None]
-    texture = rng.normal(0, 0.03, (height, width, 3))
-    return (np.clip(shading + edges + texture, 0, 1) * 255).round().astype(np.uint8)

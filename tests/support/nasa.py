@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-from support.models import photo_like
+from support.pictures import photo_like
 
 INTERFACE = "/wp-json/wp/v2/apod-basic"
 LIST_LENGTH = 25

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from support.models import photo_like
-from support.shards import small_config
+from support.pictures import photo_like
+from support.training_runs import small_config
 from training_pipeline import data, evaluation, optimisers, train
 from training_pipeline.config import Optimiser
 from training_pipeline.errors import TrainingError

@@ -16,7 +16,8 @@ import pytest
 
 from cluster.engine import Engine
 from support.models import write_tiny_model
-from support.shards import small_config, write_shards
+from support.shards import write_shard
+from support.training_runs import small_config
 from training_pipeline import ablation, checkpoint, data, evaluation, folds, scoreboard, scoring, train, tune
 from training_pipeline.__main__ import main
 from training_pipeline.commands import AblationConfig, RunsConfig, ScoringConfig, TuningConfig
@@ -75,18 +76,18 @@ def test_a_broken_scoreboard_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_test_set_is_divided_by_pictures(tmp_path: Path) -> None:
-    first, rest = scoring.parts(write_shards(tmp_path / "test", pictures=20, side=16))
+    first, rest = scoring.parts(write_shard(tmp_path / "test", pictures=20, side=16))
     assert len(data.pictures(first)) == 2
     assert len(data.pictures(rest)) == 18
     assert not data.pictures(first) & data.pictures(rest)
     assert first == data.entries([tmp_path / "test"])[:4]
     with pytest.raises(TrainingError, match=r"at least two pictures, and .* has 1"):
-        scoring.parts(write_shards(tmp_path / "one", pictures=1, side=16))
+        scoring.parts(write_shard(tmp_path / "one", pictures=1, side=16))
 
 
 @pytest.fixture
 def test_set(tmp_path: Path) -> Path:
-    return write_shards(tmp_path / "test", pictures=3, first=2000, tiles=1)
+    return write_shard(tmp_path / "test", pictures=3, first=2000, tiles=1)
 
 
 def test_models_are_scored_and_the_chosen_one_is_tested_once(tmp_path: Path, test_set: Path) -> None:
@@ -121,7 +122,7 @@ def weights(model: Path) -> Path:
 def test_rows_of_another_test_set_are_not_mixed(tmp_path: Path, test_set: Path) -> None:
     model = str(write_tiny_model(tmp_path / "model"))
     scoring.add(ScoringConfig(model, test_set, tmp_path / "board"))
-    other = write_shards(tmp_path / "other", pictures=3, first=3000)
+    other = write_shard(tmp_path / "other", pictures=3, first=3000)
     with pytest.raises(TrainingError, match="were scored on other tiles; give another --scoreboard"):
         scoring.add(ScoringConfig(model, other, tmp_path / "board"))
     with pytest.raises(TrainingError, match="has no scoreboard; score the candidates first"):
@@ -138,7 +139,7 @@ def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def planned(tmp_path: Path, test_set: Path) -> AblationConfig:
-    augmented = write_shards(tmp_path / "augmented", tiles=1)
+    augmented = write_shard(tmp_path / "augmented", tiles=1)
     first = small_config(tmp_path, steps=2, out=tmp_path / "runs", branches=False)
     return AblationConfig(first=first, augmented=(augmented,), test=test_set, scoreboard=tmp_path / "board")
 
@@ -204,7 +205,7 @@ def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: A
 
 
 def test_folds_hold_every_picture_out_once(tmp_path: Path) -> None:
-    tiles = data.entries([write_shards(tmp_path / "train_0", pictures=11, side=16)])
+    tiles = data.entries([write_shard(tmp_path / "train_0", pictures=11, side=16)])
     parts = [data.split(tiles, k, 5) for k in range(5)]
     held_out = [data.pictures(inside) for _, inside in parts]
     assert set().union(*held_out) == data.pictures(tiles)

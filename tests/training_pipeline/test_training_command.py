@@ -19,8 +19,10 @@ import torch
 
 from feature_pipeline.manifest import Draw, SampleInfo
 from feature_pipeline.shards import Sample
+from support.clock import NOON, Clock
 from support.models import write_tiny_model
-from support.shards import small_config, write_shards
+from support.shards import write_shard
+from support.training_runs import small_config
 from training_pipeline import checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
 from training_pipeline.checkpoint import Checkpoint
@@ -44,8 +46,8 @@ def one_tile(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """Run the command line on shards in a temporary folder, with the given arguments replaced."""
-    write_shards(tmp_path / "train_0")
-    write_shards(tmp_path / "validation", first=1000)
+    write_shard(tmp_path / "train_0")
+    write_shard(tmp_path / "validation", first=1000)
 
     def run(**changes: str | None) -> None:
         values = {"shards": "train_0", "validation": "validation", "out": "runs/0", "steps": "3"} | changes
@@ -157,7 +159,7 @@ def test_an_argument_that_cannot_be_used_is_refused(command: Command, option: st
 
 
 def test_shards_without_tiles_are_refused(command: Command) -> None:
-    write_shards(Path("empty"), pictures=0)
+    write_shard(Path("empty"), pictures=0)
     assert "the shards have no tiles" in refusal(command, shards="empty")
 
 
@@ -169,13 +171,13 @@ def test_a_broken_shard_is_refused(command: Command, damage: Callable[[bytes], b
 
 
 def test_tiles_of_the_wrong_size_are_refused(command: Command) -> None:
-    write_shards(Path("large"), side=300)
+    write_shard(Path("large"), side=300)
     message = refusal(command, shards="large")
     assert "are (150, 150) and (300, 300), not 128 and 256 pixels a side" in message
 
 
 def test_a_validation_set_that_shares_pictures_is_refused(command: Command) -> None:
-    write_shards(Path("other"), pictures=4, first=2)
+    write_shard(Path("other"), pictures=4, first=2)
     message = refusal(command, validation="other")
     assert "1 pictures are in both the training and the validation set, such as 0000000000000002" in message
     assert not Path("runs").exists()
@@ -222,31 +224,31 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_budget_in_minutes_ends_with_its_last_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, a_step=1.0, a_tile=3.0)
+    clock = simulated_clock(monkeypatch, a_step=1.0, a_tile=3.0)
     monkeypatch.setattr(evaluation, "MOST_TILES", 4)
     config = small_config(tmp_path, steps=None, minutes=2.0)
     train.run(config)
     last = json.loads((config.out / "log.jsonl").read_text().splitlines()[-1])
     assert last["seconds"] == pytest.approx(120, rel=0.05)
     assert last["learning_rate"] == pytest.approx(0.01 * config.learning_rate, rel=0.2)  # the end of the schedule
-    assert clock.now > 110
+    assert clock.seconds - NOON > 110
 
 
-class Clock:
+def simulated_clock(patch: pytest.MonkeyPatch, a_step: float, a_tile: float) -> Clock:
     """Replace the clock by one that training and evaluation advance by fixed amounts."""
+    clock = Clock()
 
-    def __init__(self, patch: pytest.MonkeyPatch, a_step: float, a_tile: float) -> None:
-        self.now = 0.0
-        patch.setattr(time, "monotonic", lambda: self.now)
-        for owner, name, seconds in ((train.Run, "advance", a_step), (evaluation, "double", a_tile)):
-            patch.setattr(owner, name, self._lasting(getattr(owner, name), seconds))
-
-    def _lasting(self, function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
-        def lasting(*arguments: Any) -> Any:
-            self.now += seconds
+    def lasting(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            clock.sleep(seconds)
             return function(*arguments)
 
-        return lasting
+        return timed
+
+    patch.setattr(time, "monotonic", clock.now)
+    for owner, name, seconds in ((train.Run, "advance", a_step), (evaluation, "double", a_tile)):
+        patch.setattr(owner, name, lasting(getattr(owner, name), seconds))
+    return clock
 
 
 def test_batches_follow_from_the_step_alone(tmp_path: Path) -> None:
@@ -315,7 +317,7 @@ def test_a_run_on_jpegs_is_scored_on_jpegs(tmp_path: Path) -> None:
 
 
 def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiles = data.entries([write_shards(tmp_path / "train_0", pictures=8)])
+    tiles = data.entries([write_shard(tmp_path / "train_0", pictures=8)])
     decoded: list[str] = []
     load = data.load
     monkeypatch.setattr(data, "load", lambda entry: (decoded.append(entry.key), load(entry))[1])
@@ -326,7 +328,7 @@ def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_share_of_the_pictures_holds_a_smaller_one(tmp_path: Path) -> None:
-    tiles = data.entries([write_shards(tmp_path / "train_0", pictures=10, side=16)])
+    tiles = data.entries([write_shard(tmp_path / "train_0", pictures=10, side=16)])
     shares = [data.pictures(data.share(tiles, part)) for part in (0.01, 0.3, 0.7, 1.0)]
     assert [len(share) for share in shares] == [1, 3, 7, 10]
     assert all(smaller < larger for smaller, larger in itertools.pairwise(shares))
@@ -335,8 +337,8 @@ def test_a_share_of_the_pictures_holds_a_smaller_one(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_writes_a_checkpoint_and_the_run_goes_on(tmp_path: Path, number: signal.Signals) -> None:
-    write_shards(tmp_path / "train_0")
-    write_shards(tmp_path / "validation", first=1000)
+    write_shard(tmp_path / "train_0")
+    write_shard(tmp_path / "validation", first=1000)
     arguments = ["--shards", "train_0", "--validation", "validation", "--out", "run", "--steps", "1000000", *SMALL]
     program = [sys.executable, "-m", "training_pipeline", *arguments]
     process = subprocess.Popen(program, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True, bufsize=1)

@@ -7,7 +7,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch.nn import functional as F
 
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import metrics
 from upscaler.pixels import Pixels
 

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.shards import small_config
+from support.training_runs import small_config
 from training_pipeline import checkpoint, evaluation, train
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError

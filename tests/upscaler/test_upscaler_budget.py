@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler.pictures import budget
 from upscaler.pictures.formats import PNG, format_of
 from upscaler.pictures.reading import read_header

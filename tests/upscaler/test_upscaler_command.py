@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler.__main__ import main
 from upscaler.errors import PictureError
 from upscaler.targets import Naming, Task, tasks

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ensemble_pipeline.averaging import with_mirror_images
 from ensemble_pipeline.onnx_export import onnx_graph, serialised
-from support.models import photo_like, random_weights, write_tiny_model
+from support.models import random_weights, write_tiny_model
+from support.pictures import photo_like
 from upscaler import Upscaler, bicubic, metrics, tiling
 from upscaler.engines.engine import PRECISIONS, Precision, engine_for, has_bf16
 from upscaler.engines.openvino_engine import CORE, ending_model, residual_model

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
-from support.models import photo_like, write_tiny_model
+from support.models import write_tiny_model
+from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.engines.engine import PRECISIONS, Precision, engine_for
 from upscaler.errors import ModelError

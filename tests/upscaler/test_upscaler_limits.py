@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from support import hostile_pictures as hostile
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.price import count_windows

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from support.models import photo_like, write_tiny_model
+from support.models import write_tiny_model
+from support.pictures import photo_like
 from upscaler import ModelError, Options, Upscaler, double_file
 from upscaler.model import artifact
 from upscaler.pictures import lossy

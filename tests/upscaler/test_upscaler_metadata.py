@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from support import hostile_pictures as hostile
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures import xmp
 from upscaler.pictures.metadata import Metadata, corrected

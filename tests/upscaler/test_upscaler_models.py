@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from support.hub import Hub
-from support.hub import hub as hub  # a fixture
-from support.models import photo_like, write_tiny_model
+from support.models import write_tiny_model
+from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.__main__ import main
 from upscaler.engines.engine import PRECISIONS

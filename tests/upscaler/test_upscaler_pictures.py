@@ -14,7 +14,7 @@ import pytest
 import pyvips
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pixels import Pixels

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.__main__ import main
 from upscaler.pictures.reading import read_frames, read_header

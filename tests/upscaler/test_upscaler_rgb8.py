@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from support.models import photo_like
+from support.pictures import photo_like
 from upscaler import Limits, PictureError
 from upscaler.errors import LimitError, UnknownFormatError
 from upscaler.pictures.reading import read_rgb8
