@@ -45,7 +45,7 @@ def main() -> None:
         print("| 12 megapixels to 48 | seconds | relative to the network alone |\n|---|---|---|")
         for name, taken in zip(work, best, strict=True):
             print(f"| {name} | {taken:.1f} | {taken / best[0]:.2f} |")
-        command = [sys.executable, "-c", FIRST_MEGAPIXEL, source, Path(folder) / "first.jpg"]
+        command = [sys.executable, "-c", FIRST_MEGAPIXEL, str(source), str(Path(folder) / "first.jpg")]
         first = min(seconds(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS))
         print(f"\nfrom program start to the first megapixel: {first:.1f} s")
 

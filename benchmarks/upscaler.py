@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import openvino as ov
+from numpy.typing import NDArray
 from openvino import opset13 as opset
 from PIL import Image
 from skimage import data
@@ -71,7 +72,7 @@ def main() -> None:
     draw(found)
 
 
-def measure(names: list[str], pictures: list[Pixels]) -> list[Measurement]:
+def measure(names: list[str], pictures: list[NDArray[np.uint8]]) -> list[Measurement]:
     """Measure all methods, interleaved, because machines drift."""
     with ExitStack() as stack:
         spawning = multiprocessing.get_context("spawn")
@@ -84,7 +85,7 @@ def measure(names: list[str], pictures: list[Pixels]) -> list[Measurement]:
     ]
 
 
-def prepare(name: str, pictures: list[Pixels]) -> tuple[float, float]:
+def prepare(name: str, pictures: list[NDArray[np.uint8]]) -> tuple[float, float]:
     """Load a method in this process; return its mean PSNR in dB and the process's peak memory in GB."""
     global take_pass, take_limit
     double, timed = METHODS[name](), tiled(pictures[0], SPEED_SIZE)
@@ -115,7 +116,7 @@ def row(measured: Measurement) -> str:
     return f"| {measured.name} | {measured.psnr:.2f} | {measured.speed:.2f} | {measured.memory:.2f} | {share} |"
 
 
-def test_pictures() -> Iterator[Pixels]:
+def test_pictures() -> Iterator[NDArray[np.uint8]]:
     """Yield the pictures for quality, cropped to even sides."""
     if "SET5" in os.environ:
         found = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(Path(os.environ["SET5"]).glob("*.png"))]
@@ -125,7 +126,7 @@ def test_pictures() -> Iterator[Pixels]:
         yield np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
 
 
-def tiled(picture: Pixels, size: tuple[int, int]) -> Pixels:
+def tiled(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Repeat a picture to the given height and width."""
     times = [-(-wanted // have) for wanted, have in zip(size, picture.shape[:2], strict=True)]
     return np.tile(picture, (*times, 1))[: size[0], : size[1]].copy()
@@ -172,8 +173,8 @@ def waifu2x() -> Doubler:
     run = ncnn_network(folder / "scale2.0x_model", "Input1", "Eltwise4", bf16_storage=False)
 
     def double(picture: Pixels) -> Pixels:
-        extended = np.pad(picture, ((WAIFU2X_MARGIN,) * 2, (WAIFU2X_MARGIN,) * 2, (0, 0)), mode="reflect")
-        return to_pixels(run(to_planes(extended)), picture.dtype)
+        margins = ((0, 0), (0, 0), (WAIFU2X_MARGIN,) * 2, (WAIFU2X_MARGIN,) * 2)
+        return to_pixels(run(np.pad(to_planes(picture), margins, mode="reflect")), picture.dtype)
 
     return double
 

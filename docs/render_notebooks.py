@@ -50,8 +50,8 @@ def page(path: Path, folder: str) -> str:
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
     strip_progress(notebook)
     resources = {"unique_key": path.stem, "output_files_dir": IMAGES}
-    text, resources = MarkdownExporter().from_notebook_node(notebook, resources)
-    for name, content in resources["outputs"].items():
+    text, exported = MarkdownExporter().from_notebook_node(notebook, resources)
+    for name, content in exported["outputs"].items():
         write_picture(content, (DOCS / name).with_suffix(".webp"))
         text = text.replace(name, str(Path(name).with_suffix(".webp")))
     text = re.sub(r"[ \t]+$", "", text.replace(folder, "/content"), flags=re.MULTILINE)

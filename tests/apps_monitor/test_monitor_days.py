@@ -194,7 +194,9 @@ def test_hourly_checks_continue_after_an_unexpected_failure(
         pauses.append(seconds)
         clock.sleep(seconds)
         monkeypatch.undo()  # from the second check on, upscaling works
-        return stop.set() if len(pauses) == 2 else False
+        if len(pauses) == 2:
+            stop.set()
+        return stop.is_set()
 
     stop.wait = pause  # type: ignore[method-assign,assignment]
     looking.start()

@@ -66,7 +66,7 @@ def running(settings: dict[str, str], command: list[str] = COMMAND, cwd: Path = 
 @contextmanager
 def visiting(app: str, chromium: Browser) -> Iterator[Page]:
     """Open the page in a browser; fail if it requests anything from another host."""
-    with chromium.new_page(viewport=DESK) as opened:  # type: ignore[arg-type]
+    with chromium.new_page(viewport=DESK) as opened:
         opened.set_default_timeout(PATIENCE)
         foreign = watch_requests(opened, app)
         opened.goto(app)
@@ -136,8 +136,8 @@ def test_a_visit_a_refresh_an_outage_and_another_day(page: Page, nasa: Nasa) -> 
 
     result = Client(page.url, verbose=False).predict(api_name="/today")
     assert (result["date"], result["title"], result["note"][:4]) == (day(0), "A galaxy", "NASA")
-    file = requests.get(page.url.rstrip("/") + result["file"], timeout=10)
-    assert file.headers["content-type"] == "image/jpeg"
+    answer = requests.get(page.url.rstrip("/") + result["file"], timeout=10)
+    assert answer.headers["content-type"] == "image/jpeg"
 
 
 def squares(page: Page, pane: str) -> set[str]:
@@ -165,7 +165,7 @@ def test_the_loupe_shows_the_clicked_place_on_desk_and_phone(
         expect(page.locator("#plot canvas")).to_be_visible()
         found = Axe().run(page).response["violations"]
         assert [violation["id"] for violation in found if violation["impact"] in ("serious", "critical")] == []
-        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        page.set_viewport_size(PHONE)
         page.reload()
         assert "0_1" in squares(page, "after")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

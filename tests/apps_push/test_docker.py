@@ -75,8 +75,10 @@ def test_the_copied_files_start_and_are_healthy(app: str, tmp_path: Path) -> Non
     lines = instructions(app)
     for source, target in (rest.split() for word, rest in lines if word == "COPY"):
         (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-        copy(ROOT / source, tmp_path / target, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, tmp_path / target, dirs_exist_ok=True)
+        else:
+            shutil.copy(ROOT / source, tmp_path / target)
     (variables,) = (dict(pair.split("=") for pair in rest.split()) for word, rest in lines if word == "ENV")
     variables["GRADIO_SERVER_PORT"] = str(free_port())
     assert variables["GRADIO_SERVER_NAME"] == "0.0.0.0"

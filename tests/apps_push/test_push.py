@@ -178,14 +178,14 @@ def test_a_model_on_the_hub_is_named_in_the_front_matter(hub: Hub, tiny_model: P
     push.run(SpaceConfig("ui", SPACE, "ada/model@main"))
     space = hub.space(SPACE)
     assert space.settings["variables"] == {find.VARIABLE: "ada/model@main"}
-    assert SpaceCard(space.files()["README.md"].decode()).data.models == ["ada/model"]
+    assert SpaceCard(space.files()["README.md"].decode()).data.get("models") == ["ada/model"]
 
 
 def test_the_hub_can_read_the_front_page(hub: Hub) -> None:
     push.run(SpaceConfig("ui", SPACE))
     card = SpaceCard(hub.space(SPACE).files()["README.md"].decode())
     card.validate()
-    assert card.data.emoji == "🔍"
+    assert card.data.get("emoji") == "🔍"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def space(place: Path) -> Iterator[str]:
     venv.create(place / "venv", with_pip=True)
     bin_folder = place / "venv" / "bin"
     for command in instructions(staged, "RUN pip"):
-        install = [bin_folder / "pip", *command.split()]
+        install = [str(bin_folder / "pip"), *command.split()]
         done = subprocess.run(install, cwd=staged, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     with started(bin_folder, staged, place) as address:

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import pyvips
+from numpy.typing import NDArray
 from PIL import Image
 
 from apps.ui import opening, preview
@@ -37,14 +39,14 @@ WRITTEN = {
 
 @pytest.fixture(params=WRITTEN)
 def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / request.param
+    path: Path = tmp_path / request.param
     image = WRITTEN[request.param]
     image.write_to_file(str(path)) if isinstance(image, pyvips.Image) else image.save(path)
     return path
 
 
 def test_displayed_colours_are_those_of_the_result(picture: Path) -> None:
-    doubled = next(read_frames(read_header(picture))).pixels
+    doubled: NDArray[Any] = next(read_frames(read_header(picture))).pixels
     displayed = np.asarray(opening.in_pillow(opening.opened(picture)))
     if doubled.dtype == np.uint16:
         doubled = (doubled >> 8).astype(np.uint8)
@@ -85,6 +87,7 @@ def test_a_picture_over_the_memory_budget_is_refused(tmp_path: Path, monkeypatch
 MEASURED = """
 import sys
 from pathlib import Path
+from typing import Any
 from apps.ui import loupe, preview
 from ensemble_pipeline.cost import peak_memory
 source, doubled = map(Path, sys.argv[1:])

@@ -5,6 +5,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -20,7 +21,7 @@ CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, far longer t
 
 @pytest.fixture
 def page(chromium: Browser, ui: str) -> Iterator[Page]:
-    opened = chromium.new_page(viewport=DESK)  # type: ignore[arg-type]
+    opened = chromium.new_page(viewport=DESK)
     opened.set_default_timeout(PATIENCE)
     opened.goto(ui)
     opened.get_by_role("button", name="Double it").wait_for()
@@ -166,8 +167,8 @@ def test_two_people_at_once_each_get_their_own(chromium: Browser, ui: str, tmp_p
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_a_phone(chromium: Browser, ui: str, scheme: str) -> None:
-    context = chromium.new_context(viewport=PHONE, color_scheme=scheme)  # type: ignore[arg-type]
+def test_the_page_fits_a_phone(chromium: Browser, ui: str, scheme: Literal["light", "dark"]) -> None:
+    context = chromium.new_context(viewport=PHONE, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(ui)

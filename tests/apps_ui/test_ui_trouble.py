@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Position, expect
 
 from support.browser import DESK, PATIENCE
 from support.pictures import photo_like
@@ -31,7 +31,7 @@ def large(tmp_path: Path) -> Path:
 
 
 def opened_page(chromium: Browser, ui: str) -> Page:
-    page = chromium.new_context(viewport=DESK).new_page()  # type: ignore[arg-type]
+    page = chromium.new_context(viewport=DESK).new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(ui)
     page.get_by_role("button", name="Double it").wait_for()
@@ -98,8 +98,8 @@ def test_two_tabs_do_not_mix(page: Page, tmp_path: Path) -> None:
 def test_a_strange_file_name_is_accepted(page: Page, ui_folder: Path, tmp_path: Path, name: str) -> None:
     photo = tmp_path / "photo.png"
     Image.fromarray(photo_like(40, 60)).save(photo)
-    file = {"name": name, "mimeType": "image/png", "buffer": photo.read_bytes()}
-    page.locator("#photos input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+    file = FilePayload(name=name, mimeType="image/png", buffer=photo.read_bytes())
+    page.locator("#photos input[type=file]").set_input_files(file)
     expect(page.locator("#photos")).to_contain_text(".png")
     page.get_by_role("button", name="Double it").click()
     expect(page.locator("#status")).to_contain_text(re.compile(r"(x{50,}|outside)_2x.png: 60x40 to 120x80"))
@@ -133,7 +133,7 @@ def test_a_click_in_the_comparison_moves_the_loupe(page: Page) -> None:
     expect(place).to_have_attribute("src", re.compile("after_50_50.png"), timeout=PATIENCE)
     picture = page.locator("#slider img").first.bounding_box()
     assert picture
-    at = {"x": picture["width"] * 0.2, "y": picture["height"] * 0.9}
-    page.locator("#slider img").first.click(position=at, force=True)  # type: ignore[arg-type]
+    at = Position(x=picture["width"] * 0.2, y=picture["height"] * 0.9)
+    page.locator("#slider img").first.click(position=at, force=True)
     expect(place).to_have_attribute("src", re.compile("after_20_90.png"), timeout=PATIENCE)
     expect(page.get_by_label("range slider for Across, %")).to_have_value("20")

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -74,7 +74,8 @@ def test_no_key_of_a_bucket_is_written_outside(name: str, bucket: str, fetched: 
     shared = storage.at(bucket)
     shutil.rmtree(fetched / "shards", ignore_errors=True)
     before = tree(tmp_path)
-    for take in (lambda: fetch(shared, Path("shards/train_0")), lambda: mirror(shared)):
+    takes: list[Callable[[], object]] = [lambda: fetch(shared, Path("shards/train_0")), lambda: mirror(shared)]
+    for take in takes:
         try:
             take()
         except StorageError as error:

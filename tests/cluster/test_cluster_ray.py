@@ -17,7 +17,7 @@ from cluster import storage
 from cluster.engine import Engine
 from cluster.task import Task
 from ensemble_pipeline import build
-from ensemble_pipeline.config import BuildConfig
+from ensemble_pipeline.config import RUNS, SHARDS, VALIDATION, BuildConfig
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import tasks as features
 from feature_pipeline.config import FeatureConfig
@@ -60,10 +60,8 @@ def add_node(cluster: Cluster) -> Any:
 
 
 def config(images: str, engine: Engine, parts: tuple[str, ...] = PARTS, **changes: Any) -> BuildConfig:
-    features = FeatureConfig(parts, build.SHARDS, images, tiles_per_image=1, pictures_per_shard=1)
-    first = TrainingConfig(
-        (), (build.SHARDS / build.VALIDATION,), build.RUNS, "4x1", steps=4, batch=2, crop=16, threads=1, **changes
-    )
+    features = FeatureConfig(parts, SHARDS, images, tiles_per_image=1, pictures_per_shard=1)
+    first = TrainingConfig((), (SHARDS / VALIDATION,), RUNS, "4x1", steps=4, batch=2, crop=16, threads=1, **changes)
     return BuildConfig(features, first, Path("ensembles/built"), "outputs", engine)
 
 
@@ -107,7 +105,7 @@ def test_nodes_killed_in_the_middle_change_nothing(cluster: Cluster, bucket: str
     run_killed(cluster, engine, partial(slow_tasks.make_part, part, bucket, 1.5), "shards/train_0", "-00000.json")
     for name in ("validation", "train_0"):
         slow_tasks.make_part(replace(part, parts=(name,)), local, 0)
-    run = replace(config(images, engine).first, shards=(build.SHARDS / "train_0",), out=build.RUNS / "0", steps=6)
+    run = replace(config(images, engine).first, shards=(SHARDS / "train_0",), out=RUNS / "0", steps=6)
     run_killed(cluster, engine, partial(slow_tasks.train_in, run, bucket, 1.0), "runs/0", "step-00000002.pt")
     slow_tasks.train_in(run, local, 0)
     assert files(bucket, tmp_path) == files(local, tmp_path)
@@ -147,7 +145,7 @@ def test_trials_of_one_study_are_trained_on_the_cluster(
     engine = Engine("ray", cluster.address, bucket)
     parts = config(images, engine, ("train_0", "validation")).features
     assert Engine().run(features.tasks(parts, bucket)) == {}
-    first = replace(config(images, engine).first, shards=(build.SHARDS / "train_0",), out=Path("search"))
+    first = replace(config(images, engine).first, shards=(SHARDS / "train_0",), out=Path("search"))
     tune.run(TuningConfig(first, trials=2, workers=2, engine=engine))
     assert len(tune.open_study(first).get_trials(states=tune.FINISHED)) >= 2  # one may be running when two are finished
     assert artifact.WEIGHTS in storage.at(bucket).sizes("search/trial-0001")

@@ -106,7 +106,12 @@ def test_files_arrive_while_the_work_goes_on_in_the_order_in_which_they_were_wri
     shared = storage.at(bucket)
     arrived: list[str] = []
     put = shared.put
-    monkeypatch.setattr(shared, "put", lambda path, name: (put(path, name), arrived.append(name)))
+
+    def put_noted(path: Path, name: str) -> None:
+        put(path, name)
+        arrived.append(name)
+
+    monkeypatch.setattr(shared, "put", put_noted)
     with Uploader(shared, Path("out")):
         for n, name in enumerate(["z.tar", "m.tar", "a.json"]):
             os.utime(write(Path("out") / name, name), ns=(0, 1000 + n))

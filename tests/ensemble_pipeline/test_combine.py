@@ -56,7 +56,8 @@ def plainly_doubled(model: Artifact, picture: Pixels) -> NDArray[np.float64]:
 def convolved(planes: NDArray[np.float64], kernel: NDArray[np.float32]) -> NDArray[np.float64]:
     """Convolve IHW with OIkk to O(H - k + 1)(W - k + 1)."""
     views = sliding_window_view(planes, kernel.shape[2:], axis=(1, 2))
-    return np.einsum("ihwyx,oiyx->ohw", views, kernel.astype(np.float64))
+    outputs: NDArray[np.float64] = np.einsum("ihwyx,oiyx->ohw", views, kernel.astype(np.float64))
+    return outputs
 
 
 @pytest.mark.parametrize("how", ["outputs", "weights"])
@@ -78,7 +79,7 @@ def test_a_mirrored_model_gives_the_mean_over_the_picture_and_its_mirror_image(
 def test_weights_are_averaged(runs: tuple[Path, ...], tmp_path: Path) -> None:
     ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "weights"))
     key = "networks.0.layers.1.weight"
-    exact = sum(artifact.read(run).weights()[key].astype(np.float64) for run in runs) / 3
+    exact = np.mean([artifact.read(run).weights()[key].astype(np.float64) for run in runs], axis=0)
     assert ensemble.config.networks == 1
     np.testing.assert_array_equal(ensemble.weights()[key], exact.astype(np.float32))
 
@@ -152,7 +153,7 @@ def test_sixteen_members_run_side_by_side(tmp_path: Path) -> None:
     runs = tuple(write_run(tmp_path / f"run_{n}", seed=n % 2) for n in range(16))
     ensemble = combine.run(CombineConfig(runs, tmp_path / "v1", "outputs"))
     picture = photo_like(20, 30)
-    alone = np.stack([Upscaler(artifact.read(run)).upscale(picture) for run in runs[:2]])
+    alone = np.array([Upscaler(artifact.read(run)).upscale(picture) for run in runs[:2]])
     inside = ((alone > 0) & (alone < 255)).all(axis=0)  # the mean of clipped values is not the clipped mean
     difference = Upscaler(ensemble).upscale(picture) - alone.mean(axis=0)
     assert ensemble.config.networks == 16

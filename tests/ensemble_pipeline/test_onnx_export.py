@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from ensemble_pipeline import onnx_export
-from ensemble_pipeline.onnx_export import ExportConfig
+from ensemble_pipeline.config import ExportConfig
 from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.engines.openvino_engine import CORE

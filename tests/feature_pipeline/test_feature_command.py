@@ -5,32 +5,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from feature_pipeline import shards
 from support.faulty_bucket import Bucket, serve
+from support.open_images import serving_tars
 from support.parts import part, tar_gz
 
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """Serve two parts with moto's S3; yield its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
-    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys)
-    client.create_bucket(Bucket="open-images-dataset", ACL="public-read")
-    for name, first in (("train_0", 0), ("train_a", 100)):
-        client.put_object(
-            Bucket="open-images-dataset", Key=f"tar/{name}.tar.gz", Body=part(3, first), ACL="public-read"
-        )
-    client.close()
-    yield address
-    server.stop()
+    with serving_tars({"train_0": part(3), "train_a": part(3, first=100)}) as address:
+        yield address
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -140,7 +140,7 @@ def test_tars_of_each_format_are_read(kind: int) -> None:
     with tarfile.open(fileobj=content, mode="w", format=kind, pax_headers={"comment": "global"}) as made:
         for name in ("train_0/a.jpg", f"{'folder/' * 15}{'n' * 90}.jpg", "é.jpg"):
             member = tarfile.TarInfo(name)
-            member.size, member.mtime = 3, 1.5  # type: ignore[assignment]  # PAX writes it into records
+            member.size, member.mtime = 3, 1.5  # PAX writes it into records
             made.addfile(member, io.BytesIO(b"abc"))
         link = tarfile.TarInfo("link")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"

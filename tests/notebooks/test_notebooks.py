@@ -24,7 +24,8 @@ KEEP = "double-resolution"  # the folder that the notebooks suggest
 
 
 def read(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
+    return notebook
 
 
 def code(notebook: NotebookNode) -> Iterator[str]:

@@ -102,12 +102,15 @@ def test_every_option_comes_from_a_field_with_a_help(command: "Command[Any]") ->
             "--dropout must be 0 or more and below 1, got",
         ),
         (
-            lambda: TrainingConfig((), (), Path("x"), steps=1, loss="l2"),
+            lambda: TrainingConfig((), (), Path("x"), steps=1, loss="l2"),  # type: ignore[arg-type]
             "--loss must be l1 or charbonnier or luma, got",
         ),
         (lambda: Engine(gpus=-1), "--gpus must be 0 or more, got -1"),
         (lambda: Distillation(steps=0), "--steps must be 1 or more, got 0"),
-        (lambda: CombineConfig((), Path("x"), how="best"), "--how must be outputs or weights or distill, got best"),
+        (
+            lambda: CombineConfig((), Path("x"), how="best"),  # type: ignore[arg-type]
+            "--how must be outputs or weights or distill, got best",
+        ),
         (lambda: TuningConfig(TrainingConfig((), (), Path("x"), steps=1), trials=0), "--trials must be 1 or more, got"),
         (lambda: BenchmarkConfig(stages=("files", "speed")), "stages must be "),
         (lambda: BackfillConfig(days=0), "--days must be 1 or more, got 0"),

@@ -39,7 +39,7 @@ def uses(path: Path) -> Iterator[tuple[str, str, str]]:
         assert not (isinstance(node, ast.ImportFrom) and node.module == "re"), "use re.name, or this test is blind"
         match node:
             case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="re"), attr=name), args=[ast.Constant(value=pattern), *_]
+                func=ast.Attribute(value=ast.Name(id="re"), attr=name), args=[ast.Constant(value=str(pattern)), *_]
             ):
                 yield str(path.relative_to(ROOT)), name, pattern
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name)):

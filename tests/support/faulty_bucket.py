@@ -87,8 +87,11 @@ def serve(bucket: Bucket) -> Iterator[Bucket]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that disconnect are expected
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Ignore clients that disconnect."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         bucket.endpoint_url = f"http://127.0.0.1:{server.server_port}"
         yield bucket

@@ -234,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
     def describe(self, body: bytes, kind: str, name: str, revision: str | None) -> tuple[int, dict[str, str], bytes]:
         repository = self._repository(kind, name)
         oid, files = self._commit(repository, revision or "main")
-        siblings = [{"rfilename": path} for path in files]
+        siblings: list[dict[str, str | int]] = [{"rfilename": path} for path in files]
         if "blobs" in parse_qs(urlsplit(self.path).query):
             siblings = [{"rfilename": path, "size": self.server.said.get(path, len(files[path]))} for path in files]
         return _json({"id": name, "sha": oid, "private": repository.private, "tags": [], "siblings": siblings})

@@ -25,14 +25,25 @@ def open_images(parts: Sequence[str]) -> Iterator[str]:
 @contextmanager
 def serving(parts: Mapping[str, Sequence[bytes]]) -> Iterator[str]:
     """Serve parts made of these JPEGs; gives the server's address."""
+    tars = {
+        part: tar_gz({f"{seed:x}{n:015x}.jpg": jpeg for n, jpeg in enumerate(jpegs)}, part)
+        for seed, (part, jpegs) in enumerate(parts.items(), start=1)
+    }
+    with serving_tars(tars) as address:
+        yield address
+
+
+@contextmanager
+def serving_tars(tars: Mapping[str, bytes]) -> Iterator[str]:
+    """Serve parts, each a tar.gz; gives the server's address."""
     with running_s3() as address:
         s3 = boto3.client(
             "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any"
         )
         s3.create_bucket(Bucket=BUCKET, ACL="public-read")
-        for seed, (part, jpegs) in enumerate(parts.items(), start=1):
-            files = {f"{seed:x}{n:015x}.jpg": jpeg for n, jpeg in enumerate(jpegs)}
-            s3.put_object(Bucket=BUCKET, Key=f"tar/{part}.tar.gz", Body=tar_gz(files, part), ACL="public-read")
+        for part, tar in tars.items():
+            s3.put_object(Bucket=BUCKET, Key=f"tar/{part}.tar.gz", Body=tar, ACL="public-read")
+        s3.close()
         yield address
 
 

@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 @contextmanager
 def running_s3() -> Iterator[str]:
     """The address of an S3 server; buckets outlive it until the process ends, because moto keeps them."""
-    server = ThreadedMotoServer(port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     try:

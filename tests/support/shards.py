@@ -16,8 +16,8 @@ def write_shard(
     first: int = 0,
     tiles: int = 2,
     side: int = 256,
-    author: str | None = None,
-    license: str | None = None,
+    author: str = "",
+    license: str = "",
 ) -> Path:
     """Write one shard of generated pictures, numbered from `first`, with `tiles` tiles each."""
     with shards.writing(shards.shard_path(folder, 0)) as writer:

@@ -13,15 +13,15 @@ from training_pipeline import evaluation, train
 from training_pipeline import tasks as training
 from training_pipeline.config import TrainingConfig
 from training_pipeline.train import Run
+from upscaler.atomic import write_text
 
 
 def make_part(config: FeatureConfig, place: str, seconds: float) -> None:
     """Run the feature pipeline with a pause before each record of a shard."""
-    write = shards.write_text
 
     def write_late(*arguments: Any) -> None:
         time.sleep(seconds)
-        write(*arguments)
+        write_text(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "write_text", write_late)

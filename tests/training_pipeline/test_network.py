@@ -1,7 +1,7 @@
 """The network: merged branches, receptive radius, and equality with the engine."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def separately(layer: Convolution, x: torch.Tensor) -> torch.Tensor:
     assert branches is not None
     total = F.conv2d(x, layer.kernel, layer.bias, padding=1) + F.conv2d(x, branches.point[:, :, None, None])
     total = total + F.conv2d(F.conv2d(x, branches.expand[:, :, None, None]), branches.squeeze, padding=1)
-    for n, edge in enumerate(branches.edges):
+    for n, edge in enumerate(cast(torch.Tensor, branches.edges)):
         reduced = F.conv2d(x, branches.edge_inputs[n][:, :, None, None])
         filters = edge.expand(len(layer.bias), 1, 3, 3) * branches.edge_scales[n][:, None, None, None]
         total = total + F.conv2d(reduced, filters, padding=1, groups=len(layer.bias))

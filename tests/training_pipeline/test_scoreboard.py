@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.storages._heartbeat import BaseHeartbeat
 
 from cluster.engine import Engine
 from support.models import write_tiny_model
@@ -115,7 +116,7 @@ def weights(model: Path) -> Path:
     """Save the model's arrays as a NumPy archive."""
     from safetensors.numpy import load_file
 
-    np.savez(model / "weights.npz", **load_file(model / "model.safetensors"))
+    np.savez(model / "weights.npz", allow_pickle=False, **load_file(model / "model.safetensors"))
     return model / "weights.npz"
 
 
@@ -282,6 +283,7 @@ def test_a_trial_whose_worker_was_killed_is_done_again(searched: TuningConfig, m
     with warnings.catch_warnings(action="ignore"):
         killed = study.ask()
     tune.suggested(killed, searched.first)
+    assert isinstance(study._storage, BaseHeartbeat)
     study._storage.record_heartbeat(killed._trial_id)  # its last heartbeat
     time.sleep(3)
     tune.run(replace(searched, trials=1))

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from feature_pipeline.manifest import Draw, SampleInfo
-from feature_pipeline.shards import Sample
+from feature_pipeline.shards import Entry, Sample
 from support.clock import NOON, Clock
 from support.models import write_tiny_model
 from support.shards import write_shard
@@ -320,7 +320,12 @@ def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.Mo
     tiles = data.entries([write_shard(tmp_path / "train_0", pictures=8)])
     decoded: list[str] = []
     load = data.load
-    monkeypatch.setattr(data, "load", lambda entry: (decoded.append(entry.key), load(entry))[1])
+
+    def load_noted(entry: Entry) -> Sample:
+        decoded.append(entry.key)
+        return load(entry)
+
+    monkeypatch.setattr(data, "load", load_noted)
     batches = Batches(tiles, size=8, crop=8, seed=0)
     for step in range(5):  # the window of 8 moves by 2 to the end of the 16 tiles
         batches[step]

@@ -69,7 +69,7 @@ def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> 
         deep.copy(interpretation="rgb16").write_to_file(str(path))
         return
     images = [Image.fromarray(picture) for picture in pictures]
-    images[0].save(path, **({"save_all": True, "append_images": images[1:]} if frames > 1 else {}))
+    images[0].save(path, save_all=frames > 1, append_images=images[1:])
 
 
 MEASURED = """

@@ -2,12 +2,14 @@
 
 import threading
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import openvino as ov
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from ensemble_pipeline.averaging import with_mirror_images
 from ensemble_pipeline.onnx_export import onnx_graph, serialised
@@ -187,8 +189,9 @@ def test_neutral_stays_neutral(upscaler: Upscaler, height: int, width: int, seed
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_size_type_and_channels(upscaler: Upscaler, channels: int, dtype: type) -> None:
-    picture = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (17, 31, channels)).astype(dtype)
+def test_size_type_and_channels(upscaler: Upscaler, channels: int, dtype: type[np.integer]) -> None:
+    levels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (17, 31, channels))
+    picture: NDArray[Any] = levels.astype(dtype)
     doubled = upscaler.upscale(picture)
     assert doubled.shape == (34, 62, channels)
     assert doubled.dtype == dtype

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from support.models import write_tiny_model
@@ -180,7 +181,8 @@ def test_corrupt_bytes_never_reach_an_engine(tmp_path_factory: pytest.TempPathFa
 def test_writing_refuses_invalid_weights(tiny_model: Path, tmp_path: Path) -> None:
     model = find.model(str(tiny_model))
     name = "networks.0.layers.0.bias"
-    for bad in (model.weights()[name].astype(np.float16), np.full(4, np.nan, np.float32)):
+    arrays: list[NDArray[Any]] = [model.weights()[name].astype(np.float16), np.full(4, np.nan, np.float32)]
+    for bad in arrays:
         with pytest.raises(ModelError, match=name):
             artifact.write(tmp_path / "new", model.config, model.weights() | {name: bad}, {}, "")
     assert not (tmp_path / "new" / "config.json").exists()

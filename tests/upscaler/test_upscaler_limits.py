@@ -1,8 +1,9 @@
 """Limits on the work and memory of a file, checked before either is spent."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from support import hostile_pictures as hostile
 from support.pictures import photo_like
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.pictures.reading import read_frames, read_header
+from upscaler.pixels import Planes
 from upscaler.price import count_windows
 
 GENEROUS = 20.0  # seconds; without limits these take minutes to hours
@@ -118,9 +120,16 @@ def test_the_price_is_the_number_of_runs_of_the_network(
     noise = np.random.default_rng(0).integers(0, 256, (frames, height, width, 4), np.uint8)
     pages = [Image.fromarray(page).convert(mode) for page in noise]
     pages[0].save(folder / "in.tif", save_all=True, append_images=pages[1:])
-    run, runs = upscaler._engine.run, []
+    run = upscaler._engine.run
+    runs = []
+
+    def counted(jobs: Iterable[tuple[Any, Planes]]) -> Iterator[tuple[Any, Planes]]:
+        for job in jobs:
+            runs.append(1)
+            yield job
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upscaler._engine, "run", lambda jobs: run((runs.append(1), job)[1] for job in jobs))
+        patch.setattr(upscaler._engine, "run", lambda jobs: run(counted(jobs)))
         list(double_file(upscaler, folder / "in.tif", folder / "x.tif", Options(times=times, flips=flips)))
     assert count_windows(upscaler, read_header(folder / "in.tif"), times, flips) == len(runs)
 

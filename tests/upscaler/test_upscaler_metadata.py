@@ -4,6 +4,7 @@ import io
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +75,9 @@ def test_any_value_is_kept(value: str) -> None:
     from xml.sax.saxutils import quoteattr
 
     found = edited(f"p:Note={quoteattr(value)}")
-    assert minidom.parseString(found).documentElement.getAttribute("p:Note") == value
+    root = minidom.parseString(found).documentElement
+    assert root
+    assert root.getAttribute("p:Note") == value
 
 
 @given(st.binary(max_size=300))
@@ -145,7 +148,7 @@ def test_long_and_broken_metadata_does_not_affect_pixels(
 ) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "x" * 100_000
-    content = {"exif": exif, "xmp": b"<a>" + b"x" * 100_000 + b"</a>", "icc_profile": b"x" * 7_000_000}[kind]
+    content: Any = {"exif": exif, "xmp": b"<a>" + b"x" * 100_000 + b"</a>", "icc_profile": b"x" * 7_000_000}[kind]
     Image.fromarray(photo_like(12, 9)).save(tmp_path / "in.webp", lossless=True, **{kind: content})
     target = tmp_path / f"x{suffix}"
     list(double_file(upscaler, tmp_path / "in.webp", target))

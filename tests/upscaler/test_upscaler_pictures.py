@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import pyvips
 from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from support.pictures import photo_like
 from upscaler import Options, Upscaler, double_file
@@ -104,9 +105,9 @@ def test_pictures_come_out_upright(upscaler: Upscaler, tmp_path: Path, orientati
     Image.fromarray(photo_like(20, 30)).save(lying, exif=exif)
     with Image.open(lying) as image:
         ImageOps.exif_transpose(image).save(upright)
-    image, expected = doubled(upscaler, lying, "a.png"), doubled(upscaler, upright, "b.png")
-    assert image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-    assert (np.asarray(image) == np.asarray(expected)).all()
+    ours, expected = doubled(upscaler, lying, "a.png"), doubled(upscaler, upright, "b.png")
+    assert ours.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    assert (np.asarray(ours) == np.asarray(expected)).all()
 
 
 def test_exif_after_the_pixels_of_a_png_is_kept(upscaler: Upscaler, tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_a_palette_with_transparency(upscaler: Upscaler, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("belongings", [{}, {"icc_profile": b"broken"}])
 def test_cmyk_is_converted_with_a_warning(
-    upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture, belongings: dict[str, bytes]
+    upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture, belongings: dict[str, Any]
 ) -> None:
     source = tmp_path / "print.jpg"
     Image.new("CMYK", (20, 20), (0, 255, 255, 0)).save(source, quality=95, **belongings)
@@ -239,8 +240,10 @@ def test_every_format_in_and_out(upscaler: Upscaler, tmp_path: Path, suffix: str
 
 def test_jpeg_quality_and_full_colour_resolution(upscaler: Upscaler, camera_photo: Path) -> None:
     fine, coarse = (doubled(upscaler, camera_photo, f"{q}.jpg", quality=q) for q in (95, 40))
-    assert all(component[1:3] == (1, 1) for component in fine.layer)  # type: ignore[attr-defined]
-    assert fine.quantization[0][0] < coarse.quantization[0][0]  # type: ignore[attr-defined]
+    assert isinstance(fine, JpegImageFile)
+    assert isinstance(coarse, JpegImageFile)
+    assert all(component[1:3] == (1, 1) for component in fine.layer)
+    assert fine.quantization[0][0] < coarse.quantization[0][0]
 
 
 def test_twice_is_four_times(upscaler: Upscaler, tmp_path: Path) -> None:
@@ -327,5 +330,5 @@ def test_cancelling_leaves_no_file(upscaler: Upscaler, tmp_path: Path) -> None:
         doubling = double_file(upscaler, source, tmp_path / "x.png")
         for _ in range(stop_after):
             next(doubling)
-        doubling.close()  # type: ignore[attr-defined]
+        doubling.close()
         assert sorted(tmp_path.iterdir()) == before
