@@ -3,14 +3,11 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from upscaler.atomic import write_text
 from upscaler.errors import OptionError
 from upscaler.options import option
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -20,8 +17,8 @@ class SavedConfig:
     config: Path | None = option("take options from a saved config; those given here win", default=None, metavar="FILE")
 
 
-def write(file: Path, config: "DataclassInstance") -> None:
-    """Save a config."""
+def write(file: Path, config: Any) -> None:
+    """Save a config, a dataclass."""
     write_text(file, json.dumps(asdict(config), indent=2, default=str) + "\n")
 
 

@@ -158,7 +158,7 @@ def test_a_list_in_place_of_an_entry_is_refused(monitor: Monitor, nasa: Nasa) ->
     nasa.days[YESTERDAY] = [nasa.days[TODAY]]  # type: ignore[assignment]
     view = last(monitor.show(dt.date.fromisoformat(YESTERDAY)))
     assert view.finished is None
-    assert "something else than the day's entry" in view.note
+    assert "is not the day's entry" in view.note
 
 
 @pytest.mark.parametrize("trouble", ["the picture fails", "the disk is full"])

@@ -191,12 +191,12 @@ def test_the_hub_can_read_the_front_page(hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("config", "token", "sentence"),
     [
-        (SpaceConfig("ui", SPACE), None, "there is no token for the Hub"),
+        (SpaceConfig("ui", SPACE), None, "no token for the Hub"),
         (SpaceConfig("ui", SPACE), "hf_wrong_and_secret", "the Hub does not accept the token"),
         (SpaceConfig("ui", SPACE), READ_TOKEN, "the token has no permission"),
-        (SpaceConfig("ui", "doubler"), "", "does not say whose it is"),
+        (SpaceConfig("ui", "doubler"), "", "names no owner"),
         (SpaceConfig("ui", "ada/not--allowed"), "", "not a valid repository name"),
-        (SpaceConfig("ui", SPACE, "ada/no-model"), "", "the Hub shows no model ada/no-model"),
+        (SpaceConfig("ui", SPACE, "ada/no-model"), "", "the Hub has no model ada/no-model"),
         (SpaceConfig("ui", SPACE, variables={"CACHE_GB": "1"}), "", "ui reads no variable CACHE_GB"),
         (SpaceConfig("ui", SPACE, secrets={"PASSWORD": "x"}), "", "ui reads no secret PASSWORD"),
     ],

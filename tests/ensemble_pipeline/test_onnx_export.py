@@ -43,4 +43,4 @@ def test_a_missing_package_is_one_sentence(tiny_model: Path, tmp_path: Path) -> 
     command = [sys.executable, "-c", program, "export", str(tiny_model), str(tmp_path / "model.onnx")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "error: the package onnx is missing; install it: pip install 'double-resolution[export]'\n"
+    assert done.stderr == "error: onnx is missing; install it with pip install 'double-resolution[export]'\n"
