@@ -143,7 +143,7 @@ def test_the_hub_can_read_the_card(ready: tuple[Hub, str]) -> None:
 @pytest.mark.parametrize(
     ("repo", "token", "sentence"),
     [
-        (REPO, None, "there is no token for the Hub"),
+        (REPO, None, "no token for the Hub"),
         (REPO, "hf_wrong_and_secret", "the Hub does not accept the token"),
         (REPO, READ_TOKEN, "the token has no permission"),
         ("bob/doubler", TOKEN, "the token has no permission"),

@@ -154,8 +154,8 @@ def test_missing_models_get_one_sentence(hub: Hub, files: Files) -> None:
     hub.create("ada/data", kind="dataset", files={"data.csv": b"1"})
     for name, sentence in (
         (f"{NAME}@v9", "has no revision v9"),
-        ("ada/nothing", "shows no model ada/nothing; check the name"),
-        ("ada/data", "shows no model ada/data"),
+        ("ada/nothing", "has no model ada/nothing; check the name"),
+        ("ada/data", "has no model ada/data"),
         ("ada/a--b", "is not a valid repository name"),
         ("no such folder", "model 'no such folder' does not exist"),
     ):
