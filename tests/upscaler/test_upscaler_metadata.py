@@ -92,7 +92,7 @@ def test_any_bytes_are_edited_or_refused(content: bytes) -> None:
     ],
 )
 def test_what_cannot_be_edited_is_left_out_with_a_warning(packet: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    kept = corrected(Metadata(xmp=packet), Path("photo.jpg"), 8, 6, remove_location=False)
+    kept = corrected(Metadata(xmp=packet), Path("photo.jpg"), 8, 6, scale=2, remove_location=False)
     assert kept == Metadata()
     assert "photo.jpg: its XMP is left out" in caplog.text
 

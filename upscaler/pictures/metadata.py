@@ -2,6 +2,7 @@
 
 import logging
 import math
+import mmap
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,23 +10,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, ImageCms
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from upscaler.pictures import xmp
+from upscaler.pictures import exif, tiff_exif, xmp
 from upscaler.pictures.directories import check_exif
+from upscaler.pictures.exif_tags import ORIENTATION
 
-_EXIF, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
-_BASE = ExifTags.Base
-# Where and how a TIFF stores its pixels, and what is kept apart (resolution, XMP, profile): each writer sets its own.
-_STORAGE = {
-    *range(254, 260),
-    *(262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 288, 289, 292, 293, 296, 297),
-    *range(317, 326),
-    *range(330, 348),
-    *range(512, 522),
-    *(529, 530, 531, 532, 700, 33723, 34377, 34675),
-}
+_AVIF_EXIF = 4  # its place in what Pillow's decoder tells
 _LONGEST_PROFILE = 5_000_000  # bytes; a printer's have 3 million
 _MOST_DPI = 65_535  # what a JPEG can say
 
@@ -52,7 +45,7 @@ def read_metadata(image: Image.Image, path: Path) -> Metadata:
     said = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     profile = image.info.get("icc_profile") or b""
     return Metadata(
-        exif=_unless_broken(path, "EXIF", lambda: _exif_bytes(_exif(image)), b""),
+        exif=_unless_broken(path, "EXIF", lambda: _exif_of_file(image, path), b""),
         xmp=said.encode() if isinstance(said, str) else said,
         profile=_unless_broken(path, "colour profile", lambda: _checked_profile(profile), b""),
         dpi=_unless_broken(path, "resolution", lambda: _checked_dpi(image.info.get("dpi")), None),
@@ -62,36 +55,30 @@ def read_metadata(image: Image.Image, path: Path) -> Metadata:
 def orientation(image: Image.Image) -> int:
     """Return the orientation as EXIF numbers it: 1 (upright) to 8; 1 if the EXIF is broken."""
     try:
-        found = _exif(image).get(_BASE.Orientation, 1)
+        said = None if image.format == "TIFF" else exif.orientation(_exif_block(image))
+        found = said or image.getexif().get(ORIENTATION, 1)  # which looks into the XMP too
     except Exception:  # Pillow's reader of EXIF raises all sorts
         return 1
-    return found if found in range(1, 9) else 1
+    return found if found in exif.ORIENTATIONS else 1
 
 
-def corrected(metadata: Metadata, path: Path, width: int, height: int, *, remove_location: bool) -> Metadata:
-    """Correct what is said of the picture's size, and in XMP that it is upright; leave out where it was taken.
+def corrected(
+    metadata: Metadata, path: Path, width: int, height: int, *, scale: int, remove_location: bool
+) -> Metadata:
+    """Correct what is said of the picture's size, and that it is upright; leave out where it was taken.
 
-    What cannot be edited is left out with a warning that names `path`.
+    width, height: afterwards, `scale` times those before. What cannot be edited is left out with a warning that names
+    `path`.
     """
     said = metadata.xmp
+    block, warnings = exif.patched(metadata.exif, size=(width, height), scale=scale, remove_location=remove_location)
+    _warn(path, warnings)
     return Metadata(
-        exif=_unless_broken(path, "EXIF", lambda: _corrected_exif(metadata, width, height, remove_location), b""),
+        exif=block,
         xmp=_unless_broken(path, "XMP", lambda: _corrected_xmp(said, width, height, remove_location), b""),
         profile=metadata.profile,
         dpi=metadata.dpi,
     )
-
-
-def _corrected_exif(metadata: Metadata, width: int, height: int, remove_location: bool) -> bytes:
-    exif = loaded_exif(metadata)
-    details = exif.get_ifd(_EXIF)
-    for tag, length in ((_BASE.ExifImageWidth, width), (_BASE.ExifImageHeight, height)):
-        if tag in details:
-            details[tag] = length
-    if remove_location:
-        exif.pop(_GPS, None)
-        return _exif_bytes(exif)
-    return exif.tobytes() if len(exif) else b""
 
 
 def _corrected_xmp(said: bytes, width: int, height: int, remove_location: bool) -> bytes:
@@ -128,19 +115,32 @@ def _checked_dpi(said: tuple[float, float] | None) -> tuple[float, float] | None
     return (across, down) if all(math.isfinite(dpi) and 0 < dpi <= _MOST_DPI for dpi in (across, down)) else None
 
 
-def loaded_exif(metadata: Metadata) -> Image.Exif:
-    """The EXIF as Pillow's dictionary."""
-    exif = Image.Exif()
-    exif.load(metadata.exif)
-    return exif
+def _warn(path: Path, sentences: list[str]) -> None:
+    for sentence in sentences:
+        _log.warning("%s: %s", path, sentence)
 
 
-def _exif(image: Image.Image) -> Image.Exif:
+def _exif_of_file(image: Image.Image, path: Path) -> bytes:
+    if image.format == "TIFF":
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            block, warnings = tiff_exif.collected(content)
+        _warn(path, warnings)
+        return block
+    if isinstance(image, AvifImageFile):  # Pillow writes it anew if the file turns the pixels without it
+        return image._decoder.get_info()[_AVIF_EXIF] or b""
+    return _exif_block(image)
+
+
+def _exif_block(image: Image.Image) -> bytes:
     """The EXIF of an opened file, without decoding the pixels, as Pillow would to find a PNG's behind them."""
     if isinstance(image, PngImageFile) and "exif" not in image.info:
-        image.info["exif"] = _png_chunk(Path(os.fsdecode(image.filename)), b"eXIf")
-    check_exif(image.info.get("exif", b""), "it")
-    return Image.Image.getexif(image) if isinstance(image, PngImageFile) else image.getexif()
+        if found := _png_chunk(Path(os.fsdecode(image.filename)), b"eXIf"):
+            image.info["exif"] = found
+        elif hexadecimal := image.info.get("Raw profile type exif"):  # of ImageMagick, before there was a chunk
+            image.info["exif"] = bytes.fromhex("".join(hexadecimal.split("\n")[3:]))
+    block: bytes = image.info.get("exif") or b""
+    check_exif(block, "it")
+    return block
 
 
 def _png_chunk(path: Path, kind: bytes) -> bytes:
@@ -152,15 +152,3 @@ def _png_chunk(path: Path, kind: bytes) -> bytes:
                 return file.read(length)
             file.seek(length + 4, os.SEEK_CUR)
     return b""
-
-
-def _exif_bytes(exif: Image.Exif) -> bytes:
-    kept = Image.Exif()
-    for tag, value in exif.items():
-        if tag not in _STORAGE and tag not in (_BASE.Orientation, _EXIF, _GPS):
-            kept[tag] = value
-    for directory in (_EXIF, _GPS):
-        if directory in exif and (entries := dict(exif.get_ifd(directory))):
-            entries.pop(ExifTags.IFD.Interop, None)  # an offset into the file that was read
-            kept[directory] = entries
-    return kept.tobytes() if len(kept) else b""
