@@ -101,8 +101,9 @@ def _fit_format(pixels: Pixels, target: Path) -> Pixels:
 
 
 def _corrected_metadata(header: Header, options: Options) -> Metadata:
-    size = SCALE**options.times * header.width, SCALE**options.times * header.height
-    return corrected(header.metadata, header.path, *size, remove_location=options.remove_location)
+    scale = SCALE**options.times
+    size = scale * header.width, scale * header.height
+    return corrected(header.metadata, header.path, *size, scale=scale, remove_location=options.remove_location)
 
 
 @dataclass

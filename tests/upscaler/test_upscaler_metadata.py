@@ -97,7 +97,7 @@ def test_any_bytes_are_edited_or_refused(content: bytes) -> None:
     ],
 )
 def test_uneditable_xmp_is_dropped_with_a_warning(packet: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    metadata = corrected(Metadata(xmp=packet), Path("photo.jpg"), 8, 6, remove_location=False)
+    metadata = corrected(Metadata(xmp=packet), Path("photo.jpg"), 8, 6, scale=2, remove_location=False)
     assert metadata == Metadata()
     assert "photo.jpg: dropped its XMP" in caplog.text
 

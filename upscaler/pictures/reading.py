@@ -17,6 +17,7 @@ from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
 from upscaler.errors import LimitError, PictureError, UnknownFormatError
 from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
 from upscaler.pictures import lossy
+from upscaler.pictures.exif import ORIENTATIONS
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.metadata import Metadata, orientation, read_metadata
 from upscaler.pictures.opening import open_picture
@@ -26,17 +27,6 @@ from upscaler.pixels import Pixels, to_8_bits
 _LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
 _UNSUPPORTED_MODES = ("F", "I", "LAB")
 _STRIP = 256  # rows read from libvips at a time
-_EXIF_ORIENTATIONS = {  # transposed, then upside down, then mirrored
-    1: (False, False, False),
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
-
 # Exceptions from Pillow's decoders on broken files, found by fuzzing single bytes of small pictures
 _BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, struct.error, zlib.error),
@@ -109,7 +99,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
     with _opened(path, limits) as image:
         _check_mode(image, str(path))
         stored = orientation(image)
-        transposed = _EXIF_ORIENTATIONS[_remaining_orientation(image.format, stored)][0]
+        transposed = ORIENTATIONS[_remaining_orientation(image.format, stored)][0]
         width, height = image.size[::-1] if transposed else image.size
         sizes = _frame_sizes(image, path, limits.frames)
         frames = sum(sizes.values())
@@ -349,7 +339,7 @@ def _remaining_orientation(format: str | None, stored: int) -> int:
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
     """Rotate and flip a picture, HWC, by its EXIF orientation; returns a view."""
-    transposed, upside_down, mirrored = _EXIF_ORIENTATIONS[orientation]
+    transposed, upside_down, mirrored = ORIENTATIONS[orientation]
     if transposed:
         pixels = pixels.swapaxes(0, 1)
     return pixels[:: -1 if upside_down else 1, :: -1 if mirrored else 1]

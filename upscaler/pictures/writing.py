@@ -2,18 +2,21 @@
 
 import io
 import logging
+import mmap
 import struct
+import zlib
 from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, PngImagePlugin
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL import Image, PngImagePlugin
 
 from upscaler.errors import PictureError
+from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
-from upscaler.pictures.metadata import Metadata, loaded_exif
+from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.reading import Frame, Header, first_line
+from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
@@ -23,7 +26,7 @@ _MILLIMETRES_PER_INCH = 25.4
 _DEFAULT_DPI = 72.0  # libvips always writes a resolution
 _TIFF_HEADER = 8  # bytes; the last four are the offset of the first directory
 _JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's limit of 65,535 includes a name
-_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_PNG_HEADER = 33  # bytes: the signature and the first chunk
 
 
 _log = logging.getLogger(__name__)
@@ -40,11 +43,13 @@ def write(
     same_size = len({frame.pixels.shape for frame in frames}) == 1
     try:
         if format is PNG and len(frames) == 1:
-            _vips_image(frames[0].pixels, metadata).pngsave_target(_target(file), compression=_PNG_COMPRESSION)
+            _write_png(file, frames[0].pixels, metadata)
         elif format is TIFF and same_size:
             _write_tiff(file, [frame.pixels for frame in frames], metadata)
         else:
             _write_by_pillow(file, format, frames, header, metadata, quality)
+        if format is TIFF and metadata.exif:
+            _add_exif(file, metadata.exif, header)
     except (ValueError, pyvips.Error) as error:
         raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
 
@@ -62,10 +67,26 @@ def _vips_image(pixels: Pixels, metadata: Metadata) -> pyvips.Image:
     image = image.copy(
         interpretation=kind[deep], xres=dpi[0] / _MILLIMETRES_PER_INCH, yres=dpi[1] / _MILLIMETRES_PER_INCH
     )
-    for name, content in (("exif", metadata.exif), ("xmp", metadata.xmp), ("icc-profile", metadata.profile)):
+    for name, content in (("xmp", metadata.xmp), ("icc-profile", metadata.profile)):
         if content:
             image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
     return image
+
+
+def _write_png(file: BinaryIO, pixels: Pixels, metadata: Metadata) -> None:
+    _vips_image(pixels, metadata).pngsave_target(_target(file), compression=_PNG_COMPRESSION, keep="icc|xmp")
+    if metadata.exif:  # libvips would write it anew
+        named = b"eXIf" + metadata.exif
+        _insert(file, _PNG_HEADER, struct.pack(">I", len(metadata.exif)) + named + struct.pack(">I", zlib.crc32(named)))
+
+
+def _insert(file: BinaryIO, place: int, content: bytes) -> None:
+    size = file.seek(0, io.SEEK_END)
+    file.write(content)  # so that a full disk is an error here, and no signal below
+    file.flush()
+    with mmap.mmap(file.fileno(), 0) as mapped:
+        mapped.move(place + len(content), place, size - place)
+        mapped[place : place + len(content)] = content
 
 
 def _write_tiff(file: BinaryIO, pages: list[Pixels], metadata: Metadata) -> None:
@@ -76,29 +97,41 @@ def _write_tiff(file: BinaryIO, pages: list[Pixels], metadata: Metadata) -> None
         image = pyvips.Image.arrayjoin(images, across=1).copy()
         image.set_type(pyvips.GValue.gint_type, "page-height", height)
     image.tiffsave_target(_target(file), compression="deflate", predictor="horizontal", bigtiff=_is_big(pages))
-    if metadata.exif and not _is_big(pages):
-        _add_exif(file, metadata)
 
 
 def _is_big(pages: list[Pixels]) -> bool:
     return sum(page.nbytes for page in pages) > 2**32 - 2**28  # offsets in a plain TIFF have 32 bits
 
 
-def _add_exif(file: BinaryIO, metadata: Metadata) -> None:
+def _add_exif(file: BinaryIO, block: bytes, header: Header) -> None:
     """Add EXIF to a TIFF, where libvips omits it, by appending a new first directory to the file."""
     file.seek(0)
-    start = file.read(_TIFF_HEADER)
-    entries, next_page = _entries(file, struct.unpack("<I", start[4:])[0])
-    exif, directory = loaded_exif(metadata), ImageFileDirectory_v2(start)
-    for tag in exif:
-        directory[tag] = exif.get_ifd(tag) if tag in _DIRECTORIES else exif[tag]
-    place = file.seek(0, io.SEEK_END)
-    file.write(directory.tobytes(place))
-    merged = _entries(file, place)[0] | entries
-    place = file.seek(0, io.SEEK_END)
+    if file.read(4) != b"II*\0":
+        _log.warning("%s: dropped its EXIF, which a TIFF of more than 4 GB cannot hold", header.path)
+        return
+    if is_fixed(block):  # keep its offset in the block; pixels move up
+        gap = block[_TIFF_HEADER:] + bytes(len(block) % 2)
+        _insert(file, _TIFF_HEADER, gap)
+        with mmap.mmap(file.fileno(), 0) as content:
+            shift(content, len(gap))
+    file.seek(4)
+    own, next_page = _entries(file, struct.unpack("<I", file.read(4))[0])
+    place = _even_end(file)
+    directories, warnings = laid_out(block, place)
+    for sentence in warnings:
+        _log.warning("%s: %s", header.path, sentence)
+    file.write(directories)
+    merged = _entries(file, place)[0] | own
+    place = _even_end(file)
     file.write(struct.pack("<H", len(merged)) + b"".join(merged[tag] for tag in sorted(merged)) + next_page)
     file.seek(4)
     file.write(struct.pack("<I", place))
+
+
+def _even_end(file: BinaryIO) -> int:
+    """Go to the end of a file, where a directory may stand: an even place."""
+    end = file.seek(0, io.SEEK_END)
+    return end + file.write(bytes(end % 2))
 
 
 def _entries(file: BinaryIO, place: int) -> tuple[dict[int, bytes], bytes]:
@@ -152,8 +185,8 @@ def _metadata_options(format: Format, metadata: Metadata) -> dict[str, Any]:
     options: dict[str, Any] = {"dpi": metadata.dpi} if metadata.dpi else {}
     if metadata.profile:
         options["icc_profile"] = metadata.profile
-    if metadata.exif:
-        options["exif"] = metadata.exif
+    if metadata.exif and format is not TIFF:
+        options["exif"] = _Verbatim(metadata.exif, format)
     if not metadata.xmp:
         return options
     if format is PNG:
@@ -161,6 +194,20 @@ def _metadata_options(format: Format, metadata: Metadata) -> dict[str, Any]:
         texts.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
         return options | {"pnginfo": texts}
     return options | {"xmp": metadata.xmp}
+
+
+class _Verbatim(Image.Exif):
+    """EXIF that Pillow writes byte for byte; given as bytes, Pillow would re-encode those of an AVIF."""
+
+    def __init__(self, block: bytes, format: Format) -> None:
+        super().__init__()
+        self._block = PREFIX + block if format is JPEG else block
+
+    def __bool__(self) -> bool:
+        return True
+
+    def tobytes(self, offset: int = 8) -> bytes:
+        return self._block
 
 
 def _compression_options(format: Format, quality: int) -> dict[str, Any]:
