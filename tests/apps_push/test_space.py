@@ -133,8 +133,8 @@ def test_all_imports_of_a_staged_app_are_locked(app: str, tmp_path: Path) -> Non
 
 
 def imports(path: Path) -> set[str]:
-    """Return the top-level names of imported modules, without the standard library."""
+    """Return the top-level names of imported modules, without the standard library and its stubs."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"_typeshed"}

@@ -127,7 +127,7 @@ def test_weights_that_are_not_finite_are_refused(tiny_model: Path, value: float)
     weights = load_file(tiny_model / "model.safetensors")
     weights["networks.0.layers.1.weight"][0, 0, 1, 1] = value
     replace(tiny_model, "model.safetensors", save(weights))
-    assert "networks.0.layers.1.weight holds values that are not finite" in refusal(tiny_model)
+    assert "networks.0.layers.1.weight has values that are not finite" in refusal(tiny_model)
 
 
 def safetensors(header: object, content: bytes = b"") -> bytes:

@@ -55,15 +55,15 @@ def float_tiff(path: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty.jpg": (lambda p: p.write_bytes(b""), "not a picture"),
-    "text.png": (lambda p: p.write_text("hello"), "not a picture"),
+    "empty.jpg": (lambda p: p.write_bytes(b""), "not a readable picture"),
+    "text.png": (lambda p: p.write_text("hello"), "not a readable picture"),
     "cut.jpg": (cut, "broken"),
     "cut.png": (cut, "broken"),
     "cut.webp": (cut, "broken"),
     "cut.tif": (cut, "broken"),
     "cut.gif": (cut, "broken"),
     "checksum.png": (garbled_png, "broken"),
-    "headless.png": (lambda p: p.write_bytes(png([(b"IEND", b"")])), "not a picture"),
+    "headless.png": (lambda p: p.write_bytes(png([(b"IEND", b"")])), "not a readable picture"),
     "dataless.png": (lambda p: p.write_bytes(png([header(4, 4), (b"IEND", b"")])), "broken"),
     "bomb.png": (bomb, "50000x50000"),
     "floats.tif": (float_tiff, "8 or 16 bits"),
