@@ -1,0 +1,34 @@
+"""Names and texts of metadata that say where a photo was taken."""
+
+import re
+
+_LONG_WORDS = re.compile(
+    r"gps|latitude|longitude|longtitude|altitude|location|country|province|coordinate|address|latlon|latlng|postal"
+    r"|municipality|geotag|geohash|elevation|toponym|landmark|village|street",
+    re.IGNORECASE,
+)
+_SHORT_WORDS = frozenset(
+    "lat lon lng long alt geo city state town county region place places position venue where zip postcode poi district"
+    " suburb neighborhood neighbourhood coverage continent nation home".split()
+)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+_DEGREES = r"[-+]?\d{1,3}\.\d{3,}"
+_COORDINATES = re.compile(
+    r"\b(?i:(?:gps|geo)\w{0,20}|lat|latitude|lon|lng|long|longitude)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[-+]?\d"  # geo:lat=47.1
+    r"|\d\s{0,3}(?:\u00b0|\u00ba|deg\b)"  # 47° 7' 24"
+    r"|\d,\d{1,2}(?:[.,]\d{1,12})?[NSEW]\b"  # 47,7.4N, as XMP writes it
+    r"|\d\.\d{3,12}\s{0,3}[NSEW]\b|\b[NSEW]\s{0,3}\d{1,3}\.\d{3}"
+    r"|[-+]\d{2,6}\.\d{2,12}[-+]\d{3,7}\.\d"  # ISO 6709
+    rf"|[1-9]\d?\.\d{{3,12}}[\s,;/]{{1,3}}{_DEGREES}|0\.\d{{3,12}}[\s,;/]{{1,3}}[-+]?[1-9]\d{{0,2}}\.\d{{3}}"
+)
+
+
+def names_place(name: str) -> bool:
+    """Return True if the name of a property has a word for a place or a coordinate."""
+    return bool(_LONG_WORDS.search(name)) or any(word.lower() in _SHORT_WORDS for word in _WORD.findall(name))
+
+
+def holds_coordinates(text: str) -> bool:
+    """Return True if a text has what looks like coordinates; a place's name is not recognised."""
+    return bool(_COORDINATES.search(text))
