@@ -7,15 +7,17 @@ _LONG_WORDS = re.compile(
     r"|municipality|geotag|geohash|elevation|toponym|landmark|village|street",
     re.IGNORECASE,
 )
-_SHORT_WORDS = frozenset(
-    "lat lon lng long alt geo city state town county region place places position venue where zip postcode poi district"
-    " suburb neighborhood neighbourhood coverage continent nation home".split()
+_SHORT_WORDS = re.compile(
+    r"lat|lon|lng|long|alt|geo|city|state|town|county|region|places?|position|venue|where|zip|postcode|poi|district"
+    r"|suburb|neighbou?rhood|coverage|continent|nation|home",
+    re.IGNORECASE,
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 _DEGREES = r"[-+]?\d{1,3}\.\d{3,}"
 _COORDINATES = re.compile(
-    r"\b(?i:(?:gps|geo)\w{0,20}|lat|latitude|lon|lng|long|longitude)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[-+]?\d"  # geo:lat=47.1
+    # geo:lat=47.1, "lon": 8.2
+    r"\b(?i:(?:gps|geo)\w{0,20}|lat|latitude|lon|lng|long|longitude)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[-+]?\d"
     r"|\d\s{0,3}(?:\u00b0|\u00ba|deg\b)"  # 47° 7' 24"
     r"|\d,\d{1,2}(?:[.,]\d{1,12})?[NSEW]\b"  # 47,7.4N, as XMP writes it
     r"|\d\.\d{3,12}\s{0,3}[NSEW]\b|\b[NSEW]\s{0,3}\d{1,3}\.\d{3}"
@@ -26,7 +28,7 @@ _COORDINATES = re.compile(
 
 def names_place(name: str) -> bool:
     """Return True if the name of a property has a word for a place or a coordinate."""
-    return bool(_LONG_WORDS.search(name)) or any(word.lower() in _SHORT_WORDS for word in _WORD.findall(name))
+    return bool(_LONG_WORDS.search(name)) or any(map(_SHORT_WORDS.fullmatch, _WORD.findall(name)))
 
 
 def holds_coordinates(text: str) -> bool:

@@ -59,9 +59,14 @@ class Element:
         self.children = [text]
 
     @property
+    def parts(self) -> list["Attribute | Element"]:
+        """Attributes and child elements, which RDF reads alike."""
+        return [*self.attributes, *self.elements]
+
+    @property
     def fields(self) -> dict[Name, "Attribute | Element"]:
-        """Attributes and child elements, which RDF reads alike, by their names."""
-        return {part.name: part for part in (*self.attributes, *self.elements)}
+        """The parts by their names, of which each is there once in a structure."""
+        return {part.name: part for part in self.parts}
 
     def walk(self) -> Iterator["Element"]:
         """The element and all in it, in document order."""
@@ -100,7 +105,8 @@ def parse(xml: bytes) -> Document:
 def written(document: Document) -> bytes:
     """Return a document as UTF-8."""
     parts: list[str] = []
-    for node in (*document.before, document.root, *document.after):
+    nodes: list[Element | Markup] = [*document.before, document.root, *document.after]
+    for node in nodes:
         _write(node, parts)
     return "".join(parts).encode()
 
