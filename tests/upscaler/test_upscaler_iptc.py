@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, IptcImagePlugin
 
-from upscaler.pictures.iptc import HEADER, IptcError, from_iim, from_resources
+from upscaler.pictures.iptc import HEADER, IptcError, read_iptc
 
 PLACES = [26, 27, 90, 92, 95, 100, 101]
 SECRET = b"Zurich 4711"
@@ -36,51 +36,51 @@ DATASETS = st.lists(
 
 @given(DATASETS)
 def test_datasets_are_carried_byte_for_byte(iim: bytes) -> None:
-    assert from_iim(iim + b"\0\0\0", remove_location=False).iim == iim
-    found = from_resources(HEADER + resource(0x0404, iim, b"odd"), remove_location=False)
+    assert read_iptc(iim + b"\0\0\0", remove_location=False).iim == iim
+    found = read_iptc(HEADER + resource(0x0404, iim, b"odd"), remove_location=False)
     assert found.iim == iim
-    assert from_resources(found.app13, remove_location=False) == found
-    assert from_resources(found.resources, remove_location=False) == found
+    assert read_iptc(found.app13, remove_location=False) == found
+    assert read_iptc(found.resources, remove_location=False) == found
 
 
 @pytest.mark.parametrize("kind", [0x0409, 0x040C, 0x03ED, 0x0422, 0x0424, 0x040F, 0x0408, 0x041A, 0x07D0, 0x0BB7])
 def test_what_is_of_the_small_picture_is_left_out(kind: int) -> None:
     content = HEADER + resource(kind, b"small") + resource(0x0404, PREVIEW + CAPTION) + resource(kind, b"small", b"n")
-    found = from_resources(content, remove_location=False)
+    found = read_iptc(content, remove_location=False)
     assert found.app13 == HEADER + resource(0x0404, CAPTION)
 
 
 def test_copyright_is_carried_and_a_digest_of_the_same_datasets() -> None:
     others = resource(0x040A, b"\1") + resource(0x040B, b"https://example.org", b"name")
     content = HEADER + resource(0x0425, b"x" * 16) + resource(0x0404, CAPTION) + others
-    assert from_resources(content, remove_location=False).others == resource(0x0425, b"x" * 16) + others
+    assert read_iptc(content, remove_location=False).others == resource(0x0425, b"x" * 16) + others
     content = HEADER + resource(0x0425, b"x" * 16) + resource(0x0404, dataset(90, SECRET)) + others
-    assert from_resources(content, remove_location=True).app13 == HEADER + others
+    assert read_iptc(content, remove_location=True).app13 == HEADER + others
 
 
 @given(st.permutations([dataset(place, SECRET) for place in PLACES] + [UTF_8, CAPTION, KEYWORDS]))
 def test_places_go(parts: list[bytes]) -> None:
     iim = b"".join(parts)
-    found = from_iim(iim, remove_location=True).iim
+    found = read_iptc(iim, remove_location=True).iim
     assert SECRET not in found
     assert sorted(found) == sorted(UTF_8 + CAPTION + KEYWORDS)
-    assert from_iim(iim, remove_location=False).iim == iim
+    assert read_iptc(iim, remove_location=False).iim == iim
 
 
 @pytest.mark.parametrize("record", range(3, 10))
 def test_records_and_datasets_that_are_not_known_go_with_the_location(record: int) -> None:
     iim = dataset(5, SECRET, record) + dataset(118, SECRET) + dataset(199, SECRET) + CAPTION
-    assert from_iim(iim, remove_location=True).iim == CAPTION
+    assert read_iptc(iim, remove_location=True).iim == CAPTION
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_coordinates_in_texts_go(encoding: str) -> None:
     keywords = [dataset(25, text.encode(encoding)) for text in ("geo:lat=47.37", "47° 22'", "lake")]
-    assert from_iim(b"".join(keywords), remove_location=True).iim == keywords[2]
+    assert read_iptc(b"".join(keywords), remove_location=True).iim == keywords[2]
 
 
 def test_pillow_reads_the_result() -> None:
-    found = from_resources(HEADER + resource(0x0404, UTF_8 + CAPTION + KEYWORDS), remove_location=True)
+    found = read_iptc(HEADER + resource(0x0404, UTF_8 + CAPTION + KEYWORDS), remove_location=True)
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "JPEG")
     jpeg = file.getvalue()
@@ -96,9 +96,9 @@ def test_pillow_reads_the_result() -> None:
 def test_any_bytes_are_read_or_refused(content: bytes, remove_location: bool) -> None:
     for whole in (content, HEADER + content, HEADER + b"8BIM\4\4\0\0" + content, HEADER + resource(0x0404, content)):
         with suppress(IptcError):
-            from_resources(whole, remove_location=remove_location)
+            read_iptc(whole, remove_location=remove_location)
     with suppress(IptcError):
-        from_iim(b"\x1c\2" + content, remove_location=remove_location)
+        read_iptc(b"\x1c\2" + content, remove_location=remove_location)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_any_bytes_are_read_or_refused(content: bytes, remove_location: bool) ->
 )
 def test_damage_is_refused(content: bytes) -> None:
     with pytest.raises(IptcError):
-        from_resources(content, remove_location=False)
+        read_iptc(content, remove_location=False)
 
 
 def test_nothing_gives_nothing() -> None:
-    assert from_resources(b"", remove_location=False).app13 == b""
-    assert from_resources(HEADER + resource(0x0404, dataset(90, SECRET)), remove_location=True).app13 == b""
+    assert read_iptc(b"", remove_location=False).app13 == b""
+    assert read_iptc(HEADER + resource(0x0404, dataset(90, SECRET)), remove_location=True).app13 == b""

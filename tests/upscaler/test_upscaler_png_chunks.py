@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,10 @@ from upscaler.pictures.png_chunks import (
     COLOUR,
     SIGNATURE,
     Chunk,
+    Found,
     PngError,
     insert_chunks,
+    profile_chunk,
     read_chunks,
     without_location,
 )
@@ -30,6 +33,12 @@ GAMMA = Chunk(b"gAMA", (45_455).to_bytes(4, "big"))
 SRGB = Chunk(b"sRGB", b"\0")
 SECRET = "Zurich 4711"
 XMP_TEXT = Chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<a/>")
+
+
+def read(file: BinaryIO) -> tuple[list[Chunk], list[str]]:
+    found = read_chunks(file)
+    assert not found.profiles
+    return found.chunks, found.warnings
 
 
 def text(keyword: str, content: str) -> Chunk:
@@ -90,11 +99,11 @@ CHUNKS = st.lists(
 @given(CHUNKS, st.booleans())
 def test_texts_are_carried_byte_for_byte(chunks: list[Chunk], last: bool) -> None:
     source = png(XMP_TEXT, TIME, *chunks, last=last)
-    found, warnings = read_chunks(source)
+    found, warnings = read(source)
     assert (found, warnings) == ([TIME, *chunks], [])
     target = png(size=16)
     insert_chunks(target, found)
-    assert read_chunks(target) == (found, [])
+    assert read(target) == (found, [])
     assert kinds(target) == [b"IHDR", b"IDAT", *(chunk.kind for chunk in found), b"IEND"]
     assert opened(target).size == (16, 16)
 
@@ -120,15 +129,15 @@ def test_a_shorter_head() -> None:
 
 
 def test_colour_behind_the_pixels_says_nothing() -> None:
-    assert read_chunks(png(CICP, GAMMA)) == ([CICP, GAMMA], [])
-    assert read_chunks(png(CICP, GAMMA, TIME, last=True)) == ([TIME], [])
+    assert read(png(CICP, GAMMA)) == ([CICP, GAMMA], [])
+    assert read(png(CICP, GAMMA, TIME, last=True)) == ([TIME], [])
 
 
 @pytest.mark.parametrize("chunk", [TIME, CICP, GAMMA, text("Title", "t"), international("Title", "t")])
 def test_a_wrong_checksum_costs_the_chunk(chunk: Chunk) -> None:
     content = bytearray(png(chunk, text("Author", "a")).getvalue())
     content[33 + 8] ^= 1
-    found, warnings = read_chunks(io.BytesIO(content))
+    found, warnings = read(io.BytesIO(content))
     assert found == [text("Author", "a")]
     assert warnings == [f"its PNG chunk {chunk.kind.decode()} is left out, for its checksum is wrong"]
 
@@ -148,12 +157,13 @@ def test_a_wrong_checksum_costs_the_chunk(chunk: Chunk) -> None:
         (packed("bomb", b"\0" * 5_000_000), "too long"),
         (international("bomb", "\0" * 5_000_000, is_packed=True), "too long"),
         (text("long", "x" * 5_000_000), "5,000,005 bytes"),
-        (text("Raw profile type exif", "\nexif\n 4\n00000000"), "of the picture before"),
+        (text("Raw profile type exif", "\nexif\n 4\n000000"), "of the picture before"),
+        (text("Raw profile type exif", "\nexif\n"), "of the picture before"),
         (text("exif:GPSLatitude", "47/1"), "of the picture before"),
     ],
 )
 def test_damage_costs_the_chunk_and_is_said(chunk: Chunk, said: str) -> None:
-    found, warnings = read_chunks(png(chunk, text("Author", "a")))
+    found, warnings = read(png(chunk, text("Author", "a")))
     assert found == [text("Author", "a")]
     assert len(warnings) == 1 and said in warnings[0]
 
@@ -164,7 +174,7 @@ def test_damage_costs_the_chunk_and_is_said(chunk: Chunk, said: str) -> None:
 )
 def test_many_texts_are_bounded(chunks: list[Chunk]) -> None:
     started = time.monotonic()
-    found, warnings = read_chunks(png(*chunks))
+    found, warnings = read(png(*chunks))
     assert len(found) <= 500
     assert "some of its PNG texts are left out, for there are too many" in warnings
     assert time.monotonic() - started < GENEROUS
@@ -195,19 +205,27 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
                 do(io.BytesIO(tried))
 
 
-DOES: list[Callable[[io.BytesIO], object]] = [read_chunks, lambda file: insert_chunks(file, [TIME, CICP])]
+DOES: list[Callable[[io.BytesIO], object]] = [read, lambda file: insert_chunks(file, [TIME, CICP])]
 
 
 @given(st.sampled_from([b"tEXt", b"zTXt", b"iTXt", b"tIME", b"cICP"]), st.binary(max_size=100))
 def test_any_data_is_read_or_left_out(kind: bytes, data: bytes) -> None:
-    found, warnings = read_chunks(png(Chunk(kind, data)))
+    found, warnings = read(png(Chunk(kind, data)))
     assert len(found) + len(warnings) == 1 or data.startswith(b"XML:com.adobe.xmp\0")
     assert set(without_location(found)) <= set(found)
 
 
+@given(st.binary(min_size=1, max_size=200), st.sampled_from(["exif", "iptc", "xmp", "odd"]))
+def test_metadata_in_texts_is_read(content: bytes, name: str) -> None:
+    broken = "\n".join(content.hex()[start : start + 72] for start in range(0, len(content) * 2, 72))
+    of_imagemagick = text(f"Raw profile type {name}", f"\n{name}\n{len(content):8}\n{broken}\n")
+    for chunk in (of_imagemagick, profile_chunk(name, content)):
+        assert read_chunks(png(chunk, TIME)) == Found([TIME], {name: content}, [])
+
+
 def test_a_file_that_is_cut_off_gives_what_comes_before() -> None:
     content = png(TIME, text("Title", "t")).getvalue()
-    assert read_chunks(io.BytesIO(content[:60])) == ([TIME], [])
+    assert read(io.BytesIO(content[:60])) == ([TIME], [])
     with pytest.raises(PngError):
         insert_chunks(io.BytesIO(content[:60]), [TIME])
 

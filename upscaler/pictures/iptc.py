@@ -14,7 +14,7 @@ _IIM, _DIGEST = 0x0404, 0x0425
 _COPYRIGHT = (0x040A, 0x040B)  # is it protected, and the owner's address on the web
 _MOST = 20_000  # resources or datasets
 
-_MARK = 0x1C
+_MARK = b"\x1c"
 _EXTENDED, _LENGTH_BYTES = 0x8000, 4  # the length is that of the length, which follows
 _ENVELOPE, _APPLICATION = 1, 2
 _PREVIEW = (200, 201, 202)  # of the small picture
@@ -51,22 +51,23 @@ class Iptc:
         return HEADER + self.resources if self.resources else b""
 
 
-def from_resources(content: bytes, *, remove_location: bool) -> Iptc:
-    """Read image resources, with or without the header of an APP13; keep IPTC and what is said of the copyright.
+def read_iptc(content: bytes, *, remove_location: bool) -> Iptc:
+    """Read the payload of an APP13, image resources or bare datasets; keep IPTC and what is said of the copyright.
 
     Left out: thumbnails, copies of EXIF and XMP, resolution, guides, paths, and all else of the small picture or the
-    program. Raises IptcError.
+    program; with `remove_location` also datasets that may name a place. Raises IptcError.
     """
+    if content[:1] == _MARK:
+        return Iptc(_kept_datasets(content, remove_location))
     found = list(_resources(content.removeprefix(HEADER)))
     said = b"".join(data for kind, data, _ in found if kind == _IIM)
-    iim = from_iim(said, remove_location=remove_location).iim
+    iim = _kept_datasets(said, remove_location)
     kept = {*_COPYRIGHT, _DIGEST} if iim == said else {*_COPYRIGHT}  # the digest is of the datasets
     return Iptc(iim, b"".join(block for kind, _, block in found if kind in kept))
 
 
-def from_iim(content: bytes, *, remove_location: bool) -> Iptc:
-    """Read datasets; leave out previews and, with `remove_location`, all that may name a place. Raises IptcError."""
-    return Iptc(b"".join(whole for whole in _datasets(content) if _is_kept(whole, remove_location)))
+def _kept_datasets(iim: bytes, remove_location: bool) -> bytes:
+    return b"".join(dataset for dataset in _datasets(iim) if _is_kept(dataset, remove_location))
 
 
 def _is_kept(dataset: bytes, remove_location: bool) -> bool:
@@ -111,7 +112,7 @@ def _datasets(content: bytes) -> Iterator[bytes]:
         if place >= last:
             return
         head = content[place : place + 5]
-        if len(head) < 5 or head[0] != _MARK:
+        if len(head) < 5 or head[:1] != _MARK:
             raise IptcError(f"there is no dataset at byte {place}")
         length, start = int.from_bytes(head[3:], "big"), place + 5
         if length & _EXTENDED:

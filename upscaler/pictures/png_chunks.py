@@ -7,7 +7,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from upscaler.pictures.places import holds_coordinates
@@ -29,8 +29,9 @@ _BLOCK = 16_000_000  # bytes that are moved at once
 
 _KEYWORD = re.compile(rb"[^\0]{1,79}\0")
 _XMP = b"XML:com.adobe.xmp"
-# Copies of EXIF, XMP, IPTC and sizes of the small picture, made by ImageMagick and file managers.
-_COPIES = ("raw profile type ", "exif:", "thumb::")
+_PROFILE = "raw profile type "  # by which ImageMagick and exiftool put EXIF, IPTC and XMP into a text
+# Copies of EXIF and sizes of the small picture, made by ImageMagick and file managers.
+_COPIES = (_PROFILE, "exif:", "thumb::")
 # Keywords that name no place: those of the standard, of image generators and of ImageMagick.
 _HARMLESS = {
     *("title", "author", "description", "copyright", "creation time", "software", "disclaimer", "warning", "source"),
@@ -69,8 +70,20 @@ class _Head:
         return self.place + 12 + self.length
 
 
-def read_chunks(file: BinaryIO) -> tuple[list[Chunk], list[str]]:
-    """Read texts (but XMP), time and colour, and a sentence on each that is left out because it is damaged or too long.
+@dataclass
+class Found:
+    """Chunks that are to be carried, metadata that stood in texts (by name: exif, iptc, xmp), and what is left out.
+
+    warnings: a sentence each on what is damaged, too long or said of the picture before.
+    """
+
+    chunks: list[Chunk] = field(default_factory=list)
+    profiles: dict[str, bytes] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_chunks(file: BinaryIO) -> Found:
+    """Read texts (but XMP), time and colour.
 
     Raises PngError if the file is no PNG; one that is cut off gives what comes before.
     """
@@ -84,9 +97,9 @@ def read_chunks(file: BinaryIO) -> tuple[list[Chunk], list[str]]:
             collector.take(file, head)
             taken += 1
         elif head.kind in wanted:
-            collector.warnings.append(_TOO_MANY)
+            collector.warn(_TOO_MANY)
             break
-    return collector.chunks, list(dict.fromkeys(collector.warnings))
+    return collector.found
 
 
 def without_location(chunks: Iterable[Chunk]) -> list[Chunk]:
@@ -110,25 +123,28 @@ class _Collector:
     """Chunks that are whole and within the bounds."""
 
     def __init__(self) -> None:
-        self.chunks: list[Chunk] = []
-        self.warnings: list[str] = []
+        self.found = Found()
         self._bytes = 0  # of texts
+
+    def warn(self, sentence: str) -> None:
+        if sentence not in self.found.warnings:
+            self.found.warnings.append(sentence)
 
     def take(self, file: BinaryIO, head: _Head) -> None:
         name = head.kind.decode()
         if head.length > _LONGEST_TEXT:
-            self.warnings.append(f"its PNG chunk {name} is left out, for it has {head.length:,} bytes")
+            self.warn(f"its PNG chunk {name} is left out, for it has {head.length:,} bytes")
             return
         file.seek(head.place + 8)
         data, crc = file.read(head.length), file.read(4)
         if int.from_bytes(crc, "big") != zlib.crc32(head.kind + data):
-            self.warnings.append(f"its PNG chunk {name} is left out, for its checksum is wrong")
+            self.warn(f"its PNG chunk {name} is left out, for its checksum is wrong")
         elif head.kind in TEXTS:
             self._take_text(Chunk(head.kind, data))
         elif len(data) != _LENGTHS[head.kind]:
-            self.warnings.append(f"its PNG chunk {name} is left out, for it is damaged")
-        elif all(chunk.kind != head.kind for chunk in self.chunks):
-            self.chunks.append(Chunk(head.kind, data))
+            self.warn(f"its PNG chunk {name} is left out, for it is damaged")
+        elif all(chunk.kind != head.kind for chunk in self.found.chunks):
+            self.found.chunks.append(Chunk(head.kind, data))
 
     def _take_text(self, chunk: Chunk) -> None:
         if chunk.data.startswith(_XMP + b"\0"):
@@ -136,14 +152,38 @@ class _Collector:
         keyword = chunk.data.partition(b"\0")[0][:79].decode("latin-1")
         text = _text(chunk)
         if text is None:
-            self.warnings.append(f"its PNG text {keyword!r} is left out, for it is damaged or too long")
-        elif keyword.lower().startswith(_COPIES):
-            self.warnings.append(f"its PNG text {keyword!r} is left out, for it is of the picture before")
+            self.warn(f"its PNG text {keyword!r} is left out, for it is damaged or too long")
         elif self._bytes + len(text) > _LONGEST_TEXTS:
-            self.warnings.append(_TOO_MANY)
+            self.warn(_TOO_MANY)
+        elif keyword.lower().startswith(_COPIES):
+            self._take_copy(keyword.lower(), text)
         else:
             self._bytes += len(text)
-            self.chunks.append(chunk)
+            self.found.chunks.append(chunk)
+
+    def _take_copy(self, keyword: str, text: str) -> None:
+        profile = _profile(text) if keyword.startswith(_PROFILE) else None
+        if profile is None:
+            self.warn("its PNG texts with copies of EXIF are left out, for they are of the picture before")
+        else:
+            self._bytes += len(text)
+            self.found.profiles.setdefault(keyword.removeprefix(_PROFILE), profile)
+
+
+def profile_chunk(name: str, content: bytes) -> Chunk:
+    """Return metadata for which PNG has no chunk (IPTC) as the text that ImageMagick and exiftool read."""
+    text = f"\n{name}\n{len(content):8}\n{content.hex()}\n".encode()
+    return Chunk(b"zTXt", f"Raw profile type {name}".encode() + b"\0\0" + zlib.compress(text))
+
+
+def _profile(text: str) -> bytes | None:
+    """Read name, length and hexadecimal digits, a line each and more; None if they don't agree."""
+    lines = text.strip("\n").split("\n", 2)
+    try:
+        length, content = int(lines[1]), bytes.fromhex(lines[2])
+    except (IndexError, ValueError):
+        return None
+    return content if len(content) == length else None
 
 
 def _is_harmless(chunk: Chunk) -> bool:
