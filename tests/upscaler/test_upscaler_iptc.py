@@ -56,6 +56,7 @@ def test_copyright_is_carried_and_a_digest_of_the_same_datasets() -> None:
     assert read_iptc(content, remove_location=False).others == resource(0x0425, b"x" * 16) + others
     content = HEADER + resource(0x0425, b"x" * 16) + resource(0x0404, dataset(90, SECRET)) + others
     assert read_iptc(content, remove_location=True).app13 == HEADER + others
+    assert read_iptc(HEADER + resource(0x0425, b"x" * 16), remove_location=False).app13 == b""
 
 
 @given(st.permutations([dataset(place, SECRET) for place in PLACES] + [UTF_8, CAPTION, KEYWORDS]))

@@ -11,7 +11,7 @@ from upscaler.pictures.places import holds_coordinates
 HEADER = b"Photoshop 3.0\0"  # of a JPEG's APP13; a TIFF's tag 34377 has none
 _SIGNATURES = (b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa")
 _IIM, _DIGEST = 0x0404, 0x0425
-_COPYRIGHT = (0x040A, 0x040B)  # is it protected, and the owner's address on the web
+_COPYRIGHT = {0x040A, 0x040B}  # is it protected, and the owner's address on the web
 _MOST = 20_000  # resources or datasets
 
 _MARK = b"\x1c"
@@ -62,7 +62,7 @@ def read_iptc(content: bytes, *, remove_location: bool) -> Iptc:
     found = list(_resources(content.removeprefix(HEADER)))
     said = b"".join(data for kind, data, _ in found if kind == _IIM)
     iim = _kept_datasets(said, remove_location)
-    kept = {*_COPYRIGHT, _DIGEST} if iim == said else {*_COPYRIGHT}  # the digest is of the datasets
+    kept = {*_COPYRIGHT, _DIGEST} if iim and iim == said else _COPYRIGHT  # the digest is of the datasets
     return Iptc(iim, b"".join(block for kind, _, block in found if kind in kept))
 
 

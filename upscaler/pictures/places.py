@@ -14,15 +14,21 @@ _SHORT_WORDS = re.compile(
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
-_DEGREES = r"[-+]?\d{1,3}\.\d{3,}"
+_FRACTION = r"(?:\.\d{3,12}|,\d{4,12})"  # of a degree, to 100 m
+_GAP = r"[\s,;/|]{1,3}"
 _COORDINATES = re.compile(
     # geo:lat=47.1, "lon": 8.2
     r"\b(?i:(?:gps|geo)\w{0,20}|lat|latitude|lon|lng|long|longitude)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[-+]?\d"
-    r"|\d\s{0,3}(?:\u00b0|\u00ba|deg\b)"  # 47° 7' 24"
-    r"|\d,\d{1,2}(?:[.,]\d{1,12})?[NSEW]\b"  # 47,7.4N, as XMP writes it
-    r"|\d\.\d{3,12}\s{0,3}[NSEW]\b|\b[NSEW]\s{0,3}\d{1,3}\.\d{3}"
-    r"|[-+]\d{2,6}\.\d{2,12}[-+]\d{3,7}\.\d"  # ISO 6709
-    rf"|[1-9]\d?\.\d{{3,12}}[\s,;/]{{1,3}}{_DEGREES}|0\.\d{{3,12}}[\s,;/]{{1,3}}[-+]?[1-9]\d{{0,2}}\.\d{{3}}"
+    # 47° 7' 24", 47.12°N, 47.123°; but not 20°C
+    r"|\d\s{0,3}(?:\u00b0|\u00ba|deg\b)\s{0,3}(?:\d|[NSEW]\b)|\d\.\d{3,12}\s{0,3}[\u00b0\u00ba]"
+    # 47,7.4N, as XMP writes it
+    r"|\d,\d{1,2}(?:[.,]\d{1,12})?[NSEW]\b"
+    # 47.123 N, N 47.123
+    rf"|\d{_FRACTION}\s{{0,3}}[NSEW]\b|\b[NSEW]\s{{0,3}}\d{{1,3}}{_FRACTION}"
+    # +47.123+008.456/ (ISO 6709)
+    r"|[-+]\d{2,6}\.\d{2,12}[-+]\d{3,7}\.\d"
+    # 47.123, 8.456; but no fractions of a picture, which are both below 1
+    rf"|[1-9]\d?{_FRACTION}{_GAP}[-+]?\d{{1,3}}{_FRACTION}|\b0{_FRACTION}{_GAP}[-+]?[1-9]\d{{0,2}}{_FRACTION}"
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-DEEPEST = 100  # elements in one another; XMP of cameras and programs has up to 20
+DEEPEST = 40  # elements in one another; XMP of cameras and programs has up to 20
 _SEPARATOR = " "  # which no namespace and no name holds
 
 Name = tuple[str, str]  # namespace, local name
@@ -75,6 +75,16 @@ class Element:
             element = waiting.pop()
             yield element
             waiting.extend(reversed(element.elements))
+
+    def outermost(self, name: Name) -> Iterator["Element"]:
+        """The elements of a name in it, but none in another of them."""
+        waiting = self.elements
+        while waiting:
+            element = waiting.pop()
+            if element.name == name:
+                yield element
+            else:
+                waiting.extend(element.elements)
 
     def prune(self, is_gone: Callable[["Attribute | Element"], bool]) -> None:
         """Leave out attributes and elements, the outer before the inner."""

@@ -20,51 +20,48 @@ _NAMESPACES = {
 }
 _NAMES = {
     (ns.XMP_NOTE, "HasExtendedXMP"): "its extended XMP is left out",
-    (ns.PHOTOSHOP, "TextLayers"): "its Photoshop layers are left out",
     (ns.DC_TERMS, "provenance"): "its content credentials are left out",
     (ns.OPLUS_CAMERA, "VideoLength"): _MOTION,
     (ns.XMP, "Thumbnails"): "",  # of the small picture; no loss
     (ns.XMP, "PageInfo"): "",
+    (ns.PHOTOSHOP, "TextLayers"): "",  # also in exported pictures without layers; a TIFF's own are said elsewhere
 }
 _DIRECTORIES = {(ns.CONTAINER, "Directory"), (ns.DYNAMIC_DEPTH_CONTAINER, "Directory")}
+_ITEM_SEMANTICS = {(ns.CONTAINER_ITEM, "Semantic"), (ns.DYNAMIC_DEPTH_ITEM, "Semantic")}
 _SEMANTICS = {"gainmap": _GAIN_MAP, "motionphoto": _MOTION, "depth": _DEPTH_MAP}
 _NOTHING = {"", "0", "-1"}  # values of cameras that could have made a motion photo
 
 
 def remove_attachments(document: Document) -> list[str]:
     """Leave out what points at attached files; return a sentence on each that people would miss."""
-    found: dict[str, None] = {}
+    listed = _listed(document.root)
+    found = dict.fromkeys(listed)
 
     def is_gone(part: Attribute | Element) -> bool:
-        attached = _attached(part)
-        found.update(dict.fromkeys(attached or ()))
-        return attached is not None
+        if part.name in _DIRECTORIES:
+            return bool(listed)
+        sentence = _attached(part)
+        if sentence:
+            found[sentence] = None
+        return sentence is not None
 
     document.root.prune(is_gone)
-    return [sentence for sentence in found if sentence]
+    return list(found)
 
 
-def _attached(part: Attribute | Element) -> list[str] | None:
-    """Return the sentences on what a property points at, '' if not worth a word; None if it points at nothing."""
-    if part.name in _DIRECTORIES and isinstance(part, Element):
-        return _listed(part) or None
-    if part.name in _NAMES:
-        return [_NAMES[part.name]]
+def _listed(root: Element) -> list[str]:
+    """Return the sentences on the items of directories beside the picture."""
+    parts = (part for element in root.walk() for part in element.parts)
+    semantics = (part.value.strip().lower() for part in parts if part.name in _ITEM_SEMANTICS)
+    return [_SEMANTICS.get(semantic, _OTHER) for semantic in semantics if semantic != "primary"]
+
+
+def _attached(part: Attribute | Element) -> str | None:
+    """Return the sentence on what a property points at, '' if not worth a word; None if it points at nothing."""
     if _is_motion(part.name):
-        return ["" if part.value.strip() in _NOTHING else _MOTION]
-    return [_NAMESPACES[part.name[0]]] if part.name[0] in _NAMESPACES else None
+        return "" if part.value.strip() in _NOTHING else _MOTION
+    return _NAMES.get(part.name, _NAMESPACES.get(part.name[0]))
 
 
 def _is_motion(name: Name) -> bool:
     return name[0] in (ns.GOOGLE_CAMERA, ns.OPLUS_CAMERA) and name[1].startswith(("MotionPhoto", "MicroVideo"))
-
-
-def _listed(directory: Element) -> list[str]:
-    """Return the sentences on the items of a directory beside the picture."""
-    semantics = [
-        part.value.strip().lower()
-        for element in directory.walk()
-        for part in element.parts
-        if part.name[1] == "Semantic"
-    ]
-    return [_SEMANTICS.get(semantic, _OTHER) for semantic in semantics if semantic != "primary"]

@@ -43,7 +43,8 @@ _PARTLY = {
     ns.IPTC_CORE: "AltTextAccessibility CreatorContactInfo CiEmailWork CiTelWork CiUrlWork ExtDescrAccessibility"
     " IntellectualGenre Scene SubjectCode",
     ns.IPTC_EXT: "AddlModelInfo DigImageGUID DigitalSourceType MaxAvailHeight MaxAvailWidth ModelAge PersonInImage"
-    " ImageRegion RegionBoundary rbShape rbUnit rbX rbY rbW rbH rbRx rbVertices rId rCtype rRole Name",
+    " ImageRegion RegionBoundary rbShape rbUnit rbX rbY rbW rbH rbRx rbVertices rId rCtype rRole Name"
+    " RegistryId RegItemId RegOrgId",
     ns.REGIONS: "Regions RegionList AppliedToDimensions Area Name Type Description FocusUsage Rotation",
     ns.MICROSOFT_PHOTO: "Rating DateAcquired",
     ns.MICROSOFT_REGIONS: "RegionInfo",

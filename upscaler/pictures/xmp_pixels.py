@@ -35,24 +35,20 @@ _DECIMALS = 9
 
 def follow(document: Document, geometry: Geometry) -> None:
     """Change what counts pixels as the picture is changed; what is no number stays."""
-    handlers: dict[Name, Callable[[Part, Geometry], None]] = {
-        (ns.REGIONS, "Regions"): _follow_regions,
-        (ns.MICROSOFT_REGION, "Rectangle"): _follow_rectangle,
-        (ns.IPTC_EXT, "RegionBoundary"): _follow_boundary,
-        (ns.EXIF, "SubjectArea"): _follow_points,
-        (ns.EXIF, "SubjectLocation"): _follow_points,
-    }
     values = _sizes(geometry)
     for element in document.root.walk():
         for part in element.parts:
             namespace, local = part.name
             if part.name in values:
                 part.value = values[part.name]
-            elif part.name in handlers:
-                handlers[part.name](part, geometry)
+            elif part.name == (ns.MICROSOFT_REGION, "Rectangle"):
+                _follow_rectangle(part, geometry)
             elif namespace == ns.PANORAMA and local in _LENGTHS:
                 _scale(part, geometry.scale[_LENGTHS[local]])
         _follow_focal_plane(element.fields, geometry)
+    for name, change in _STRUCTURES.items():
+        for structure in document.root.outermost(name):
+            change(structure, geometry)
 
 
 def _sizes(geometry: Geometry) -> dict[Name, str]:
@@ -85,9 +81,9 @@ def _follow_focal_plane(fields: dict[Name, Part], geometry: Geometry) -> None:
                 part.value = f"{scaled.numerator}/{scaled.denominator}"
 
 
-def _follow_points(part: Part, geometry: Geometry) -> None:
+def _follow_points(points: Element, geometry: Geometry) -> None:
     """The subject: its centre, then nothing, a diameter, or width and height, in pixels."""
-    items = [element for element in part.walk() if element.name == (ns.RDF, "li")] if isinstance(part, Element) else []
+    items = [element for element in points.walk() if element.name == (ns.RDF, "li")]
     numbers = [number for number in map(_number, items) if number is not None]
     if len(numbers) != len(items) or len(numbers) not in (2, 3, 4):
         return
@@ -97,16 +93,14 @@ def _follow_points(part: Part, geometry: Geometry) -> None:
         item.value = f"{value:.0f}"
 
 
-def _follow_regions(part: Part, geometry: Geometry) -> None:
-    if not isinstance(part, Element):
-        return
-    sizes = list(_sizes_applied_to(part))
+def _follow_regions(regions: Element, geometry: Geometry) -> None:
+    sizes = list(_sizes_applied_to(regions))
     if any(_is_upright(size, geometry) for size, _ in sizes):
         geometry = replace(geometry, orientation=1, source=geometry.upright(geometry.source))
     for size, (width, height) in sizes:
         for field, value in zip((width, height), geometry.scaled(size), strict=True):
             field.value = f"{value:.0f}"
-    for element in part.walk():
+    for element in regions.walk():
         fields = element.fields
         move = geometry.placed if _is_pixel(fields.get((ns.AREA, "unit"))) else geometry.turned
         _move([fields.get((ns.AREA, name)) for name in "xywh"], _centred(move))
@@ -136,11 +130,9 @@ def _follow_rectangle(part: Part, geometry: Geometry) -> None:
         part.value = ", ".join(map(_decimal, geometry.turned((left, top, width, height))))
 
 
-def _follow_boundary(part: Part, geometry: Geometry) -> None:
+def _follow_boundary(boundary: Element, geometry: Geometry) -> None:
     """A rectangle by its corner, a circle by its centre, or a polygon by its vertices."""
-    if not isinstance(part, Element):
-        return
-    elements = list(part.walk())
+    elements = list(boundary.walk())
     units = [unit for element in elements if (unit := element.fields.get((ns.IPTC_EXT, "rbUnit")))]
     in_pixels = any(map(_is_pixel, units))
     for element in elements:
@@ -213,3 +205,11 @@ def _fraction(part: Part | None) -> Fraction | None:
     if not found or not int(found[2] or 1):
         return None
     return Fraction(int(found[1]), int(found[2] or 1))
+
+
+_STRUCTURES: dict[Name, Callable[[Element, Geometry], None]] = {
+    (ns.REGIONS, "Regions"): _follow_regions,
+    (ns.IPTC_EXT, "RegionBoundary"): _follow_boundary,
+    (ns.EXIF, "SubjectArea"): _follow_points,
+    (ns.EXIF, "SubjectLocation"): _follow_points,
+}
