@@ -185,7 +185,8 @@ def _set(part: Part, before: float, after: float) -> None:
 
 
 def _decimal(number: float) -> str:
-    return f"{number:.{_DECIMALS}f}".rstrip("0").rstrip(".")
+    rounded = round(number, _DECIMALS) + 0.0  # no -0
+    return f"{rounded:.{_DECIMALS}f}".rstrip("0").rstrip(".")
 
 
 def _number(part: Part | None) -> float | None:
