@@ -120,7 +120,9 @@ def test_colour_is_put_at_the_head(block: int, there: list[Chunk], monkeypatch: 
     assert opened(target).tobytes() == pixels
 
 
-def test_a_shorter_head() -> None:
+@pytest.mark.parametrize("block", [5, 1_000_000])
+def test_a_shorter_head(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png_chunks, "_BLOCK", block)
     target = png(SRGB, SRGB, SRGB, size=64)
     pixels = opened(png(size=64)).tobytes()
     insert_chunks(target, [SRGB])

@@ -21,9 +21,9 @@ _LENGTHS = {**COLOUR, TIME: 7}
 _WANTED = {*TEXTS, *_LENGTHS}
 
 _MOST_CHUNKS = 1_000_000  # in a file; writers make pieces of 8 kB and more
-_MOST_WANTED = 500  # of which each may unpack to the longest text
+_MOST_WANTED = 500
 _LONGEST_TEXT = 4_000_000  # bytes, packed or not; the graphs of image generators have up to a million
-_LONGEST_TEXTS = 16_000_000  # together
+_LONGEST_TEXTS = 64_000_000  # together; one that cannot be read counts as the longest, which is what it may cost
 _TOO_MANY = "some of its PNG texts are left out, for there are too many"
 _BLOCK = 16_000_000  # bytes that are moved at once
 
@@ -150,15 +150,16 @@ class _Collector:
         if chunk.data.startswith(_XMP + b"\0"):
             return
         keyword = chunk.data.partition(b"\0")[0][:79].decode("latin-1")
+        if self._bytes >= _LONGEST_TEXTS:
+            self.warn(_TOO_MANY)
+            return
         text = _text(chunk)
+        self._bytes += _LONGEST_TEXT if text is None else len(text)
         if text is None:
             self.warn(f"its PNG text {keyword!r} is left out, for it is damaged or too long")
-        elif self._bytes + len(text) > _LONGEST_TEXTS:
-            self.warn(_TOO_MANY)
         elif keyword.lower().startswith(_COPIES):
             self._take_copy(keyword.lower(), text)
         else:
-            self._bytes += len(text)
             self.found.chunks.append(chunk)
 
     def _take_copy(self, keyword: str, text: str) -> None:
@@ -166,7 +167,6 @@ class _Collector:
         if profile is None:
             self.warn("its PNG texts with copies of EXIF are left out, for they are of the picture before")
         else:
-            self._bytes += len(text)
             self.found.profiles.setdefault(keyword.removeprefix(_PROFILE), profile)
 
 
