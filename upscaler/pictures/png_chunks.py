@@ -4,7 +4,6 @@ Format: "Portable Network Graphics", third edition, W3C 2025.
 """
 
 import os
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ _LONGEST_TEXTS = 64_000_000  # together; one that cannot be read counts as the l
 _TOO_MANY = "some of its PNG texts are left out, for there are too many"
 _BLOCK = 16_000_000  # bytes that are moved at once
 
-_KEYWORD = re.compile(rb"[^\0]{1,79}\0")
+_LONGEST_KEYWORD = 79
 _XMP = b"XML:com.adobe.xmp"
 _PROFILE = "raw profile type "  # by which ImageMagick and exiftool put EXIF, IPTC and XMP into a text
 # Copies of EXIF and sizes of the small picture, made by ImageMagick and file managers.
@@ -149,7 +148,7 @@ class _Collector:
     def _take_text(self, chunk: Chunk) -> None:
         if chunk.data.startswith(_XMP + b"\0"):
             return
-        keyword = chunk.data.partition(b"\0")[0][:79].decode("latin-1")
+        keyword = chunk.data.partition(b"\0")[0][:_LONGEST_KEYWORD].decode("latin-1")
         if self._bytes >= _LONGEST_TEXTS:
             self.warn(_TOO_MANY)
             return
@@ -194,10 +193,9 @@ def _is_harmless(chunk: Chunk) -> bool:
 
 def _text(chunk: Chunk) -> str | None:
     """The text with all that stands beside the keyword, unpacked; None if it is damaged or too long."""
-    found = _KEYWORD.match(chunk.data)
-    if not found:
+    keyword, zero, rest = chunk.data.partition(b"\0")
+    if not zero or not 1 <= len(keyword) <= _LONGEST_KEYWORD:
         return None
-    rest = chunk.data[found.end() :]
     if chunk.kind == b"tEXt":
         return rest.decode("latin-1")
     if chunk.kind == b"zTXt":

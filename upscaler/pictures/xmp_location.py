@@ -4,15 +4,10 @@ Programs add namespaces and names of their own for places faster than any list o
 people wrote (captions, keywords, titles) stays unless it has coordinates, for no list can tell a place in it.
 """
 
-import re
-
 from upscaler.pictures import xmp_names as ns
 from upscaler.pictures.places import holds_coordinates, names_place
 from upscaler.pictures.xml_tree import Attribute, Document, Element, Markup, Name
 
-_RDF_NAME = re.compile(
-    r"RDF|Description|Bag|Seq|Alt|li|_\d+|value|type|about|resource|ID|nodeID|parseType|datatype|bagID"
-)
 _TEXTLESS = {(ns.META, "xmpmeta"), *((ns.RDF, name) for name in ("RDF", "Description", "Bag", "Seq", "Alt"))}
 # Namespaces of which every name that has no word for a place is harmless.
 _WHOLE = {
@@ -34,6 +29,7 @@ _WHOLE = {
 }
 _PARTLY = {
     ns.XML: "lang",
+    ns.RDF: "RDF Description Bag Seq Alt li value type about resource ID nodeID parseType datatype bagID",
     ns.DC: "contributor creator date description format identifier language publisher relation rights source subject"
     " title type",
     ns.CC: "license attributionName attributionURL morePermissions useGuidelines",
@@ -74,8 +70,6 @@ def _is_gone(part: Attribute | Element) -> bool:
 
 def _is_harmless(name: Name) -> bool:
     namespace, local = name
-    if namespace == ns.RDF:
-        return bool(_RDF_NAME.fullmatch(local))
     if namespace in _HARMLESS:
         return local in _HARMLESS[namespace]
     if name in _OPAQUE or not (namespace in _WHOLE or name == ("", "about")):

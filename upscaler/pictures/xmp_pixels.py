@@ -5,7 +5,6 @@ overview" and the IPTC Photo Metadata Standard 2019.2.
 """
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -28,8 +27,7 @@ _LENGTHS = {  # pixels of the panorama, by the axis of which they are
     "LargestValidInteriorRectTop": 1,
     "LargestValidInteriorRectHeight": 1,
 }
-_RATIONAL = re.compile(r"(\d{1,10})(?:/(\d{1,10}))?")
-_LARGEST = 1e9  # of numbers that are changed
+_LARGEST = 10**9  # of numbers that are changed
 _DECIMALS = 9
 
 
@@ -77,7 +75,7 @@ def _follow_focal_plane(fields: dict[Name, Part], geometry: Geometry) -> None:
             across, down = down, across
         for part, value, scale in zip(parts, (across, down), geometry.scale, strict=True):
             if part is not None:
-                scaled = value * Fraction(scale).limit_denominator(10_000)
+                scaled = (value * Fraction(scale)).limit_denominator(_LARGEST)
                 part.value = f"{scaled.numerator}/{scaled.denominator}"
 
 
@@ -202,10 +200,12 @@ def _finite(text: str) -> float | None:
 
 
 def _fraction(part: Part | None) -> Fraction | None:
-    found = part and _RATIONAL.fullmatch(part.value.strip())
-    if not found or not int(found[2] or 1):
+    """Read a rational number as XMP writes it, "3000/2"."""
+    above, _, below = part.value.partition("/") if part else ("", "", "")
+    numbers = _finite(above), _finite(below or "1")
+    if not numbers[0] or not numbers[1]:
         return None
-    return Fraction(int(found[1]), int(found[2] or 1))
+    return Fraction(numbers[0]) / Fraction(numbers[1])
 
 
 _STRUCTURES: dict[Name, Callable[[Element, Geometry], None]] = {
