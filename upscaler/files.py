@@ -14,6 +14,7 @@ from upscaler.errors import PictureError
 from upscaler.model.architecture import SCALE
 from upscaler.pictures.budget import check_memory
 from upscaler.pictures.formats import check_room, format_of
+from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.metadata import Metadata, corrected
 from upscaler.pictures.reading import Frame, Header, read_frames, read_header
 from upscaler.pictures.writing import write
@@ -101,9 +102,10 @@ def _fit_format(pixels: Pixels, target: Path) -> Pixels:
 
 
 def _corrected_metadata(header: Header, options: Options) -> Metadata:
-    scale = SCALE**options.times
-    size = scale * header.width, scale * header.height
-    return corrected(header.metadata, header.path, *size, scale=scale, remove_location=options.remove_location)
+    scale, upright = SCALE**options.times, (header.width, header.height)
+    stored = upright[::-1] if header.orientation >= 5 else upright
+    geometry = Geometry(header.orientation, stored, (scale * header.width, scale * header.height))
+    return corrected(header.metadata, header.path, geometry, remove_location=options.remove_location)
 
 
 @dataclass

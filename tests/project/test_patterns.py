@@ -19,19 +19,38 @@ USES = {
     ("upscaler/model/find.py", "fullmatch", r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?"),
     ("upscaler/model/hub.py", "compile", "[0-9a-f]{40}"),
     ("apps/monitor/addresses.py", "compile", r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){0,8}nasa\.gov"),
+    ("upscaler/pictures/places.py", "findall", r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])"),
+    (
+        "upscaler/pictures/places.py",
+        "search",
+        r"\b(?i:(?:gps|geo)\w{0,20}|lat|latitude|lon|lng|long|longitude)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[-+]?\d"
+        r"|\d\s{0,3}(?:\u00b0|\u00ba|deg\b)\s{0,3}(?:\d|[NSEW]\b)|\d\.\d{3,12}\s{0,3}[\u00b0\u00ba]"
+        r"|\d,\d{1,2}(?:[.,]\d{1,12})?[NSEW]\b"
+        r"|\d(?:\.\d{3,12}|,\d{4,12})\s{0,3}[NSEW]\b|\b[NSEW]\s{0,3}\d{1,3}(?:\.\d{3}|,\d{4})"
+        r"|[-+]\d{2,6}\.\d{2,12}[-+]\d{3,7}\.\d"
+        r"|[1-9]\d?(?:\.\d{3,12}|,\d{4,12})[\s,;/|]{1,3}[-+]?\d{1,3}(?:\.\d{3}|,\d{4})"
+        r"|\b0(?:\.\d{3,12}|,\d{4,12})[\s,;/|]{1,3}[-+]?[1-9]\d{0,2}(?:\.\d{3}|,\d{4})",
+    ),
     ("apps/push.py", "sub", r"\]\((?!\w+:|#)"),
 }
 
 _FUZZ = """
 import re, sys
 pattern = re.compile(sys.argv[2], re.IGNORECASE)
-others = {"sub": lambda text: pattern.sub("", text), "match": pattern.match, "search": pattern.search}
-use = others.get(sys.argv[1], pattern.fullmatch)
+uses = {
+    "sub": lambda text: pattern.sub("", text),
+    "findall": pattern.findall,
+    "match": pattern.match,
+    "search": pattern.search,
+}
+use = uses.get(sys.argv[1], pattern.fullmatch)
 units = " ", "\\n", "a", "a/", "-", "a@", "@", "<", ">", "<br", "<br ", "<br/", "<br>", "<p", "<p ", "</p", "<div a",
-units += "a.", "0", "a-a.", "<br> ", "](", "](a", "](a:", "#", "Explanation:", "Explanation: ", " <p a=b"
+units += "0.", "1.1234", "1,1234,", "geo", "lat", "gps:", "+11.11", "N 1", "1 deg ", "0", "a.",
+units += "a-a.", "<br> ", "](", "](a", "](a:", "#", "Explanation:", "Explanation: ", " <p a=b"
+length = 100_000 if sys.argv[1] == "search" else 1_000_000  # one that starts at every byte is slower
 for unit in units:
     for start, end in ("", ""), ("<br", "!"), ("a/", "!"), ("<br>", "<"), ("](", ""):
-        text = start + unit * (1_000_000 // len(unit)) + end
+        text = start + unit * (length // len(unit)) + end
         use(text)
 """
 

@@ -2,7 +2,6 @@
 
 import io
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,10 @@ from support import hostile_pictures as hostile
 from support.pictures import photo_like
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures import xmp
+from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.metadata import Metadata, corrected
-from upscaler.pictures.xmp import XmpError
 
 GENEROUS = 20.0  # seconds; a former regular expression took hours for 1 MB
-VALUES = {(xmp.TIFF, "Orientation"): "1", (xmp.EXIF, "PixelXDimension"): "99"}
-DESCRIPTION = (
-    '<rdf:Description xmlns:rdf="r" xmlns:p="http://ns.adobe.com/exif/1.0/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
-    " {attributes}>{elements}</rdf:Description>"
-)
-
-
-def edited(attributes: str = "", elements: str = "", *, remove_location: bool = True) -> str:
-    packet = DESCRIPTION.format(attributes=attributes, elements=elements)
-    return xmp.edited(packet.encode(), VALUES, remove_location=remove_location).decode()
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png"])
@@ -45,47 +34,6 @@ def test_blanks_before_a_location_take_linear_time(
     assert b"GPS" not in target.read_bytes()
 
 
-@pytest.mark.parametrize("prefix", ["p", "exif"])
-def test_a_location_is_removed_under_any_prefix(prefix: str) -> None:
-    packet = DESCRIPTION.replace("xmlns:p=", f"xmlns:{prefix}=").format(
-        attributes=f'{prefix}:GPSLatitude="10,5N" {prefix}:Flash="1"',
-        elements=f"<{prefix}:GPSLongitude>11</{prefix}:GPSLongitude>"
-        f"<{prefix}:GPSAreaInformation><rdf:li>Bozen</rdf:li></{prefix}:GPSAreaInformation>",
-    )
-    found = xmp.edited(packet.encode(), VALUES, remove_location=True).decode()
-    assert "GPS" not in found and "Bozen" not in found and "10,5N" not in found
-    assert f'{prefix}:Flash="1"' in found
-
-
-def test_a_location_is_kept_by_default() -> None:
-    found = edited('p:GPSLatitude="10,5N"', "<p:GPSLongitude>11</p:GPSLongitude>", remove_location=False)
-    assert "10,5N" in found and "<p:GPSLongitude>11</p:GPSLongitude>" in found
-
-
-def test_unedited_xmp_is_unchanged() -> None:
-    text = '<!-- a & b --><p:Note xml:lang="de">A&amp;B <![CDATA[<x>]]>\u00fc</p:Note>\n   '
-    found = edited('tiff:Orientation="6"', f"<p:PixelXDimension>5</p:PixelXDimension>{text}")
-    assert 'tiff:Orientation="1"' in found and "<p:PixelXDimension>99</p:PixelXDimension>" in found
-    assert text in found
-
-
-@given(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")))
-def test_any_value_is_kept(value: str) -> None:
-    from xml.dom import minidom
-    from xml.sax.saxutils import quoteattr
-
-    found = edited(f"p:Note={quoteattr(value)}")
-    root = minidom.parseString(found).documentElement
-    assert root
-    assert root.getAttribute("p:Note") == value
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_are_edited_or_refused(content: bytes) -> None:
-    with suppress(XmpError):
-        xmp.edited(content, VALUES, remove_location=True)
-
-
 @pytest.mark.parametrize(
     "packet",
     [
@@ -97,17 +45,9 @@ def test_any_bytes_are_edited_or_refused(content: bytes) -> None:
     ],
 )
 def test_uneditable_xmp_is_dropped_with_a_warning(packet: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    metadata = corrected(Metadata(xmp=packet), Path("photo.jpg"), 8, 6, scale=2, remove_location=False)
+    metadata = corrected(Metadata(xmp=packet), Path("photo.jpg"), Geometry(1, (4, 3), (8, 6)), remove_location=False)
     assert metadata == Metadata()
     assert "photo.jpg: dropped its XMP" in caplog.text
-
-
-@pytest.mark.parametrize("unit", ["<p:GPSa>", "<p:a/>", "&amp;", "<!-- -->", "<p:a b='&lt;'/>", "<![CDATA[x]]>"])
-def test_a_megabyte_takes_linear_time(unit: str) -> None:
-    started = time.monotonic()
-    with suppress(XmpError):
-        edited(elements=unit * (990_000 // len(unit)))
-    assert time.monotonic() - started < GENEROUS
 
 
 def camera_exif() -> bytes:

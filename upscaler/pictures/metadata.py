@@ -5,7 +5,7 @@ import math
 import mmap
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 from upscaler.pictures import exif, tiff_exif, xmp
 from upscaler.pictures.directories import check_exif
 from upscaler.pictures.exif_tags import ORIENTATION
+from upscaler.pictures.geometry import Geometry
 
 _AVIF_EXIF = 4  # index of EXIF in the decoder's information
 _LONGEST_PROFILE = 5_000_000  # bytes; printer profiles have 3 million
@@ -62,34 +63,20 @@ def orientation(image: Image.Image) -> int:
     return found if found in exif.ORIENTATIONS else 1
 
 
-def corrected(
-    metadata: Metadata, path: Path, width: int, height: int, *, scale: int, remove_location: bool
-) -> Metadata:
-    """Update sizes and orientation in EXIF and XMP, and optionally drop the location.
+def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_location: bool) -> Metadata:
+    """Update sizes, places and orientation in EXIF and XMP for the result, and optionally drop the location.
 
-    width, height: of the result, `scale` times those of the source. Metadata that cannot be edited are dropped with a
-    warning that names `path`.
+    Metadata that cannot be edited are dropped with a warning that names `path`.
     """
-    packet = metadata.xmp
-    block, warnings = exif.patched(metadata.exif, size=(width, height), scale=scale, remove_location=remove_location)
-    _warn(path, warnings)
-    return Metadata(
-        exif=block,
-        xmp=_unless_broken(path, "XMP", lambda: _corrected_xmp(packet, width, height, remove_location), b""),
-        profile=metadata.profile,
-        dpi=metadata.dpi,
+    size = round(geometry.target[0]), round(geometry.target[1])
+    scale = round(geometry.scale[0])
+    block, warnings = exif.patched(metadata.exif, size=size, scale=scale, remove_location=remove_location)
+    nothing: tuple[bytes, list[str]] = b"", []
+    packet, more = _unless_broken(
+        path, "XMP", lambda: xmp.followed(metadata.xmp, geometry, remove_location=remove_location), nothing
     )
-
-
-def _corrected_xmp(packet: bytes, width: int, height: int, remove_location: bool) -> bytes:
-    values = {
-        (xmp.TIFF, "Orientation"): "1",
-        (xmp.TIFF, "ImageWidth"): str(width),
-        (xmp.TIFF, "ImageLength"): str(height),
-        (xmp.EXIF, "PixelXDimension"): str(width),
-        (xmp.EXIF, "PixelYDimension"): str(height),
-    }
-    return xmp.edited(packet, values, remove_location=remove_location)
+    _warn(path, warnings + more)
+    return replace(metadata, exif=block, xmp=packet)
 
 
 def _unless_broken(path: Path, kind: str, read: Callable[[], Value], otherwise: Value) -> Value:
