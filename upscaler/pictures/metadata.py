@@ -13,12 +13,16 @@ from typing import TypeVar
 from PIL import Image, ImageCms
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
-from upscaler.pictures import exif, tiff_exif, xmp
+from upscaler.pictures import exif, iptc, tiff_exif, xmp
 from upscaler.pictures.directories import check_exif
 from upscaler.pictures.exif_tags import ORIENTATION
 from upscaler.pictures.geometry import Geometry
+from upscaler.pictures.iptc import read_iptc
+from upscaler.pictures.png_chunks import Chunk, Found, read_chunks, without_location
 
+IPTC_TAG, _IMAGE_RESOURCES_TAG = 33723, 34377  # of a TIFF
 _AVIF_EXIF = 4  # index of EXIF in the decoder's information
 _LONGEST_PROFILE = 5_000_000  # bytes; printer profiles have 3 million
 _MOST_DPI = 65_535  # the largest value of a JPEG
@@ -30,12 +34,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Metadata:
-    """EXIF, XMP and ICC profile as bytes (empty: none); dpi: dots an inch, horizontal and vertical."""
+    """EXIF, XMP, Photoshop's image resources with IPTC, and ICC profile as bytes (empty: none).
+
+    dpi: dots per inch, horizontal and vertical. chunks: texts, time and colour of a PNG, for a PNG.
+    """
 
     exif: bytes = b""
     xmp: bytes = b""
+    iptc: bytes = b""
     profile: bytes = b""
     dpi: tuple[float, float] | None = None
+    chunks: tuple[Chunk, ...] = ()
 
 
 def read_metadata(image: Image.Image, path: Path) -> Metadata:
@@ -43,13 +52,17 @@ def read_metadata(image: Image.Image, path: Path) -> Metadata:
 
     Metadata that cannot be read are dropped with a warning: pixels never depend on metadata.
     """
+    found = _unless_broken(path, "texts", lambda: _png_chunks(image, path), Found())
+    _warn(path, found.warnings)
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     profile = image.info.get("icc_profile") or b""
     return Metadata(
         exif=_unless_broken(path, "EXIF", lambda: _exif_of_file(image, path), b""),
         xmp=packet.encode() if isinstance(packet, str) else packet,
+        iptc=_iptc(image) or found.profiles.get("iptc", b""),
         profile=_unless_broken(path, "colour profile", lambda: _checked_profile(profile), b""),
         dpi=_unless_broken(path, "resolution", lambda: _checked_dpi(image.info.get("dpi")), None),
+        chunks=tuple(found.chunks),
     )
 
 
@@ -76,7 +89,11 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
         path, "XMP", lambda: xmp.followed(metadata.xmp, geometry, remove_location=remove_location), nothing
     )
     _warn(path, warnings + more)
-    return replace(metadata, exif=block, xmp=packet)
+    credits = _unless_broken(
+        path, "IPTC", lambda: read_iptc(metadata.iptc, remove_location=remove_location).resources, b""
+    )
+    chunks = tuple(without_location(metadata.chunks)) if remove_location else metadata.chunks
+    return replace(metadata, exif=block, xmp=packet, iptc=credits, chunks=chunks)
 
 
 def _unless_broken(path: Path, kind: str, read: Callable[[], Value], otherwise: Value) -> Value:
@@ -100,6 +117,22 @@ def _checked_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
         return None
     across, down = float(dpi[0]), float(dpi[1])
     return (across, down) if all(math.isfinite(value) and 0 < value <= _MOST_DPI for value in (across, down)) else None
+
+
+def _png_chunks(image: Image.Image, path: Path) -> Found:
+    if image.format != "PNG":
+        return Found()
+    with path.open("rb") as file:
+        return read_chunks(file)
+
+
+def _iptc(image: Image.Image) -> bytes:
+    """Return the image resources of a JPEG, or the IPTC of a TIFF."""
+    if isinstance(image, TiffImageFile):
+        found = image.tag_v2.get(IPTC_TAG) or image.tag_v2.get(_IMAGE_RESOURCES_TAG) or b""
+        return found if isinstance(found, bytes) else b""
+    segments = [content for name, content in getattr(image, "applist", []) if name == "APP13"]
+    return b"".join(content.removeprefix(iptc.HEADER) for content in segments if content.startswith(iptc.HEADER))
 
 
 def _warn(path: Path, sentences: list[str]) -> None:

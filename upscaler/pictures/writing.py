@@ -14,7 +14,9 @@ from PIL import Image, PngImagePlugin
 from upscaler.errors import PictureError
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
-from upscaler.pictures.metadata import Metadata
+from upscaler.pictures.iptc import HEADER, read_iptc
+from upscaler.pictures.metadata import IPTC_TAG, Metadata
+from upscaler.pictures.png_chunks import insert_chunks, profile_chunk
 from upscaler.pictures.reading import Frame, Header, first_line
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
 from upscaler.pictures.vips import pyvips
@@ -26,6 +28,8 @@ _MILLIMETRES_PER_INCH = 25.4
 _DEFAULT_DPI = 72.0  # libvips always writes a resolution
 _TIFF_HEADER = 8  # bytes; the last four are the offset of the first directory
 _JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's limit of 65,535 includes a name
+_UNDEFINED = 7  # type of an entry: bytes
+_APP13 = b"\xff\xed"  # the segment of image resources
 _PNG_HEADER = 33  # bytes: the signature and the first chunk
 
 
@@ -48,8 +52,12 @@ def write(
             _write_tiff(file, [frame.pixels for frame in frames], metadata)
         else:
             _write_by_pillow(file, format, frames, header, metadata, quality)
-        if format is TIFF and metadata.exif:
-            _add_exif(file, metadata.exif, header)
+        if format is TIFF:
+            _add_tiff_metadata(file, metadata, header)
+        if format is PNG:
+            _insert_png_metadata(file, metadata)
+        elif metadata.iptc and format not in (JPEG, TIFF):
+            _log.warning("%s: dropped its IPTC, which a %s cannot hold", header.path, format.name)
     except (ValueError, pyvips.Error) as error:
         raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
 
@@ -103,25 +111,42 @@ def _is_big(pages: list[Pixels]) -> bool:
     return sum(page.nbytes for page in pages) > 2**32 - 2**28  # offsets in a plain TIFF have 32 bits
 
 
-def _add_exif(file: BinaryIO, block: bytes, header: Header) -> None:
-    """Add EXIF to a TIFF, where libvips omits it, by appending a new first directory to the file."""
+def _add_tiff_metadata(file: BinaryIO, metadata: Metadata, header: Header) -> None:
+    """Add EXIF and IPTC, which libvips omits or cuts off, to the first directory of a TIFF."""
+    iim = read_iptc(metadata.iptc, remove_location=False).iim
+    if not (metadata.exif or iim):
+        return
     file.seek(0)
     if file.read(4) != b"II*\0":
-        _log.warning("%s: dropped its EXIF, which a TIFF of more than 4 GB cannot hold", header.path)
+        _log.warning("%s: dropped its EXIF and IPTC, which a TIFF of more than 4 GB cannot hold", header.path)
         return
+    if metadata.exif:
+        _add_exif(file, metadata.exif, header)
+    if iim:
+        place = _even_end(file)
+        file.write(iim)
+        _add_entries(file, {IPTC_TAG: struct.pack("<HHII", IPTC_TAG, _UNDEFINED, len(iim), place)})
+
+
+def _add_exif(file: BinaryIO, block: bytes, header: Header) -> None:
     if is_fixed(block):  # keep its offset in the block; pixels move up
         gap = block[_TIFF_HEADER:] + bytes(len(block) % 2)
         _insert(file, _TIFF_HEADER, gap)
         with mmap.mmap(file.fileno(), 0) as content:
             shift(content, len(gap))
-    file.seek(4)
-    own, next_page = _entries(file, struct.unpack("<I", file.read(4))[0])
     place = _even_end(file)
     directories, warnings = laid_out(block, place)
     for sentence in warnings:
         _log.warning("%s: %s", header.path, sentence)
     file.write(directories)
-    merged = _entries(file, place)[0] | own
+    _add_entries(file, _entries(file, place)[0])
+
+
+def _add_entries(file: BinaryIO, entries: dict[int, bytes]) -> None:
+    """Add entries to the first directory of a TIFF, which keeps its own, in a new one at the end of the file."""
+    file.seek(4)
+    own, next_page = _entries(file, struct.unpack("<I", file.read(4))[0])
+    merged = entries | own
     place = _even_end(file)
     file.write(struct.pack("<H", len(merged)) + b"".join(merged[tag] for tag in sorted(merged)) + next_page)
     file.seek(4)
@@ -140,6 +165,13 @@ def _entries(file: BinaryIO, place: int) -> tuple[dict[int, bytes], bytes]:
     count = struct.unpack("<H", file.read(2))[0]
     entries = [file.read(12) for _ in range(count)]
     return {struct.unpack_from("<H", entry)[0]: entry for entry in entries}, file.read(4)
+
+
+def _insert_png_metadata(file: BinaryIO, metadata: Metadata) -> None:
+    credits = (profile_chunk("iptc", metadata.iptc),) if metadata.iptc else ()
+    if chunks := (*metadata.chunks, *credits):
+        file.flush()
+        insert_chunks(file, chunks)
 
 
 def _write_by_pillow(
@@ -174,6 +206,9 @@ def _fit_jpeg(metadata: Metadata, header: Header) -> Metadata:
     if len(metadata.exif) > _JPEG_SEGMENT:
         _log.warning("%s: dropped its EXIF, which is too long for a JPEG", header.path)
         metadata = replace(metadata, exif=b"")
+    if len(metadata.iptc) > _JPEG_SEGMENT:
+        _log.warning("%s: dropped its IPTC, which is too long for a JPEG", header.path)
+        metadata = replace(metadata, iptc=b"")
     if len(metadata.xmp) > _JPEG_SEGMENT:
         _log.warning("%s: dropped its XMP, which is too long for a JPEG", header.path)
         metadata = replace(metadata, xmp=b"")
@@ -185,6 +220,9 @@ def _metadata_options(format: Format, metadata: Metadata) -> dict[str, Any]:
     options: dict[str, Any] = {"dpi": metadata.dpi} if metadata.dpi else {}
     if metadata.profile:
         options["icc_profile"] = metadata.profile
+    if metadata.iptc and format is JPEG:
+        segment = HEADER + metadata.iptc
+        options["extra"] = _APP13 + (len(segment) + 2).to_bytes(2, "big") + segment
     if metadata.exif and format is not TIFF:
         options["exif"] = _Verbatim(metadata.exif, format)
     if not metadata.xmp:
