@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import benchmarks
+from benchmarks import corpus
+from benchmarks.corpus import CorpusConfig
 from upscaler.options import check_limits, option
 from upscaler.program import Command, run_command
 
-STAGES = tuple(sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__"))
+_COMMANDS = ("__main__", "corpus")
+STAGES = tuple(
+    sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in _COMMANDS)
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,10 @@ def run(config: BenchmarkConfig) -> None:
         main_of_stage(config.minutes) if stage == "serving" else main_of_stage()
 
 
-COMMANDS = (Command("", "measure speed, memory and quality", BenchmarkConfig, run),)
+COMMANDS = (
+    Command("", "measure speed, memory and quality", BenchmarkConfig, run),
+    Command("corpus", "upscale every file of a folder, and count what happened", CorpusConfig, corpus.run),
+)
 
 if __name__ == "__main__":
     main()

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from upscaler.options import option
+
 SECONDS = 60.0
 MEMORY = 3_000_000_000  # bytes of data
 AT_ONCE = 2  # files
@@ -44,9 +46,16 @@ class Tried:
     reason: str = ""
 
 
-def main(folder: Path) -> None:
+@dataclass(frozen=True)
+class CorpusConfig:
+    """The folder of a corpus."""
+
+    folder: Path = option("folder of files, read with all folders in it", positional=True)
+
+
+def run(config: CorpusConfig) -> None:
     """Print the counts of each outcome and reason, and the files that crashed or hung."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in config.folder.rglob("*") if path.is_file())
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(AT_ONCE) as threads:
         tries = list(tqdm(threads.map(lambda file: upscale(file, Path(scratch)), files), total=len(files), unit="file"))
     print("\n".join(report(tries)))
@@ -78,7 +87,7 @@ def ending(returned: int, stderr: str, name: str) -> tuple[Outcome, str]:
     errors = [line for line in lines if line.startswith(_ERROR)]
     if returned == 1 and len(errors) == 1 and not any(line.startswith("Traceback") for line in lines):
         return Outcome.REFUSED, re.sub(r"\d[\d.,]*", "N", errors[0].removeprefix(_ERROR).replace(name, "FILE"))
-    return Outcome.CRASHED, lines[-1] if lines else f"signal {-returned}"
+    return Outcome.CRASHED, lines[-1] if lines else f"exit code {returned}"
 
 
 def report(tries: Sequence[Tried]) -> Iterator[str]:
