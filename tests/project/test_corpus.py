@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support.pictures import photo_like
 
 from benchmarks import corpus
 from benchmarks.corpus import CorpusConfig, Outcome, ending
+from support.pictures import photo_like
 
 REFUSED = "warning: odd\nerror: /a/b 3.png has 12x34 pixels; make it smaller\n"
 CRASHED = "Traceback (most recent call last):\n  File x\nTypeError: odd\nerror: later\n"
