@@ -13,11 +13,11 @@ from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry
 from upscaler import bicubic
 from upscaler.errors import PictureError
+from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pictures.reading import read_rgb8
 from upscaler.pixels import Pixels
 
 SMALLEST = 16  # pixels a side: SSIM has windows of 11, and two border pixels are left out
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in BY_SUFFIX)
 
 
 def _halved(path: Path) -> Pair:

@@ -20,10 +20,11 @@ from apps.ui.settings import Settings
 from upscaler.engines.cores import cores
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
+from upscaler.pictures.formats import BY_SUFFIX
 
 HERE = Path(__file__).parent
 SAMPLES = sorted((HERE / "samples").glob("*.jpg"))
-ACCEPTED = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"]
+ACCEPTED = list(BY_SUFFIX)
 WORKER = "apps.ui.worker"
 DETAIL_LIMITS = JobLimits(memory=2_000_000_000, cpu_seconds=60, seconds=60)
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": admission.JOBS}  # a job uses all cores

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from support.pictures import photo_like
 from upscaler import Limits, PictureError
@@ -107,3 +107,31 @@ def test_profiles_are_converted_and_broken_ones_ignored() -> None:
 def test_unreadable_files_are_refused_by_kind(content: bytes, error: type[PictureError]) -> None:
     with pytest.raises(error):
         read_rgb8(content, Limits(pixels=2400))
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of odd EXIF
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xd8\xff\xc1", "is a JPEG of an unsupported kind, such as 12 bits per channel"),
+        (b"\x89PNG\r\n\x1a\n", "is a PNG that is damaged"),
+        (b"II*\0\x08\0\0\0\0\0", "is a TIFF of an unsupported kind"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "is a JPEG 2000, which is not supported; save it as PNG"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "is a camera raw file"),
+        (b'<?xml version="1.0"?><svg/>', "is a drawing or a document"),
+        (b"%PDF-1.7", "is a drawing or a document"),
+        (b"hello", "is not a readable picture; give a JPEG"),
+    ],
+)
+def test_the_sentence_names_the_kind_of_file(content: bytes, words: str) -> None:
+    with pytest.raises(UnknownFormatError, match=words):
+        read_rgb8(content)
+
+
+def test_a_camera_raw_is_refused_by_name_and_not_its_preview(tmp_path: Path) -> None:
+    preview = TiffImagePlugin.ImageFileDirectory_v2()
+    preview[254] = 1  # a reduced version of another page
+    for tags in (preview, {50706: b"\1\4\0\0"}):
+        Image.fromarray(PHOTO).save(tmp_path / "raw.tif", tiffinfo=tags)
+        with pytest.raises(PictureError, match="camera raw file"):
+            read_rgb8(tmp_path / "raw.tif")

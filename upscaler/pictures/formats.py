@@ -39,6 +39,9 @@ HEIF = Format("HEIF", 16_384, transparent=True)
 BY_SUFFIX = {
     ".jpg": JPEG,
     ".jpeg": JPEG,
+    ".jfif": JPEG,
+    ".jpe": JPEG,
+    ".jfi": JPEG,
     ".png": PNG,
     ".apng": PNG,
     ".webp": WEBP,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from upscaler.errors import LimitError, PictureError, UnknownFormatError
 from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
@@ -21,11 +22,14 @@ from upscaler.pictures.exif import ORIENTATIONS
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.metadata import Metadata, orientation, read_metadata
 from upscaler.pictures.opening import open_picture
+from upscaler.pictures.signatures import CAMERA_RAW, LENGTH, unreadable
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels, to_8_bits
 
 _LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
 _UNSUPPORTED_MODES = ("F", "I", "LAB")
+_SUBFILE, _DNG_VERSION = 254, 50706  # tags of a TIFF
+_REDUCED = 1  # of its first page: a smaller version of another one
 _STRIP = 256  # rows read from libvips at a time
 # Exceptions from Pillow's decoders on broken files, found by fuzzing single bytes of small pictures
 _BROKEN = (
@@ -97,7 +101,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
     Raises PictureError if `path` is not a readable picture, or has more frames or scans than `limits`.
     """
     with _opened(path, limits) as image:
-        _check_mode(image, str(path))
+        _check_kind(image, str(path))
         stored = orientation(image)
         transposed = ORIENTATIONS[_remaining_orientation(image.format, stored)][0]
         width, height = image.size[::-1] if transposed else image.size
@@ -137,7 +141,7 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     """
     with _opened(source, limits) as image:
         name = _name(source)
-        _check_mode(image, name)
+        _check_kind(image, name)
         if exceeds(image.width * image.height, limits.pixels):
             raise LimitError(
                 f"{name} has {image.width}x{image.height} pixels, more than the limit of {limits.pixels:,} pixels; "
@@ -182,7 +186,7 @@ def _read_plain(header: Header) -> Iterator[Frame]:
 
 
 def _read_deep(header: Header) -> Iterator[Frame]:
-    with _plain_errors(str(header.path)):
+    with _plain_errors(header.path):
         if len(header.sizes) > 1:
             raise PictureError(f"{header.path} has 16-bit pages of different sizes; split the file")
         for pixels in _deep_frames(header.path, header.format, header.frames):
@@ -205,7 +209,10 @@ def _deep_frames(source: Source, format: str, frames: int) -> Iterator[Pixels]:
         yield pixels
 
 
-def _check_mode(image: Image.Image, name: str) -> None:
+def _check_kind(image: Image.Image, name: str) -> None:
+    """Raise PictureError for pixels that cannot be read, and for camera raws, whose first picture is a preview."""
+    if isinstance(image, TiffImageFile) and (_DNG_VERSION in image.tag_v2 or image.tag_v2.get(_SUBFILE, 0) & _REDUCED):
+        raise PictureError(f"{name} {CAMERA_RAW}")
     if image.mode in _UNSUPPORTED_MODES:
         raise PictureError(
             f"{name} has the unsupported pixel format {image.mode}; save it with 8 or 16 bits per channel"
@@ -221,8 +228,15 @@ def _channels(image: Image.Image) -> int:
 @contextmanager
 def _opened(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
     file = BytesIO(source) if isinstance(source, bytes) else source
-    with _plain_errors(_name(source)), open_picture(file, limits) as image:
+    with _plain_errors(source), open_picture(file, limits) as image:
         yield image
+
+
+def _start(source: Source) -> bytes:
+    if isinstance(source, bytes):
+        return source[:LENGTH]
+    with source.open("rb") as file:
+        return file.read(LENGTH)
 
 
 def _name(source: Source) -> str:
@@ -230,14 +244,13 @@ def _name(source: Source) -> str:
 
 
 @contextmanager
-def _plain_errors(name: str) -> Iterator[None]:
+def _plain_errors(source: Source) -> Iterator[None]:
     """Convert library exceptions for a broken file into PictureError."""
+    name = _name(source)
     try:
         yield
     except UnidentifiedImageError as error:
-        raise UnknownFormatError(
-            f"{name} is not a readable picture; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
-        ) from error
+        raise UnknownFormatError(f"{name} {unreadable(_start(source))}") from error
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
