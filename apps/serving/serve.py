@@ -1,5 +1,6 @@
 """HTTP server of both apps: Gradio behind the guard."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from apps.serving.look import look
 from apps.serving.settings import ServingSettings
 
 _SHUTDOWN_TIMEOUT = 3  # seconds; an open page's connection would delay the shutdown for ever
-_BACKLOG = 128  # connections waiting to be accepted; the usual limit on open files per process is 1,024
+_ACCEPTED_AT_ONCE = 128  # connections per turn of the loop; the usual limit on open files per process is 1,024
+_BACKLOG = 4096  # connections that wait for the next turn; the kernel loses further ones, and their clients wait
 _QUEUE_POLL_INTERVAL = 0.05  # seconds; polling every millisecond would take 8 % of a core
 _MOST_SESSIONS = 500  # sessions whose state is kept, about 118 kB each
 _OVERHEAD = 1_000_000  # bytes of an upload in addition to its files
@@ -68,7 +70,7 @@ def guarded(
 def run(app: ASGIApp, settings: ServingSettings) -> None:
     """Serve an app until it is stopped."""
     logs.set_up()
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -79,6 +81,16 @@ def run(app: ASGIApp, settings: ServingSettings) -> None:
         log_config=None,
         log_level=None,
         access_log=False,
-        backlog=_BACKLOG,
+        backlog=_ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
     )
+    _Server(config).run(sockets=[config.bind_socket()])
+
+
+class _Server(uvicorn.Server):
+    """A server with a longer queue of connections: asyncio's backlog is also how many it accepts at once."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(_BACKLOG)
