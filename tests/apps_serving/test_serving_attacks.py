@@ -24,11 +24,13 @@ API = "gradio_api"
 DOUBLE = "double"
 
 
-def join(app: str, file: dict[str, Any] | None, session: str | None = None) -> requests.Response:
+def join(
+    app: str, file: dict[str, Any] | None, session: str | None = None, *, flips: bool = False
+) -> requests.Response:
     """Request a job as the page's button does."""
     config = requests.get(f"{app}/config", timeout=30).json()
     (function,) = [fn["id"] for fn in config["dependencies"] if fn["api_name"] == DOUBLE]
-    data = [file, False, False, "as the original", 95, False, "model"]
+    data = [file, flips, False, "as the original", 95, False, "model"]
     body = {"fn_index": function, "session_hash": session or uuid.uuid4().hex, "data": data}
     return requests.post(f"{app}/{API}/queue/join", json=body, timeout=30)
 
@@ -415,7 +417,7 @@ def test_abandoned_jobs_are_removed(ui: str, tmp_path: Path) -> None:
     assert photo.stat().st_size < 2_000_000
     for session in ("deaf-1", "deaf-2"):
         (path,) = upload(ui, photo).json()
-        assert join(ui, as_file(path), session).status_code == 200
+        assert join(ui, as_file(path), session, flips=True).status_code == 200  # for longer than the app waits
     ends = time.monotonic() + 60
     small = tmp_path / "small.png"
     Image.fromarray(photo_like(10, 10)).save(small)

@@ -119,7 +119,11 @@ def test_cancel_is_immediate_and_the_next_photo_is_upscaled(page: Page, photo: P
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"words, not pixels", "broken.jpg is not a picture"), (b"", "broken.jpg is not a picture"), (None, "is broken")],
+    [
+        (b"words, not pixels", "broken.jpg is not a readable picture"),
+        (b"", "broken.jpg is not a readable picture"),
+        (None, "is broken"),
+    ],
     ids=["text", "empty", "truncated"],
 )
 def test_a_broken_file_gets_a_sentence(page: Page, photo: Path, content: bytes | None, sentence: str) -> None:

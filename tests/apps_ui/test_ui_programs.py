@@ -37,7 +37,7 @@ def test_the_api_returns_an_upscaled_file(client: Client, tmp_path: Path) -> Non
 def test_the_api_refuses_a_file_that_is_not_a_picture(client: Client, tmp_path: Path) -> None:
     words = tmp_path / "words.jpg"
     words.write_text("no picture")
-    with pytest.raises(AppError, match=r"words.jpg is not a picture that can be read"):
+    with pytest.raises(AppError, match=r"words.jpg is not a readable picture"):
         client.predict(handle_file(words), api_name="/double")
 
 

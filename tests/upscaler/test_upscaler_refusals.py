@@ -63,7 +63,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut.tif": (cut, "broken"),
     "cut.gif": (cut, "broken"),
     "checksum.png": (garbled_png, "broken"),
-    "headless.png": (lambda p: p.write_bytes(png([(b"IEND", b"")])), "not a readable picture"),
+    "headless.png": (lambda p: p.write_bytes(png([(b"IEND", b"")])), "is a PNG that is damaged"),
     "dataless.png": (lambda p: p.write_bytes(png([header(4, 4), (b"IEND", b"")])), "broken"),
     "bomb.png": (bomb, "50000x50000"),
     "floats.tif": (float_tiff, "8 or 16 bits"),
@@ -147,7 +147,7 @@ def test_too_much_memory(upscaler: Upscaler, tmp_path: Path) -> None:
 
 
 def test_unknown_format(upscaler: Upscaler, photo: Path) -> None:
-    assert "jpg, jpeg, png" in refusal(upscaler, photo, photo.with_name("x.xyz"))
+    assert "jpg, jpeg, jfif" in refusal(upscaler, photo, photo.with_name("x.xyz"))
 
 
 def test_a_size_over_the_formats_limit_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where places of a stored picture lie in its result: turned upright, then scaled."""
+"""Geometry of a result: places of the stored picture, turned upright, then scaled."""
 
 from dataclasses import dataclass
 

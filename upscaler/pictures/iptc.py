@@ -32,7 +32,7 @@ class IptcError(ValueError):
 
 @dataclass(frozen=True)
 class Iptc:
-    """What is kept of Photoshop's image resources.
+    """Photoshop's image resources, as far as they are kept.
 
     iim: the datasets, as in a TIFF's tag 33723; others: resources beside them, as in the file.
     """

@@ -58,7 +58,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class _Head:
-    """Where a chunk of a file begins."""
+    """Beginning of a chunk in a file."""
 
     kind: bytes
     place: int

@@ -56,6 +56,7 @@ class Element:
 
     @value.setter
     def value(self, text: str) -> None:
+        """Replace all children by a text."""
         self.children = [text]
 
     @property
@@ -135,7 +136,7 @@ def _write(node: Element | Markup | str, parts: list[str]) -> None:
 
 
 class _Builder:
-    """What expat reports, made into a tree."""
+    """Builder of a tree from expat's events."""
 
     def __init__(self) -> None:
         self._top = Element(("", ""), "", "", [])
