@@ -26,6 +26,8 @@ class Admission:
     def __init__(self, page: Any, most_waiting: int, jobs_each: int) -> None:  # gr.Blocks, which comes without types
         """Set the limits: `most_waiting` queued jobs of all visitors, `jobs_each` running or queued per visitor."""
         self._page = page
+        # Gradio drops the messages of the oldest session beyond 2,000, in use or not: here each visitor's own go first
+        page._queue.pending_messages_per_session.max_size = _MOST_ADDRESSES * SESSIONS_EACH
         self._most_waiting, self._jobs_each = most_waiting, jobs_each
         self._arriving: Counter[str] = Counter()  # events between guard and queue, by address
         self._arriving_jobs: Counter[str] = Counter()
@@ -80,10 +82,18 @@ class Admission:
         sessions.move_to_end(session)
         self._sessions.move_to_end(address)
         if len(sessions) > SESSIONS_EACH:
-            oldest, _ = sessions.popitem(last=False)
-            self._page.app.state_holder.session_data.pop(oldest, None)
+            self._forget(sessions.popitem(last=False)[0])
         if len(self._sessions) > _MOST_ADDRESSES:
-            self._sessions.popitem(last=False)
+            for oldest in self._sessions.popitem(last=False)[1]:
+                self._forget(oldest)
+
+    def _forget(self, session: str) -> None:
+        """Drop the state and the messages of a session; those of one with unfinished events stay with the queue."""
+        queue = self._page._queue
+        self._page.app.state_holder.session_data.pop(session, None)
+        if not any(event.session_hash == session for event in queue.event_ids_to_events.values()):
+            queue.pending_messages_per_session.pop(session, None)
+            queue.pending_event_ids_session.pop(session, None)
 
     @contextmanager
     def listening(self, session: str) -> Iterator[None]:

@@ -1,0 +1,65 @@
+"""Sessions: a visitor who opens many displaces only sessions of their own."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from gradio.utils import LRUCache
+
+from apps.serving.admission import SESSIONS_EACH, Admission
+
+
+def page() -> Any:
+    """The parts of Gradio's page that admission uses, with one cheap function."""
+    queue = SimpleNamespace(
+        event_ids_to_events={}, pending_messages_per_session=LRUCache(2000), pending_event_ids_session={}
+    )
+    state = SimpleNamespace(session_data={})
+    function = SimpleNamespace(_id=0, api_name="cheap", concurrency_id="other")
+    return SimpleNamespace(_queue=queue, app=SimpleNamespace(state_holder=state), fns={0: function})
+
+
+def visit(gradio: Any, admission: Admission, address: str, session: str) -> None:
+    """Start and finish an event, as Gradio keeps it."""
+    with admission.admitted(address, session, 0):
+        gradio._queue.pending_messages_per_session.setdefault(session, object())
+        gradio._queue.pending_event_ids_session.setdefault(session, set())
+        gradio.app.state_holder.session_data[session] = object()
+
+
+def test_thousands_of_sessions_of_one_visitor_leave_those_of_others() -> None:
+    gradio = page()
+    admission = Admission(gradio, most_waiting=20, jobs_each=2)
+    visit(gradio, admission, "192.0.2.1", "honest")
+    for n in range(3000):
+        visit(gradio, admission, "192.0.2.2", f"attack-{n}")
+    for kept in (
+        gradio._queue.pending_messages_per_session,
+        gradio._queue.pending_event_ids_session,
+        gradio.app.state_holder.session_data,
+    ):
+        assert "honest" in kept
+        assert "attack-2999" in kept
+        assert len(kept) == 1 + SESSIONS_EACH
+
+
+def test_thousands_of_visitors_are_forgotten_from_the_oldest_on() -> None:
+    gradio = page()
+    admission = Admission(gradio, most_waiting=20, jobs_each=2)
+    for n in range(2000):
+        visit(gradio, admission, f"192.0.{n // 250}.{n % 250}", f"session-{n}")
+    kept = gradio._queue.pending_messages_per_session
+    assert "session-1999" in kept
+    assert "session-0" not in kept
+    assert len(kept) == 1000
+
+
+def test_messages_of_unfinished_events_stay() -> None:
+    gradio = page()
+    admission = Admission(gradio, most_waiting=20, jobs_each=2)
+    request = SimpleNamespace(client=SimpleNamespace(host="192.0.2.2"))
+    running = SimpleNamespace(session_hash="attack-0", request=request, concurrency_id="other", alive=True)
+    gradio._queue.event_ids_to_events["event"] = running
+    for n in range(2 * SESSIONS_EACH):
+        visit(gradio, admission, "192.0.2.2", f"attack-{n}")
+    assert "attack-0" in gradio._queue.pending_messages_per_session
+    assert "attack-1" not in gradio._queue.pending_messages_per_session
