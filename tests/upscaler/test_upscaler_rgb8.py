@@ -120,6 +120,10 @@ def test_unreadable_files_are_refused_by_kind(content: bytes, error: type[Pictur
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "is a camera raw file"),
         (b'<?xml version="1.0"?><svg/>', "is a drawing or a document"),
         (b"%PDF-1.7", "is a drawing or a document"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0", "is an? AVIF picture that is damaged"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0", "is not a readable picture; give a JPEG"),
+        (b"RIFF\0\0\0\0WEBPXXXX", "is a WebP that is damaged"),
+        (b"RIFF\0\0\0\0AVI LIST", "is not a readable picture; give a JPEG"),
         (b"hello", "is not a readable picture; give a JPEG"),
     ],
 )

@@ -3,12 +3,11 @@
 import logging
 import math
 import mmap
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from PIL import Image, ImageCms
 from PIL.AvifImagePlugin import AvifImageFile
@@ -19,8 +18,8 @@ from upscaler.pictures import exif, iptc, tiff_exif, xmp
 from upscaler.pictures.directories import check_exif
 from upscaler.pictures.exif_tags import ORIENTATION
 from upscaler.pictures.geometry import Geometry
-from upscaler.pictures.iptc import read_iptc
-from upscaler.pictures.png_chunks import Chunk, Found, read_chunks, without_location
+from upscaler.pictures.iptc import Iptc, read_iptc
+from upscaler.pictures.png_chunks import EXIF, Chunk, Found, first_chunk, read_chunks, read_profile, without_location
 
 IPTC_TAG, _IMAGE_RESOURCES_TAG = 33723, 34377  # of a TIFF
 _AVIF_EXIF = 4  # index of EXIF in the decoder's information
@@ -34,14 +33,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Metadata:
-    """EXIF, XMP, Photoshop's image resources with IPTC, and ICC profile as bytes (empty: none).
+    """EXIF, XMP and ICC profile as bytes (empty: none), and IPTC.
 
     dpi: dots per inch, horizontal and vertical. chunks: texts, time and colour of a PNG, for a PNG.
     """
 
     exif: bytes = b""
     xmp: bytes = b""
-    iptc: bytes = b""
+    iptc: Iptc = field(default_factory=Iptc)
     profile: bytes = b""
     dpi: tuple[float, float] | None = None
     chunks: tuple[Chunk, ...] = ()
@@ -55,11 +54,12 @@ def read_metadata(image: Image.Image, path: Path) -> Metadata:
     found = _unless_broken(path, "texts", lambda: _png_chunks(image, path), Found())
     _warn(path, found.warnings)
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    resources = _iptc(image) or found.profiles.get("iptc", b"")
     profile = image.info.get("icc_profile") or b""
     return Metadata(
         exif=_unless_broken(path, "EXIF", lambda: _exif_of_file(image, path), b""),
         xmp=packet.encode() if isinstance(packet, str) else packet,
-        iptc=_iptc(image) or found.profiles.get("iptc", b""),
+        iptc=_unless_broken(path, "IPTC", lambda: read_iptc(resources, remove_location=False), Iptc()),
         profile=_unless_broken(path, "colour profile", lambda: _checked_profile(profile), b""),
         dpi=_unless_broken(path, "resolution", lambda: _checked_dpi(image.info.get("dpi")), None),
         chunks=tuple(found.chunks),
@@ -89,11 +89,11 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
         path, "XMP", lambda: xmp.followed(metadata.xmp, geometry, remove_location=remove_location), nothing
     )
     _warn(path, warnings + more)
-    credits = _unless_broken(
-        path, "IPTC", lambda: read_iptc(metadata.iptc, remove_location=remove_location).resources, b""
-    )
-    chunks = tuple(without_location(metadata.chunks)) if remove_location else metadata.chunks
-    return replace(metadata, exif=block, xmp=packet, iptc=credits, chunks=chunks)
+    kept = replace(metadata, exif=block, xmp=packet)
+    if not remove_location:
+        return kept
+    credits = read_iptc(metadata.iptc.resources, remove_location=True)
+    return replace(kept, iptc=credits, chunks=tuple(without_location(metadata.chunks)))
 
 
 def _unless_broken(path: Path, kind: str, read: Callable[[], Value], otherwise: Value) -> Value:
@@ -154,21 +154,11 @@ def _exif_of_file(image: Image.Image, path: Path) -> bytes:
 def _exif_block(image: Image.Image) -> bytes:
     """Return the EXIF of an opened file; Pillow would decode a PNG's pixels first, to find EXIF after them."""
     if isinstance(image, PngImageFile) and "exif" not in image.info:
-        if found := _png_chunk(Path(os.fsdecode(image.filename)), b"eXIf"):
-            image.info["exif"] = found
-        elif hexadecimal := image.info.get("Raw profile type exif"):  # from ImageMagick, before the chunk existed
-            image.info["exif"] = bytes.fromhex("".join(hexadecimal.split("\n")[3:]))
+        file = cast(BinaryIO, image.fp)  # open until the pixels are decoded
+        place = file.tell()
+        copy = image.info.get("Raw profile type exif", "")  # from ImageMagick, before the chunk existed
+        image.info["exif"] = first_chunk(file, EXIF) or read_profile(copy) or b""
+        file.seek(place)
     block: bytes = image.info.get("exif") or b""
     check_exif(block, "it")
     return block
-
-
-def _png_chunk(path: Path, kind: bytes) -> bytes:
-    with path.open("rb") as file:
-        file.seek(8)  # the signature
-        while len(head := file.read(8)) == 8:
-            length = int.from_bytes(head[:4], "big")
-            if head[4:] == kind:
-                return file.read(length)
-            file.seek(length + 4, os.SEEK_CUR)
-    return b""

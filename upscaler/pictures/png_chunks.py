@@ -14,6 +14,7 @@ from upscaler.pictures.places import holds_coordinates
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 TIME = b"tIME"
+EXIF = b"eXIf"
 # What says the colour of the pixels, by the length of its data; before the pixels, once each.
 COLOUR = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"mDCV": 24, b"cLLI": 8}
 _LENGTHS = {**COLOUR, TIME: 7}
@@ -101,6 +102,15 @@ def read_chunks(file: BinaryIO) -> Found:
     return collector.found
 
 
+def first_chunk(file: BinaryIO, kind: bytes) -> bytes:
+    """Return the data of the first chunk of a kind; b"" if there is none. Raises PngError if the file is no PNG."""
+    for head in _heads(file):
+        if head.kind == kind:
+            file.seek(head.place + 8)
+            return file.read(head.length)
+    return b""
+
+
 def without_location(chunks: Iterable[Chunk]) -> list[Chunk]:
     """Leave out texts unless their keyword is known to name no place and they have no coordinates."""
     return [chunk for chunk in chunks if chunk.kind not in TEXTS or _is_harmless(chunk)]
@@ -162,7 +172,7 @@ class _Collector:
             self.found.chunks.append(chunk)
 
     def _take_copy(self, keyword: str, text: str) -> None:
-        profile = _profile(text) if keyword.startswith(_PROFILE) else None
+        profile = read_profile(text) if keyword.startswith(_PROFILE) else None
         if profile is None:
             self.warn("its PNG texts with copies of EXIF are left out, for they are of the picture before")
         else:
@@ -175,8 +185,8 @@ def profile_chunk(name: str, content: bytes) -> Chunk:
     return Chunk(b"zTXt", f"Raw profile type {name}".encode() + b"\0\0" + zlib.compress(text))
 
 
-def _profile(text: str) -> bytes | None:
-    """Read name, length and hexadecimal digits, a line each and more; None if they don't agree."""
+def read_profile(text: str) -> bytes | None:
+    """Read metadata that stand in a text: name, length and hexadecimal digits, in lines; None if they don't agree."""
     lines = text.strip("\n").split("\n", 2)
     try:
         length, content = int(lines[1]), bytes.fromhex(lines[2])

@@ -159,15 +159,9 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
 
 def _rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert an 8-bit picture to sRGB; ignore a profile that is broken or of another colour space than the pixels."""
-    if profile:
-        if image.mode not in _MODES_OF_PROFILES:
-            image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
-        try:
-            source_profile = ImageCms.ImageCmsProfile(BytesIO(profile))
-            return ImageCms.profileToProfile(image, source_profile, _SRGB, outputMode="RGB") or image
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass
-    return image.convert("RGB")
+    if profile and image.mode not in _MODES_OF_PROFILES:
+        image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+    return _by_profile(image, profile) or image.convert("RGB")
 
 
 def _read_plain(header: Header) -> Iterator[Frame]:
@@ -326,23 +320,21 @@ def _decoded(image: Image.Image, path: Path) -> Pixels:
 def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
     if image.mode == "YCbCr":
         return image.convert("RGB")
-    if converted := _by_profile(image):
+    if converted := _by_profile(image, image.info.get("icc_profile")):
         _log.warning("%s: converted its CMYK colours to sRGB by its profile", path)
         return converted
     _log.warning("%s: converted its CMYK colours to sRGB approximately, without a CMYK profile", path)
     return image.convert("RGB")
 
 
-def _by_profile(image: Image.Image) -> Image.Image | None:
-    """Convert a CMYK picture to sRGB; return None if its profile is missing, broken or not for CMYK."""
-    try:
-        source = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
-        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "CMYK", "RGB")
-    except (KeyError, OSError, ImageCms.PyCMSError):
+def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image | None:
+    """Convert a picture to sRGB; return None if its profile is missing, broken or of another colour space."""
+    if not profile:
         return None
-    converted = Image.new("RGB", image.size)
-    transform.apply(image, converted)
-    return converted
+    try:
+        return ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(BytesIO(profile)), _SRGB, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
 
 
 def _remaining_orientation(format: str | None, stored: int) -> int:

@@ -7,6 +7,7 @@ LENGTH = 512  # bytes that are enough to tell
 _ISO_MEDIA, _BRAND = slice(4, 8), slice(8, 12)
 _HEIC_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
 CAMERA_RAW = "is a camera raw file, which holds no finished picture; develop it and save it as JPEG, PNG or TIFF"
+_AVIF_BRANDS = (b"avif", b"avis")
 _DRAWING = "is a drawing or a document, not a photo; export it as PNG first"
 _DAMAGED = "is damaged; download or export it again"
 _UNSUPPORTED = {
@@ -17,7 +18,6 @@ _UNSUPPORTED = {
     b"II+\0": "is a BigTIFF of an unsupported kind, or is damaged; save it as a plain TIFF",
     b"MM\0+": "is a BigTIFF of an unsupported kind, or is damaged; save it as a plain TIFF",
     b"GIF8": f"is a GIF that {_DAMAGED}",
-    b"RIFF": f"is a WebP that {_DAMAGED}",
     b"\0\0\0\x0cJXL ": "is a JPEG XL, which is not supported; save it as PNG",
     b"\xff\x0a": "is a JPEG XL, which is not supported; save it as PNG",
     b"\0\0\0\x0cjP  ": "is a JPEG 2000, which is not supported; save it as PNG",
@@ -36,6 +36,8 @@ def unreadable(start: bytes) -> str:
     """Say of a file that no reader accepts, by its first bytes, what it is and what would help."""
     if start[_ISO_MEDIA] == b"ftyp":
         return _unreadable_iso_media(start[_BRAND])
+    if start.startswith(b"RIFF"):
+        return f"is a WebP that {_DAMAGED}" if start[_BRAND] == b"WEBP" else _OTHERS
     if b"<svg" in start[:LENGTH].lower():
         return _DRAWING
     return next((words for signature, words in _UNSUPPORTED.items() if start.startswith(signature)), _OTHERS)
@@ -46,4 +48,5 @@ def _unreadable_iso_media(brand: bytes) -> str:
         return CAMERA_RAW
     if brand in _HEIC_BRANDS and ".heic" not in BY_SUFFIX:
         return "is a HEIC picture; install its reader with pip install 'double-resolution[heic]'"
-    return f"is a {'HEIC' if brand in _HEIC_BRANDS else 'AVIF'} that {_DAMAGED}" if brand != b"isom" else _OTHERS
+    kind = "HEIC" if brand in _HEIC_BRANDS else "AVIF" if brand in _AVIF_BRANDS else ""
+    return f"is a {kind} picture that {_DAMAGED}" if kind else _OTHERS

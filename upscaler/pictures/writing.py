@@ -4,7 +4,6 @@ import io
 import logging
 import mmap
 import struct
-import zlib
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -14,9 +13,9 @@ from PIL import Image, PngImagePlugin
 from upscaler.errors import PictureError
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
-from upscaler.pictures.iptc import HEADER, read_iptc
+from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.metadata import IPTC_TAG, Metadata
-from upscaler.pictures.png_chunks import insert_chunks, profile_chunk
+from upscaler.pictures.png_chunks import EXIF, Chunk, insert_chunks, profile_chunk
 from upscaler.pictures.reading import Frame, Header, first_line
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
 from upscaler.pictures.vips import pyvips
@@ -56,7 +55,7 @@ def write(
             _add_tiff_metadata(file, metadata, header)
         if format is PNG:
             _insert_png_metadata(file, metadata)
-        elif metadata.iptc and format not in (JPEG, TIFF):
+        elif metadata.iptc.resources and format not in (JPEG, TIFF):
             _log.warning("%s: dropped its IPTC, which a %s cannot hold", header.path, format.name)
     except (ValueError, pyvips.Error) as error:
         raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
@@ -84,8 +83,7 @@ def _vips_image(pixels: Pixels, metadata: Metadata) -> pyvips.Image:
 def _write_png(file: BinaryIO, pixels: Pixels, metadata: Metadata) -> None:
     _vips_image(pixels, metadata).pngsave_target(_target(file), compression=_PNG_COMPRESSION, keep="icc|xmp")
     if metadata.exif:  # libvips would write it anew
-        named = b"eXIf" + metadata.exif
-        _insert(file, _PNG_HEADER, struct.pack(">I", len(metadata.exif)) + named + struct.pack(">I", zlib.crc32(named)))
+        _insert(file, _PNG_HEADER, Chunk(EXIF, metadata.exif).written)
 
 
 def _insert(file: BinaryIO, place: int, content: bytes) -> None:
@@ -113,7 +111,7 @@ def _is_big(pages: list[Pixels]) -> bool:
 
 def _add_tiff_metadata(file: BinaryIO, metadata: Metadata, header: Header) -> None:
     """Add EXIF and IPTC, which libvips omits or cuts off, to the first directory of a TIFF."""
-    iim = read_iptc(metadata.iptc, remove_location=False).iim
+    iim = metadata.iptc.iim
     if not (metadata.exif or iim):
         return
     file.seek(0)
@@ -168,7 +166,7 @@ def _entries(file: BinaryIO, place: int) -> tuple[dict[int, bytes], bytes]:
 
 
 def _insert_png_metadata(file: BinaryIO, metadata: Metadata) -> None:
-    credits = (profile_chunk("iptc", metadata.iptc),) if metadata.iptc else ()
+    credits = (profile_chunk("iptc", metadata.iptc.resources),) if metadata.iptc.resources else ()
     if chunks := (*metadata.chunks, *credits):
         file.flush()
         insert_chunks(file, chunks)
@@ -206,9 +204,9 @@ def _fit_jpeg(metadata: Metadata, header: Header) -> Metadata:
     if len(metadata.exif) > _JPEG_SEGMENT:
         _log.warning("%s: dropped its EXIF, which is too long for a JPEG", header.path)
         metadata = replace(metadata, exif=b"")
-    if len(metadata.iptc) > _JPEG_SEGMENT:
+    if len(metadata.iptc.app13) > _JPEG_SEGMENT:
         _log.warning("%s: dropped its IPTC, which is too long for a JPEG", header.path)
-        metadata = replace(metadata, iptc=b"")
+        metadata = replace(metadata, iptc=Iptc())
     if len(metadata.xmp) > _JPEG_SEGMENT:
         _log.warning("%s: dropped its XMP, which is too long for a JPEG", header.path)
         metadata = replace(metadata, xmp=b"")
@@ -220,8 +218,7 @@ def _metadata_options(format: Format, metadata: Metadata) -> dict[str, Any]:
     options: dict[str, Any] = {"dpi": metadata.dpi} if metadata.dpi else {}
     if metadata.profile:
         options["icc_profile"] = metadata.profile
-    if metadata.iptc and format is JPEG:
-        segment = HEADER + metadata.iptc
+    if format is JPEG and (segment := metadata.iptc.app13):
         options["extra"] = _APP13 + (len(segment) + 2).to_bytes(2, "big") + segment
     if metadata.exif and format is not TIFF:
         options["exif"] = _Verbatim(metadata.exif, format)
