@@ -1,7 +1,6 @@
 """Errors as people see them: one sentence on standard error and an exit code, never a traceback."""
 
 import errno
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,11 +38,16 @@ def sentence_for(error: OSError) -> str:
 
 def extra_with(module: str) -> str | None:
     """Return the extra of this project that installs a module; None if none does, or the project isn't installed."""
-    from importlib.metadata import PackageNotFoundError, requires  # takes 25 ms, a third of what a --help needs
+    from importlib.metadata import PackageNotFoundError, metadata  # takes 25 ms, a third of what a --help needs
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
     with suppress(PackageNotFoundError):
-        for line in requires("double-resolution") or []:
-            name, extra = re.match(r"[\w.-]+", line), re.search(r"""extra == ["'](\w+)""", line)
-            if name and extra and name[0].replace("-", "_").lower() == module.lower():
-                return extra[1]
+        project = metadata("double-resolution")
+        extras = project.get_all("Provides-Extra") or []
+        for wanted in map(Requirement, project.get_all("Requires-Dist") or []):
+            marker = wanted.marker
+            if canonicalize_name(wanted.name) == canonicalize_name(module) and marker:
+                return next((extra for extra in extras if marker.evaluate({"extra": extra})), None)
     return None

@@ -14,8 +14,6 @@ GENEROUS = 60.0  # seconds for all inputs of one pattern: a quadratic one takes 
 # Every use of a regular expression in serving code: (module, function of `re`, pattern). A compiled one is used by
 # `fullmatch`: a pattern that is linear in a full match may be quadratic in a search.
 USES = {
-    ("upscaler/command.py", "match", r"[\w.-]+"),
-    ("upscaler/command.py", "search", r"""extra == ["'](\w+)"""),
     ("upscaler/model/find.py", "fullmatch", r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?"),
     ("upscaler/model/hub.py", "compile", "[0-9a-f]{40}"),
     ("apps/monitor/addresses.py", "compile", r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){0,8}nasa\.gov"),
@@ -40,7 +38,6 @@ pattern = re.compile(sys.argv[2], re.IGNORECASE)
 uses = {
     "sub": lambda text: pattern.sub("", text),
     "findall": pattern.findall,
-    "match": pattern.match,
     "search": pattern.search,
 }
 use = uses.get(sys.argv[1], pattern.fullmatch)
