@@ -1,8 +1,9 @@
 """Upscaling of picture files."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,10 @@ from upscaler.price import check_price
 from upscaler.upscaler import Progress, Upscaler, empty_double
 
 
+# Called during the last pass over the first frame: its source, the array that is being filled, its rows that are done
+Watch = Callable[[Header, Pixels, Pixels, int], None]
+
+
 @dataclass(frozen=True)
 class Doubled:
     """Result of `double_file`.
@@ -40,18 +45,19 @@ class Doubled:
 
 
 def double_file(
-    upscaler: Upscaler, source: Path, target: Path, options: Options = Options()
+    upscaler: Upscaler, source: Path, target: Path, options: Options = Options(), watch: Watch | None = None
 ) -> Generator[Progress, None, Doubled]:
     """Upscale the picture file `source` to `target`, whose suffix sets the format; yield progress, return `Doubled`.
 
     Every frame of an animation and every page of a TIFF is upscaled. Closing the generator cancels without a file.
+    watch: sees the first frame while it is upscaled.
     Raises PictureError if the picture cannot be read, is too large, or cannot be written in that format.
     """
     header = read_header(source, options.limits)
     _check(upscaler, header, target, options)
     job = _JobProgress(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)))
     with atomic_path(target) as temporary:
-        frames = yield from _upscale_frames(upscaler, header, target, options, job)
+        frames = yield from _upscale_frames(upscaler, header, target, options, job, watch)
         with temporary.open("w+b") as file:
             metadata = _corrected_metadata(header, options)
             encoding = until_done(write, file, format_of(target), frames, header, metadata, options.quality)
@@ -63,19 +69,30 @@ def double_file(
 
 
 def _upscale_frames(
-    upscaler: Upscaler, header: Header, target: Path, options: Options, job: "_JobProgress"
+    upscaler: Upscaler, header: Header, target: Path, options: Options, job: "_JobProgress", watch: Watch | None
 ) -> Generator[Progress, None, list[Frame]]:
     """Upscale all frames; the decoded input is released before they are encoded."""
     frames = []
     for frame in read_frames(header):
         pixels, jpeg = _fit_format(frame.pixels, target), header.jpeg
-        for _ in range(options.times):
+        for left in reversed(range(options.times)):
             doubled = empty_double(pixels)
             passes = upscaler.upscale_into(doubled, pixels, flips=options.flips, jpeg=jpeg)
+            if watch and not (left or frames):
+                passes = _watched(upscaler, passes, pixels, partial(watch, header, pixels, doubled))
             yield from job.track(doubled, passes)
             pixels, jpeg = doubled, False  # the first pass removes the JPEG artefacts
         frames.append(replace(frame, pixels=pixels))
     return frames
+
+
+def _watched(
+    upscaler: Upscaler, passes: Iterator[Progress], pixels: Pixels, watch: Callable[[int], None]
+) -> Iterator[Progress]:
+    watch(0)
+    for progress in passes:
+        watch(upscaler.count_rows_done(pixels.shape[0], progress.share))
+        yield progress
 
 
 def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -> None:

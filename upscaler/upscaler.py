@@ -104,6 +104,11 @@ class Upscaler:
         """Return the number of windows that cover a picture."""
         return tiling.count(height, width, self.window)
 
+    def count_rows_done(self, height: int, share: float) -> int:
+        """Return the complete rows of an upscaled picture when a share of its windows is done, 0 to 1."""
+        rows_of_windows = tiling.count(height, 1, self.window)
+        return min(int(share * rows_of_windows + 1e-6) * SCALE * self.window, SCALE * height)
+
     def seconds_per_window(self, *, jpeg: bool = False) -> float:
         """Return the wall-clock seconds per window in a long job, measured on the first call.
 

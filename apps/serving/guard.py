@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,17 +36,20 @@ class Rules:
     """Rules of the guard.
 
     hosts: allowed host names besides IP addresses and localhost. behind_proxy: trust the proxy's X-Forwarded-For.
-    most_upload: maximum bytes of one upload. folder: folder of temporary files. most_temporary: maximum bytes in it.
-    keep_seconds: lifetime of its files. serves: predicate of files that may be downloaded.
+    most_file, most_upload: maximum bytes of one file and of one upload of several. folder: folder of temporary files. most_temporary: maximum bytes in it.
+    keep_seconds: lifetime of its files. serves: predicate of files that may be downloaded. own_routes: routes of the app
+    beside Gradio's.
     """
 
     hosts: frozenset[str]
     behind_proxy: bool
+    most_file: int
     most_upload: int
     folder: Path
     most_temporary: int
     keep_seconds: float
     serves: Callable[[Path], bool] = field(repr=False)
+    own_routes: Sequence[Route] = ()
 
 
 class Guard:
@@ -54,6 +57,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, rules: Rules, admission: Admission) -> None:
         self._app, self._rules, self._admission = app, rules, admission
+        self._allowed = routes.patterns(rules.own_routes)
         self._uploads = Uploads(rules.serves, rules.folder)
         self._quota = Quota(rules.folder, rules.most_temporary, rules.keep_seconds)
         self._uploading: Counter[str] = Counter()  # ids of uploads in progress
@@ -96,13 +100,15 @@ class Guard:
     ) -> tuple[Receive, AbstractContextManager[Any]]:
         """Check a request; return the `receive` for the app, and a context to hold while the app handles it."""
         origins.check_host(headers, self._rules.hosts)
-        found = routes.find(scope["method"], scope["path"])
+        found = routes.find(scope["method"], scope["path"], self._allowed)
         if found is None:
             raise RequestRefusedError(404, "nothing is served here; open the app's start page")
         route, parameters = found
         if route.changes:
             origins.check_origin(headers, self._rules.hosts)
         self._normalise(scope, headers, route)
+        if route.body is Body.FILE:
+            return await self._limited(scope, headers, receive, self._rules.most_file)
         if route.body is Body.FILES:
             return await self._upload(scope, headers, receive, answer)
         if route.body is Body.JSON:
@@ -127,18 +133,26 @@ class Guard:
     def _serves(self, path: str) -> bool:
         return "\0" not in path and self._rules.serves(Path(path))
 
+    async def _limited(
+        self, scope: Scope, headers: Headers, receive: Receive, most: int
+    ) -> tuple[Receive, AbstractContextManager[Receive]]:
+        """Limit a body of files to `most` bytes and to the quotas."""
+        announced = headers.get("content-length", "0")
+        expected = int(announced) if announced.isdecimal() and len(announced) < 20 else 0
+        if expected > most:
+            raise RequestRefusedError(413, f"the upload is larger than {most / 1e6:.0f} MB; send less")
+        used = await asyncio.to_thread(self._quota.used)
+        with ExitStack() as stack:
+            bounded = BoundedBody(receive, most)
+            limited = stack.enter_context(self._quota.counted(bounded, scope["client"][0], used, expected))
+            return limited, stack.pop_all()
+
     async def _upload(
         self, scope: Scope, headers: Headers, receive: Receive, answer: "_Response"
     ) -> tuple[Receive, AbstractContextManager[Any]]:
-        announced = headers.get("content-length", "0")
-        expected = int(announced) if announced.isdecimal() and len(announced) < 20 else 0
-        if expected > self._rules.most_upload:
-            most = self._rules.most_upload / 1e6
-            raise RequestRefusedError(413, f"the upload is larger than {most:.0f} MB; send less")
-        used = await asyncio.to_thread(self._quota.used)
+        limited, context = await self._limited(scope, headers, receive, self._rules.most_upload)
         with ExitStack() as stack:
-            bounded = BoundedBody(receive, self._rules.most_upload)
-            limited = stack.enter_context(self._quota.counted(bounded, scope["client"][0], used, expected))
+            stack.enter_context(context)
             stack.enter_context(self._in_progress(_short(QueryParams(scope["query_string"]).get("upload_id"))))
             files = FilesOnly(limited, headers.get("content-type", ""))
             answer.watch(self._record_uploads)

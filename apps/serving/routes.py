@@ -1,6 +1,7 @@
 """Allow-list of routes: those of the pages and the documented endpoints. All others return 404."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,6 +15,7 @@ class Body(Enum):
 
     NONE = "none"
     JSON = "JSON"
+    FILE = "a file"
     FILES = "files"
 
 
@@ -70,12 +72,18 @@ ALLOWED = (
     UPLOAD,
     FILE,
 )
-_PATTERNS = tuple((route, route.pattern) for route in ALLOWED)
 
 
-def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+def patterns(own: Iterable[Route] = ()) -> tuple[tuple[Route, re.Pattern[str]], ...]:
+    """Return the allowed routes, and an app's own, with their patterns."""
+    return tuple((route, route.pattern) for route in (*ALLOWED, *own))
+
+
+def find(
+    method: str, path: str, allowed: Iterable[tuple[Route, re.Pattern[str]]] = patterns()
+) -> tuple[Route, dict[str, str]] | None:
     """Return the allowed route for a decoded path with its parameters, or None."""
-    for route, pattern in _PATTERNS:
+    for route, pattern in allowed:
         if method in route.methods and (match := pattern.fullmatch(path)):
             return route, match.groupdict()
     return None

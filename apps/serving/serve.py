@@ -1,13 +1,16 @@
 """HTTP server of both apps: Gradio behind the guard."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from apps.serving import logs
@@ -16,6 +19,8 @@ from apps.serving.bodies import MOST_FILES
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
 from apps.serving.guard import Guard, Rules
 from apps.serving.look import look
+from apps.serving.refusal import RequestRefusedError
+from apps.serving.routes import Route
 from apps.serving.settings import ServingSettings
 
 _SHUTDOWN_TIMEOUT = 3  # seconds; an open page's connection would delay the shutdown for ever
@@ -33,13 +38,16 @@ def guarded(
     serves: Callable[[Path], bool],
     health: Callable[[], dict[str, str | int]],
     app: Path,
+    own: Sequence[tuple[BaseRoute, Route]] = (),
 ) -> tuple[ASGIApp, Admission]:
     """Mount a page at /, its API and /health behind the guard.
 
     folder: folder of temporary files. serves: predicate of files that may be downloaded. app: folder of page.css and
-    page.js.
+    page.js. own: routes of the app beside Gradio's, each with the guard's rule for it.
     """
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    server.router.routes += [route for route, _ in own]
+    server.add_exception_handler(RequestRefusedError, _refused)
 
     @server.get("/health")
     async def answer() -> dict[str, str | int]:  # async, because all threads may be busy
@@ -58,13 +66,20 @@ def guarded(
     rules = Rules(
         hosts=settings.hosts,
         behind_proxy=settings.behind_proxy,
+        most_file=megabytes,
         most_upload=MOST_FILES * megabytes + _OVERHEAD,
         folder=folder,
         most_temporary=settings.temporary_bytes,
         keep_seconds=settings.delete_after_seconds,
         serves=serves,
+        own_routes=[rule for _, rule in own],
     )
     return Guard(mounted, rules, admission), admission
+
+
+def _refused(_request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, RequestRefusedError)
+    return refusal.response
 
 
 def run(app: ASGIApp, settings: ServingSettings) -> None:

@@ -1,4 +1,4 @@
-"""Worker process of the web UI: upscales pictures, and writes previews and full-resolution details."""
+"""Worker process of the web UI: upscales pictures, with previews for the page, and compares them."""
 
 import time
 from collections.abc import Generator, Mapping
@@ -9,7 +9,8 @@ from apps.serving import loading
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
 from apps.serving.progress import reported
-from apps.ui import loupe, preview
+from apps.serving.viewer import tiles
+from apps.ui.previews import Previews
 from upscaler import Options, Upscaler, double_file
 
 
@@ -18,34 +19,30 @@ def prepare(models: list[dict[str, Any]]) -> tuple[Mapping[str, Job], dict[str, 
     upscalers = {upscaler.model.name: upscaler for upscaler in (loading.load(**model) for model in models)}
 
     def double(
-        model: str, source: Path, target: Path, before: Path, after: Path, options: Options
+        model: str, source: Path, target: Path, options: Options, previews: Path | None
     ) -> Generator[Update, None, dict[str, Any]]:
-        return (yield from _double(upscalers[model], source, target, (before, after), options))
+        return (yield from _double(upscalers[model], source, target, options, previews))
 
     facts = {name: upscaler.precision for name, upscaler in upscalers.items()}
-    return {"double": double, "look": look}, facts
+    return {"double": double, "compare": compare}, facts
 
 
 def _double(
-    upscaler: Upscaler, source: Path, target: Path, pair: tuple[Path, Path], options: Options
+    upscaler: Upscaler, source: Path, target: Path, options: Options, previews: Path | None
 ) -> Generator[Update, None, dict[str, Any]]:
-    """Upscale a file and write both previews; the result holds both sizes and the seconds of upscaling."""
+    """Upscale a file; the result holds both sizes and the seconds of work. previews: folder for them, if any."""
     began = time.monotonic()
-    yield Update(stage="Reading the picture")
-    doubled = yield from reported(double_file(upscaler, source, target, options))
-    seconds = time.monotonic() - began
-    yield Update(stage="Preparing the comparison", share=1.0)
-    preview.write_pair(source, target, *pair)
-    return {"size": doubled.size, "doubled_size": doubled.doubled_size, "seconds": seconds}
-
-
-def look(
-    source: Path, doubled: Path, across: float, down: float, before: Path, after: Path
-) -> Generator[Update, None, dict[str, Any]]:
-    """Write a detail of a picture before and after upscaling, by `loupe.write_place`."""
     yield Update()
-    loupe.write_place(source, doubled, across, down, before, after)
-    return {}
+    doubled = yield from reported(
+        double_file(upscaler, source, target, options, Previews(previews) if previews else None)
+    )
+    return {"size": doubled.size, "doubled_size": doubled.doubled_size, "seconds": time.monotonic() - began}
+
+
+def compare(source: Path, doubled: Path, folder: Path) -> Generator[Update, None, dict[str, Any]]:
+    """Write the tiles of a comparison into a folder; the result describes it."""
+    yield Update()
+    return tiles.write(source, doubled, folder).model_dump()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,177 @@
+"""The page's own interface: batches of pictures, their state and their files, by unguessable ids."""
+
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from apps.serving.refusal import RequestRefusedError
+from apps.serving.routes import Body
+from apps.serving.routes import Route as Rule
+from apps.serving.temporary import is_inside
+from apps.serving.viewer.markup import markup
+from apps.serving.viewer.tiles import Comparison
+from apps.serving.worker import JobRefusedError, Worker, WorkerError
+from apps.ui.batch import COMPARISON, PARTIAL, THUMBNAIL, Batch, Picture, State
+from apps.ui.batches import Batches
+from apps.ui.choices import Choices
+from apps.ui.description import described
+from apps.ui.runner import Runner
+from apps.ui.uploading import received
+from upscaler.atomic import atomic_path
+
+_FRESH = {"Cache-Control": "no-store"}  # a state
+_KEPT = {"Cache-Control": "private, max-age=3600"}  # a file that does not change
+
+
+class NewBatch(BaseModel):
+    """Request for a batch. sample: name of a sample to upscale. again: id of a batch whose pictures to upscale again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    choices: Choices
+    sample: Annotated[str, Field(max_length=100)] = ""
+    again: Annotated[str, Field(max_length=100)] = ""
+
+
+class Api:
+    """Handlers of the page's requests."""
+
+    def __init__(self, batches: Batches, runner: Runner, viewing: Worker, samples: Mapping[str, Path]) -> None:
+        """Set the worker `viewing`, which makes comparisons, and the samples by name."""
+        self._batches, self._runner, self._viewing, self._samples = batches, runner, viewing, samples
+
+    def routes(self) -> Iterator[tuple[Route, Rule]]:
+        """Yield the routes, each with the guard's rule for it."""
+        post: dict[str, Any] = {"methods": ("POST",), "changes": True}
+        batch, picture = "/work/{id}", "/work/{id}/{number:int}"
+        for handler, rule in (
+            (self.create, Rule("/work", **post, body=Body.JSON)),
+            (self.state, Rule(batch)),
+            (self.upload, Rule(batch, ("PUT",), Body.FILE, changes=True)),
+            (self.delete, Rule(batch, ("DELETE",), changes=True)),
+            (self.cancel, Rule(f"{batch}/cancel", **post)),
+            (self.archive, Rule(f"{batch}/all.zip")),
+            (self.comparison, Rule(f"{picture}/comparison", **post)),
+            (self.file, Rule(f"{picture}/{{file:path}}")),
+        ):
+            yield Route(rule.template, handler, methods=list(rule.methods)), rule
+
+    async def create(self, request: Request) -> Response:
+        """Create a batch, of a sample, of another batch's pictures, or empty; answer with its id."""
+        try:
+            wanted = NewBatch.model_validate(await request.json())
+        except ValidationError as error:
+            raise RequestRefusedError(400, "an option is none that this page offers; reload the page") from error
+        visitor = request.client.host if request.client else ""
+        before = self._batches.find(wanted.again) if wanted.again else None
+        batch = self._batches.create(visitor, wanted.choices)
+        if wanted.sample:
+            self._batches.add(batch, self._sample(wanted.sample))
+        for picture in before.pictures if before else ():
+            self._batches.add(batch, _linked(picture.source, batch))
+        return JSONResponse({"id": batch.id}, 201, _FRESH)
+
+    async def state(self, request: Request) -> Response:
+        """Describe a batch, whose page is thereby known to be there."""
+        batch = self._found(request)
+        await run_in_threadpool(batch.touch)
+        return JSONResponse(described(batch, self._batches, self._runner.pace), headers=_FRESH)
+
+    async def upload(self, request: Request) -> Response:
+        """Receive a picture, and queue it; answer with its number."""
+        batch = self._own(request)
+        self._batches.check_room(batch)
+        picture = self._batches.add(batch, await received(request, batch.folder))
+        return JSONResponse({"number": batch.pictures.index(picture)}, 201, _FRESH)
+
+    def cancel(self, request: Request) -> Response:
+        """Cancel what is not finished."""
+        batch = self._own(request)
+        batch.cancel()
+        return JSONResponse(described(batch, self._batches, self._runner.pace), headers=_FRESH)
+
+    def delete(self, request: Request) -> Response:
+        """Delete a batch with all its files."""
+        self._batches.delete(self._own(request))
+        return Response(status_code=204)
+
+    def archive(self, request: Request) -> Response:
+        """Send all results in a zip file, uncompressed, because pictures are compressed already."""
+        batch = self._found(request)
+        path = batch.folder / f"{len(batch.done)}.zip"
+        if not path.exists():
+            with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+                for result, name in batch.downloads():
+                    archive.write(result, name)
+        return FileResponse(path, headers=_FRESH, filename="upscaled.zip")
+
+    def comparison(self, request: Request) -> Response:
+        """Return the markup of a picture's comparison, made when it is asked for first."""
+        picture = self._picture(request)
+        if picture.state is not State.DONE:
+            raise RequestRefusedError(404, "this picture is not finished; wait until it is")
+        address = f"work/{request.path_params['id']}/{request.path_params['number']}/{COMPARISON}"
+        try:
+            picture.comparison = picture.comparison or compared(self._viewing, picture, address)
+        except (JobRefusedError, WorkerError, OSError) as error:
+            raise RequestRefusedError(422, "this picture cannot be shown here; download it instead") from error
+        return JSONResponse({"markup": picture.comparison}, headers=_FRESH)
+
+    def file(self, request: Request) -> Response:
+        """Send a result, or a file for the page."""
+        picture, name = self._picture(request), request.path_params["file"]
+        if name == "result" and picture.state is State.DONE:
+            return FileResponse(picture.target, headers=_KEPT, filename=picture.target.name)
+        path = picture.folder / name
+        if not (name.startswith((PARTIAL, THUMBNAIL, f"{COMPARISON}/")) and is_inside(path, picture.folder)):
+            raise RequestRefusedError(404, "the file does not exist or was deleted; upscale the picture again")
+        return FileResponse(path, headers=_KEPT if name != PARTIAL else _FRESH)
+
+    def _found(self, request: Request) -> Batch:
+        return self._batches.find(request.path_params["id"])
+
+    def _own(self, request: Request) -> Batch:
+        """Return a batch that its visitor may change: not the greeting, which all see."""
+        batch = self._found(request)
+        if batch.is_greeting:
+            raise RequestRefusedError(403, "this example belongs to the page; choose a photo of your own")
+        return batch
+
+    def _picture(self, request: Request) -> Picture:
+        pictures, number = self._found(request).pictures, request.path_params["number"]
+        if number >= len(pictures):
+            raise RequestRefusedError(404, "this picture does not exist; reload the page")
+        return pictures[number]
+
+    def _sample(self, name: str) -> Path:
+        if path := self._samples.get(name):
+            return path
+        raise RequestRefusedError(404, "this sample does not exist; reload the page")
+
+
+def compared(worker: Worker, picture: Picture, address: str) -> str:
+    """Write the tiles of a finished picture; return the markup of its comparison. address: of their folder."""
+    folder = picture.folder / COMPARISON
+    arguments: dict[str, Any] = {"source": str(picture.source), "doubled": str(picture.target), "folder": str(folder)}
+    *_, comparison = worker.run("compare", arguments, Comparison)
+    assert isinstance(comparison, Comparison)
+    return markup(comparison, address)
+
+
+def _linked(source: Path, batch: Batch) -> Path:
+    """Link a file into a batch, which then does not depend on the other one."""
+    link = batch.folder / f"again_{len(batch.pictures)}" / source.name
+    link.parent.mkdir()
+    try:
+        os.link(source, link)
+    except OSError as error:
+        raise RequestRefusedError(404, "these pictures were deleted; choose them again") from error
+    return link

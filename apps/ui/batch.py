@@ -1,0 +1,144 @@
+"""A visitor's batch: pictures with the same options, and the state of each."""
+
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+
+from apps.serving.temporary import keep
+from apps.ui.choices import Choices
+
+PARTIAL, THUMBNAIL = "partial.jpg", "thumbnail.webp"  # files beside a picture, for the page
+COMPARISON = "comparison"  # folder of the viewer's tiles
+_TOUCH_INTERVAL = 60.0  # seconds between two resets of the files' age
+
+
+class State(StrEnum):
+    """State of a picture."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Result(BaseModel):
+    """Result of the worker: sizes as (width, height), upright; seconds of reading, upscaling and writing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: tuple[PositiveInt, PositiveInt]
+    doubled_size: tuple[PositiveInt, PositiveInt]
+    seconds: NonNegativeFloat
+
+
+@dataclass(eq=False)
+class Picture:
+    """A picture of a batch, in a folder of its own. share: of its work done, in [0, 1]. sentence: reason of a failure."""
+
+    source: Path
+    target: Path
+    state: State = State.WAITING
+    share: float = 0.0
+    seconds_left: float | None = None
+    sentence: str = ""
+    result: Result | None = None
+    comparison: str = ""  # markup of the viewer, once it was asked for
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the picture's files."""
+        return self.target.parent
+
+    @property
+    def is_pending(self) -> bool:
+        """True if work remains."""
+        return self.state in (State.WAITING, State.WORKING)
+
+    def end(self, state: State, sentence: str = "") -> None:
+        """Set the final state."""
+        self.state, self.sentence, self.seconds_left = state, sentence, None
+
+
+@dataclass(eq=False)
+class Batch:
+    """Pictures that a visitor gave together. Its id, the folder's name, is the only key to it.
+
+    seen: time at which its page last asked for it, by the monotonic clock. seconds: of work so far. for_page: False for
+    programs, which need no previews. is_greeting: True for the example that all visitors see.
+    """
+
+    folder: Path
+    visitor: str
+    choices: Choices
+    for_page: bool = True
+    pictures: list[Picture] = field(default_factory=list)
+    seen: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    is_greeting: bool = False
+    _touched: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def create(cls, parent: Path, visitor: str, choices: Choices, *, for_page: bool = True) -> "Batch":
+        """Create an empty batch in a new folder with an unguessable name."""
+        folder = parent / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        return cls(folder, visitor, choices, for_page)
+
+    @property
+    def id(self) -> str:
+        """Id of 128 random bits."""
+        return self.folder.name
+
+    @property
+    def is_pending(self) -> bool:
+        """True if work remains."""
+        return any(picture.is_pending for picture in self.pictures)
+
+    @property
+    def done(self) -> list[Picture]:
+        """Upscaled pictures."""
+        return [picture for picture in self.pictures if picture.state is State.DONE]
+
+    def add(self, source: Path) -> Picture:
+        """Add a picture, whose results get a folder of their own."""
+        folder = self.folder / str(len(self.pictures))
+        folder.mkdir(exist_ok=True)
+        picture = Picture(source, folder / self.choices.target_name(source))
+        self.pictures.append(picture)
+        return picture
+
+    def touch(self) -> None:
+        """Note that its page is there; its files are kept."""
+        self.seen = time.monotonic()
+        if self.seen - self._touched > _TOUCH_INTERVAL:
+            self._touched = self.seen
+            keep(self.folder.rglob("*"))
+
+    def cancel(self) -> None:
+        """Cancel what is not finished."""
+        for picture in self.pictures:
+            if picture.is_pending:
+                picture.end(State.CANCELLED)
+
+    def delete(self) -> None:
+        """Cancel it and delete its files."""
+        self.cancel()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def downloads(self) -> Iterator[tuple[Path, str]]:
+        """Yield each result with its name in a zip file: two pictures may have the same name."""
+        taken: set[str] = set()
+        for picture in self.done:
+            name, n = picture.target.name, 1
+            while name in taken:
+                n += 1
+                name = f"{picture.target.stem} ({n}){picture.target.suffix}"
+            taken.add(name)
+            yield picture.target, name

@@ -1,0 +1,127 @@
+"""All batches of the web UI: limits per visitor and in total, and the order in which pictures are upscaled."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from apps.serving.bodies import MOST_FILES
+from apps.serving.refusal import RequestRefusedError
+from apps.ui.batch import Batch, Picture, State
+from apps.ui.choices import Choices
+
+AWAY = 60.0  # seconds without a sign of its page, after which a batch lets others go first
+ABANDONED = 30 * 60.0  # seconds, after which its remaining pictures are cancelled
+_BATCHES_EACH = 20  # batches per visitor that are kept, finished ones included
+_BATCHES = 1_000  # of all visitors
+
+
+class Batches:
+    """Registry of batches; thread-safe."""
+
+    def __init__(self, folder: Path, most_waiting: int, jobs_each: int, keep_seconds: float) -> None:
+        """Set the folder and limits: batches with work left of all visitors and per visitor, and their lifetime."""
+        self.folder = folder
+        self._most_waiting, self._jobs_each, self._keep_seconds = most_waiting, jobs_each, keep_seconds
+        self._batches: dict[str, Batch] = {}  # the oldest first
+        self._changed = threading.Condition()
+
+    def greet(self, choices: Choices, sample: Path) -> Batch:
+        """Create the batch that greets visitors: a sample, which is kept as long as the app runs."""
+        batch = Batch.create(self.folder, "", choices)
+        batch.is_greeting = True
+        self._batches[batch.id] = batch
+        self.add(batch, sample)
+        return batch
+
+    def create(self, visitor: str, choices: Choices, *, for_page: bool = True) -> Batch:
+        """Create a batch. Raises RequestRefusedError if the visitor, or all together, have too many."""
+        with self._changed:
+            pending = [batch for batch in self._batches.values() if batch.is_pending]
+            if sum(batch.visitor == visitor for batch in pending) >= self._jobs_each:
+                raise RequestRefusedError(
+                    429, f"you have {self._jobs_each} jobs running or waiting; wait until one is done"
+                )
+            if len(pending) > self._most_waiting:  # one is running
+                raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
+            self._make_room(visitor)
+            batch = Batch.create(self.folder, visitor, choices, for_page=for_page)
+            self._batches[batch.id] = batch
+            return batch
+
+    def find(self, id: str) -> Batch:
+        """Return a batch by its id. Raises RequestRefusedError if it does not exist or was deleted."""
+        if batch := self._batches.get(id):
+            return batch
+        raise RequestRefusedError(404, "these pictures were deleted; choose them again")
+
+    def add(self, batch: Batch, source: Path) -> Picture:
+        """Queue a picture. Raises RequestRefusedError if the batch has too many or was deleted meanwhile."""
+        with self._changed:
+            self.check_room(batch)
+            picture = batch.add(source)
+            self._changed.notify_all()
+            return picture
+
+    def check_room(self, batch: Batch) -> None:
+        """Raise RequestRefusedError if a batch may not get another picture."""
+        self.find(batch.id)
+        if len(batch.pictures) >= MOST_FILES:
+            raise RequestRefusedError(413, f"at most {MOST_FILES} pictures at once; give the others afterwards")
+
+    def delete(self, batch: Batch) -> None:
+        """Delete a batch with its files."""
+        with self._changed:
+            self._batches.pop(batch.id, None)
+        batch.delete()
+
+    def next(self, seconds: float) -> tuple[Batch, Picture] | None:
+        """Wait up to `seconds` for a picture to upscale, and return it as being worked on."""
+        with self._changed:
+            if not (queue := list(self.queue())):
+                self._changed.wait(seconds)
+                queue = list(self.queue())
+            if not queue:
+                return None
+            queue[0][1].state = State.WORKING
+            return queue[0]
+
+    def working(self) -> list[Picture]:
+        """Return the pictures that are being upscaled."""
+        pictures = [picture for batch in list(self._batches.values()) for picture in batch.pictures]
+        return [picture for picture in pictures if picture.state is State.WORKING]
+
+    def queue(self) -> Iterator[tuple[Batch, Picture]]:
+        """Yield the waiting pictures in order.
+
+        Batches take turns, so that one picture does not wait for fifty; those whose page is away come last.
+        """
+        now = time.monotonic()
+        waiting = [
+            (now - batch.seen > AWAY, turn, order, batch, picture)
+            for order, batch in enumerate(list(self._batches.values()))
+            for turn, picture in enumerate(batch.pictures)
+            if picture.state is State.WAITING
+        ]
+        return ((batch, picture) for *_, batch, picture in sorted(waiting, key=lambda entry: entry[:3]))
+
+    def clean(self) -> None:
+        """Cancel what nobody came back for, and delete batches that have expired."""
+        now = time.monotonic()
+        for batch in list(self._batches.values()):
+            if batch.is_greeting:
+                batch.touch()
+            elif now - batch.seen > self._keep_seconds and not batch.is_pending:
+                self.delete(batch)
+            elif now - batch.seen > ABANDONED:
+                batch.cancel()
+
+    def _make_room(self, visitor: str) -> None:
+        """Delete the oldest batch at a limit: the visitor's own, or anybody's; those with work left stay."""
+        for most, batches in (
+            (_BATCHES_EACH, [batch for batch in self._batches.values() if batch.visitor == visitor]),
+            (_BATCHES, list(self._batches.values())),
+        ):
+            finished = [batch for batch in batches if not (batch.is_pending or batch.is_greeting)]
+            if len(batches) >= most and finished:
+                self._batches.pop(finished[0].id).delete()

@@ -1,0 +1,61 @@
+"""A batch described for its page, as JSON values."""
+
+from math import isfinite
+from typing import Any
+
+from apps.ui.batch import PARTIAL, THUMBNAIL, Batch, Picture, State
+from apps.ui.batches import Batches
+from apps.ui.pace import Pace, outlook
+
+
+def described(batch: Batch, batches: Batches, pace: Pace) -> dict[str, Any]:
+    """Describe a batch: its pictures, and when it will begin and end."""
+    ahead, begins, ends = outlook(pace, batch, batches.working(), batches.queue())
+    pictures = [_picture(batch, picture, number) for number, picture in enumerate(batch.pictures)]
+    return {
+        "pending": batch.is_pending,
+        "ahead": ahead,
+        "begins": round(begins, 1),
+        "ends": round(ends, 1),
+        "choices": batch.choices.model_dump(),
+        "pictures": pictures,
+        "zip": f"work/{batch.id}/all.zip" if len(batch.done) > 1 else "",
+    }
+
+
+def _picture(batch: Batch, picture: Picture, number: int) -> dict[str, Any]:
+    address = f"work/{batch.id}/{number}"
+    left = picture.seconds_left
+    described: dict[str, Any] = {
+        "name": picture.source.name,
+        "state": picture.state,
+        "share": round(picture.share, 4),
+        "left": round(left, 1) if left is not None and isfinite(left) else None,
+        "sentence": picture.sentence,
+        "thumbnail": _if_there(picture, THUMBNAIL, address),
+        "partial": _if_there(picture, PARTIAL, address) if picture.state is State.WORKING else "",
+    }
+    if picture.state is State.DONE and picture.result:
+        described |= {
+            "download": f"{address}/result",
+            "file": picture.target.name,
+            "bytes": _size(picture),
+            **picture.result.model_dump(),
+        }
+    return described
+
+
+def _if_there(picture: Picture, name: str, address: str) -> str:
+    """Return the address of a file, which changes with its content, or "" if it does not exist yet."""
+    try:
+        changed = (picture.folder / name).stat().st_mtime_ns
+    except OSError:
+        return ""
+    return f"{address}/{name}?{changed}"
+
+
+def _size(picture: Picture) -> int:
+    try:
+        return picture.target.stat().st_size
+    except OSError:  # deleted meanwhile
+        return 0

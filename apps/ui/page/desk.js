@@ -1,0 +1,165 @@
+// The page: one screen that is empty, working or done. The work's id is in the address, so that it outlives its page.
+
+const MOST_FILES = 50;
+const LAST = "double-resolution last work";
+const POLL = 1000, SPEAK = 10_000, QUIET = 3000; // milliseconds
+const UPLOADS_AT_ONCE = 2;
+
+class Desk extends HTMLElement {
+  connectedCallback() {
+    if (this.facts) return;
+    this.facts = JSON.parse(this.dataset.facts);
+    this.forget();
+    this.options = optionsOf(this.find("#options form"), () => this.render());
+    acceptFiles(this, (files) => this.give(files));
+    this.addEventListener("click", (event) => this.clicked(event));
+    window.addEventListener("popstate", () => this.restore());
+    window.addEventListener("beforeunload", (event) => {
+      if (this.uploads.some(({ number }) => number === undefined)) event.preventDefault();
+    });
+    this.greet();
+    this.restore();
+  }
+
+  find(selector) {
+    return this.querySelector(selector);
+  }
+
+  forget() {
+    Object.assign(this, { id: "", state: null, uploads: [], shown: undefined, markups: {}, lost: 0, since: 0, notes: "" });
+    clearTimeout(this.timer);
+  }
+
+  // Starting, leaving and coming back
+
+  async restore() {
+    const id = location.hash.slice(1);
+    if (id === this.id) return;
+    this.forget();
+    this.id = id;
+    this.render();
+    if (id) return this.poll();
+    const last = localStorage.getItem(LAST);
+    const exists = last && (await state(last).catch(() => null));
+    this.find("#again").hidden = !exists || Boolean(this.id);
+    this.find("#again a").href = `#${last}`;
+  }
+
+  leave(note = "") {
+    history.pushState(null, "", location.pathname + location.search);
+    this.forget();
+    this.notes = note;
+    this.render();
+  }
+
+  async begin(request) {
+    this.say([]);
+    if (this.state?.pending) cancel(this.id).catch(() => {});
+    const { id } = await create({ choices: this.options.read(), ...request });
+    this.forget();
+    this.id = id;
+    this.since = Date.now();
+    localStorage.setItem(LAST, id);
+    history.pushState(null, "", `#${id}`);
+    return id;
+  }
+
+  async give(files) {
+    const most = this.facts.megabytes * 1024 ** 2;
+    const refused = files.filter(({ size }) => size > most).map(({ name, size }) =>
+      `${name} has ${megabytes(size)}; the limit is ${this.facts.megabytes} MB. Save it smaller, or at a lower quality.`);
+    const taken = files.filter(({ size }) => size <= most);
+    if (taken.length > MOST_FILES) refused.push(`The first ${MOST_FILES} of ${taken.length} pictures are taken; give the others afterwards.`);
+    if (!taken.length) return this.say(refused);
+    try {
+      await this.begin({});
+      this.say(refused);
+      this.uploads = taken.slice(0, MOST_FILES).map((file) => ({ file, share: 0, picture: URL.createObjectURL(file) }));
+      this.render();
+      this.poll();
+      await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, () => this.uploadNext(this.id)));
+    } catch (error) {
+      this.say([error.message]);
+    }
+  }
+
+  async uploadNext(id) {
+    const next = this.uploads.find(({ started }) => !started);
+    if (!next || id !== this.id) return;
+    next.started = true;
+    try {
+      next.number = (await upload(id, next.file, (share) => (next.share = share))).number;
+    } catch (error) {
+      if (id !== this.id) return;
+      this.uploads = this.uploads.filter((one) => one !== next);
+      this.say([...this.refusals, error.message]);
+    }
+    this.poll();
+    return this.uploadNext(id);
+  }
+
+  async clicked({ target }) {
+    const action = target.closest("[data-do]")?.dataset.do, sample = target.closest("[data-sample]")?.dataset.sample;
+    const number = target.closest("[data-number]")?.dataset.number;
+    if (number !== undefined) return (this.shown = Number(number)), this.render();
+    try {
+      if (sample) await this.begin({ sample }), this.poll();
+      if (action === "again") await this.begin({ again: this.id }), this.poll();
+      if (action === "choose") this.find("#files").click();
+      if (action === "photograph") this.find("#camera").click();
+      if (action === "choose-folder") this.find("#folder").click();
+      if (action === "another") this.leave(), this.find("#files").click();
+      if (action === "cancel") await this.cancelled();
+      if (action === "delete") await remove(this.id), localStorage.removeItem(LAST), this.leave("Your pictures are deleted.");
+    } catch (error) {
+      this.say([error.message]);
+    }
+  }
+
+  async cancelled() {
+    this.uploads = this.uploads.filter(({ number }) => number !== undefined);
+    this.state = await cancel(this.id);
+    if (this.state.pictures.some(({ state }) => state === "done")) return this.render();
+    this.leave("Cancelled. Nothing is kept of it.");
+  }
+
+  // Following the work
+
+  async poll() {
+    clearTimeout(this.timer);
+    const id = this.id;
+    if (!id) return;
+    try {
+      const found = await state(id);
+      if (id !== this.id) return;
+      this.state = found;
+      this.lost = 0;
+    } catch (error) {
+      if (id !== this.id) return;
+      if (error instanceof Refused) return this.leave(error.message);
+      this.lost++;
+    }
+    this.render();
+    if (this.lost || this.isPending()) this.timer = setTimeout(() => this.poll(), POLL);
+  }
+
+  isPending() {
+    return !this.state || this.state.pending || this.uploads.some(({ number }) => number === undefined);
+  }
+
+  say(refusals) {
+    this.refusals = refusals;
+    this.render();
+  }
+
+  async greet() {
+    const place = this.find("#greeting");
+    for (let tries = 0; tries < 30 && place.isConnected; tries++) {
+      try {
+        return (place.innerHTML = await comparison(this.facts.greeting, 0));
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, POLL)); // the app has just started
+      }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+// The options: remembered in this browser, and sent with each batch.
+
+const REMEMBERED = "double-resolution options";
+
+function optionsOf(form, changed) {
+  const fields = [...form.elements].filter(({ name }) => name);
+  const value = (field) => (field.type === "checkbox" ? field.checked : field.type === "range" ? Number(field.value) : field.value);
+  const read = () => Object.fromEntries(fields.filter((field) => field.type !== "radio" || field.checked).map((field) => [field.name, value(field)]));
+  const show = () => (form.querySelector("output").value = form.elements.quality.value);
+  const set = (values) => {
+    for (const field of fields) {
+      if (!(field.name in values)) continue;
+      if (field.type === "checkbox") field.checked = values[field.name] === true;
+      else if (field.type === "radio") field.checked = field.value === values[field.name];
+      else if (field.type === "range" || [...field.options].some((option) => option.value === values[field.name])) field.value = values[field.name];
+    }
+    show();
+  };
+  form.addEventListener("input", () => {
+    localStorage.setItem(REMEMBERED, JSON.stringify(read()));
+    show();
+    changed();
+  });
+  form.addEventListener("reset", () => {
+    localStorage.removeItem(REMEMBERED);
+    setTimeout(() => (show(), changed())); // after the form has its defaults again
+  });
+  try { set(JSON.parse(localStorage.getItem(REMEMBERED)) ?? {}); } catch {}
+  return { read, set };
+}

@@ -1,0 +1,181 @@
+// How the page looks in each state; everything is updated in place, so that nothing flickers or loses the focus.
+
+const SPOKEN = { said: 0, text: "" };
+
+Object.assign(Desk.prototype, {
+  render() {
+    const pictures = this.pictures(), pending = Boolean(this.id) && this.isPending();
+    const several = pictures.length > 1, done = pictures.filter(({ state }) => state === "done");
+    this.dataset.mode = !this.id ? "empty" : pending ? "working" : "done";
+    for (const [selector, visible] of Object.entries({
+      "#give": !this.id, "#example": !this.id, "#trust": !this.id, "#work": this.id, "#bar": this.id,
+      "#cards": several, "#share": pending, "[data-do=another]": !pending, "[data-do=cancel]": pending,
+      "[data-do=delete]": !pending, "#options": !pending,
+      "[data-do=again]": this.id && !pending && this.state && this.hasOtherOptions(),
+    })) this.find(selector).hidden = !visible;
+    this.find("#again").hidden ||= Boolean(this.id);
+    text(this.find("#note"), this.notes);
+    this.showRefusals(pictures);
+    if (several) this.showCards(pictures);
+    this.showStage(pictures, done, several);
+    this.showBar(pictures, done, pending, several);
+  },
+
+  // What the server knows, then what is not uploaded yet.
+  pictures() {
+    const arrived = this.state?.pictures ?? [];
+    const own = this.uploads.filter(({ number }) => number === undefined || number >= arrived.length);
+    const local = ({ file, share, picture }) => ({ name: file.name, state: "uploading", share, thumbnail: picture });
+    return [...arrived.map((picture, number) => ({ ...picture, number, thumbnail: picture.thumbnail || this.uploadOf(number) })), ...own.map(local)];
+  },
+
+  uploadOf(number) {
+    return this.uploads.find((upload) => upload.number === number)?.picture ?? "";
+  },
+
+  hasOtherOptions() {
+    const wanted = this.options.read();
+    return Object.entries(this.state.choices).some(([name, value]) => name in wanted && wanted[name] !== value);
+  },
+
+  showRefusals(pictures) {
+    const failed = pictures.filter(({ state }) => state === "failed").map(({ sentence }) => sentence);
+    const sentences = [...(this.refusals ?? []), ...failed], list = this.find("#refusals");
+    if (list.textContent === sentences.join("")) return;
+    list.replaceChildren(...sentences.map((sentence) => element("li", { textContent: sentence })));
+  },
+
+  showStage(pictures, done, several) {
+    if (this.shown === undefined || !(this.shown in pictures)) this.shown = several ? done[0]?.number : 0;
+    const picture = pictures[this.shown], stage = this.find("#stage");
+    const finished = picture?.state === "done";
+    this.find("#facts").hidden = !finished;
+    text(this.find("#sentence"), finished ? `${several ? `${picture.file}: ` : ""}${enlarged(picture)} ${taken(picture.seconds)}.` : "");
+    text(this.find("#facts p"), finished ? this.details(picture) : "");
+    stage.hidden = !picture || ["failed", "cancelled"].includes(picture.state);
+    if (stage.hidden) return stage.replaceChildren();
+    if (finished) return this.compare(stage, picture);
+    stage.dataset.shows = "";
+    if (!stage.querySelector(".developing")) {
+      stage.replaceChildren(element("div", { className: "developing" }, element("img", { className: "before", alt: `${picture.name}, the original` }), element("img", { className: "after", alt: "" })));
+    }
+    source(stage.querySelector(".before"), picture.thumbnail);
+    source(stage.querySelector(".after"), picture.partial);
+  },
+
+  async compare(stage, { number, thumbnail, name }) {
+    const shows = `${this.id}/${number}`;
+    if (stage.dataset.shows === shows) return;
+    stage.dataset.shows = shows;
+    if (!this.markups[number]) {
+      if (!stage.querySelector(".developing")) stage.replaceChildren(element("img", { src: thumbnail, alt: name }));
+      try {
+        this.markups[number] = await comparison(this.id, number);
+      } catch (error) {
+        this.markups[number] = "";
+        this.say([error.message]);
+      }
+    }
+    if (stage.dataset.shows === shows) stage.innerHTML = this.markups[number];
+  },
+
+  details({ doubled_size: [width, height], seconds, file }) {
+    const { model } = this.state.choices, fact = this.facts.models[model];
+    const speed = (width * height) / 1e6 / seconds;
+    return `${file}: ${speed.toFixed(speed < 1 ? 2 : 1)} megapixels a second with the model ${model}, revision ${fact}.`;
+  },
+
+  showCards(pictures) {
+    const list = this.find("#cards");
+    while (list.children.length > pictures.length) list.lastChild.remove();
+    pictures.forEach((picture, n) => {
+      const card = list.children[n] ?? list.appendChild(element("li", {},
+        element("button", { type: "button" }, element("img", { alt: "" }), element("span", { className: "name" }), element("span", { className: "state" })),
+        element("a", { textContent: "Download", download: "" })));
+      const [button, link] = card.children;
+      card.dataset.state = picture.state;
+      button.toggleAttribute("data-number", false);
+      if (picture.state === "done") button.dataset.number = picture.number;
+      button.disabled = picture.state !== "done";
+      button.setAttribute("aria-pressed", this.shown === picture.number);
+      source(button.querySelector("img"), picture.thumbnail);
+      text(button.querySelector(".name"), picture.name);
+      text(button.querySelector(".state"), stateOf(picture));
+      link.hidden = picture.state !== "done";
+      if (picture.download) link.href = picture.download;
+      link.setAttribute("aria-label", `Download ${picture.file ?? ""}`);
+    });
+  },
+
+  showBar(pictures, done, pending, several) {
+    const link = this.find("#download"), one = done.length === 1 ? done[0] : null;
+    link.hidden = !done.length || (pending && !several);
+    if (one) link.href = one.download;
+    else if (done.length) link.href = this.state.zip;
+    text(link, one ? `Download ${one.file}` : `Download ${pending ? "the" : "all"} ${done.length} as a zip`);
+    const share = pictures.reduce((sum, { state, share }) => sum + (state === "working" ? share : Number(["done", "failed", "cancelled"].includes(state))), 0);
+    this.find("#share").value = pictures.length ? share / pictures.length : 0;
+    const words = !this.id ? "" : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
+    text(this.find("#left"), words);
+    this.speak(words, pending);
+    document.title = pending ? `${Math.round(this.find("#share").value * 100)} % · Double Resolution` : "Double Resolution";
+  },
+
+  outlook(pictures, done, several) {
+    if (this.lost > 1) return "The connection is gone. Your pictures are kept; trying again…";
+    const uploading = pictures.filter(({ state }) => state === "uploading");
+    const finished = several && done.length ? `${done.length} of ${pictures.length} done, ` : "";
+    if (!pictures.some(({ state }) => state === "working")) {
+      if (uploading.length) return `Uploading, ${Math.round((100 * uploading.reduce((sum, { share }) => sum + share, 0)) / uploading.length)} %`;
+      const { ahead, begins } = this.state ?? { ahead: 0 };
+      return ahead ? `You are ${ordinals[ahead] ?? `number ${ahead + 1}`}; it begins in ${duration(begins)}.` : "Beginning…";
+    }
+    if (!this.since) this.since = Date.now() - QUIET; // come back to
+    if (Date.now() - this.since < QUIET) return "Working…";
+    return capital(`${finished}${duration(this.state.ends)} left`);
+  },
+
+  outcome(pictures, done, one) {
+    if (one) return `${pixels(one.doubled_size)} pixels · ${megabytes(one.bytes)}`;
+    const failed = pictures.filter(({ state }) => state === "failed").length;
+    if (!done.length) return failed ? "This could not be upscaled; choose another photo." : "Cancelled.";
+    return `${done.length} of ${pictures.length} pictures are done · ${megabytes(done.reduce((sum, { bytes }) => sum + bytes, 0))}`;
+  },
+
+  // Screen readers hear changes of progress every ten seconds at most, and the end at once.
+  speak(words, pending) {
+    if (words === SPOKEN.text || (pending && Date.now() - SPOKEN.said < SPEAK)) return;
+    Object.assign(SPOKEN, { said: Date.now(), text: words });
+    text(this.find("#spoken"), words);
+  },
+});
+
+function stateOf({ state, share, sentence, doubled_size }) {
+  if (state === "done") return `${pixels(doubled_size)}`;
+  if (state === "uploading") return `uploading, ${Math.round(100 * share)} %`;
+  return state === "working" ? `${Math.round(100 * share)} %` : state === "failed" ? "not possible" : state;
+}
+
+const capital = (words) => words[0].toUpperCase() + words.slice(1);
+
+function text(place, words) {
+  if (place.textContent !== words) place.textContent = words;
+}
+
+// Changes a picture once the new one is decoded; an <img> without a source is hidden by the styles.
+async function source(image, address) {
+  if (image.dataset.address === (address ?? "")) return;
+  image.dataset.address = address ?? "";
+  if (!address) return image.removeAttribute("src");
+  const next = Object.assign(new Image(), { src: address });
+  await next.decode().catch(() => {});
+  if (image.dataset.address === address && next.naturalWidth) image.src = address;
+}
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+customElements.define("upscaling-desk", Desk);

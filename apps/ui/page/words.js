@@ -1,0 +1,20 @@
+// Numbers in words.
+
+const whole = (number) => Math.round(number).toLocaleString("en").replaceAll(",", "\u202f");
+const pixels = ([width, height]) => `${whole(width)} × ${whole(height)}`;
+const megabytes = (bytes) => (bytes < 1e5 ? `${Math.max(Math.round(bytes / 1e3), 1)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`);
+const ordinals = ["first", "second", "third", "fourth", "fifth"];
+
+function duration(seconds) {
+  if (seconds < 10) return "a few seconds";
+  if (seconds < 55) return `about ${Math.ceil(seconds / 10) * 10} s`;
+  if (seconds < 3300) return `about ${Math.max(Math.round(seconds / 60), 1)} min`;
+  return `about ${(seconds / 3600).toFixed(1)} h`;
+}
+
+const taken = (seconds) => (seconds < 100 ? `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);
+
+function enlarged({ size, doubled_size: [width, height] }) {
+  const times = Math.round((width * height) / (size[0] * size[1]));
+  return `Now ${pixels([width, height])} pixels, ${times === 4 ? "four" : times} times as many.`;
+}

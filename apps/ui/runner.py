@@ -1,0 +1,91 @@
+"""Thread that upscales the pictures of all batches, one after another, in the worker."""
+
+import logging
+import threading
+import time
+from contextlib import closing
+
+from apps.serving.messages import Update
+from apps.serving.temporary import keep
+from apps.serving.worker import JobRefusedError, Worker, WorkerError
+from apps.ui.batch import Batch, Picture, Result, State
+from apps.ui.batches import Batches
+from apps.ui.pace import Pace
+from upscaler.atomic import remove_parts
+from upscaler.command import sentence_for
+
+_WAIT = 1.0  # seconds between two clean-ups when nothing is to be done
+
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Upscaling of queued pictures until it is stopped."""
+
+    def __init__(self, worker: Worker, batches: Batches) -> None:
+        self.pace = Pace()
+        self._worker, self._batches = worker, batches
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="upscaling")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the present picture, which the end of the worker ends."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            if task := self._batches.next(_WAIT):
+                self._upscale(*task)
+            self._batches.clean()
+
+    def _upscale(self, batch: Batch, picture: Picture) -> None:
+        started = time.monotonic()
+        try:
+            self._work(batch, picture)
+        except (JobRefusedError, WorkerError, OSError) as error:
+            if picture.state is State.WORKING:  # otherwise it was cancelled, and its files may be gone
+                picture.end(State.FAILED, error_sentence(error, picture))
+                _log.warning("a picture was refused: %s", type(error).__name__)
+        except Exception:
+            picture.end(State.FAILED, f"{picture.source.name} cannot be processed; export it again as PNG or JPEG.")
+            _log.exception("a picture ended unexpectedly")
+        finally:
+            batch.seconds += time.monotonic() - started
+            remove_parts(picture.folder)
+
+    def _work(self, batch: Batch, picture: Picture) -> None:
+        """Run the job; a picture that is no longer being worked on was cancelled, and closing the job ends it."""
+        seconds = self._worker.limits.seconds - batch.seconds  # of all pictures of a batch
+        arguments = {
+            "model": batch.choices.model,
+            "options": batch.choices.options(self._worker.limits.of_file(seconds)),
+            "source": str(picture.source),
+            "target": str(picture.target),
+            "previews": str(picture.folder) if batch.for_page else None,
+        }
+        with closing(self._worker.run("double", arguments, Result, seconds)) as messages:
+            for message in messages:
+                if picture.state is not State.WORKING:
+                    return
+                if isinstance(message, Update):
+                    keep([picture.source])
+                    picture.share, picture.seconds_left = message.share, message.progress.seconds_left
+                else:
+                    self.pace.add(picture.source.stat().st_size, message.seconds)
+                    picture.result = message
+                    picture.end(State.DONE)
+
+
+def error_sentence(error: Exception, picture: Picture) -> str:
+    """Describe a failure in one sentence for the page, with the name of the file but not its path."""
+    name = picture.source.name
+    if isinstance(error, FileNotFoundError):
+        return f"{name} is deleted by now; choose it again."
+    if isinstance(error, WorkerError):
+        return f"{name} {error}."
+    sentence = sentence_for(error) if isinstance(error, OSError) else str(error)
+    return sentence.replace(str(picture.source), name).replace(" or raise --max-pixels", "") + "."

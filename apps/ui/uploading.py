@@ -1,0 +1,37 @@
+"""Reception of a picture file."""
+
+import secrets
+import unicodedata
+from pathlib import Path
+
+from starlette.requests import Request
+
+from apps.serving.refusal import RequestRefusedError
+from upscaler.atomic import atomic_path
+
+_LONGEST_NAME = 180  # bytes; file systems allow 255, and the results' names are longer
+
+
+async def received(request: Request, folder: Path) -> Path:
+    """Write a request's body to a file in a new folder in `folder`, with the name that the query gives; return it.
+
+    Raises RequestRefusedError if the body is empty or the disk is full, and what the guard's limits raise.
+    """
+    source = folder / f"upload_{secrets.token_hex(4)}" / safe_name(request.query_params.get("name", ""))
+    size = 0
+    try:
+        with atomic_path(source) as temporary, temporary.open("wb") as file:
+            async for part in request.stream():
+                size += file.write(part)
+    except OSError as error:
+        raise RequestRefusedError(507, "the server's disk is full; try again in an hour") from error
+    return source
+
+
+def safe_name(given: str) -> str:
+    """Return a name for a file of a visitor: without folders, control characters, or a dot at the start."""
+    name = given.replace("\\", "/").rpartition("/")[2]
+    name = "".join(letter for letter in name if unicodedata.category(letter)[0] != "C").strip().lstrip(".")
+    suffix = Path(name).suffix[:16]
+    stem = name.removesuffix(suffix).encode()[: _LONGEST_NAME - len(suffix.encode())].decode(errors="ignore")
+    return f"{stem or 'picture'}{suffix}"
