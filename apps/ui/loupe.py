@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from apps.ui.opening import in_pillow, opened
+from apps.serving.viewer.opening import in_pillow, opened
 
 SIZE = (480, 320)  # pixels of the upscaled picture
 MARGIN = 2  # source pixels around a detail that bicubic interpolation needs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from apps.ui.opening import in_pillow, shrunk
+from apps.serving.viewer.opening import in_pillow, shrunk
 
 MOST_SIDE = 2048  # pixels
 QUALITY = 90

@@ -11,7 +11,8 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from apps.ui import opening, preview
+from apps.serving.viewer import opening
+from apps.ui import preview
 from support.pictures import photo_like
 from upscaler import PictureError
 from upscaler.pictures import budget

@@ -11,6 +11,7 @@ from upscaler.pictures.vips import pyvips
 
 READ_IN_PIECES = ("jpegload", "pngload", "tiffload")
 DECODED = 12  # maximum bytes per pixel while a whole picture is decoded
+_PROFILE = "icc-profile-data"
 
 
 def opened(path: Path) -> pyvips.Image:
@@ -35,11 +36,21 @@ def shrunk(path: Path, side: int) -> pyvips.Image:
     return pyvips.Image.thumbnail(str(path), side, height=side, size="down")
 
 
+def in_srgb(image: pyvips.Image) -> pyvips.Image:
+    """Convert a picture to sRGB by its profile: RGB or RGBA, 8 bits per channel. A broken profile is ignored."""
+    if image.get_typeof(_PROFILE):
+        try:
+            return image.icc_transform("srgb", embedded=True, intent="relative", black_point_compensation=True)
+        except pyvips.Error:  # broken, or of another colour space
+            pass
+    return image.colourspace("srgb")
+
+
 def in_pillow(image: pyvips.Image) -> Image.Image:
     """Convert a small picture or a crop to Pillow: RGB or RGBA, 8 bits per channel, with its colour profile only."""
     pixels = Image.fromarray(image.colourspace("srgb").numpy())
-    if image.bands >= 3 and image.get_typeof("icc-profile-data"):
-        pixels.info["icc_profile"] = image.get("icc-profile-data")
+    if image.bands >= 3 and image.get_typeof(_PROFILE):
+        pixels.info["icc_profile"] = image.get(_PROFILE)
     return pixels
 
 
@@ -59,4 +70,9 @@ def _check_memory(path: Path) -> None:
 
 
 def _decoded(path: Path) -> pyvips.Image:
-    return pyvips.Image.new_from_array(next(read_frames(read_header(path))).pixels)
+    header = read_header(path)
+    image = pyvips.Image.new_from_array(next(read_frames(header)).pixels)
+    if header.metadata.profile:
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, _PROFILE, header.metadata.profile)
+    return image
