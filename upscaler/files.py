@@ -25,7 +25,6 @@ from upscaler.pixels import Pixels, to_8_bits
 from upscaler.price import check_price
 from upscaler.upscaler import Progress, Upscaler, empty_double
 
-
 # Called during the last pass over the first frame: its source, the array that is being filled, its rows that are done
 Watch = Callable[[Header, Pixels, Pixels, int], None]
 
@@ -72,7 +71,7 @@ def _upscale_frames(
     upscaler: Upscaler, header: Header, target: Path, options: Options, job: "_JobProgress", watch: Watch | None
 ) -> Generator[Progress, None, list[Frame]]:
     """Upscale all frames; the decoded input is released before they are encoded."""
-    frames = []
+    frames: list[Frame] = []
     for frame in read_frames(header):
         pixels, jpeg = _fit_format(frame.pixels, target), header.jpeg
         for left in reversed(range(options.times)):

@@ -36,9 +36,9 @@ class Rules:
     """Rules of the guard.
 
     hosts: allowed host names besides IP addresses and localhost. behind_proxy: trust the proxy's X-Forwarded-For.
-    most_file, most_upload: maximum bytes of one file and of one upload of several. folder: folder of temporary files. most_temporary: maximum bytes in it.
-    keep_seconds: lifetime of its files. serves: predicate of files that may be downloaded. own_routes: routes of the app
-    beside Gradio's.
+    most_file, most_upload: maximum bytes of one file and of one upload of several. folder: folder of temporary files.
+    most_temporary: maximum bytes in it. keep_seconds: lifetime of its files. serves: predicate of files that may be
+    downloaded. own_routes: routes of the app beside Gradio's.
     """
 
     hosts: frozenset[str]
@@ -135,7 +135,7 @@ class Guard:
 
     async def _limited(
         self, scope: Scope, headers: Headers, receive: Receive, most: int
-    ) -> tuple[Receive, AbstractContextManager[Receive]]:
+    ) -> tuple[Receive, AbstractContextManager[Any]]:
         """Limit a body of files to `most` bytes and to the quotas."""
         announced = headers.get("content-length", "0")
         expected = int(announced) if announced.isdecimal() and len(announced) < 20 else 0

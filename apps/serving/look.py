@@ -1,6 +1,7 @@
 """Look of both pages: theme, styles and scripts, and the sentences and bars of their status lines."""
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,20 @@ _THEME = gr.themes.Default(
 
 
 def look(app: Path) -> dict[str, Any]:
-    """Return Gradio's options for an app's page, whose folder it is: theme, shared styles and scripts, its own."""
-    scripts = (_HERE / "look.js", app / "page.js")
-    return {
-        "theme": _THEME,
-        "css_paths": [_HERE / "look.css", app / "page.css"],
-        "head": "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in scripts),
-    }
+    """Return Gradio's options for an app's page, whose folder it is: theme, shared styles and scripts, its own.
+
+    Its own are in page/, or page.css and page.js.
+    """
+    folders = [(_HERE, "look."), (_HERE / "viewer", "*."), (app, "page."), (app / "page", "*.")]
+    styles = [path for folder, names in folders for path in sorted(folder.glob(f"{names}css"))]
+    scripts = (_script(sorted(folder.glob(f"{names}js"))) for folder, names in folders)
+    return {"theme": _THEME, "css_paths": styles, "head": "".join(scripts)}
+
+
+def _script(files: Sequence[Path]) -> str:
+    """Return scripts as one module, whose names no other one sees; "" for none."""
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    return f'<script type="module">{text}</script>' if text else ""
 
 
 def note(sentence: str) -> str:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self, TypeVar
@@ -87,7 +87,7 @@ class Worker:
 
     def run(
         self, job: str, arguments: Mapping[str, Any], result: type[Result], seconds: float | None = None
-    ) -> Iterator[Update | Result]:
+    ) -> Generator[Update | Result]:
         """Run a job: yield updates, several per second, then its result.
 
         `seconds`: wall-clock limit of this job, if below the general one. Closing the iterator cancels the job. Raises

@@ -16,8 +16,8 @@ from apps.serving.refusal import RequestRefusedError
 from apps.serving.routes import Body
 from apps.serving.routes import Route as Rule
 from apps.serving.temporary import is_inside
+from apps.serving.viewer.comparison import Comparison
 from apps.serving.viewer.markup import markup
-from apps.serving.viewer.tiles import Comparison
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from apps.ui.batch import COMPARISON, PARTIAL, THUMBNAIL, Batch, Picture, State
 from apps.ui.batches import Batches
@@ -32,7 +32,7 @@ _KEPT = {"Cache-Control": "private, max-age=3600"}  # a file that does not chang
 
 
 class NewBatch(BaseModel):
-    """Request for a batch. sample: name of a sample to upscale. again: id of a batch whose pictures to upscale again."""
+    """Request for a batch. sample: name of a sample, again: id of a batch, whose pictures it gets."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,6 +61,7 @@ class Api:
             (self.archive, Rule(f"{batch}/all.zip")),
             (self.comparison, Rule(f"{picture}/comparison", **post)),
             (self.file, Rule(f"{picture}/{{file:path}}")),
+            (self.sample, Rule("/samples/{name}")),
         ):
             yield Route(rule.template, handler, methods=list(rule.methods)), rule
 
@@ -135,6 +136,10 @@ class Api:
             raise RequestRefusedError(404, "the file does not exist or was deleted; upscale the picture again")
         return FileResponse(path, headers=_KEPT if name != PARTIAL else _FRESH)
 
+    def sample(self, request: Request) -> Response:
+        """Send a sample."""
+        return FileResponse(self._sample(request.path_params["name"]), headers=_KEPT)
+
     def _found(self, request: Request) -> Batch:
         return self._batches.find(request.path_params["id"])
 
@@ -146,7 +151,7 @@ class Api:
         return batch
 
     def _picture(self, request: Request) -> Picture:
-        pictures, number = self._found(request).pictures, request.path_params["number"]
+        pictures, number = self._found(request).pictures, int(request.path_params["number"])
         if number >= len(pictures):
             raise RequestRefusedError(404, "this picture does not exist; reload the page")
         return pictures[number]

@@ -40,7 +40,7 @@ class Result(BaseModel):
 
 @dataclass(eq=False)
 class Picture:
-    """A picture of a batch, in a folder of its own. share: of its work done, in [0, 1]. sentence: reason of a failure."""
+    """A picture of a batch. share: of its work done, in [0, 1]. sentence: reason of a failure."""
 
     source: Path
     target: Path

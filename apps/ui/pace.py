@@ -41,7 +41,10 @@ def outlook(
     working: pictures that are being upscaled. queue: those that wait, in order.
     """
     ahead, seconds, begins, ends = 0, 0.0, None, 0.0
-    for is_own, picture in [*((one in batch.pictures, one) for one in working), *((b is batch, one) for b, one in queue)]:
+    for is_own, picture in [
+        *((one in batch.pictures, one) for one in working),
+        *((b is batch, one) for b, one in queue),
+    ]:
         if is_own and begins is None:
             begins = seconds
         ahead += begins is None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from apps.ui.batch import PARTIAL, THUMBNAIL
@@ -25,7 +26,7 @@ class Previews:
         """Set the picture's folder."""
         self._folder = folder
         self._written = 0.0
-        self._strips: list[Pixels] = []
+        self._strips: list[NDArray[np.uint8]] = []
         self._rows = 0  # of the upscaled picture that are in the strips
 
     def __call__(self, header: Header, source: Pixels, doubled: Pixels, rows: int) -> None:
@@ -51,12 +52,14 @@ class Previews:
 
 def _step(pixels: Pixels) -> int:
     """Return the side of the squares that become one pixel."""
-    return ceil(max(pixels.shape[:2]) / _SIDE)
+    side: int = max(pixels.shape[:2])
+    return ceil(side / _SIDE)
 
 
-def _shrunk(pixels: Pixels, step: int) -> Pixels:
+def _shrunk(pixels: Pixels, step: int) -> NDArray[np.uint8]:
     """Average squares of `step` pixels a side: HWC -> HWC uint8."""
-    small: Pixels = np.asarray(_image(np.ascontiguousarray(to_8_bits(pixels))).reduce(step))
+    rows = np.ascontiguousarray(to_8_bits(pixels), np.uint8)
+    small = np.asarray(_image(rows).reduce(step), np.uint8)
     return small if small.ndim == 3 else small[:, :, np.newaxis]
 
 
