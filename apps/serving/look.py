@@ -6,6 +6,8 @@ from typing import Any
 
 import gradio as gr
 
+from apps.serving.viewer.markup import SCRIPT, STYLES
+
 _HERE = Path(__file__).parent
 
 # System fonts: the default theme asks another host for its own.
@@ -21,11 +23,12 @@ _THEME = gr.themes.Default(
 
 def look(app: Path) -> dict[str, Any]:
     """Return Gradio's options for an app's page, whose folder it is: theme, shared styles and scripts, its own."""
-    scripts = (_HERE / "look.js", app / "page.js")
+    scripts = [path.read_text(encoding="utf-8") for path in (_HERE / "look.js", app / "page.js")]
     return {
         "theme": _THEME,
-        "css_paths": [_HERE / "look.css", app / "page.css"],
-        "head": "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in scripts),
+        "css_paths": [_HERE / "look.css", STYLES, app / "page.css"],
+        "head": "".join(f"<script>{script}</script>" for script in scripts)
+        + f'<script type="module">{SCRIPT}</script>',
     }
 
 
