@@ -1,11 +1,13 @@
 """Look of both pages: theme, styles and scripts, and the sentences and bars of their status lines."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+
+from apps.serving.viewer.markup import SCRIPT, STYLES
 
 _HERE = Path(__file__).parent
 
@@ -21,20 +23,18 @@ _THEME = gr.themes.Default(
 
 
 def look(app: Path) -> dict[str, Any]:
-    """Return Gradio's options for an app's page, whose folder it is: theme, shared styles and scripts, its own.
+    """Return Gradio's options for an app's page, whose folder it is: theme, shared styles and scripts, its own in page/."""
+    own = app / "page"
+    scripts = (_text([_HERE / "look.js"]), SCRIPT, _text(own.glob("*.js")))
+    return {
+        "theme": _THEME,
+        "css_paths": [_HERE / "look.css", STYLES, *sorted(own.glob("*.css"))],
+        "head": "".join(f'<script type="module">{script}</script>' for script in scripts),
+    }
 
-    Its own are in page/, or page.css and page.js.
-    """
-    folders = [(_HERE, "look."), (_HERE / "viewer", "*."), (app, "page."), (app / "page", "*.")]
-    styles = [path for folder, names in folders for path in sorted(folder.glob(f"{names}css"))]
-    scripts = (_script(sorted(folder.glob(f"{names}js"))) for folder, names in folders)
-    return {"theme": _THEME, "css_paths": styles, "head": "".join(scripts)}
 
-
-def _script(files: Sequence[Path]) -> str:
-    """Return scripts as one module, whose names no other one sees; "" for none."""
-    text = "".join(file.read_text(encoding="utf-8") for file in files)
-    return f'<script type="module">{text}</script>' if text else ""
+def _text(scripts: Iterable[Path]) -> str:
+    return "".join(script.read_text(encoding="utf-8") for script in sorted(scripts))
 
 
 def note(sentence: str) -> str:

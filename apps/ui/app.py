@@ -85,7 +85,7 @@ class App:
         serving = self.settings.serving
         html = page.markup(facts, SAMPLES, self.greeting.id, serving.max_file_mb, serving.delete_after_seconds)
         with gr.Blocks(title="Double Resolution", analytics_enabled=False, fill_width=False) as blocks:
-            gr.HTML(html, padding=False)
+            gr.HTML(html, padding=False, elem_id="desk-frame")
             self._for_programs()
         return blocks
 

@@ -1,0 +1,201 @@
+// The element <photo-comparison>: its markup, in markup.html, shows two pictures on one canvas.
+
+const STEP = Math.SQRT2; // of the zoom, by keys and buttons
+const PAN = 1 / 6; // of the view, by keys
+const SQUARE = 8; // CSS pixels of the pattern under transparent pictures
+const SHADES = ["#ffffff", "#c8c8c8"];
+const TROUBLE = "Some of the picture is not loading: no connection, or it is deleted by now.";
+const DIVIDER_KEYS = {
+  ArrowLeft: (share) => share - 0.02,
+  ArrowDown: (share) => share - 0.02,
+  ArrowRight: (share) => share + 0.02,
+  ArrowUp: (share) => share + 0.02,
+  PageDown: (share) => share - 0.1,
+  PageUp: (share) => share + 0.1,
+  Home: () => 0,
+  End: () => 1,
+};
+const PAN_KEYS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const KEYS = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "exact" };
+
+class PhotoComparison extends HTMLElement {
+  connectedCallback() {
+    this.ended = new AbortController();
+    this.canvas = this.querySelector("canvas");
+    this.context = this.canvas.getContext("2d");
+    this.divider = this.querySelector(".divider");
+    this.readData();
+    this.share = 0.5; // of the view, left of the divider
+    this.isSwapped = false;
+    this.listen();
+    this.watchSize();
+  }
+
+  disconnectedCallback() {
+    this.ended.abort();
+    this.watcher.disconnect();
+    cancelAnimationFrame(this.asked);
+    this.pictures.forEach((picture) => picture.end());
+    this.canvas.width = this.canvas.height = 0; // frees its memory at once
+  }
+
+  readData() {
+    const { address, suffix, tile, size, doubledSize, spot, transparent } = this.dataset;
+    const pair = (text) => text.split(" ").map(Number);
+    const pyramid = (name, [width, height]) =>
+      new Pyramid(`${address}/${name}`, suffix, Number(tile), { width, height }, () => this.redraw());
+    this.pictures = [pyramid("original", pair(size)), pyramid("upscaled", pair(doubledSize))];
+    this.isTransparent = transparent === "true";
+    this.view = new View(this.pictures[1].size);
+    const [across, down] = pair(spot);
+    this.spot = { x: across * this.view.size.width, y: down * this.view.size.height, scale: 1 };
+    this.view.go(this.spot, false);
+  }
+
+  get ratio() {
+    return this.canvas.width / this.canvas.clientWidth;
+  }
+
+  listen() {
+    const { signal } = this.ended;
+    const shared = { ratio: () => this.ratio, changed: () => this.redraw(), signal };
+    listenToPointers(this.canvas, this.view, { ...shared, tapped: (share) => this.divide(share) });
+    listenToWheel(this.canvas, this.view, shared);
+    this.addEventListener("click", ({ target }) => this.act(target.closest("button")?.dataset.does), { signal });
+    this.addEventListener("keydown", (event) => this.press(event), { signal });
+    this.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
+    this.canvas.addEventListener("blur", () => this.hold(false), { signal });
+    this.divider.addEventListener("pointerdown", ({ pointerId }) => this.divider.setPointerCapture(pointerId), { signal });
+    this.divider.addEventListener("pointermove", (event) => this.drag(event), { signal });
+    this.querySelector("[data-does=fill]").hidden = !document.fullscreenEnabled;
+  }
+
+  watchSize() {
+    this.watcher = new ResizeObserver(([entry]) => {
+      const screen = entry.devicePixelContentBoxSize?.[0];
+      const css = entry.contentBoxSize[0];
+      this.canvas.width = screen?.inlineSize ?? Math.round(css.inlineSize * devicePixelRatio);
+      this.canvas.height = screen?.blockSize ?? Math.round(css.blockSize * devicePixelRatio);
+      this.view.resize(this.canvas.width, this.canvas.height);
+      this.draw(performance.now());
+    });
+    try {
+      this.watcher.observe(this.canvas, { box: "device-pixel-content-box" });
+    } catch {
+      this.watcher.observe(this.canvas); // Safari
+    }
+  }
+
+  act(what) {
+    const { view } = this;
+    const acts = {
+      fit: () => view.go(view.whole()),
+      exact: () => view.go(view.isWhole ? this.spot : { ...view.target, scale: 1 }),
+      in: () => view.go(view.zoomed(STEP)),
+      out: () => view.go(view.zoomed(1 / STEP)),
+      swap: () => this.swap(!this.isSwapped),
+      fill: () => (document.fullscreenElement ? document.exitFullscreen() : this.requestFullscreen()),
+    };
+    acts[what]?.();
+    this.redraw();
+  }
+
+  press(event) {
+    const { key, target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("button")) return;
+    if (target === this.divider && DIVIDER_KEYS[key]) this.divide(DIVIDER_KEYS[key](this.share));
+    else if (PAN_KEYS[key]) this.pan(...PAN_KEYS[key]);
+    else if (KEYS[key]) this.act(KEYS[key]);
+    else if (key === " ") event.repeat || this.hold(true);
+    else return;
+    event.preventDefault();
+  }
+
+  pan(right, down) {
+    const { view } = this;
+    view.go(view.moved(right * PAN * view.width, down * PAN * view.height));
+    this.redraw();
+  }
+
+  drag({ pointerId, clientX }) {
+    if (!this.divider.hasPointerCapture(pointerId)) return;
+    const box = this.canvas.getBoundingClientRect();
+    this.divide((clientX - box.left) / box.width);
+  }
+
+  divide(share) {
+    this.share = Math.min(Math.max(share, 0), 1);
+    this.style.setProperty("--share", this.share);
+    this.divider.setAttribute("aria-valuenow", Math.round(100 * this.share));
+    this.redraw();
+  }
+
+  // Show each half's other picture while a key is held.
+  hold(isHeld) {
+    if (isHeld !== Boolean(this.isHeld)) this.swap(!this.isSwapped);
+    this.isHeld = isHeld;
+  }
+
+  swap(isSwapped) {
+    this.isSwapped = isSwapped;
+    this.querySelector("[data-does=swap]").setAttribute("aria-pressed", isSwapped);
+    const names = this.querySelectorAll(".name");
+    const texts = [...names].map((name) => name.textContent);
+    names.forEach((name, n) => (name.textContent = texts[1 - n]));
+    this.redraw();
+  }
+
+  redraw() {
+    cancelAnimationFrame(this.asked);
+    this.asked = requestAnimationFrame((time) => this.draw(time));
+  }
+
+  draw(time) {
+    const { canvas, context, view } = this;
+    if (!canvas.width || !canvas.height) return;
+    view.step(time);
+    const { left, top, scale } = view.frame;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (this.isTransparent) this.drawPattern(left, top, scale);
+    const edge = Math.round(this.share * canvas.width);
+    const halves = this.isSwapped ? this.pictures.toReversed() : this.pictures;
+    this.drawHalf(halves[0], { left, top, scale }, 0, edge);
+    this.drawHalf(halves[1], { left, top, scale }, edge, canvas.width);
+    this.tell();
+    if (view.isMoving) this.redraw();
+  }
+
+  drawHalf(picture, { left, top, scale }, from, to) {
+    const { canvas, context } = this;
+    const frame = { left, top, scale: (scale * this.view.size.width) / picture.size.width };
+    context.save();
+    context.beginPath();
+    context.rect(from, 0, to - from, canvas.height);
+    context.clip();
+    picture.draw(context, frame, from, to);
+    context.restore();
+    picture.load(frame, canvas.width, canvas.height);
+  }
+
+  drawPattern(left, top, scale) {
+    const side = Math.round(SQUARE * this.ratio);
+    const square = new OffscreenCanvas(2 * side, 2 * side);
+    const painter = square.getContext("2d");
+    SHADES.forEach((shade, n) => {
+      painter.fillStyle = shade;
+      painter.fillRect(n * side, 0, side, side);
+      painter.fillRect((1 - n) * side, side, side, side);
+    });
+    this.context.fillStyle = this.context.createPattern(square, "repeat");
+    this.context.fillRect(left, top, this.view.size.width * scale, this.view.size.height * scale);
+  }
+
+  // Write the zoom once it is reached, and what does not load.
+  tell() {
+    const write = (element, text) => element.textContent === text || (element.textContent = text);
+    if (!this.view.isMoving) write(this.querySelector("output"), `${Math.round(100 * this.view.now.scale)} %`);
+    write(this.querySelector(".trouble"), this.pictures.some((picture) => picture.fails) ? TROUBLE : "");
+  }
+}
+
+customElements.define("photo-comparison", PhotoComparison);
