@@ -23,7 +23,7 @@ _THEME = gr.themes.Default(
 
 
 def look(app: Path) -> dict[str, Any]:
-    """Return Gradio's options for an app's page, whose folder it is: theme, shared styles and scripts, its own in page/."""
+    """Return Gradio's options for an app's page: theme, shared styles and scripts, and its own, in its page/."""
     own = app / "page"
     scripts = (_text([_HERE / "look.js"]), SCRIPT, _text(own.glob("*.js")))
     return {

@@ -1,7 +1,6 @@
 // Numbers in words.
 
-const whole = (number) => Math.round(number).toLocaleString("en").replaceAll(",", "\u202f");
-const pixels = ([width, height]) => `${whole(width)} × ${whole(height)}`;
+const pixels = ([width, height]) => `${width} × ${height}`;
 const megabytes = (bytes) => (bytes < 1e5 ? `${Math.max(Math.round(bytes / 1e3), 1)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`);
 const ordinals = ["first", "second", "third", "fourth", "fifth"];
 
