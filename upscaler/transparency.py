@@ -1,6 +1,8 @@
-"""Colours of transparent pixels, which the network would otherwise draw into visible edges as a fringe."""
+"""Transparency: colours of hidden pixels, which would become a fringe, and edges of alpha, which would ring."""
 
 import math
+from functools import reduce
+from itertools import product
 
 import numpy as np
 
@@ -23,6 +25,21 @@ def with_hidden_filled(picture: Pixels, radius: int) -> Pixels:
     filled = picture.copy()
     np.copyto(filled[:, :, :-1], spread, where=hidden[:, :, np.newaxis])
     return filled
+
+
+def keep_in_local_range(doubled: Pixels, padded: Pixels, halo: int) -> None:
+    """Clamp an upscaled window, in place, to the range of the four source pixels around each of its pixels.
+
+    doubled: (2H)(2W)C. padded: its source with a margin of `halo`, (H + 2 halo)(W + 2 halo)C. A network draws lines
+    beside edges, which alpha would show as ghosts of the shape.
+    """
+    height, width = padded.shape[0] - 2 * halo, padded.shape[1] - 2 * halo
+    for down, right in product((0, 1), repeat=2):
+        around = [
+            padded[halo - 1 + down + y :, halo - 1 + right + x :][:height, :width] for y, x in product((0, 1), repeat=2)
+        ]
+        pixels = doubled[down::2, right::2]
+        np.clip(pixels, reduce(np.minimum, around), reduce(np.maximum, around), out=pixels)
 
 
 def _spread(colours: Pixels, visible: np.ndarray[tuple[int, int], np.dtype[np.bool_]], radius: int) -> Pixels:

@@ -15,7 +15,7 @@ from upscaler.model.architecture import COLOURS, SCALE
 from upscaler.model.artifact import Artifact
 from upscaler.orientations import Orientation
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
-from upscaler.transparency import with_hidden_filled
+from upscaler.transparency import keep_in_local_range, with_hidden_filled
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ class Upscaler:
             picture = with_hidden_filled(picture, 2 * self._halo)
             parts = [slice(0, -1), slice(-1, None)]
         for n, part in enumerate(parts):
-            for share in self._upscale_opaque(engine, doubled[:, :, part], picture[:, :, part], flips):
+            is_alpha = n == 1
+            for share in self._upscale_opaque(engine, doubled[:, :, part], picture[:, :, part], flips, is_alpha):
                 share = (n + share) / len(parts)
                 yield Progress(share, share * megapixels, time.monotonic() - started)
 
@@ -119,8 +120,10 @@ class Upscaler:
             self._seconds_per_window[engine] = _measure_window(engine, self.window + 2 * self._halo)
         return self._seconds_per_window[engine]
 
-    def _upscale_opaque(self, engine: Engine, doubled: Pixels, picture: Pixels, flips: bool) -> Iterator[float]:
-        """Upscale a picture of 1 or 3 channels, yielding the share done."""
+    def _upscale_opaque(
+        self, engine: Engine, doubled: Pixels, picture: Pixels, flips: bool, is_alpha: bool
+    ) -> Iterator[float]:
+        """Upscale a picture of 1 or 3 channels, yielding the share done. is_alpha: add no contrast at edges."""
         if is_flat(picture):
             doubled[:] = picture[:1, :1]
             yield 1.0
@@ -133,6 +136,8 @@ class Upscaler:
             if neutral:
                 planes = np.broadcast_to(planes.mean(axis=1, keepdims=True), planes.shape)
             pixels = to_pixels(planes[:, : picture.shape[2]], picture.dtype)
+            if is_alpha:
+                keep_in_local_range(pixels, padded, self._halo)
             self._keep_flat(pixels, padded)
             tiling.write_window(doubled, window, pixels)
             yield done / total

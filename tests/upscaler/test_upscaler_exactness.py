@@ -9,6 +9,7 @@ import openvino as ov
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from ensemble_pipeline.averaging import with_mirror_images
@@ -23,7 +24,7 @@ from upscaler.model import find
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Member, ModelConfig
 from upscaler.pixels import Pixels, to_pixels, to_planes
-from upscaler.transparency import with_hidden_filled
+from upscaler.transparency import keep_in_local_range, with_hidden_filled
 from upscaler.upscaler import empty_double
 
 few = settings(max_examples=25, deadline=None)
@@ -221,6 +222,30 @@ def test_transparent_pixels_take_nearby_visible_colours() -> None:
     assert (filled[:, 12:, 0] == 0).all()
     assert (filled[:, :, 1] == picture[:, :, 1]).all()
     assert (with_hidden_filled(np.zeros((3, 3, 4), np.uint8), radius=5) == 0).all()
+
+
+def test_hard_edges_of_alpha_get_no_ghost_lines(upscaler: Upscaler) -> None:
+    picture = np.zeros((40, 50, 4), np.uint8)
+    picture[..., :3] = photo_like(40, 50)
+    picture[10:30, 12:37, 3] = 255
+    alpha = upscaler.upscale(picture)[..., 3]
+    inside, outside = alpha[21:59, 25:73], np.delete(np.delete(alpha, np.s_[19:61], 0), np.s_[23:75], 1)
+    assert (inside == 255).all()
+    assert (outside == 0).all()
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(1))),
+    st.integers(0, 2**32 - 1),
+)
+def test_alpha_stays_in_the_range_of_the_four_pixels_around(source: Pixels, seed: int) -> None:
+    height, width, _ = source.shape
+    doubled = np.random.default_rng(seed).integers(0, 256, (2 * height, 2 * width, 1), np.uint8)
+    padded = np.pad(source, ((1, 1), (1, 1), (0, 0)), "edge")
+    keep_in_local_range(doubled, padded, 1)
+    for y, x in np.ndindex(2 * height, 2 * width):
+        around = padded[(y + 1) // 2 : (y + 1) // 2 + 2, (x + 1) // 2 : (x + 1) // 2 + 2]
+        assert around.min() <= doubled[y, x] <= around.max()
 
 
 def test_opaque_alpha_does_not_change_colours(upscaler: Upscaler) -> None:
