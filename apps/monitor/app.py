@@ -38,6 +38,7 @@ OVERVIEW = 4  # outputs that show the days so far: strip, plot, table, and their
 AT_ONCE: dict[str, Any] = {"concurrency_limit": 20}  # threads that may wait for NASA or the worker
 
 ASKING = "Asking NASA..."
+DESCRIPTION = "NASA's Astronomy Picture of the Day with twice the width and height, upscaled on a small server."
 
 ABOUT_THE_PLOT = """## How well the model does, day by day
 Each picture is its own truth: its middle, of at most 12 megapixels, is halved and doubled again, by the model and by
@@ -78,6 +79,7 @@ class App:
         threading.Thread(target=self.monitor.keep_looking, args=(threading.Event(),), daemon=True).start()
         server, _ = guarded(
             self.page(),
+            DESCRIPTION,
             self.settings.serving,
             self.temporary,
             self.serves,

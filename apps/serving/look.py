@@ -23,18 +23,21 @@ _THEME = gr.themes.Default(
 
 
 def look(app: Path) -> dict[str, Any]:
-    """Return Gradio's options for an app's page: theme, shared styles and scripts, and its own, in its page/."""
-    own = app / "page"
-    scripts = (_text([_HERE / "look.js"]), SCRIPT, _text(own.glob("*.js")))
+    """Return Gradio's options for an app's page: theme, and styles and scripts, shared ones and its own."""
+    scripts = (_text([_HERE / "look.js"]), SCRIPT, _text(_own(app, "js")))
     return {
         "theme": _THEME,
-        "css_paths": [_HERE / "look.css", STYLES, *sorted(own.glob("*.css"))],
+        "css_paths": [_HERE / "look.css", STYLES, *_own(app, "css")],
         "head": "".join(f'<script type="module">{script}</script>' for script in scripts),
     }
 
 
+def _own(app: Path, kind: str) -> list[Path]:
+    return sorted([*app.glob(f"page.{kind}"), *app.glob(f"page/*.{kind}")])
+
+
 def _text(scripts: Iterable[Path]) -> str:
-    return "".join(script.read_text(encoding="utf-8") for script in sorted(scripts))
+    return "".join(script.read_text(encoding="utf-8") for script in scripts)
 
 
 def note(sentence: str) -> str:

@@ -52,6 +52,7 @@ ALLOWED = (
     Route("/assets/{path:path}"),
     Route("/svelte/{path:path}"),
     Route("/favicon.ico"),
+    Route("/card.jpg"),
     Route("/theme.css"),
     Route("/robots.txt"),
     Route("/manifest.json"),

@@ -9,11 +9,11 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from apps.serving import logs
+from apps.serving import head, logs
 from apps.serving.admission import Admission
 from apps.serving.bodies import MOST_FILES
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
@@ -33,6 +33,7 @@ _OVERHEAD = 1_000_000  # bytes of an upload in addition to its files
 
 def guarded(
     page: Any,  # gr.Blocks, which comes without types
+    description: str,
     settings: ServingSettings,
     folder: Path,
     serves: Callable[[Path], bool],
@@ -42,12 +43,15 @@ def guarded(
 ) -> tuple[ASGIApp, Admission]:
     """Mount a page at /, its API and /health behind the guard.
 
-    folder: folder of temporary files. serves: predicate of files that may be downloaded. app: folder of page.css and
-    page.js. own: routes of the app beside Gradio's, each with the guard's rule for it.
+    description: of the page, in one sentence, for search engines and messengers. folder: folder of temporary files.
+    serves: predicate of files that may be downloaded. app: folder of the app, with its page/. own: routes of the app
+    beside Gradio's, each with the guard's rule for it.
     """
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     server.router.routes += [route for route, _ in own]
     server.add_exception_handler(RequestRefusedError, _refused)
+    server.add_route("/card.jpg", lambda _: FileResponse(head.CARD))
+    head.describe(page.title, description)
 
     @server.get("/health")
     async def answer() -> dict[str, str | int]:  # async, because all threads may be busy
@@ -59,7 +63,14 @@ def guarded(
     page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _QUEUE_POLL_INTERVAL
     megabytes = settings.max_file_mb * 1024**2
     mounted = gr.mount_gradio_app(
-        server, page, path="/", max_file_size=megabytes, footer_links=["api"], run_history=False, **look(app)
+        server,
+        page,
+        path="/",
+        max_file_size=megabytes,
+        footer_links=["api"],
+        run_history=False,
+        favicon_path=head.ICON,
+        **look(app),
     )
     page.has_launched = True  # otherwise Gradio accepts any file of the server as input
     admission = Admission(page, settings.queue_size, settings.jobs_each)

@@ -65,7 +65,14 @@ class App:
         """Return the server: the page at /, its interface, the API and /health, behind the guard."""
         api = Api(self.batches, self.runner, self.viewing, SAMPLES)
         server, self._admission = guarded(
-            self.page(), self.settings.serving, self.folder, self.serves, self.health, HERE, list(api.routes())
+            self.page(),
+            DESCRIPTION,
+            self.settings.serving,
+            self.folder,
+            self.serves,
+            self.health,
+            HERE,
+            list(api.routes()),
         )
         return server
 
@@ -92,6 +99,10 @@ class App:
     def _for_programs(self) -> None:
         """Build the endpoint /double: a file and options with defaults in, one file out."""
         file = gr.File(label="file", visible=False)
+        # The example on the API page, which otherwise is a PDF; a subclass would make Gradio write a stub file
+        example = {"path": "photo.jpg", "meta": {"_type": "gradio.FileData"}}
+        for name, value in (("example_payload", example), ("example_value", "photo.jpg")):
+            setattr(file, name, lambda value=value: value)
         flips = gr.Checkbox(False, label="flips", visible=False)
         four_times = gr.Checkbox(False, label="four_times", visible=False)
         format = gr.Dropdown([AS_ORIGINAL, *FORMATS], value=AS_ORIGINAL, label="format", visible=False)
