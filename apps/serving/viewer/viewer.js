@@ -58,15 +58,13 @@ class PhotoComparison extends HTMLElement {
     this.view.go(this.spot, false);
   }
 
-  get ratio() {
-    return this.canvas.width / this.canvas.clientWidth;
-  }
-
   listen() {
     const { signal } = this.ended;
-    const shared = { ratio: () => this.ratio, changed: () => this.redraw(), signal };
-    listenToPointers(this.canvas, this.view, { ...shared, tapped: (share) => this.divide(share) });
-    listenToWheel(this.canvas, this.view, shared);
+    new Gestures(this.canvas, this.view, {
+      changed: () => this.redraw(),
+      tapped: (share) => this.divide(share),
+      signal,
+    });
     this.addEventListener("click", ({ target }) => this.act(target.closest("button")?.dataset.does), { signal });
     this.addEventListener("keydown", (event) => this.press(event), { signal });
     this.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
@@ -183,7 +181,7 @@ class PhotoComparison extends HTMLElement {
   }
 
   drawPattern(left, top, scale) {
-    const side = Math.round(SQUARE * this.ratio);
+    const side = Math.round((SQUARE * this.canvas.width) / this.canvas.clientWidth);
     const square = new OffscreenCanvas(2 * side, 2 * side);
     const painter = square.getContext("2d");
     SHADES.forEach((shade, n) => {
