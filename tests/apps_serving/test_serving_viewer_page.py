@@ -15,6 +15,8 @@ from apps.serving.viewer.comparison import Comparison
 from apps.serving.viewer.markup import SCRIPT, STYLES, markup
 from apps.serving.viewer.tiles import write
 from support.browser import DESK, PATIENCE, PHONE
+from support.pictures import photo_like
+from upscaler import bicubic
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -29,6 +31,13 @@ PAGE = """<!doctype html><html lang="en"><title>Viewer</title><meta name="viewpo
 READ = """(canvas, [x, y]) => {
   const ratio = canvas.width / canvas.clientWidth;
   return [...canvas.getContext("2d").getImageData(Math.floor(x * ratio), Math.floor(y * ratio), 1, 1).data];
+}"""
+
+COMPARE = """(canvas) => {
+  const shown = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const before = window.shownBefore ?? shown;
+  window.shownBefore = shown;
+  return shown.reduce((most, value, n) => Math.max(most, Math.abs(value - before[n])), 0);
 }"""
 
 
@@ -105,10 +114,10 @@ class Viewer:
 def opened(chromium: Browser, comparison: tuple[Comparison, Path]) -> Iterator[Opener]:
     contexts: list[BrowserContext] = []
 
-    def open_page(**options: Any) -> Viewer:
+    def open_page(compared: tuple[Comparison, Path] = comparison, **options: Any) -> Viewer:
         context = chromium.new_context(**{"viewport": DESK, "reduced_motion": "reduce", **options})
         contexts.append(context)
-        facts, folder = comparison
+        facts, folder = compared
         content = PAGE.format(
             styles=STYLES.read_text(encoding="utf-8"), script=SCRIPT, markup=markup(facts, f"{HOST}/tiles")
         )
@@ -260,12 +269,12 @@ def test_a_click_moves_the_divider_there(viewer: Viewer) -> None:
 
 def test_everything_is_reached_by_tab(viewer: Viewer) -> None:
     reached = []
-    for _ in range(8):
+    for _ in range(9):
         viewer.page.keyboard.press("Tab")
         reached.append(
             viewer.page.evaluate("(document.activeElement.dataset.does ?? document.activeElement.className)")
         )
-    assert reached == ["", "divider", "fit", "exact", "out", "in", "swap", "fill"]
+    assert reached == ["", "divider", "fit", "exact", "out", "in", "bicubic", "swap", "fill"]
 
 
 def test_holding_space_swaps_both_halves(viewer: Viewer) -> None:
@@ -306,6 +315,28 @@ def test_a_horizontal_swipe_moves_the_picture(phone: Viewer) -> None:
     swipe(phone, -60, 0)
     assert near(phone.point(), before.x + 60 * 3, before.y)
     assert phone.page.evaluate("scrollY") == 0
+
+
+def test_the_original_is_enlarged_bicubically_on_request(opened: Opener, tmp_path: Path) -> None:
+    photo = photo_like(150, 200)
+    opaque = np.full((150, 200, 1), 255, np.uint8)
+    Image.fromarray(np.dstack([photo, opaque])).save(tmp_path / "a.png")
+    Image.fromarray(np.dstack([bicubic.double(photo), opaque.repeat(2, 0).repeat(2, 1)])).save(tmp_path / "a_2x.png")
+    facts = write(tmp_path / "a.png", tmp_path / "a_2x.png", tmp_path / "tiles")
+    viewer = opened((facts, tmp_path / "tiles"))
+    plain = difference_of_swapped(viewer)
+    viewer.page.get_by_role("button", name="Bicubic").click()
+    assert difference_of_swapped(viewer) <= 2 < 10 < plain
+
+
+def difference_of_swapped(viewer: Viewer) -> int:
+    """Return the largest difference of a channel between the original and the upscaled picture, in the whole view."""
+    viewer.divider.press("Home")
+    viewer.settle()
+    viewer.canvas.evaluate(COMPARE)
+    viewer.page.get_by_role("button", name="Swap").click()
+    viewer.settle()
+    return int(viewer.canvas.evaluate(COMPARE))
 
 
 def test_two_fingers_pinch(phone: Viewer) -> None:

@@ -32,7 +32,7 @@ class PhotoComparison extends HTMLElement {
     this.divider = this.querySelector(".divider");
     this.readData();
     this.share = 0.5; // of the view, left of the divider
-    this.isSwapped = false;
+    this.isSwapped = this.isBicubic = false;
     this.listen();
     this.watchSize();
   }
@@ -41,7 +41,7 @@ class PhotoComparison extends HTMLElement {
     this.ended.abort();
     this.watcher.disconnect();
     cancelAnimationFrame(this.asked);
-    this.pictures.forEach((picture) => picture.end());
+    [...this.pictures, this.bicubic].forEach((shown) => shown.end());
     this.canvas.width = this.canvas.height = 0; // frees its memory at once
   }
 
@@ -51,6 +51,7 @@ class PhotoComparison extends HTMLElement {
     const pyramid = (name, [width, height]) =>
       new Pyramid(`${address}/${name}`, suffix, Number(tile), { width, height }, () => this.redraw());
     this.pictures = [pyramid("original", pair(size)), pyramid("upscaled", pair(doubledSize))];
+    this.bicubic = new Bicubic(this.pictures[0], () => this.redraw());
     this.isTransparent = transparent === "true";
     this.view = new View(this.pictures[1].size);
     const [across, down] = pair(spot);
@@ -96,6 +97,7 @@ class PhotoComparison extends HTMLElement {
       exact: () => view.go(view.isWhole ? this.spot : { ...view.target, scale: 1 }),
       in: () => view.go(view.zoomed(STEP)),
       out: () => view.go(view.zoomed(1 / STEP)),
+      bicubic: () => this.interpolate(!this.isBicubic),
       swap: () => this.swap(!this.isSwapped),
       fill: () => (document.fullscreenElement ? document.exitFullscreen() : this.requestFullscreen()),
     };
@@ -148,6 +150,11 @@ class PhotoComparison extends HTMLElement {
     this.redraw();
   }
 
+  interpolate(isBicubic) {
+    this.isBicubic = isBicubic;
+    this.querySelector("[data-does=bicubic]").setAttribute("aria-pressed", isBicubic);
+  }
+
   redraw() {
     cancelAnimationFrame(this.asked);
     this.asked = requestAnimationFrame((time) => this.draw(time));
@@ -175,7 +182,8 @@ class PhotoComparison extends HTMLElement {
     context.beginPath();
     context.rect(from, 0, to - from, canvas.height);
     context.clip();
-    picture.draw(context, frame, from, to);
+    const isBicubic = this.isBicubic && picture === this.pictures[0];
+    if (!isBicubic || !this.bicubic.draw(context, frame, from, to)) picture.draw(context, frame, from, to);
     context.restore();
     picture.load(frame, canvas.width, canvas.height);
   }
@@ -199,7 +207,8 @@ class PhotoComparison extends HTMLElement {
     const { isMoving, now } = this.view;
     if (!isMoving) write(this.querySelector("output"), `${Math.round(100 * now.scale)} %`);
     write(this.querySelector(".trouble"), this.pictures.some((picture) => picture.fails) ? TROUBLE : "");
-    this.canvas.setAttribute("aria-busy", isMoving || this.pictures.some((picture) => picture.loading.size));
+    const isLoading = this.bicubic.waiting !== null || this.pictures.some((picture) => picture.loading.size);
+    this.canvas.setAttribute("aria-busy", isMoving || isLoading);
   }
 }
 
