@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from apps.serving.viewer.markup import SCRIPT, STYLES
+from apps.serving.viewer.markup import script as viewer_script
 
 _HERE = Path(__file__).parent
 
@@ -26,9 +26,9 @@ def look(app: Path) -> dict[str, Any]:
     scripts = [path.read_text(encoding="utf-8") for path in (_HERE / "look.js", app / "page.js")]
     return {
         "theme": _THEME,
-        "css_paths": [_HERE / "look.css", STYLES, app / "page.css"],
+        "css_paths": [_HERE / "look.css", app / "page.css"],
         "head": "".join(f"<script>{script}</script>" for script in scripts)
-        + f'<script type="module">{SCRIPT}</script>',
+        + f'<script type="module">{viewer_script()}</script>',
     }
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from apps.serving.viewer.comparison import Comparison
-from apps.serving.viewer.markup import SCRIPT, STYLES, markup
+from apps.serving.viewer.markup import markup, script
 from apps.serving.viewer.tiles import write
 from support.browser import DESK, PATIENCE, PHONE
 from support.pictures import photo_like
@@ -26,13 +26,17 @@ SPOT = (0.4, 0.6)
 START = (SPOT[0] * WIDTH, SPOT[1] * HEIGHT)
 HOST = "http://localhost"
 PAGE = """<!doctype html><html lang="en"><title>Viewer</title><meta name="viewport" content="width=device-width">
-<style>{styles}</style><script type="module">{script}</script>
+<script type="module">{script}</script>
 <body><main><h1>Viewer</h1><div id="place">{markup}</div><p style="height: 200vh">Text</p></main></body></html>"""
 READ = """(canvas, [x, y]) => {
   const ratio = canvas.width / canvas.clientWidth;
   return [...canvas.getContext("2d").getImageData(Math.floor(x * ratio), Math.floor(y * ratio), 1, 1).data];
 }"""
 
+NAME_OF_FOCUSED = """(() => {
+  const focused = document.activeElement.shadowRoot.activeElement;
+  return focused.dataset.does ?? focused.className;
+})()"""
 COMPARE = """(canvas) => {
   const shown = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   const before = window.shownBefore ?? shown;
@@ -118,9 +122,7 @@ def opened(chromium: Browser, comparison: tuple[Comparison, Path]) -> Iterator[O
         context = chromium.new_context(**{"viewport": DESK, "reduced_motion": "reduce", **options})
         contexts.append(context)
         facts, folder = compared
-        content = PAGE.format(
-            styles=STYLES.read_text(encoding="utf-8"), script=SCRIPT, markup=markup(facts, f"{HOST}/tiles")
-        )
+        content = PAGE.format(script=script(), markup=markup(facts, f"{HOST}/tiles"))
         page = context.new_page()
         page.route(f"{HOST}/", lambda route: route.fulfill(body=content, content_type="text/html; charset=utf-8"))
         page.route(f"{HOST}/tiles/**", lambda route: serve_tile(route, folder))
@@ -271,9 +273,7 @@ def test_everything_is_reached_by_tab(viewer: Viewer) -> None:
     reached = []
     for _ in range(9):
         viewer.page.keyboard.press("Tab")
-        reached.append(
-            viewer.page.evaluate("(document.activeElement.dataset.does ?? document.activeElement.className)")
-        )
+        reached.append(viewer.page.evaluate(NAME_OF_FOCUSED))
     assert reached == ["", "divider", "fit", "exact", "out", "in", "bicubic", "swap", "fill"]
 
 
@@ -378,13 +378,23 @@ def test_nothing_is_wrong_for_assistive_technology(opened: Opener, scheme: str) 
 
 
 def test_replaced_markup_ends_the_old_viewer(viewer: Viewer) -> None:
-    old = viewer.page.evaluate_handle("document.querySelector('photo-comparison canvas')")
+    old = viewer.page.evaluate_handle("document.querySelector('photo-comparison').canvas")
     viewer.page.evaluate("(place => place.innerHTML = place.innerHTML)(document.querySelector('#place'))")
     assert old.evaluate("canvas => canvas.width") == 0  # its memory is free
     assert near(viewer.point(0.51), START[0] + 0.01 * viewer.box()["width"], START[1])
     viewer.page.mouse.move(*viewer.middle())
     viewer.page.mouse.wheel(0, -100)
     assert viewer.scale() == pytest.approx(np.exp(0.22), rel=0.05)  # zoomed once, not by both
+
+
+def test_an_element_turned_into_another_viewers_shows_its_picture(viewer: Viewer) -> None:
+    viewer.page.get_by_role("button", name="Fit").click()
+    viewer.element.evaluate("""(element) => {
+      element.dataset.address += "?again"; // as Gradio changes it, one attribute after another
+      element.dataset.spot = "0.6 0.4";
+    }""")
+    viewer.page.unroute(f"{HOST}/tiles/**")
+    expect(viewer.zoom).to_have_text("100 %")
 
 
 def test_tiles_that_do_not_load_are_named_and_asked_for_again(viewer: Viewer) -> None:

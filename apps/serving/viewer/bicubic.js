@@ -2,7 +2,7 @@
 // is the same in all of them.
 
 const NEIGHBOURS = [-1, 0, 1, 2];
-const REST = 80; // milliseconds without a change before a view is worth 50 of work
+const REST = 80; // milliseconds without a change, after which enlarging may take a blink
 
 // A picture that is enlarged again whenever its view rests.
 class Bicubic {

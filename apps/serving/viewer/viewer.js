@@ -1,4 +1,6 @@
-// The element <photo-comparison>: its markup, in markup.html, shows two pictures on one canvas.
+// The element <photo-comparison>: two pictures on one canvas. Its inside is a shadow root, which Gradio neither styles
+// nor resets when it changes the page's HTML in place.
+/* global INSIDE, STYLES -- viewer.html and viewer.css, put before this by markup.py */
 
 const STEP = Math.SQRT2; // of the zoom, by keys and buttons
 const PAN = 1 / 6; // of the view, by keys
@@ -25,11 +27,19 @@ function screenPixels(css, told) {
 }
 
 class PhotoComparison extends HTMLElement {
+  static observedAttributes = ["data-address"];
+
+  constructor() {
+    super();
+    this.root = this.attachShadow({ mode: "open" });
+  }
+
   connectedCallback() {
+    this.root.innerHTML = `<style>${STYLES}</style>${INSIDE}`;
     this.ended = new AbortController();
-    this.canvas = this.querySelector("canvas");
+    this.canvas = this.root.querySelector("canvas");
     this.context = this.canvas.getContext("2d");
-    this.divider = this.querySelector(".divider");
+    this.divider = this.root.querySelector(".divider");
     this.readData();
     this.share = 0.5; // of the view, left of the divider
     this.isSwapped = this.isBicubic = false;
@@ -43,6 +53,16 @@ class PhotoComparison extends HTMLElement {
     cancelAnimationFrame(this.asked);
     [...this.pictures, this.bicubic].forEach((shown) => shown.end());
     this.canvas.width = this.canvas.height = 0; // frees its memory at once
+  }
+
+  // Gradio may turn one viewer's element into another's; this is called in the middle of that.
+  attributeChangedCallback(_name, before) {
+    if (before === null) return;
+    queueMicrotask(() => {
+      if (!this.isConnected) return;
+      this.disconnectedCallback();
+      this.connectedCallback();
+    });
   }
 
   readData() {
@@ -66,13 +86,13 @@ class PhotoComparison extends HTMLElement {
       tapped: (share) => this.divide(share),
       signal,
     });
-    this.addEventListener("click", ({ target }) => this.act(target.closest("button")?.dataset.does), { signal });
-    this.addEventListener("keydown", (event) => this.press(event), { signal });
-    this.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
+    this.root.addEventListener("click", ({ target }) => this.act(target.closest("button")?.dataset.does), { signal });
+    this.root.addEventListener("keydown", (event) => this.press(event), { signal });
+    this.root.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
     this.canvas.addEventListener("blur", () => this.hold(false), { signal });
     this.divider.addEventListener("pointerdown", ({ pointerId }) => this.divider.setPointerCapture(pointerId), { signal });
     this.divider.addEventListener("pointermove", (event) => this.drag(event), { signal });
-    this.querySelector("[data-does=fill]").hidden = !document.fullscreenEnabled;
+    this.root.querySelector("[data-does=fill]").hidden = !document.fullscreenEnabled;
   }
 
   watchSize() {
@@ -130,7 +150,7 @@ class PhotoComparison extends HTMLElement {
 
   divide(share) {
     this.share = Math.min(Math.max(share, 0), 1);
-    this.style.setProperty("--share", this.share);
+    this.canvas.parentElement.style.setProperty("--share", this.share);
     this.divider.setAttribute("aria-valuenow", Math.round(100 * this.share));
     this.redraw();
   }
@@ -143,8 +163,8 @@ class PhotoComparison extends HTMLElement {
 
   swap(isSwapped) {
     this.isSwapped = isSwapped;
-    this.querySelector("[data-does=swap]").setAttribute("aria-pressed", isSwapped);
-    const names = this.querySelectorAll(".name");
+    this.root.querySelector("[data-does=swap]").setAttribute("aria-pressed", isSwapped);
+    const names = this.root.querySelectorAll(".name");
     const texts = [...names].map((name) => name.textContent);
     names.forEach((name, n) => (name.textContent = texts[1 - n]));
     this.redraw();
@@ -152,7 +172,7 @@ class PhotoComparison extends HTMLElement {
 
   interpolate(isBicubic) {
     this.isBicubic = isBicubic;
-    this.querySelector("[data-does=bicubic]").setAttribute("aria-pressed", isBicubic);
+    this.root.querySelector("[data-does=bicubic]").setAttribute("aria-pressed", isBicubic);
   }
 
   redraw() {
@@ -205,8 +225,8 @@ class PhotoComparison extends HTMLElement {
   tell() {
     const write = (element, text) => element.textContent === text || (element.textContent = text);
     const { isMoving, now } = this.view;
-    if (!isMoving) write(this.querySelector("output"), `${Math.round(100 * now.scale)} %`);
-    write(this.querySelector(".trouble"), this.pictures.some((picture) => picture.fails) ? TROUBLE : "");
+    if (!isMoving) write(this.root.querySelector("output"), `${Math.round(100 * now.scale)} %`);
+    write(this.root.querySelector(".trouble"), this.pictures.some((picture) => picture.fails) ? TROUBLE : "");
     const isLoading = this.bicubic.waiting !== null || this.pictures.some((picture) => picture.loading.size);
     this.canvas.setAttribute("aria-busy", isMoving || isLoading);
   }
