@@ -28,7 +28,7 @@ def script() -> str:
     """Return the module that defines the element: 8 kB compressed, less than one request a file would cost."""
     texts = {name: _text(f"viewer.{suffix}") for name, suffix in (("INSIDE", "html"), ("STYLES", "css"))}
     constants = [f"const {name} = {json.dumps(text)};" for name, text in texts.items()]
-    files = [_text(f"{name}.js") for name in ("pyramid", "bicubic", "view", "gestures", "viewer")]
+    files = [_text(f"{name}.js") for name in ("pyramid", "bicubic", "view", "divider", "gestures", "viewer")]
     return "\n".join([*constants, *files])
 
 

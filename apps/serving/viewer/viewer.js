@@ -7,16 +7,6 @@ const PAN = 1 / 6; // of the view, by keys
 const SQUARE = 8; // CSS pixels of the pattern under transparent pictures
 const SHADES = ["#ffffff", "#c8c8c8"];
 const TROUBLE = "Some of the picture is not loading: no connection, or it is deleted by now.";
-const DIVIDER_KEYS = {
-  ArrowLeft: (share) => share - 0.02,
-  ArrowDown: (share) => share - 0.02,
-  ArrowRight: (share) => share + 0.02,
-  ArrowUp: (share) => share + 0.02,
-  PageDown: (share) => share - 0.1,
-  PageUp: (share) => share + 0.1,
-  Home: () => 0,
-  End: () => 1,
-};
 const PAN_KEYS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const KEYS = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "exact" };
 
@@ -39,10 +29,8 @@ class PhotoComparison extends HTMLElement {
     this.ended = new AbortController();
     this.canvas = this.root.querySelector("canvas");
     this.context = this.canvas.getContext("2d");
-    this.divider = this.root.querySelector(".divider");
     this.readData();
-    this.share = 0.5; // of the view, left of the divider
-    this.isSwapped = this.isBicubic = false;
+    this.isSwapped = this.isHeld = this.isBicubic = false;
     this.listen();
     this.watchSize();
   }
@@ -81,17 +69,13 @@ class PhotoComparison extends HTMLElement {
 
   listen() {
     const { signal } = this.ended;
-    new Gestures(this.canvas, this.view, {
-      changed: () => this.redraw(),
-      tapped: (share) => this.divide(share),
-      signal,
-    });
+    const changed = () => this.redraw();
+    this.divider = new Divider(this.root.querySelector(".divider"), { changed, signal });
+    new Gestures(this.canvas, this.view, { changed, tapped: (share) => this.divider.go(share), signal });
     this.root.addEventListener("click", ({ target }) => this.act(target.closest("button")?.dataset.does), { signal });
     this.root.addEventListener("keydown", (event) => this.press(event), { signal });
     this.root.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
-    this.canvas.addEventListener("blur", () => this.hold(false), { signal });
-    this.divider.addEventListener("pointerdown", ({ pointerId }) => this.divider.setPointerCapture(pointerId), { signal });
-    this.divider.addEventListener("pointermove", (event) => this.drag(event), { signal });
+    this.root.addEventListener("focusout", () => this.hold(false), { signal });
     this.root.querySelector("[data-does=fill]").hidden = !document.fullscreenEnabled;
   }
 
@@ -127,9 +111,8 @@ class PhotoComparison extends HTMLElement {
 
   press(event) {
     const { key, target } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("button")) return;
-    if (target === this.divider && DIVIDER_KEYS[key]) this.divide(DIVIDER_KEYS[key](this.share));
-    else if (PAN_KEYS[key]) this.pan(...PAN_KEYS[key]);
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || target.closest("button")) return;
+    if (PAN_KEYS[key]) this.pan(...PAN_KEYS[key]);
     else if (KEYS[key]) this.act(KEYS[key]);
     else if (key === " ") event.repeat || this.hold(true);
     else return;
@@ -142,22 +125,9 @@ class PhotoComparison extends HTMLElement {
     this.redraw();
   }
 
-  drag({ pointerId, clientX }) {
-    if (!this.divider.hasPointerCapture(pointerId)) return;
-    const box = this.canvas.getBoundingClientRect();
-    this.divide((clientX - box.left) / box.width);
-  }
-
-  divide(share) {
-    this.share = Math.min(Math.max(share, 0), 1);
-    this.canvas.parentElement.style.setProperty("--share", this.share);
-    this.divider.setAttribute("aria-valuenow", Math.round(100 * this.share));
-    this.redraw();
-  }
-
   // Show each half's other picture while a key is held.
   hold(isHeld) {
-    if (isHeld !== Boolean(this.isHeld)) this.swap(!this.isSwapped);
+    if (isHeld !== this.isHeld) this.swap(!this.isSwapped);
     this.isHeld = isHeld;
   }
 
@@ -187,7 +157,7 @@ class PhotoComparison extends HTMLElement {
     const { left, top, scale } = view.frame;
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (this.isTransparent) this.drawPattern(left, top, scale);
-    const edge = Math.round(this.share * canvas.width);
+    const edge = Math.round(this.divider.share * canvas.width);
     const halves = this.isSwapped ? this.pictures.toReversed() : this.pictures;
     this.drawHalf(halves[0], { left, top, scale }, 0, edge);
     this.drawHalf(halves[1], { left, top, scale }, edge, canvas.width);
