@@ -25,7 +25,7 @@ def markup(comparison: Comparison, address: str) -> str:
 
 
 def script() -> str:
-    """Return the module that defines the element: 8 kB compressed, less than one request a file would cost."""
+    """Return the JavaScript module that defines the element: 36 kB, 11 kB compressed."""
     texts = {name: _text(f"viewer.{suffix}") for name, suffix in (("INSIDE", "html"), ("STYLES", "css"))}
     constants = [f"const {name} = {json.dumps(text)};" for name, text in texts.items()]
     files = [_text(f"{name}.js") for name in ("pyramid", "bicubic", "view", "divider", "gestures", "viewer")]
