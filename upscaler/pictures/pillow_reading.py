@@ -15,12 +15,14 @@ from upscaler.pictures.orientation import upright, upright_size
 from upscaler.pixels import Pixels
 
 _LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
+_LEAST_FRAME = 8  # bytes of a file
 _GRAY_MODES = ("1", "L", "LA", "La")
 
 
 def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most: int | None) -> tuple[Page, ...]:
     """List the frames of an opened file. Raises LimitError if there are more than `most`."""
     frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1) if image.format != "TIFF" else None
+    _check_frames(frames or 1, path, most)
     sizes = [image.size] * (frames or 1)
     if frames is None:  # TIFF pages may differ in size, and each is found only through the one before
         for n in count(1):
@@ -32,10 +34,17 @@ def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most:
             if exceeds(n + 1, most):
                 break
         image.seek(0)
-    if exceeds(len(sizes), most):
-        raise LimitError(f"{path} has more frames or pages than the limit of {most:,}; split it")
+    _check_frames(len(sizes), path, most)
     channels, left = _channels(image), remaining_orientation(image.format, orientation)
     return tuple(Page(*upright_size(size, left), channels, depth, orientation) for size in sizes)
+
+
+def _check_frames(frames: int, path: Path, most: int | None) -> None:
+    """Raise PictureError for more frames than `most`, or than the file can hold: an APNG may declare 2 billion."""
+    if exceeds(frames, most):
+        raise LimitError(f"{path} has more frames or pages than the limit of {most:,}; split it")
+    if frames * _LEAST_FRAME > path.stat().st_size:
+        raise PictureError(f"{path} declares {frames:,} frames, more than it can hold; export it again")
 
 
 def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
