@@ -15,8 +15,10 @@ from upscaler.model.architecture import SCALE
 from upscaler.pictures.budget import check_memory
 from upscaler.pictures.formats import check_room, format_of
 from upscaler.pictures.geometry import Geometry
+from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import Metadata, corrected
-from upscaler.pictures.reading import Frame, Header, read_frames, read_header
+from upscaler.pictures.orientation import upright_size
+from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pictures.writing import write
 from upscaler.pixels import Pixels, to_8_bits
 from upscaler.price import check_price
@@ -102,8 +104,8 @@ def _fit_format(pixels: Pixels, target: Path) -> Pixels:
 
 
 def _corrected_metadata(header: Header, options: Options) -> Metadata:
-    scale, upright = SCALE**options.times, (header.width, header.height)
-    stored = upright[::-1] if header.orientation >= 5 else upright
+    scale = SCALE**options.times
+    stored = upright_size((header.width, header.height), header.orientation)
     geometry = Geometry(header.orientation, stored, (scale * header.width, scale * header.height))
     return corrected(header.metadata, header.path, geometry, remove_location=options.remove_location)
 

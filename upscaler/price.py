@@ -4,7 +4,7 @@ from upscaler.errors import LimitError
 from upscaler.limits import Limits, duration, exceeds
 from upscaler.model.architecture import SCALE
 from upscaler.orientations import Orientation
-from upscaler.pictures.reading import Header
+from upscaler.pictures.header import Header
 from upscaler.upscaler import Upscaler
 
 _WORTH_MEASURING = 200  # windows; fewer take seconds on any machine, and so does the measurement
@@ -14,11 +14,11 @@ def count_windows(upscaler: Upscaler, header: Header, times: int, flips: bool) -
     """Count the runs of the network for a file: windows of all frames, orientations, alpha planes and x2 passes."""
     scales = [SCALE**n for n in range(times)]
     windows = sum(
-        frames * upscaler.count_windows(scale * height, scale * width)
-        for (width, height), frames in header.sizes.items()
+        frames * (2 if page.channels in (2, 4) else 1) * upscaler.count_windows(scale * page.height, scale * page.width)
+        for page, frames in header.kinds.items()
         for scale in scales
     )
-    return windows * (len(Orientation) if flips else 1) * (2 if header.channels in (2, 4) else 1)
+    return windows * (len(Orientation) if flips else 1)
 
 
 def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, limits: Limits) -> None:

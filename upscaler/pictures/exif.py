@@ -36,18 +36,7 @@ from upscaler.pictures.exif_tags import (
     TIE_POINTS,
     WIDTHS,
 )
-
-# By orientation: whether rows and columns change places, then upside down, then mirrored.
-ORIENTATIONS = {
-    1: (False, False, False),
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
+from upscaler.pictures.orientation import ORIENTATIONS
 
 _HEADERS = (b"II*\0", b"MM\0*")
 _FURTHEST_HEADER = 64  # bytes; a name, a length or padding comes before

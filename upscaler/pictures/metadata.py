@@ -19,6 +19,7 @@ from upscaler.pictures.directories import check_exif
 from upscaler.pictures.exif_tags import ORIENTATION
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.iptc import Iptc, read_iptc
+from upscaler.pictures.orientation import ORIENTATIONS
 from upscaler.pictures.png_chunks import EXIF, Chunk, Found, first_chunk, read_chunks, read_profile, without_location
 
 IPTC_TAG, _IMAGE_RESOURCES_TAG = 33723, 34377  # of a TIFF
@@ -73,7 +74,7 @@ def orientation(image: Image.Image) -> int:
         found = stored or image.getexif().get(ORIENTATION, 1)  # Pillow reads that of XMP, too
     except Exception:  # Pillow's EXIF reader raises many types
         return 1
-    return found if found in exif.ORIENTATIONS else 1
+    return found if found in ORIENTATIONS else 1
 
 
 def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_location: bool) -> Metadata:

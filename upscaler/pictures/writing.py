@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from upscaler.errors import PictureError
+from upscaler.pictures.decoding import first_line
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
+from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.metadata import IPTC_TAG, Metadata
 from upscaler.pictures.png_chunks import EXIF, Chunk, insert_chunks, profile_chunk
-from upscaler.pictures.reading import Frame, Header, first_line
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels

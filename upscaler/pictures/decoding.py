@@ -1,0 +1,53 @@
+"""The one boundary of decoders: anything they raise becomes one sentence about the picture."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import UnidentifiedImageError
+
+from upscaler.errors import DoubleResolutionError, PictureError, UnknownFormatError
+from upscaler.pictures.signatures import LENGTH, unreadable
+
+Source = Path | bytes  # a file, or its content
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def decoding(source: Source) -> Iterator[None]:
+    """Convert what a decoder raises for a broken file into PictureError, or UnknownFormatError if none reads it.
+
+    Errors of the operating system pass, and those of a lack of memory.
+    """
+    name = name_of(source)
+    try:
+        yield
+    except (DoubleResolutionError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        raise UnknownFormatError(f"{name} {unreadable(_start(source))}") from error
+    except Exception as error:  # fuzzing found 20 types, AssertionError and RecursionError among them
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        _log.debug("%s: %s", name, type(error).__name__, exc_info=True)
+        raise PictureError(f"{name} is broken ({first_line(error)}); download or export it again") from error
+
+
+def name_of(source: Source) -> str:
+    """Name a file in messages."""
+    return "the picture" if isinstance(source, bytes) else str(source)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an exception's message, or its type's name."""
+    message = getattr(error, "detail", "").strip() or str(error).strip() or type(error).__name__
+    return message.splitlines()[0]
+
+
+def _start(source: Source) -> bytes:
+    if isinstance(source, bytes):
+        return source[:LENGTH]
+    with source.open("rb") as file:
+        return file.read(LENGTH)
