@@ -16,6 +16,7 @@ from PIL import Image
 from upscaler.pictures import png_chunks
 from upscaler.pictures.png_chunks import (
     COLOUR,
+    PROFILE,
     SIGNATURE,
     Chunk,
     Found,
@@ -148,7 +149,7 @@ def test_a_wrong_checksum_costs_the_chunk(chunk: Chunk) -> None:
 @pytest.mark.parametrize(
     ("chunk", "said"),
     [
-        *((Chunk(kind, b"\0" * (length + 1)), "damaged") for kind, length in COLOUR.items()),
+        *((Chunk(kind, b"\0" * 100), "damaged") for kind in sorted(COLOUR - {PROFILE})),
         (Chunk(b"tIME", b""), "damaged"),
         (Chunk(b"tEXt", b"no end"), "damaged"),
         (Chunk(b"tEXt", b"k" * 80 + b"\0text"), "damaged"),

@@ -123,7 +123,8 @@ def _light(point: _Point) -> _Matrix:
 def _adaptation(white: _Matrix) -> _Matrix:
     """Return the matrix that adapts XYZ from a white point to D50, by Bradford."""
     gains = (_BRADFORD @ _D50) / (_BRADFORD @ white)
-    return np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD
+    matrix: _Matrix = np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD
+    return matrix
 
 
 def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:

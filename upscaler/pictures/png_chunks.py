@@ -5,7 +5,7 @@ Format: "Portable Network Graphics", third edition, W3C 2025.
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -15,10 +15,11 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 TIME = b"tIME"
 EXIF = b"eXIf"
-# What says the colour of the pixels, by the length of its data; before the pixels, once each.
-COLOUR = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"mDCV": 24, b"cLLI": 8}
-_LENGTHS = {**COLOUR, TIME: 7}
-_WANTED = {*TEXTS, *_LENGTHS}
+CODE_POINTS, PROFILE, INTENT, GAMMA, CHROMATICITIES = b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"
+_LENGTHS = {CODE_POINTS: 4, INTENT: 1, GAMMA: 4, CHROMATICITIES: 32, b"mDCV": 24, b"cLLI": 8, TIME: 7}
+SPACE = {CODE_POINTS, PROFILE, INTENT, GAMMA, CHROMATICITIES}  # of colour
+COLOUR = SPACE | {b"mDCV", b"cLLI"}  # before the pixels, once each
+_WANTED = {*TEXTS, *COLOUR, TIME}
 
 _MOST_CHUNKS = 1_000_000  # in a file; writers make pieces of 8 kB and more
 _MOST_WANTED = 500
@@ -29,9 +30,9 @@ _BLOCK = 16_000_000  # bytes that are moved at once
 
 _LONGEST_KEYWORD = 79
 _XMP = b"XML:com.adobe.xmp"
-_PROFILE = "raw profile type "  # by which ImageMagick and exiftool put EXIF, IPTC and XMP into a text
+_COPY = "raw profile type "  # by which ImageMagick and exiftool put EXIF, IPTC and XMP into a text
 # Copies of EXIF and sizes of the small picture, made by ImageMagick and file managers.
-_COPIES = (_PROFILE, "exif:", "thumb::")
+_COPIES = (_COPY, "exif:", "thumb::")
 # Keywords that name no place: those of the standard, of image generators and of ImageMagick.
 _HARMLESS = {
     *("title", "author", "description", "copyright", "creation time", "software", "disclaimer", "warning", "source"),
@@ -82,17 +83,19 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_chunks(file: BinaryIO) -> Found:
-    """Read texts (but XMP), time and colour.
+def read_chunks(file: BinaryIO, kinds: Set[bytes] = frozenset(_WANTED)) -> Found:
+    """Read texts (but XMP), time and colour, or those `kinds` of them.
 
     Raises PngError if the file is no PNG; one that is cut off gives what comes before.
     """
     collector = _Collector()
-    wanted = set(_WANTED)
+    wanted = set(kinds)
     taken = 0
     for head in _heads(file):
         if head.kind == b"IDAT":
-            wanted.difference_update(COLOUR)
+            wanted -= COLOUR
+            if not wanted:
+                break
         elif head.kind in wanted and taken < _MOST_WANTED:
             collector.take(file, head)
             taken += 1
@@ -109,6 +112,12 @@ def first_chunk(file: BinaryIO, kind: bytes) -> bytes:
             file.seek(head.place + 8)
             return file.read(head.length)
     return b""
+
+
+def profile_in(content: bytes) -> bytes:
+    """Return the ICC profile in a chunk of that kind; b"" if it is damaged or too long."""
+    _, _, packed = content.partition(b"\0")
+    return (_unpacked(packed[1:]) if packed[:1] == b"\0" else None) or b""
 
 
 def without_location(chunks: Iterable[Chunk]) -> list[Chunk]:
@@ -150,7 +159,7 @@ class _Collector:
             self.warn(f"its PNG chunk {name} is left out, for its checksum is wrong")
         elif head.kind in TEXTS:
             self._take_text(Chunk(head.kind, data))
-        elif len(data) != _LENGTHS[head.kind]:
+        elif len(data) != _LENGTHS.get(head.kind, len(data)):
             self.warn(f"its PNG chunk {name} is left out, for it is damaged")
         elif all(chunk.kind != head.kind for chunk in self.found.chunks):
             self.found.chunks.append(Chunk(head.kind, data))
@@ -172,11 +181,11 @@ class _Collector:
             self.found.chunks.append(chunk)
 
     def _take_copy(self, keyword: str, text: str) -> None:
-        profile = read_profile(text) if keyword.startswith(_PROFILE) else None
+        profile = read_profile(text) if keyword.startswith(_COPY) else None
         if profile is None:
             self.warn("its PNG texts with copies of EXIF are left out, for they are of the picture before")
         else:
-            self.found.profiles.setdefault(keyword.removeprefix(_PROFILE), profile)
+            self.found.profiles.setdefault(keyword.removeprefix(_COPY), profile)
 
 
 def profile_chunk(name: str, content: bytes) -> Chunk:
