@@ -143,7 +143,7 @@ def test_a_wrong_checksum_costs_the_chunk(chunk: Chunk) -> None:
     content[33 + 8] ^= 1
     found, warnings = read(io.BytesIO(content))
     assert found == [text("Author", "a")]
-    assert warnings == [f"its PNG chunk {chunk.kind.decode()} is left out, for its checksum is wrong"]
+    assert warnings == [f"dropped its PNG chunk {chunk.kind.decode()}, whose checksum is wrong"]
 
 
 @pytest.mark.parametrize(
