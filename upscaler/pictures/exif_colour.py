@@ -3,7 +3,7 @@
 Numbers: Exif 3.0, and DCF 2.0 (2010) for the index of interoperability.
 """
 
-from upscaler.pictures.directories import Directory, directory_at, layout_of, number, read_directory
+from upscaler.pictures.directories import Entry, directory_at, layout_of, number, read_directory
 from upscaler.pictures.exif import without_prefix
 from upscaler.pictures.exif_tags import COLOUR_SPACE, EXIF_POINTER, INTEROP_INDEX, INTEROP_POINTER
 
@@ -15,14 +15,15 @@ def is_adobe_rgb(block: bytes) -> bool:
     content = without_prefix(block)
     layout = layout_of(content)
     first = read_directory(content, number(content, layout.first, layout.pointer, layout), layout)
-    exif = _below(content, first, EXIF_POINTER)
-    interop = _below(content, exif, INTEROP_POINTER)
-    index = [content[entry.values : entry.values + 3] for entry in interop.entries if entry.tag == INTEROP_INDEX]
-    spaces = [number(content, entry.values, "H", layout) for entry in exif.entries if entry.tag == COLOUR_SPACE]
+    exif = _below(content, first.entries, EXIF_POINTER)
+    interop = _below(content, [*exif, *first.entries], INTEROP_POINTER)
+    index = [content[entry.values : entry.values + 3] for entry in interop if entry.tag == INTEROP_INDEX]
+    spaces = [number(content, entry.values, "H", layout) for entry in exif if entry.tag == COLOUR_SPACE]
     return index[:1] == [_ADOBE_RGB_INDEX] or spaces[:1] == [_ADOBE_RGB_SPACE]
 
 
-def _below(content: bytes, directory: Directory, pointer: int) -> Directory:
+def _below(content: bytes, entries: list[Entry], pointer: int) -> list[Entry]:
+    """Return the entries of the first directory that a pointer among `entries` leads to."""
     layout = layout_of(content)
-    places = [directory_at(content, entry, layout) for entry in directory.entries if entry.tag == pointer]
-    return read_directory(content, places[0] if places else len(content), layout)
+    places = [directory_at(content, entry, layout) for entry in entries if entry.tag == pointer]
+    return read_directory(content, places[0], layout).entries if places else []

@@ -100,8 +100,9 @@ def _colourants(primaries: Chromaticities) -> _Matrix:
     columns = np.array([_light(point) for point in primaries[:3]]).T
     white = _white(primaries)
     try:
-        matrix: _Matrix = _adaptation(white) @ (columns * np.linalg.solve(columns, white))
-    except np.linalg.LinAlgError as error:
+        with np.errstate(divide="raise", invalid="raise", over="raise"):
+            matrix: _Matrix = _adaptation(white) @ (columns * np.linalg.solve(columns, white))
+    except (np.linalg.LinAlgError, FloatingPointError) as error:
         raise ValueError("its primaries lie on a line") from error
     if not np.abs(matrix).max() < _MOST_COLOURANT:  # also if not a number
         raise ValueError("its primaries span no colour space")

@@ -68,8 +68,7 @@ def _profile(format: Format, frames: list[Frame], metadata: Metadata) -> bytes:
     """Return the colour profile to write: b"" for a PNG whose own chunks say the colour."""
     if format is PNG and any(chunk.kind in SPACE for chunk in metadata.chunks):
         return b""
-    gray = format.gray and frames[0].pixels.shape[2] < 3
-    return fitted(metadata.profile, GRAY if gray else RGB)
+    return fitted(metadata.profile, GRAY if frames[0].pixels.shape[2] in format.gray else RGB)
 
 
 def _target(file: BinaryIO) -> pyvips.Target:
