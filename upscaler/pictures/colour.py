@@ -13,7 +13,6 @@ _SRGB = ImageCms.createProfile("sRGB")
 _GRAY_MODES = ("1", "L", "LA", "La")
 _SPACES = {"L": GRAY, "RGB": RGB, "CMYK": CMYK}  # by mode of Pillow
 _MODES = {space: mode for mode, space in _SPACES.items()}
-_MOST = 65_535
 
 
 def is_usable(profile: bytes) -> bool:
@@ -67,12 +66,13 @@ def cmyk_in_srgb(image: Image.Image) -> Image.Image:
 
 
 def deep_cmyk_in_srgb(image: pyvips.Image) -> pyvips.Image:
-    """Convert a 16-bit CMYK picture to sRGB as one of 8 bits is."""
+    """Convert a CMYK picture of libvips, of 8 or 16 bits, to sRGB as one of Pillow is."""
+    bits = 16 if image.format == "ushort" else 8
     if cmyk_profile(image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else b""):
-        return image.icc_transform("srgb", embedded=True, depth=16, intent="perceptual")
-    inks, black = image.extract_band(0, n=3), image.extract_band(3)
-    light = (_MOST - inks) * (_MOST - black) / _MOST
-    return light.rint().cast("ushort").copy(interpretation="rgb16")
+        return image.icc_transform("srgb", embedded=True, depth=bits, intent="perceptual")
+    inks, black, most = image.extract_band(0, n=3), image.extract_band(3), 2**bits - 1
+    light = (most - inks) * (most - black) / most
+    return light.rint().cast(image.format).copy(interpretation="rgb16" if bits == 16 else "srgb")
 
 
 def _converted(image: Image.Image, profile: bytes) -> Image.Image:
