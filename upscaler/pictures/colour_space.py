@@ -26,17 +26,9 @@ from upscaler.pictures.icc_profiles import (
     space_of,
 )
 from upscaler.pictures.iso_boxes import nclx_of
-from upscaler.pictures.png_chunks import (
-    CHROMATICITIES,
-    CODE_POINTS,
-    COLOUR,
-    GAMMA,
-    INTENT,
-    PROFILE,
-    Chunk,
-    profile_in,
-    read_chunks,
-)
+from upscaler.pictures.png_chunks import read_chunks
+from upscaler.pictures.png_file import CHROMATICITIES, CODE_POINTS, COLOUR, GAMMA, INTENT, PROFILE, Chunk
+from upscaler.pictures.png_texts import profile_in
 
 _LONGEST_PROFILE = 5_000_000  # bytes; printer profiles have 3 million
 _UNIT = 100_000  # of gamma and chromaticities in a PNG

@@ -18,7 +18,8 @@ from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.icc_profiles import GRAY, RGB, fitted
 from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.metadata import IPTC_TAG, Metadata
-from upscaler.pictures.png_chunks import EXIF, SPACE, Chunk, insert_chunks, profile_chunk
+from upscaler.pictures.png_file import EXIF, SPACE, Chunk, insert_chunks
+from upscaler.pictures.png_texts import profile_chunk
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
