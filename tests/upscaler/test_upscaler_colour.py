@@ -202,7 +202,8 @@ WAYS: dict[str, tuple[bytes, Chromaticities, float | None]] = {
     "numbers.avif": (avif(12, 13), DISPLAY_P3, None),
     "numbers of sRGB.avif": (avif(1, 13), SRGB, None),
     "numbers unspecified.avif": (avif(2, 2), SRGB, None),
-    "numbers of Rec. 2020.avif": (avif(9, 13), BT2020, None),
+    "numbers of video.avif": (avif(1, 1), SRGB, None),
+    "numbers of Rec. 2020.avif": (avif(9, 15), BT2020, None),
     "gamma 2.2.avif": (avif(1, 4), SRGB, 2.2),
 }
 TARGETS = [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp", ".gif"]
