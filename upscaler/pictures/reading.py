@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from upscaler.pictures.colour import in_srgb
 from upscaler.pictures.decoding import Source, decoding, name_of
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.header import Frame, Header
-from upscaler.pictures.metadata import Metadata, orientation, read_metadata
+from upscaler.pictures.metadata import orientation, read_metadata, shown_colour
 from upscaler.pictures.opening import open_picture
 from upscaler.pictures.orientation import upright
 from upscaler.pictures.pillow_reading import pages_of, plain_frames, remaining_orientation
@@ -47,7 +46,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             loops=image.info.get("loop"),
             still_first=bool(image.info.get("default_image")),
             jpeg=lossy.is_lossy(image, path),
-            metadata=_metadata(image, path),
+            metadata=read_metadata(image, path),
         )
 
 
@@ -67,19 +66,20 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     """Read the first frame of a file for display: upright, HW3 uint8 in sRGB, without transparency.
 
     Raises LimitError if it has more pixels, scans or frames than `limits`, UnknownFormatError if it is not a picture,
-    and PictureError if it is broken.
+    and PictureError if it is broken or HDR.
     """
     with _opened(source, limits) as image:
         _check_kind(image, name_of(source))
         _check_pixels(image, name_of(source), limits)
-        profile, format, stored = image.info.get("icc_profile"), image.format or "", orientation(image)
+        format, stored, colour = image.format or "", orientation(image), shown_colour(image, source)
+        if colour.hdr:
+            raise PictureError(f"{name_of(source)} is an HDR picture ({colour.hdr}); convert it to SDR to show it")
         if _is_deep(image, source):
-            profile = None if image.mode == "CMYK" else profile  # already converted to sRGB
             pixels = to_8_bits(next(deep_frames(source, format, 1)))
             plain = Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
         else:
             plain, stored = image, remaining_orientation(format, stored)
-        return upright(np.asarray(in_srgb(plain, profile)), stored)
+        return upright(np.asarray(in_srgb(plain, colour.profile)), stored)
 
 
 def _read_deep(header: Header) -> Iterator[Frame]:
@@ -126,8 +126,3 @@ def _sequence(image: Image.Image, frames: int) -> Sequence:
     if frames == 1:
         return Sequence.SINGLE
     return Sequence.PAGES if image.format == "TIFF" else Sequence.ANIMATION
-
-
-def _metadata(image: Image.Image, path: Path) -> Metadata:
-    metadata = read_metadata(image, path)
-    return replace(metadata, profile=b"") if image.mode == "CMYK" else metadata  # decoding converts it to sRGB

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from upscaler.pictures.colour import deep_cmyk_in_srgb
-from upscaler.pictures.decoding import Source, name_of
+from upscaler.pictures.decoding import Source
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
@@ -21,7 +21,7 @@ def deep_frames(source: Source, format: str, frames: int) -> Iterator[Pixels]:
     """Decode the first frames of a file as stored, before orientation: HWC uint16."""
     image = _opened(source, format, frames)
     if image.interpretation == "cmyk":
-        image = deep_cmyk_in_srgb(image, name_of(source))
+        image = deep_cmyk_in_srgb(image)
     region, height = pyvips.Region.new(image), image.height // frames
     for n in range(frames):  # one region reads all pages in one pass; opening each page would rescan the file
         pixels = np.empty((height, image.width, image.bands), np.uint16)

@@ -15,9 +15,11 @@ from upscaler.pictures.decoding import first_line
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
 from upscaler.pictures.header import Frame, Header
+from upscaler.pictures.icc_profiles import GRAY, RGB, fitted
 from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.metadata import IPTC_TAG, Metadata
-from upscaler.pictures.png_chunks import EXIF, Chunk, insert_chunks, profile_chunk
+from upscaler.pictures.png_file import EXIF, SPACE, Chunk, insert_chunks
+from upscaler.pictures.png_texts import profile_chunk
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
@@ -44,6 +46,7 @@ def write(
     header: header of the source file. metadata: metadata to write. quality: encoder quality of JPEG, WebP, AVIF and
     HEIC, 1 to 100.
     """
+    metadata = replace(metadata, profile=_profile(format, frames, metadata))
     same_size = len({frame.pixels.shape for frame in frames}) == 1
     try:
         if format is PNG and len(frames) == 1:
@@ -60,6 +63,13 @@ def write(
             _log.warning("%s: dropped its IPTC, which a %s cannot hold", header.path, format.name)
     except (ValueError, pyvips.Error) as error:
         raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
+
+
+def _profile(format: Format, frames: list[Frame], metadata: Metadata) -> bytes:
+    """Return the colour profile to write: b"" for a PNG whose own chunks say the colour."""
+    if format is PNG and any(chunk.kind in SPACE for chunk in metadata.chunks):
+        return b""
+    return fitted(metadata.profile, GRAY if frames[0].pixels.shape[2] in format.gray else RGB)
 
 
 def _target(file: BinaryIO) -> pyvips.Target:
