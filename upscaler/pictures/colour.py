@@ -30,9 +30,14 @@ def cmyk_in_srgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def deep_cmyk_in_srgb(image: pyvips.Image, name: str) -> pyvips.Image:
-    """Convert a 16-bit CMYK picture to sRGB, with a warning."""
+    """Convert a CMYK picture to sRGB, with a warning."""
     _log.warning("%s: converted its CMYK colours to sRGB", name)
-    return image.icc_transform("srgb", embedded=True, depth=16, intent="perceptual")
+    return image.icc_transform("srgb", embedded=True, depth=16 if image.format == "ushort" else 8, intent="perceptual")
+
+
+def lab_in_srgb(image: pyvips.Image, depth: int) -> pyvips.Image:
+    """Convert CIE L*a*b* of white D50, as TIFF and ICC define it, to sRGB with 8 or 16 bits."""
+    return image.icc_export(output_profile="srgb", pcs="lab", intent="relative", depth=depth)
 
 
 def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image | None:

@@ -87,7 +87,12 @@ class Header:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a file. pixels: upright, HWC with 1 to 4 channels. milliseconds: display time in an animation."""
+    """One frame of a file.
+
+    pixels: upright, HWC with 1 to 4 channels. milliseconds: display time in an animation. profile: the colour profile
+    of a page (None: that of the file).
+    """
 
     pixels: Pixels
     milliseconds: float = 0.0
+    profile: bytes | None = None

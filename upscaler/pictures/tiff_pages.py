@@ -24,10 +24,13 @@ _SAMPLES, _INK_SET, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG_VERSION =
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8  # photometric interpretations
 _COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, LAB: 3}  # samples of each
 _DEPTHS = {WHITE_IS_ZERO: (1, 2, 4, 8, 16), BLACK_IS_ZERO: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8), YCBCR: (8,)}
+_MOST_SAMPLES = {PALETTE: 2, YCBCR: 3, LAB: 3}
 _SENSOR = (32803, 34892)  # photometric interpretations of camera raws
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of extra samples that are alpha
 _JPEG = (6, 7)  # compressions, old and new
+_BY_LIBVIPS = {*range(1, 9), 32766, 32771, 32773, 32809, 32909, 32946, 33003, 33005, 34712}
+_BY_PILLOW = {34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}  # libvips was built without them
 _SIGNED, _FLOAT = 2, 3  # sample formats
 
 
@@ -71,6 +74,16 @@ class Storage:
     def has_others(self) -> bool:
         """True if samples are neither colours nor alpha, as infrared of a film scanner."""
         return self.samples > self.colours + (self.alpha is not None)
+
+    @property
+    def is_converted(self) -> bool:
+        """True if decoding converts the colours to sRGB, so that a profile no longer applies."""
+        return self.photometric in (CMYK, LAB)
+
+    @property
+    def needs_pillow(self) -> bool:
+        """True if libvips cannot decode it: three compressions, and Lab with 8 bits, where it fails."""
+        return self.compression in _BY_PILLOW or (self.photometric == LAB and self.bits[0] == 8)
 
     @property
     def page(self) -> Page:
@@ -169,6 +182,14 @@ def _refusal(page: Storage) -> str:
         return f"is a TIFF with {bits} bits per channel; save it with 8 or 16 bits per channel"
     if page.photometric == YCBCR and page.compression not in _JPEG and page.subsampling[:2] == (1, 1):
         return "is a TIFF of YCbCr colours that are not compressed as JPEG; save it as RGB"  # libvips takes it for RGB
-    if page.samples < page.colours or (page.colours == 1 and page.samples > 2 and page.alpha is None):
+    if page.compression not in {*_BY_LIBVIPS, *_BY_PILLOW}:
+        return f"is a TIFF of an unsupported compression (number {page.compression}); save it with LZW or Deflate"
+    if page.needs_pillow and bits == 16:
+        return f"is a TIFF of 16 bits with {_BY_PILLOW[page.compression]} compression; save it with LZW or Deflate"
+    if (
+        page.samples < page.colours
+        or page.samples > _MOST_SAMPLES.get(page.photometric, _MOST_VALUES)
+        or (page.colours == 1 and page.samples > 2 and page.alpha is None)
+    ):
         return f"is a TIFF of {page.samples} channels that are no known colours; save it as RGB"
     return ""

@@ -1,4 +1,4 @@
-"""Reading of 16-bit PNGs and TIFFs with libvips; Pillow silently opens 16-bit colour as 8 bits."""
+"""Reading of 16-bit PNGs with libvips; Pillow silently opens 16-bit colour as 8 bits."""
 
 from collections.abc import Iterator
 
