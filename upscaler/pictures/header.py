@@ -89,10 +89,10 @@ class Header:
 class Frame:
     """One frame of a file.
 
-    pixels: upright, HWC with 1 to 4 channels. milliseconds: display time in an animation. profile: the colour profile
-    of a page (None: that of the file).
+    pixels: upright, HWC with 1 to 4 channels. milliseconds: display time in an animation. profile: colour profile of
+    a page of a document.
     """
 
     pixels: Pixels
     milliseconds: float = 0.0
-    profile: bytes | None = None
+    profile: bytes = b""
