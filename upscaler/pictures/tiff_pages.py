@@ -38,7 +38,8 @@ _SIGNED, _FLOAT = 2, 3  # sample formats
 class Storage:
     """How a directory, `number` in its chain, stores a page. width, height: as stored.
 
-    bits: of one sample. samples: for each pixel. extra: kind of each sample beyond the colours, if said.
+    bits: of one sample. samples: for each pixel. extra: kind of each sample beyond the colours, if said. only: places
+    in the file and bytes which, put there, make it the only page.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Storage:
     ink_set: int
     subfile: int
     is_dng: bool
+    only: tuple[tuple[int, bytes], ...]
 
     @property
     def colours(self) -> int:
@@ -151,6 +153,10 @@ def _storage(content: Content, directory: Directory, n: int, layout: Layout) -> 
         ink_set=value(_INK_SET, 1),
         subfile=value(_SUBFILE, 0),
         is_dng=_DNG_VERSION in entries,
+        only=(
+            (layout.first, struct.pack(layout.order + layout.pointer, directory.place)),
+            (directory.end, bytes(layout.size(layout.pointer))),
+        ),
     )
 
 

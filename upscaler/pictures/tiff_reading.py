@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -126,16 +127,33 @@ def _is_for(profile: bytes, channels: int) -> bool:
 
 def _by_libvips(source: Source, stored: Storage) -> tuple[Pixels, bytes]:
     """Return a page, upright, and its colour profile."""
-    options = {"page": stored.number, "access": "sequential", "fail_on": "error"}
-    if isinstance(source, bytes):
-        image = pyvips.Image.tiffload_buffer(source, **options)
-    else:
-        image = pyvips.Image.tiffload(str(source), **options)
-    if (image.width, image.height) != (stored.width, stored.height):
-        raise ValueError("two sizes are declared")
-    pixels: Pixels = _in_colour(image, stored, name_of(source)).numpy()
+    with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        view = _OnlyPage(file, stored)
+        image = pyvips.Image.tiffload_source(view, access="sequential", fail_on="error")
+        if (image.width, image.height) != (stored.width, stored.height):
+            raise ValueError("two sizes are declared")
+        pixels: Pixels = _in_colour(image, stored, name_of(source)).numpy()
     profile = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else b""
     return upright(pixels.reshape(image.height, image.width, -1), stored.orientation), profile
+
+
+class _OnlyPage(pyvips.SourceCustom):  # type: ignore[misc]
+    """A file with one page of a TIFF's; libvips would go through all pages whenever it opens one of them."""
+
+    def __init__(self, file: BinaryIO, stored: Storage) -> None:
+        super().__init__()
+        self._file, self._patches = file, stored.only
+        self.on_read(self._read)
+        self.on_seek(file.seek)
+
+    def _read(self, size: int) -> bytearray:
+        start = self._file.tell()
+        piece = bytearray(self._file.read(size))
+        for place, content in self._patches:
+            first, last = max(place, start), min(place + len(content), start + len(piece))
+            if first < last:
+                piece[first - start : last - start] = content[first - place : last - place]
+        return piece
 
 
 def _in_colour(image: pyvips.Image, stored: Storage, name: str) -> pyvips.Image:
