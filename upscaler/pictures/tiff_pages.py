@@ -173,6 +173,8 @@ def _values(content: Content, entry: Entry, layout: Layout) -> tuple[int, ...]:
 def _refusal(page: Storage) -> str:
     """Say why a page cannot be read correctly, and what would help; "" if it can."""
     bits = page.bits[0]
+    if not page.width or not page.height:
+        return f"has {page.width}x{page.height} pixels; export it again"
     if page.photometric in _SENSOR:
         return CAMERA_RAW
     if page.photometric not in _COLOURS or (page.photometric, page.ink_set) == (CMYK, 2):
@@ -185,7 +187,8 @@ def _refusal(page: Storage) -> str:
     if set(page.formats) & {_SIGNED} and page.photometric != LAB:
         return f"is a TIFF of signed {bits}-bit values, which have no defined black; save it with 8 or 16 bits unsigned"
     if len(set(page.bits)) > 1 or bits not in _DEPTHS.get(page.photometric, (8, 16)):
-        return f"is a TIFF with {bits} bits per channel; save it with 8 or 16 bits per channel"
+        shown = " and ".join(map(str, sorted(set(page.bits))))
+        return f"is a TIFF with {shown} bits per channel; save it with 8 or 16 bits per channel"
     if page.photometric == YCBCR and page.compression not in _JPEG and page.subsampling[:2] == (1, 1):
         return "is a TIFF of YCbCr colours that are not compressed as JPEG; save it as RGB"  # libvips takes it for RGB
     if page.compression not in {*_BY_LIBVIPS, *_BY_PILLOW}:

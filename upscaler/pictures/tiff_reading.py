@@ -181,5 +181,6 @@ def _by_pillow(source: Source, stored: Storage) -> tuple[Pixels, bytes]:
 
 
 def _lab(pixels: Pixels) -> pyvips.Image:
-    """Return an image of L from 0 to 100, a and b, of Pillow's mode LAB: 0 to 255, and with 128 added."""
-    return pyvips.Image.new_from_array(pixels).linear([100 / 255, 1, 1], [0, -128, -128]).copy(interpretation="lab")
+    """Return L from 0 to 100, a and b, of what Pillow reads: L from 0 to 255, a and b with their sign."""
+    unsigned = pixels ^ np.array([0, 128, 128], np.uint8)
+    return pyvips.Image.new_from_array(unsigned).linear([100 / 255, 1, 1], [0, -128, -128]).copy(interpretation="lab")
