@@ -2,30 +2,35 @@
 
 import logging
 import math
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from upscaler.pictures import exif, iptc, tiff_exif, xmp
-from upscaler.pictures.directories import Content, check_exif, layout_of, number, read_directory
+from upscaler.pictures import exif, iptc, xmp
+from upscaler.pictures.colour_space import Colour, read_colour
+from upscaler.pictures.decoding import Source, name_of
+from upscaler.pictures.directories import check_exif
 from upscaler.pictures.exif_tags import ORIENTATION
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.iptc import Iptc, read_iptc
 from upscaler.pictures.orientation import ORIENTATIONS
-from upscaler.pictures.png_chunks import EXIF, Chunk, Found, first_chunk, read_chunks, read_profile, without_location
+from upscaler.pictures.png_chunks import (
+    COLOUR,
+    EXIF,
+    Chunk,
+    Found,
+    first_chunk,
+    read_chunks,
+    read_profile,
+    without_location,
+)
 
-IPTC_TAG, _IMAGE_RESOURCES_TAG, _XMP_TAG, _PROFILE_TAG = 33723, 34377, 700, 34675  # of a TIFF
-_RESOLUTIONS, _RESOLUTION_UNIT = (282, 283), 296
-_INCH, _PER_INCH = 2, {2: 1.0, 3: 2.54}  # units of the resolution
 _AVIF_EXIF = 4  # index of EXIF in the decoder's information
-_LONGEST_PROFILE = 5_000_000  # bytes; printer profiles have 3 million
 _MOST_DPI = 65_535  # the largest value of a JPEG
 
 Value = TypeVar("Value")
@@ -37,13 +42,16 @@ _log = logging.getLogger(__name__)
 class Metadata:
     """EXIF, XMP and ICC profile as bytes (empty: none), and IPTC.
 
-    dpi: dots per inch, horizontal and vertical. chunks: texts, time and colour of a PNG, for a PNG.
+    profile: of the decoded pixels, by whatever the file says its colour; empty for sRGB. hdr: "PQ" or "HLG" if that is
+    their curve, for which there is no profile. dpi: dots per inch, horizontal and vertical. chunks: texts, time and
+    colour of a PNG, for a PNG.
     """
 
     exif: bytes = b""
     xmp: bytes = b""
     iptc: Iptc = field(default_factory=Iptc)
     profile: bytes = b""
+    hdr: str = ""
     dpi: tuple[float, float] | None = None
     chunks: tuple[Chunk, ...] = ()
 
@@ -53,49 +61,34 @@ def read_metadata(image: Image.Image, path: Path) -> Metadata:
 
     Metadata that cannot be read are dropped with a warning: pixels never depend on metadata.
     """
-    found = _unless_broken(path, "texts", lambda: _png_chunks(image, path), Found())
-    _warn(path, found.warnings)
+    found = unless_broken(path, "texts", lambda: _png_chunks(image, path), Found())
+    warn(path, found.warnings)
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     resources = _iptc(image) or found.profiles.get("iptc", b"")
-    profile = image.info.get("icc_profile") or b""
-    return Metadata(
-        exif=_unless_broken(path, "EXIF", lambda: _exif_of_file(image), b""),
-        xmp=packet.encode() if isinstance(packet, str) else packet,
-        iptc=_unless_broken(path, "IPTC", lambda: read_iptc(resources, remove_location=False), Iptc()),
-        profile=_unless_broken(path, "colour profile", lambda: checked_profile(profile), b""),
-        dpi=_unless_broken(path, "resolution", lambda: _checked_dpi(image.info.get("dpi")), None),
-        chunks=tuple(found.chunks),
-    )
-
-
-def read_tiff_metadata(content: Content, path: Path) -> Metadata:
-    """Read the metadata of the first page of a TIFF, as `read_metadata` does."""
-    layout = layout_of(content)
-    first = read_directory(content, number(content, layout.first, layout.pointer, layout), layout)
-    values = {entry.tag: entry for entry in reversed(first.entries)}
-
-    def value(tag: int) -> bytes:
-        entry = values.get(tag)
-        return content[entry.values : entry.values + entry.length] if entry else b""
-
-    block, warnings = _unless_broken(path, "EXIF", lambda: tiff_exif.collected(content), (b"", list[str]()))
-    _warn(path, warnings)
-    resources = value(IPTC_TAG) or value(_IMAGE_RESOURCES_TAG)
+    block = unless_broken(path, "EXIF", lambda: _exif_of_file(image), b"")
+    colour = read_colour(image, path, block)
+    warn(path, colour.warnings)
     return Metadata(
         exif=block,
-        xmp=value(_XMP_TAG),
-        iptc=_unless_broken(path, "IPTC", lambda: read_iptc(resources, remove_location=False), Iptc()),
-        profile=_unless_broken(path, "colour profile", lambda: checked_profile(value(_PROFILE_TAG)), b""),
-        dpi=_unless_broken(path, "resolution", lambda: _checked_dpi(_dpi(value, layout.order)), None),
+        xmp=packet.encode() if isinstance(packet, str) else packet,
+        iptc=unless_broken(path, "IPTC", lambda: read_iptc(resources, remove_location=False), Iptc()),
+        profile=colour.profile,
+        hdr=colour.hdr,
+        dpi=unless_broken(path, "resolution", lambda: checked_dpi(image.info.get("dpi")), None),
+        chunks=(*(chunk for chunk in found.chunks if chunk.kind not in COLOUR), *colour.chunks),
     )
+
+
+def shown_colour(image: Image.Image, source: Source) -> Colour:
+    """Return the colour space of the pixels of an opened file."""
+    return read_colour(image, source, unless_broken(name_of(source), "EXIF", lambda: _exif_of_file(image), b""))
 
 
 def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 (upright) to 8; 1 if the EXIF is broken."""
     try:
-        found = exif.orientation(_exif_block(image)) or image.getexif().get(
-            ORIENTATION, 1
-        )  # Pillow reads that of XMP, too
+        stored = exif.orientation(_exif_block(image))
+        found = stored or image.getexif().get(ORIENTATION, 1)  # Pillow reads that of XMP, too
     except Exception:  # Pillow's EXIF reader raises many types
         return 1
     return found if found in ORIENTATIONS else 1
@@ -110,10 +103,10 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
     scale = round(geometry.scale[0])
     block, warnings = exif.patched(metadata.exif, size=size, scale=scale, remove_location=remove_location)
     nothing: tuple[bytes, list[str]] = b"", []
-    packet, more = _unless_broken(
+    packet, more = unless_broken(
         path, "XMP", lambda: xmp.followed(metadata.xmp, geometry, remove_location=remove_location), nothing
     )
-    _warn(path, warnings + more)
+    warn(path, warnings + more)
     kept = replace(metadata, exif=block, xmp=packet)
     if not remove_location:
         return kept
@@ -121,7 +114,8 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
     return replace(kept, iptc=credits, chunks=tuple(without_location(metadata.chunks)))
 
 
-def _unless_broken(path: Path, kind: str, read: Callable[[], Value], otherwise: Value) -> Value:
+def unless_broken(path: Path | str, kind: str, read: Callable[[], Value], otherwise: Value) -> Value:
+    """Read a kind of metadata; return what stands `otherwise`, with a warning, if it is broken."""
     try:
         return read()
     except Exception as error:  # Pillow's EXIF reader raises many types
@@ -129,32 +123,12 @@ def _unless_broken(path: Path, kind: str, read: Callable[[], Value], otherwise: 
         return otherwise
 
 
-def checked_profile(profile: bytes) -> bytes:
-    if len(profile) > _LONGEST_PROFILE:
-        raise ValueError(f"it has {len(profile):,} bytes, more than {_LONGEST_PROFILE:,}")
-    if profile:
-        ImageCms.ImageCmsProfile(BytesIO(profile))
-    return profile
-
-
-def _checked_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+def checked_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return a resolution if it is one; None otherwise."""
     if not dpi:
         return None
     across, down = float(dpi[0]), float(dpi[1])
     return (across, down) if all(math.isfinite(value) and 0 < value <= _MOST_DPI for value in (across, down)) else None
-
-
-def _dpi(value: Callable[[int], bytes], order: str) -> tuple[float, float] | None:
-    """Return the dots per inch that the tags of a TIFF say."""
-    numbers = [value(tag) for tag in _RESOLUTIONS]
-    unit = int.from_bytes(value(_RESOLUTION_UNIT)[:2], "little" if order == "<" else "big") or _INCH
-    if unit not in _PER_INCH or any(len(fraction) != 8 for fraction in numbers):
-        return None
-    across, down = (
-        numerator / (denominator or math.inf)
-        for numerator, denominator in (struct.unpack(order + "II", fraction) for fraction in numbers)
-    )
-    return across * _PER_INCH[unit], down * _PER_INCH[unit]
 
 
 def _png_chunks(image: Image.Image, path: Path) -> Found:
@@ -170,7 +144,8 @@ def _iptc(image: Image.Image) -> bytes:
     return b"".join(content.removeprefix(iptc.HEADER) for content in segments if content.startswith(iptc.HEADER))
 
 
-def _warn(path: Path, sentences: list[str]) -> None:
+def warn(path: Path | str, sentences: Iterable[str]) -> None:
+    """Log a warning for each sentence on a file."""
     for sentence in sentences:
         _log.warning("%s: %s", path, sentence)
 

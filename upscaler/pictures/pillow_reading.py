@@ -8,13 +8,12 @@ from PIL import Image, ImageSequence
 
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import exceeds
-from upscaler.pictures.colour import cmyk_in_srgb
+from upscaler.pictures.colour import cmyk_in_srgb, is_gray
 from upscaler.pictures.header import Frame, Header, Page
 from upscaler.pictures.orientation import upright, upright_size
 from upscaler.pixels import Pixels
 
 _LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
-_GRAY_MODES = ("1", "L", "LA", "La")
 
 
 def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most: int | None) -> tuple[Page, ...]:
@@ -34,7 +33,7 @@ def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
             page.height,
         ):  # the memory estimate and the price hang on it
             raise PictureError(f"{header.path}: frame {n} has another size than the header declares; export it again")
-        pixels = upright(decoded(frame, str(header.path)), page.orientation)
+        pixels = upright(decoded(frame), page.orientation)
         read = n
         yield Frame(pixels, float(frame.info.get("duration", 0)))
     if read < header.frames:
@@ -43,17 +42,17 @@ def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
 
 def _channels(image: Image.Image) -> int:
     """Count the channels of the decoded pixels."""
-    colours = 1 if image.mode in _GRAY_MODES or image.mode.startswith("I;16") else 3
+    colours = 1 if is_gray(image.mode) else 3
     return colours + (image.has_transparency_data and image.mode != "CMYK")
 
 
-def decoded(image: Image.Image, name: str) -> Pixels:
+def decoded(image: Image.Image) -> Pixels:
     """Decode the current frame of an opened file: HWC, in sRGB if it is CMYK."""
     if image.mode == "CMYK":
-        image = cmyk_in_srgb(image, name)
+        image = cmyk_in_srgb(image)
     elif image.has_transparency_data:
-        image = image.convert("LA" if image.mode in _GRAY_MODES else "RGBA")
+        image = image.convert("LA" if is_gray(image.mode) else "RGBA")
     else:
-        image = image.convert("L" if image.mode in _GRAY_MODES else "RGB")
+        image = image.convert("L" if is_gray(image.mode) else "RGB")
     pixels: Pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]

@@ -5,33 +5,35 @@ Format: "Portable Network Graphics", third edition, W3C 2025.
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from upscaler.pictures.places import holds_coordinates
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_FRAMES = (b"acTL", b"fcTL", b"fdAT")  # of an animation
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 TIME = b"tIME"
 EXIF = b"eXIf"
-# What says the colour of the pixels, by the length of its data; before the pixels, once each.
-COLOUR = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"mDCV": 24, b"cLLI": 8}
-_LENGTHS = {**COLOUR, TIME: 7}
-_WANTED = {*TEXTS, *_LENGTHS}
+CODE_POINTS, PROFILE, INTENT, GAMMA, CHROMATICITIES = b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"
+_LENGTHS = {CODE_POINTS: 4, INTENT: 1, GAMMA: 4, CHROMATICITIES: 32, b"mDCV": 24, b"cLLI": 8, TIME: 7, b"pHYs": 9}
+SPACE = {CODE_POINTS, PROFILE, INTENT, GAMMA, CHROMATICITIES}  # of colour
+COLOUR = SPACE | {b"mDCV", b"cLLI"}  # before the pixels, once each
+_WANTED = {*TEXTS, *COLOUR, TIME}
 
 _MOST_CHUNKS = 1_000_000  # in a file; writers make pieces of 8 kB and more
 _MOST_WANTED = 500
-_LONGEST_TEXT = 4_000_000  # bytes, packed or not; the graphs of image generators have up to a million
-_LONGEST_TEXTS = 64_000_000  # together; one that cannot be read counts as the longest, which is what it may cost
+LONGEST_TEXT = 4_000_000  # bytes, packed or not; the graphs of image generators have up to a million
+LONGEST_TEXTS = 64_000_000  # together; one that cannot be read counts as the longest, which is what it may cost
 _TOO_MANY = "some of its PNG texts are left out, for there are too many"
 _BLOCK = 16_000_000  # bytes that are moved at once
 
 _LONGEST_KEYWORD = 79
 _XMP = b"XML:com.adobe.xmp"
-_PROFILE = "raw profile type "  # by which ImageMagick and exiftool put EXIF, IPTC and XMP into a text
+_COPY = "raw profile type "  # by which ImageMagick and exiftool put EXIF, IPTC and XMP into a text
 # Copies of EXIF and sizes of the small picture, made by ImageMagick and file managers.
-_COPIES = (_PROFILE, "exif:", "thumb::")
+_COPIES = (_COPY, "exif:", "thumb::")
 # Keywords that name no place: those of the standard, of image generators and of ImageMagick.
 _HARMLESS = {
     *("title", "author", "description", "copyright", "creation time", "software", "disclaimer", "warning", "source"),
@@ -69,6 +71,10 @@ class _Head:
     def end(self) -> int:
         return self.place + 12 + self.length
 
+    @property
+    def name(self) -> str:
+        return self.kind.decode("ascii", "replace")
+
 
 @dataclass
 class Found:
@@ -82,23 +88,27 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_chunks(file: BinaryIO) -> Found:
-    """Read texts (but XMP), time and colour.
+def read_chunks(file: BinaryIO, kinds: Set[bytes] = frozenset(_WANTED)) -> Found:
+    """Read texts (but XMP), time and colour, or those `kinds` of them.
 
     Raises PngError if the file is no PNG; one that is cut off gives what comes before.
     """
     collector = _Collector()
-    wanted = set(_WANTED)
+    wanted = set(kinds)
     taken = 0
     for head in _heads(file):
         if head.kind == b"IDAT":
-            wanted.difference_update(COLOUR)
+            wanted -= COLOUR
+            if not wanted:
+                break
         elif head.kind in wanted and taken < _MOST_WANTED:
             collector.take(file, head)
             taken += 1
         elif head.kind in wanted:
             collector.warn(_TOO_MANY)
             break
+        elif _is_beside(head) and (fault := _fault(file, head)):
+            collector.warn(f"dropped its PNG chunk {head.name}, {fault}")
     return collector.found
 
 
@@ -106,9 +116,29 @@ def first_chunk(file: BinaryIO, kind: bytes) -> bytes:
     """Return the data of the first chunk of a kind; b"" if there is none. Raises PngError if the file is no PNG."""
     for head in _heads(file):
         if head.kind == kind:
-            file.seek(head.place + 8)
-            return file.read(head.length)
+            return _data(file, head)
     return b""
+
+
+def damaged_chunks(file: BinaryIO) -> list[range]:
+    """Return the places of chunks that are no pixels and are damaged, or hold or pack too long a text or profile.
+
+    Raises PngError if the file is no PNG.
+    """
+    found, room = list[range](), LONGEST_TEXTS
+    for head in _heads(file):
+        if _is_beside(head):
+            size = _unpacked_size(file, head, room)
+            room -= size
+            if size >= LONGEST_TEXT or _fault(file, head):
+                found.append(range(head.place, head.end))
+    return found
+
+
+def profile_in(content: bytes) -> bytes:
+    """Return the ICC profile in a chunk of that kind; b"" if it is damaged or too long."""
+    _, _, packed = content.partition(b"\0")
+    return (_unpacked(packed[1:]) if packed[:1] == b"\0" else None) or b""
 
 
 def without_location(chunks: Iterable[Chunk]) -> list[Chunk]:
@@ -140,18 +170,14 @@ class _Collector:
             self.found.warnings.append(sentence)
 
     def take(self, file: BinaryIO, head: _Head) -> None:
-        name = head.kind.decode()
-        if head.length > _LONGEST_TEXT:
-            self.warn(f"its PNG chunk {name} is left out, for it has {head.length:,} bytes")
+        if head.length > LONGEST_TEXT:
+            self.warn(f"its PNG chunk {head.name} is left out, for it has {head.length:,} bytes")
             return
-        file.seek(head.place + 8)
-        data, crc = file.read(head.length), file.read(4)
-        if int.from_bytes(crc, "big") != zlib.crc32(head.kind + data):
-            self.warn(f"its PNG chunk {name} is left out, for its checksum is wrong")
+        data = _data(file, head)
+        if fault := _fault(file, head):
+            self.warn(f"dropped its PNG chunk {head.name}, {fault}")
         elif head.kind in TEXTS:
             self._take_text(Chunk(head.kind, data))
-        elif len(data) != _LENGTHS[head.kind]:
-            self.warn(f"its PNG chunk {name} is left out, for it is damaged")
         elif all(chunk.kind != head.kind for chunk in self.found.chunks):
             self.found.chunks.append(Chunk(head.kind, data))
 
@@ -159,11 +185,11 @@ class _Collector:
         if chunk.data.startswith(_XMP + b"\0"):
             return
         keyword = chunk.data.partition(b"\0")[0][:_LONGEST_KEYWORD].decode("latin-1")
-        if self._bytes >= _LONGEST_TEXTS:
+        if self._bytes >= LONGEST_TEXTS:
             self.warn(_TOO_MANY)
             return
         text = _text(chunk)
-        self._bytes += _LONGEST_TEXT if text is None else len(text)
+        self._bytes += LONGEST_TEXT if text is None else len(text)
         if text is None:
             self.warn(f"its PNG text {keyword!r} is left out, for it is damaged or too long")
         elif keyword.lower().startswith(_COPIES):
@@ -172,11 +198,11 @@ class _Collector:
             self.found.chunks.append(chunk)
 
     def _take_copy(self, keyword: str, text: str) -> None:
-        profile = read_profile(text) if keyword.startswith(_PROFILE) else None
+        profile = read_profile(text) if keyword.startswith(_COPY) else None
         if profile is None:
             self.warn("its PNG texts with copies of EXIF are left out, for they are of the picture before")
         else:
-            self.found.profiles.setdefault(keyword.removeprefix(_PROFILE), profile)
+            self.found.profiles.setdefault(keyword.removeprefix(_COPY), profile)
 
 
 def profile_chunk(name: str, content: bytes) -> Chunk:
@@ -227,10 +253,42 @@ def _international_text(content: bytes) -> str | None:
 def _unpacked(content: bytes) -> bytes | None:
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(content, _LONGEST_TEXT)
+        unpacked = unpacker.decompress(content, LONGEST_TEXT)
     except zlib.error:
         return None
     return unpacked if unpacker.eof else None
+
+
+def _data(file: BinaryIO, head: _Head) -> bytes:
+    file.seek(head.place + 8)
+    return file.read(head.length)
+
+
+def _is_beside(head: _Head) -> bool:
+    """Return True for a chunk without which the pixels can be read: its kind begins with a small letter."""
+    return head.kind[:1].islower() and head.kind not in _FRAMES
+
+
+def _fault(file: BinaryIO, head: _Head) -> str:
+    """Return a clause on the damage of a chunk; "" if there is none."""
+    checksum, left = zlib.crc32(head.kind), head.length
+    file.seek(head.place + 8)
+    while left > 0:
+        checksum, left = zlib.crc32(file.read(min(left, _BLOCK)), checksum), left - _BLOCK
+    if checksum != int.from_bytes(file.read(4), "big"):
+        return "whose checksum is wrong"
+    return "" if head.length == _LENGTHS.get(head.kind, head.length) else "which is damaged"
+
+
+def _unpacked_size(file: BinaryIO, head: _Head, room: int) -> int:
+    """Return the length of a text or profile; `LONGEST_TEXT` if it is damaged or too long, or there is no room."""
+    if head.kind not in (*TEXTS, PROFILE):
+        return 0
+    if head.length > LONGEST_TEXT or room <= 0:
+        return LONGEST_TEXT
+    data = _data(file, head)
+    unpacked = profile_in(data) or None if head.kind == PROFILE else _text(Chunk(head.kind, data))
+    return LONGEST_TEXT if unpacked is None else len(unpacked)
 
 
 def _heads(file: BinaryIO) -> Iterator[_Head]:

@@ -2,26 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from upscaler.errors import LimitError
+from upscaler.errors import LimitError, PictureError
 from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
 from upscaler.pictures import lossy
 from upscaler.pictures.colour import in_srgb
 from upscaler.pictures.decoding import Source, decoding, name_of
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.header import Frame, Header
-from upscaler.pictures.metadata import Metadata, orientation, read_metadata
+from upscaler.pictures.metadata import orientation, read_metadata, shown_colour
 from upscaler.pictures.opening import open_picture
 from upscaler.pictures.orientation import upright
 from upscaler.pictures.pillow_reading import pages_of, plain_frames
-from upscaler.pictures.tiff_reading import first_page, is_tiff, read_tiff_header, tiff_frames
-from upscaler.pictures.vips_reading import deep_frames, is_deep
+from upscaler.pictures.tiff_reading import first_tiff_page, is_tiff, read_tiff_header, tiff_frames
+from upscaler.pictures.vips_reading import deep_pixels, is_deep
 from upscaler.pixels import Pixels, to_8_bits
 
 
@@ -43,7 +42,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             loops=image.info.get("loop"),
             still_first=bool(image.info.get("default_image")),
             jpeg=lossy.is_lossy(image, path),
-            metadata=_metadata(image, path),
+            metadata=read_metadata(image, path),
         )
 
 
@@ -72,19 +71,16 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
         return _tiff_in_srgb(source, limits)
     with _opened(source, limits) as image:
         _check_pixels(image.size, name_of(source), limits)
-        profile, format, stored = image.info.get("icc_profile"), image.format or "", orientation(image)
-        if _is_deep(image, source):
-            profile = None if image.mode == "CMYK" else profile  # already converted to sRGB
-            plain = _plain(next(deep_frames(source, format, 1)))
-        else:
-            plain = image
-        return upright(np.asarray(in_srgb(plain, profile)), stored)
+        stored, colour = orientation(image), shown_colour(image, source)
+        if colour.hdr:
+            raise PictureError(f"{name_of(source)} is an HDR picture ({colour.hdr}); convert it to SDR to show it")
+        plain = _plain(deep_pixels(source)) if _is_deep(image, source) else image
+        return upright(np.asarray(in_srgb(plain, colour.profile)), stored)
 
 
 def _read_deep(header: Header) -> Iterator[Frame]:
     with decoding(header.path):
-        for pixels in deep_frames(header.path, header.format, header.frames):
-            yield Frame(upright(pixels, header.orientation))
+        yield Frame(upright(deep_pixels(header.path), header.orientation))
 
 
 @contextmanager
@@ -95,11 +91,10 @@ def _opened(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Image.I
 
 
 def _tiff_in_srgb(source: Source, limits: Limits) -> Pixels:
-    page, frames = first_page(source, limits)
+    page, decode = first_tiff_page(source, limits)
     _check_pixels((page.width, page.height), name_of(source), limits)
-    with decoding(source):
-        frame = next(frames)
-        return np.asarray(in_srgb(_plain(frame.pixels), frame.profile))
+    frame = decode()
+    return np.asarray(in_srgb(_plain(frame.pixels), frame.profile))
 
 
 def _plain(pixels: Pixels) -> Image.Image:
@@ -118,13 +113,8 @@ def _check_pixels(size: tuple[int, int], name: str, limits: Limits) -> None:
 
 def _is_deep(image: Image.Image, source: Source) -> bool:
     """Return True if a picture has 16 bits per channel; libvips reads only the first picture of an APNG."""
-    return image.format == "PNG" and getattr(image, "n_frames", 1) == 1 and is_deep(source, image.format)
+    return image.format == "PNG" and getattr(image, "n_frames", 1) == 1 and is_deep(source)
 
 
 def _sequence(frames: int) -> Sequence:
     return Sequence.SINGLE if frames == 1 else Sequence.ANIMATION
-
-
-def _metadata(image: Image.Image, path: Path) -> Metadata:
-    metadata = read_metadata(image, path)
-    return replace(metadata, profile=b"") if image.mode == "CMYK" else metadata  # decoding converts it to sRGB

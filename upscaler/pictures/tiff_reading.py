@@ -4,11 +4,8 @@ libvips decodes, and Pillow what libvips cannot, in 8 bits: it opens 16-bit colo
 """
 
 import logging
-import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,31 +13,33 @@ import numpy as np
 
 from upscaler.errors import PictureError, UnknownFormatError
 from upscaler.limits import DEFAULT_LIMITS, Limits
-from upscaler.pictures.colour import deep_cmyk_in_srgb, lab_in_srgb
-from upscaler.pictures.decoding import Source, decoding, name_of
+from upscaler.pictures import tiff_exif
+from upscaler.pictures.colour import cmyk_bands_in_srgb, lab_in_srgb
+from upscaler.pictures.counting import content_of
+from upscaler.pictures.decoding import Source, decoding, file_of, name_of
 from upscaler.pictures.directories import Content, check_directories
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.header import Frame, Header, Page
-from upscaler.pictures.metadata import checked_profile, read_tiff_metadata
+from upscaler.pictures.metadata import unless_broken
 from upscaler.pictures.opening import open_picture
 from upscaler.pictures.orientation import upright
 from upscaler.pictures.pillow_reading import decoded
 from upscaler.pictures.signatures import LENGTH, unreadable
-from upscaler.pictures.tiff_pages import CMYK, LAB, PALETTE, SIGNATURES, Storage, read_pages
+from upscaler.pictures.tiff_kinds import read_pages
+from upscaler.pictures.tiff_metadata import colour_of, read_tiff_metadata
+from upscaler.pictures.tiff_pages import CMYK, LAB, PALETTE, TiffPage
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
-_SPACE = slice(16, 20)  # of an ICC profile: the colour space of its pixels
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # + of a BigTIFF
 
 _log = logging.getLogger(__name__)
 
 
 def is_tiff(source: Source) -> bool:
     """Return True if a file begins as a TIFF does."""
-    if isinstance(source, bytes):
-        return source.startswith(SIGNATURES)
-    with source.open("rb") as file:
-        return file.read(len(SIGNATURES[0])) in SIGNATURES
+    with file_of(source) as file:
+        return file.read(len(_SIGNATURES[0])) in _SIGNATURES
 
 
 def read_tiff_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
@@ -48,101 +47,79 @@ def read_tiff_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
 
     Raises PictureError if it has more pages than `limits`, or one that cannot be read as it is meant.
     """
-    with _stored_pages(path, limits.frames) as (content, pages, left_out):
-        metadata = read_tiff_metadata(content, path)
+    with _opened(path, limits.frames) as (content, pages, left_out):
+        metadata = read_tiff_metadata(content, path, pages)
     if left_out:
         _log.warning("%s: left out %d pages that are smaller versions or masks of others", path, left_out)
+    if any(page.has_others for page in pages):
+        _log.warning("%s: dropped channels that are neither colour nor alpha, such as infrared", path)
     return Header(
         path=path,
         format="TIFF",
-        pages=tuple(stored.page for stored in pages),
+        pages=tuple(page.decoded for page in pages),
         sequence=Sequence.SINGLE if len(pages) == 1 else Sequence.PAGES,
         loops=None,
         still_first=False,
         jpeg=False,
-        metadata=replace(metadata, profile=b"") if pages[0].is_converted else metadata,
+        metadata=metadata,
     )
 
 
 def tiff_frames(header: Header) -> Iterator[Frame]:
     """Decode the pages of a TIFF one by one. Raises PictureError at the first broken one."""
-    with _stored_pages(header.path, None) as (_, pages, _):
-        pass
-    if tuple(stored.page for stored in pages) != header.pages:  # the memory estimate and the price hang on them
-        raise PictureError(f"{header.path} was changed while it was read; try again")
-    if any(stored.has_others for stored in pages):
-        _log.warning("%s: dropped channels that are neither colour nor alpha, such as infrared", header.path)
-    for stored in pages:
-        with decoding(header.path):
-            frame = _frame(header.path, stored)
-        yield frame
-        del frame  # before the next page is decoded
+    with _opened(header.path, None) as (_, pages, _):
+        if tuple(page.decoded for page in pages) != header.pages:  # the memory estimate and the price hang on them
+            raise PictureError(f"{header.path} was changed while it was read; try again")
+    for page in pages:
+        yield _frame(header.path, page, b"")
 
 
-def first_page(source: Source, limits: Limits = DEFAULT_LIMITS) -> tuple[Page, Iterator[Frame]]:
-    """Return the first page of a TIFF, and an iterator that decodes it."""
-    with _stored_pages(source, limits.frames) as (_, pages, _):
-        return pages[0].page, (_frame(source, stored) for stored in pages[:1])
+def first_tiff_page(source: Source, limits: Limits = DEFAULT_LIMITS) -> tuple[Page, Callable[[], Frame]]:
+    """Return the first page of a TIFF, and the function that decodes it."""
+    with _opened(source, limits.frames) as (content, pages, _):
+        exif, _ = unless_broken(name_of(source), "EXIF", lambda: tiff_exif.collected(content), (b"", list[str]()))
+    return pages[0].decoded, lambda: _frame(source, pages[0], exif)
 
 
 @contextmanager
-def _stored_pages(source: Source, most: int | None) -> Iterator[tuple[Content, list[Storage], int]]:
-    """Open a TIFF; yield its content, how its pages are stored, and how many were left out."""
-    with decoding(source), _opened(source) as content:
-        check_directories(content, name_of(source))
-        pages, left_out = read_pages(content, name_of(source), most)
+def _opened(source: Source, most: int | None) -> Iterator[tuple[Content, list[TiffPage], int]]:
+    """Yield the content of a TIFF, its pages, and the number of those left out."""
+    with decoding(source), file_of(source) as file:
+        content, name = content_of(file), name_of(source)
+        check_directories(content, name)
+        pages, left_out = read_pages(content, name, most)
         if not pages:
-            raise UnknownFormatError(f"{name_of(source)} {unreadable(content[:LENGTH])}")
+            raise UnknownFormatError(f"{name} {unreadable(content[:LENGTH])}")
         yield content, pages, left_out
 
 
-@contextmanager
-def _opened(source: Source) -> Iterator[Content]:
-    if isinstance(source, bytes):
-        yield source
-        return
-    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        yield content
-
-
-def _frame(source: Source, stored: Storage) -> Frame:
-    """Decode a page. Raises PictureError if it is not what its directory declares."""
-    pixels, profile = _by_pillow(source, stored) if stored.needs_pillow else _by_libvips(source, stored)
+def _frame(source: Source, page: TiffPage, exif: bytes) -> Frame:
+    """Decode a page. exif: of the file, for its colour."""
+    with decoding(source), file_of(source) as file:
+        profile = colour_of(content_of(file), page, exif).profile
+        pixels = _by_pillow(file, page) if page.needs_pillow else _by_libvips(file, page)
     height, width, channels = pixels.shape
-    page = Page(width, height, channels, 8 * pixels.itemsize, stored.orientation)
-    if page != stored.page:
-        number = stored.number + 1
-        raise PictureError(f"{name_of(source)} is broken (page {number} is not as it declares); export it again")
-    usable = not stored.is_converted and _is_for(profile, channels)
-    return Frame(pixels, profile=profile if usable else b"")
+    if Page(width, height, channels, 8 * pixels.itemsize, page.orientation) != page.decoded:
+        raise PictureError(
+            f"{name_of(source)} is broken (page {page.index + 1} is not as it declares); export it again"
+        )
+    return Frame(pixels, profile=profile)
 
 
-def _is_for(profile: bytes, channels: int) -> bool:
-    """Return True if a colour profile is sound, and of the kind of these pixels."""
-    try:
-        return bool(checked_profile(profile)) and profile[_SPACE] == (b"GRAY" if channels < 3 else b"RGB ")
-    except Exception:
-        return False
-
-
-def _by_libvips(source: Source, stored: Storage) -> tuple[Pixels, bytes]:
-    """Return a page, upright, and its colour profile."""
-    with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        view = _OnlyPage(file, stored)
-        image = pyvips.Image.tiffload_source(view, access="sequential", fail_on="error")
-        if (image.width, image.height) != (stored.width, stored.height):
-            raise ValueError("two sizes are declared")
-        pixels: Pixels = _in_colour(image, stored, name_of(source)).numpy()
-    profile = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else b""
-    return upright(pixels.reshape(image.height, image.width, -1), stored.orientation), profile
+def _by_libvips(file: BinaryIO, page: TiffPage) -> Pixels:
+    view = _OnlyPage(file, page)
+    image = pyvips.Image.tiffload_source(view, access="sequential", fail_on="error")
+    _check_size((image.width, image.height), page)
+    pixels: Pixels = _in_colour(image, page).numpy()
+    return upright(pixels.reshape(image.height, image.width, -1), page.orientation)
 
 
 class _OnlyPage(pyvips.SourceCustom):  # type: ignore[misc]
-    """A file with one page of a TIFF's; libvips would go through all pages whenever it opens one of them."""
+    """A TIFF that seems to have one page: to open one, libvips goes through all that come before and after."""
 
-    def __init__(self, file: BinaryIO, stored: Storage) -> None:
+    def __init__(self, file: BinaryIO, page: TiffPage) -> None:
         super().__init__()
-        self._file, self._patches = file, stored.only
+        self._file, self._patches = file, page.patches
         self.on_read(self._read)
         self.on_seek(file.seek)
 
@@ -156,31 +133,35 @@ class _OnlyPage(pyvips.SourceCustom):  # type: ignore[misc]
         return piece
 
 
-def _in_colour(image: pyvips.Image, stored: Storage, name: str) -> pyvips.Image:
+def _in_colour(image: pyvips.Image, page: TiffPage) -> pyvips.Image:
     """Return gray or RGB, with alpha if there is some, of what libvips reads."""
-    if stored.photometric == PALETTE:
+    if page.photometric == PALETTE:  # of one band if all of its colours are gray
         return image if image.bands > 2 else image.extract_band(0).bandjoin([image.extract_band(0), *image.bandsplit()])
-    colours = image.extract_band(0, n=stored.colours)
-    if stored.photometric == CMYK:
-        colours = deep_cmyk_in_srgb(colours, name)
-    elif stored.photometric == LAB:
-        colours = lab_in_srgb(colours, stored.page.depth)
-    return colours if stored.alpha is None else colours.bandjoin(image.extract_band(stored.alpha))
+    colours = image.extract_band(0, n=page.colours)
+    if page.photometric == CMYK:
+        colours = cmyk_bands_in_srgb(colours)
+    elif page.photometric == LAB:
+        colours = lab_in_srgb(colours, page.decoded.depth)
+    return colours if page.alpha is None else colours.bandjoin(image.extract_band(page.alpha))
 
 
-def _by_pillow(source: Source, stored: Storage) -> tuple[Pixels, bytes]:
-    """Return a page, upright, which Pillow turns, and its colour profile."""
-    file = BytesIO(source) if isinstance(source, bytes) else source
+def _by_pillow(file: BinaryIO, page: TiffPage) -> Pixels:
+    file.seek(0)
     with open_picture(file) as image:
-        image.seek(stored.number)
-        profile = image.info.get("icc_profile") or b""
-        if stored.photometric != LAB:
-            return decoded(image, name_of(source)), profile
-        pixels: Pixels = lab_in_srgb(_lab(np.asarray(image)), 8).numpy()
-        return pixels, profile
+        image.seek(page.index)
+        _check_size(image.size, page)
+        return _lab_in_srgb(np.asarray(image)) if page.photometric == LAB else decoded(image)  # upright
 
 
-def _lab(pixels: Pixels) -> pyvips.Image:
-    """Return L from 0 to 100, a and b, of what Pillow reads: L from 0 to 255, a and b with their sign."""
-    unsigned = pixels ^ np.array([0, 128, 128], np.uint8)
-    return pyvips.Image.new_from_array(unsigned).linear([100 / 255, 1, 1], [0, -128, -128]).copy(interpretation="lab")
+def _check_size(size: tuple[int, int], page: TiffPage) -> None:
+    """Raise ValueError if a decoder finds another size than the one on which the memory estimate hangs."""
+    if sorted(size) != sorted(page.size):
+        raise ValueError(f"page {page.index + 1} has two sizes")
+
+
+def _lab_in_srgb(pixels: Pixels) -> Pixels:
+    """Convert what Pillow reads, 8 bits for L from 0 to 100, and for a and b with their sign."""
+    unsigned = pyvips.Image.new_from_array(pixels ^ np.array([0, 128, 128], np.uint8))
+    lab = unsigned.linear([100 / 255, 1, 1], [0, -128, -128]).copy(interpretation="lab")
+    converted: Pixels = lab_in_srgb(lab, 8).numpy()
+    return converted

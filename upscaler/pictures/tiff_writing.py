@@ -9,8 +9,9 @@ from typing import BinaryIO
 from upscaler.pictures.directories import layout_of
 from upscaler.pictures.header import Frame
 from upscaler.pictures.insertion import insert
-from upscaler.pictures.metadata import IPTC_TAG, Metadata
+from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
+from upscaler.pictures.tiff_metadata import IPTC_TAG
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.vips_writing import vips_image
 from upscaler.pixels import Pixels

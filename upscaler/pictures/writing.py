@@ -13,10 +13,11 @@ from upscaler.pictures.decoding import first_line
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
 from upscaler.pictures.header import Frame, Header
+from upscaler.pictures.icc_profiles import GRAY, RGB, fitted
 from upscaler.pictures.insertion import insert
 from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.metadata import Metadata
-from upscaler.pictures.png_chunks import EXIF, Chunk, insert_chunks, profile_chunk
+from upscaler.pictures.png_chunks import EXIF, SPACE, Chunk, insert_chunks, profile_chunk
 from upscaler.pictures.tiff_writing import write_tiff
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.vips_writing import vips_image
@@ -40,6 +41,7 @@ def write(
     header: header of the source file. metadata: metadata to write. quality: encoder quality of JPEG, WebP, AVIF and
     HEIC, 1 to 100.
     """
+    metadata = replace(metadata, profile=_profile(format, frames, metadata))
     try:
         if format is PNG and len(frames) == 1:
             _write_png(file, frames[0].pixels, metadata)
@@ -53,6 +55,13 @@ def write(
             _log.warning("%s: dropped its IPTC, which a %s cannot hold", header.path, format.name)
     except (ValueError, pyvips.Error) as error:
         raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
+
+
+def _profile(format: Format, frames: list[Frame], metadata: Metadata) -> bytes:
+    """Return the colour profile to write: b"" for a PNG whose own chunks say the colour."""
+    if format is PNG and any(chunk.kind in SPACE for chunk in metadata.chunks):
+        return b""
+    return fitted(metadata.profile, GRAY if frames[0].pixels.shape[2] in format.gray else RGB)
 
 
 def _target(file: BinaryIO) -> pyvips.Target:

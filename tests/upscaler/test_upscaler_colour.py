@@ -1,0 +1,230 @@
+"""Colour: profiles that are made, the colour space that a file names, and colour of results.
+
+The reference is arithmetic written out here, with published matrices; littlecms shows the results.
+"""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from support.odd_pictures import chunk, png_with, saved
+from support.pictures import photo_like
+from support.tiff_blocks import block, directory, shorts, tiff
+from upscaler import Options, Upscaler, double_file
+from upscaler.pictures import icc_profiles
+from upscaler.pictures.exif_tags import EXIF_POINTER
+from upscaler.pictures.icc_profiles import (
+    ADOBE_RGB,
+    ADOBE_RGB_CURVE,
+    GRAY,
+    RGB,
+    SRGB,
+    SRGB_CURVE,
+    Chromaticities,
+    Curve,
+    fitted,
+    gray_profile,
+    rgb_profile,
+    space_of,
+)
+from upscaler.pictures.reading import read_rgb8
+from upscaler.pictures.vips import pyvips
+from upscaler.pixels import Pixels
+
+PHOTO = photo_like(40, 60)
+DISPLAY_P3 = Chromaticities((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), icc_profiles.D65)
+BT2020 = Chromaticities((0.708, 0.292), (0.17, 0.797), (0.131, 0.046), icc_profiles.D65)
+
+# From linear light to linear sRGB: CSS Color 4, ITU-R BT.2087, Adobe RGB (1998).
+MATRICES = {
+    SRGB: np.eye(3),
+    DISPLAY_P3: [[1.2249401, -0.2249402, 0], [-0.0420569, 1.0420571, 0], [-0.0196376, -0.0786361, 1.0982735]],
+    BT2020: [[1.660491, -0.587641, -0.07285], [-0.12455, 1.1329, -0.008349], [-0.018151, -0.100579, 1.11873]],
+    ADOBE_RGB: [[1.3982832, -0.3982832, 0], [0, 1, 0], [0, -0.0429383, 1.0429383]],
+}
+
+
+def shown(pixels: Pixels, primaries: Chromaticities, gamma: float | None) -> NDArray[np.float64]:
+    """Return pixels as a colour-managed viewer shows them in sRGB, 0 to 255. gamma: None for the curve of sRGB."""
+    values = pixels / np.iinfo(pixels.dtype).max
+    curved = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    light = curved if gamma is None else values**gamma
+    light = (light @ np.array(MATRICES[primaries]).T).clip(0, 1)
+    encoded: NDArray[np.float64] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return 255 * encoded
+
+
+def by_profile(picture: Image.Image, profile: bytes) -> Pixels:
+    """Convert a picture to sRGB by littlecms."""
+    given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    return np.asarray(ImageCms.profileToProfile(picture, given, ImageCms.createProfile("sRGB"), outputMode="RGB"))
+
+
+def gray_of(picture: Pixels) -> Image.Image:
+    return Image.fromarray(picture[:, :, 1])
+
+
+@pytest.mark.parametrize("gamma", [None, 1.8, 563 / 256])
+@pytest.mark.parametrize("primaries", MATRICES)
+def test_a_made_profile_shows_the_colours_of_its_space(primaries: Chromaticities, gamma: float | None) -> None:
+    profile = rgb_profile(primaries, Curve(gamma) if gamma else SRGB_CURVE)
+    assert space_of(profile) == RGB
+    off = by_profile(Image.fromarray(PHOTO), profile) - shown(PHOTO, primaries, gamma)
+    assert np.abs(off).max() < 1.1
+
+
+def test_a_made_profile_of_gray_shows_its_curve() -> None:
+    profile = gray_profile(Curve(1.8))
+    assert space_of(profile) == GRAY
+    off = by_profile(gray_of(PHOTO), profile) - shown(PHOTO[:, :, [1, 1, 1]], SRGB, 1.8)
+    assert np.abs(off).max() < 1.1
+
+
+@pytest.mark.parametrize("curve", [SRGB_CURVE, ADOBE_RGB_CURVE, Curve(1.0)])
+def test_gray_pixels_look_the_same_as_gray_and_as_rgb(curve: Curve) -> None:
+    gray, rgb = gray_of(PHOTO), Image.fromarray(PHOTO[:, :, [1, 1, 1]])
+    wide, narrow = rgb_profile(ADOBE_RGB, curve), gray_profile(curve)
+    assert np.abs(by_profile(rgb, wide).astype(int) - by_profile(gray, fitted(wide, GRAY))).max() <= 1
+    assert np.abs(by_profile(gray, narrow).astype(int) - by_profile(rgb, fitted(narrow, RGB))).max() <= 1
+    assert fitted(wide, RGB) == wide
+
+
+def test_a_profile_without_curves_does_not_fit_another_space() -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    assert fitted(lab, RGB) == fitted(lab, GRAY) == fitted(b"", RGB) == b""
+
+
+points = st.tuples(*[st.floats(-0.5, 1.5)] * 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.builds(Chromaticities, points, points, points, points))
+def test_primaries_give_a_profile_that_keeps_white_or_are_refused(primaries: Chromaticities) -> None:
+    try:
+        profile = rgb_profile(primaries, SRGB_CURVE)
+    except ValueError:
+        return
+    white = by_profile(Image.new("RGB", (1, 1), (255, 255, 255)), profile)
+    assert (white >= 254).all()
+
+
+@given(st.binary(max_size=300), st.sampled_from([RGB, GRAY]))
+def test_any_bytes_are_taken_for_a_profile(content: bytes, space: bytes) -> None:
+    for start in (content, fitted(gray_profile(Curve(1.0)), GRAY)[:128] + content):
+        fitted(start, space)
+
+
+# Colours of a flat patch each, so that the network copies their middles.
+SIDE = 32
+COLOURS = np.array(
+    [[200, 60, 50], [60, 180, 70], [50, 80, 190], [30, 30, 30], [128, 128, 128], [240, 220, 120]], np.uint8
+)
+PATCHES = COLOURS.reshape(2, 3, 3).repeat(SIDE, axis=0).repeat(SIDE, axis=1)
+GRAYS = PATCHES[:, :, 1]
+P3_NUMBERS, LINEAR_NUMBERS = b"\x0c\x0d\0\1", b"\1\x08\0\1"
+GAMMA_18 = struct.pack(">I", 55_556)
+OF_ADOBE = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 21_000, 71_000, 15_000, 6_000)
+P3_PROFILE: bytes = pyvips.Operation.call("profile_load", "p3")  # by Saucecontrol, in the public domain
+GRAY_18 = gray_profile(Curve(1.8))
+PACKED_P3 = b"name\0\0" + zlib.compress(P3_PROFILE)
+ADOBE_GAMMA = 563 / 256
+
+
+def png(*said: tuple[bytes, bytes], pixels: NDArray[Any] = PATCHES) -> bytes:
+    return png_with(*(chunk(kind, data) for kind, data in said), pixels=pixels)
+
+
+def deep_png(*said: tuple[bytes, bytes]) -> bytes:
+    image = pyvips.Image.new_from_array(PATCHES.astype(np.uint16) * 257).copy(interpretation="rgb16")
+    plain: bytes = image.pngsave_buffer()
+    return plain[:33] + b"".join(chunk(kind, data) for kind, data in said) + plain[33:]
+
+
+def avif(primaries: int, transfer: int) -> bytes:
+    content = bytearray(saved("AVIF", PATCHES, quality=100))
+    place = content.index(b"colrnclx") + 8
+    content[place : place + 4] = struct.pack(">HH", primaries, transfer)
+    return bytes(content)
+
+
+def tiff_of_space(space: int) -> bytes:
+    """Return a TIFF whose EXIF says a colour space."""
+    place = len(tiff((PATCHES, [(EXIF_POINTER, 4, 1, bytes(4))])))
+    pointer = (EXIF_POINTER, 4, 1, struct.pack("<I", place))
+    return tiff((PATCHES, [pointer])) + directory([(40961, 3, 1, shorts(space))], place, "<")
+
+
+def jpeg_of_index(index: bytes) -> bytes:
+    """Return a JPEG whose EXIF has an index of interoperability, as DCF has it: three directories, one in another."""
+    pointers = (directory([(tag, 4, 1, shorts(place, 0))], 0, "<") for tag, place in ((34665, 26), (40965, 44)))
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + b"".join(pointers) + directory([(1, 2, 4, index)], 44, "<")
+    return saved("JPEG", PATCHES, exif=exif)
+
+
+OF_SPACE_2 = b"Exif\0\0" + block([], exif=[(40961, 3, 1, shorts(2))])
+# By name: content, and the space that it says.
+WAYS: dict[str, tuple[bytes, Chromaticities, float | None]] = {
+    "says nothing.png": (png(), SRGB, None),
+    "numbers.png": (png((b"cICP", P3_NUMBERS)), DISPLAY_P3, None),
+    "numbers of 16 bits.png": (deep_png((b"cICP", P3_NUMBERS)), DISPLAY_P3, None),
+    "numbers before profile.png": (png((b"cICP", LINEAR_NUMBERS), (b"iCCP", PACKED_P3)), SRGB, 1.0),
+    "profile.png": (png((b"iCCP", PACKED_P3), (b"gAMA", GAMMA_18)), DISPLAY_P3, None),
+    "name before gamma.png": (png((b"sRGB", b"\0"), (b"gAMA", GAMMA_18)), SRGB, None),
+    "gamma.png": (png((b"gAMA", GAMMA_18)), SRGB, 1.8),
+    "gamma and primaries.png": (png((b"gAMA", GAMMA_18), (b"cHRM", OF_ADOBE)), ADOBE_RGB, 1.8),
+    "gray by gamma.png": (png((b"gAMA", GAMMA_18), pixels=GRAYS), SRGB, 1.8),
+    "gray by profile.png": (png((b"iCCP", b"g\0\0" + zlib.compress(GRAY_18)), pixels=GRAYS), SRGB, 1.8),
+    "profile.jpg": (saved("JPEG", PATCHES, quality=95, icc_profile=P3_PROFILE), DISPLAY_P3, None),
+    "index.jpg": (jpeg_of_index(b"R03\0"), ADOBE_RGB, ADOBE_GAMMA),
+    "index of sRGB.jpg": (jpeg_of_index(b"R98\0"), SRGB, None),
+    "space.jpg": (saved("JPEG", PATCHES, exif=OF_SPACE_2), ADOBE_RGB, ADOBE_GAMMA),
+    "gray.jpg": (saved("JPEG", GRAYS, icc_profile=GRAY_18), SRGB, 1.8),
+    "gray by RGB.jpg": (saved("JPEG", GRAYS, icc_profile=rgb_profile(ADOBE_RGB, Curve(1.8))), SRGB, 1.8),
+    "RGB by gray.jpg": (saved("JPEG", PATCHES, icc_profile=GRAY_18), SRGB, None),
+    "profile.tif": (saved("TIFF", PATCHES, icc_profile=P3_PROFILE), DISPLAY_P3, None),
+    "space.tif": (tiff_of_space(2), ADOBE_RGB, ADOBE_GAMMA),
+    "profile.webp": (saved("WEBP", PATCHES, icc_profile=P3_PROFILE, lossless=True), DISPLAY_P3, None),
+    "numbers.avif": (avif(12, 13), DISPLAY_P3, None),
+    "numbers of sRGB.avif": (avif(1, 13), SRGB, None),
+    "numbers unspecified.avif": (avif(2, 2), SRGB, None),
+    "numbers of Rec. 2020.avif": (avif(9, 13), BT2020, None),
+    "gamma 2.2.avif": (avif(1, 4), SRGB, 2.2),
+}
+TARGETS = [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp", ".gif"]
+
+
+def viewed(path: Path, primaries: Chromaticities, gamma: float | None) -> NDArray[np.float64]:
+    """Return a result as a colour-managed viewer shows it: by its profile, or by the chunks of its source."""
+    content = path.read_bytes()
+    with Image.open(path) as image:
+        profile = image.info.get("icc_profile")
+        shown_as = image.convert("RGB") if image.mode in ("P", "RGB") else image.convert("L")
+        if profile and b"cICP" not in content:
+            assert space_of(profile) == (GRAY if shown_as.mode == "L" else RGB)
+            return by_profile(shown_as, profile).astype(float)
+    pixels = np.asarray(shown_as.convert("RGB"))
+    by_chunks = any(kind in content for kind in (b"cICP", b"gAMA")) and path.suffix == ".png"
+    return shown(pixels, primaries, gamma) if by_chunks else pixels.astype(float)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", WAYS)
+def test_a_viewer_shows_the_same_colours(upscaler: Upscaler, tmp_path: Path, name: str, target: str) -> None:
+    content, primaries, gamma = WAYS[name]
+    (tmp_path / name).write_bytes(content)
+    with Image.open(tmp_path / name) as image:
+        expected = shown(np.asarray(image.convert("RGB")), primaries, gamma)
+    assert np.abs(read_rgb8(tmp_path / name) - expected).mean() < 1
+    list(double_file(upscaler, tmp_path / name, tmp_path / f"doubled{target}", Options(quality=100)))
+    found = viewed(tmp_path / f"doubled{target}", primaries, gamma)
+    off = found[SIDE :: 2 * SIDE, SIDE :: 2 * SIDE] - expected[SIDE // 2 :: SIDE, SIDE // 2 :: SIDE]
+    assert np.abs(off).mean() < 1
