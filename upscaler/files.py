@@ -96,7 +96,9 @@ def _check_colour(header: Header, target: Path) -> None:
     format, metadata = format_of(target), header.metadata
     if metadata.hdr and not header.format == format.name == PNG.name:
         instead = "choose PNG" if header.format == PNG.name else "save it as a PNG of 16 bits"
-        raise PictureError(f"{header.path} is an HDR picture ({metadata.hdr}), which would be shown wrong; {instead}")
+        raise PictureError(
+            f"{header.path} is an HDR picture ({metadata.hdr}), which is supported from PNG to PNG only; {instead}"
+        )
     if metadata.profile and not format.profiled:
         _log.warning("%s: converted its colours to sRGB, for a %s holds no colour profile", header.path, format.name)
 

@@ -22,18 +22,18 @@ _PRIMARIES = {
     12: Chromaticities((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), D65),
     22: Chromaticities((0.63, 0.34), (0.295, 0.605), (0.155, 0.077), D65),
 }
-_BT_709 = Curve(1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
+# The curves of video (1, 6, 14, 15) are those of cameras. Their inverse is no display's; browsers show sRGB's instead.
 _CURVES = {
-    1: _BT_709,
+    1: SRGB_CURVE,
     2: SRGB_CURVE,  # unspecified
     4: Curve(2.2),
     5: Curve(2.8),
-    6: _BT_709,
+    6: SRGB_CURVE,
     7: Curve(1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0912),
     8: Curve(1.0),
     13: SRGB_CURVE,
-    14: _BT_709,
-    15: _BT_709,
+    14: SRGB_CURVE,
+    15: SRGB_CURVE,
     17: Curve(2.6, (52.37 / 48) ** (1 / 2.6)),
 }
 

@@ -5,13 +5,14 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from upscaler.pictures.icc_profiles import CMYK, GRAY, RGB, space_of
+from upscaler.pictures.icc_profiles import CMYK, GRAY, RGB, fitted, space_of
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
 _SRGB = ImageCms.createProfile("sRGB")
 _GRAY_MODES = ("1", "L", "LA", "La")
-_MODES = {GRAY: "L", RGB: "RGB", CMYK: "CMYK"}
+_SPACES = {"L": GRAY, "RGB": RGB, "CMYK": CMYK}  # by mode of Pillow
+_MODES = {space: mode for mode, space in _SPACES.items()}
 
 
 def is_usable(profile: bytes) -> bool:
@@ -19,7 +20,8 @@ def is_usable(profile: bytes) -> bool:
     try:
         opened = ImageCms.ImageCmsProfile(BytesIO(profile))
         if mode := _MODES.get(space_of(profile)):
-            ImageCms.buildTransform(opened, _SRGB, mode, "RGB")
+            unoptimised = ImageCms.Flags.NOOPTIMIZE  # 0.1 ms; the tables of an optimised one take 10 to 150
+            ImageCms.buildTransform(opened, _SRGB, mode, "RGB", flags=unoptimised)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return False
     return True
@@ -38,7 +40,7 @@ def is_gray(mode: str) -> bool:
 def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """Convert an 8-bit picture to RGB in sRGB, without transparency.
 
-    profile: for gray or RGB pixels as the picture's are; b"" for sRGB. That of CMYK is in the picture itself.
+    profile: for gray or RGB pixels; b"" for sRGB. That of CMYK is in the picture itself.
     """
     if image.mode == "CMYK":
         return cmyk_in_srgb(image)
@@ -48,8 +50,10 @@ def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 def pixels_in_srgb(pixels: Pixels, profile: bytes) -> Pixels:
     """Convert pixels, HWC uint8 with 1 to 4 channels, to sRGB; gray stays gray, and transparency as it is.
 
-    profile: for gray or RGB pixels as these are.
+    profile: for gray or RGB pixels; b"" for sRGB.
     """
+    if not profile:
+        return pixels
     colours = 1 if pixels.shape[2] < 3 else 3
     image = Image.fromarray(pixels[:, :, 0] if colours == 1 else np.ascontiguousarray(pixels[:, :, :3]))
     converted = np.asarray(_converted(image, profile))[:, :, :colours]
@@ -58,18 +62,17 @@ def pixels_in_srgb(pixels: Pixels, profile: bytes) -> Pixels:
 
 def cmyk_in_srgb(image: Image.Image) -> Image.Image:
     """Convert an 8-bit CMYK picture to sRGB by its profile; as browsers do it, if it has none."""
-    profile = cmyk_profile(image.info.get("icc_profile"))
-    return _converted(image, profile) if profile else image.convert("RGB")
+    return _converted(image, cmyk_profile(image.info.get("icc_profile")))
 
 
-def cmyk_bands_in_srgb(image: pyvips.Image) -> pyvips.Image:
-    """Convert a CMYK picture of 8 or 16 bits to sRGB, as `cmyk_in_srgb` does."""
-    is_deep = image.format == "ushort"
+def deep_cmyk_in_srgb(image: pyvips.Image) -> pyvips.Image:
+    """Convert a CMYK picture of libvips, of 8 or 16 bits, to sRGB as one of Pillow is."""
+    bits = 16 if image.format == "ushort" else 8
     if cmyk_profile(image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else b""):
-        return image.icc_transform("srgb", embedded=True, depth=16 if is_deep else 8, intent="perceptual")
-    most, inks, black = 65_535 if is_deep else 255, image.extract_band(0, n=3), image.extract_band(3)
+        return image.icc_transform("srgb", embedded=True, depth=bits, intent="perceptual")
+    inks, black, most = image.extract_band(0, n=3), image.extract_band(3), 2**bits - 1
     light = (most - inks) * (most - black) / most
-    return light.rint().cast(image.format).copy(interpretation="rgb16" if is_deep else "srgb")
+    return light.rint().cast(image.format).copy(interpretation="rgb16" if bits == 16 else "srgb")
 
 
 def lab_in_srgb(image: pyvips.Image, depth: int) -> pyvips.Image:
@@ -78,9 +81,10 @@ def lab_in_srgb(image: pyvips.Image, depth: int) -> pyvips.Image:
 
 
 def _converted(image: Image.Image, profile: bytes) -> Image.Image:
-    if not profile:
+    own = fitted(profile, _SPACES[image.mode])
+    if not own:
         return image.convert("RGB")
-    given = ImageCms.ImageCmsProfile(BytesIO(profile))
+    given = ImageCms.ImageCmsProfile(BytesIO(own))
     converted = ImageCms.profileToProfile(image, given, _SRGB, outputMode="RGB")
     assert converted is not None  # it is only if done in place
     return converted

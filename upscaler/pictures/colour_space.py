@@ -26,17 +26,9 @@ from upscaler.pictures.icc_profiles import (
     space_of,
 )
 from upscaler.pictures.iso_boxes import nclx_of
-from upscaler.pictures.png_chunks import (
-    CHROMATICITIES,
-    CODE_POINTS,
-    COLOUR,
-    GAMMA,
-    INTENT,
-    PROFILE,
-    Chunk,
-    profile_in,
-    read_chunks,
-)
+from upscaler.pictures.png_chunks import read_chunks
+from upscaler.pictures.png_file import CHROMATICITIES, CODE_POINTS, COLOUR, GAMMA, INTENT, PROFILE, Chunk
+from upscaler.pictures.png_texts import profile_in
 
 _LONGEST_PROFILE = 5_000_000  # bytes; printer profiles have 3 million
 _UNIT = 100_000  # of gamma and chromaticities in a PNG
@@ -78,7 +70,7 @@ def read_colour(image: Image.Image, source: Source, exif: bytes) -> Colour:
     profile = image.info.get("icc_profile") or b""
     if image.mode == "CMYK":
         how = "by its profile" if cmyk_profile(profile) else "approximately, without a CMYK profile"
-        return Colour(warnings=(f"converted its CMYK colours to sRGB {how}",))
+        return Colour(_srgb_beside(exif), warnings=(f"converted its CMYK colours to sRGB {how}",))
     with file_of(source) as file:
         chunks = read_chunks(file, COLOUR).chunks if image.format == "PNG" else ()
         numbers = nclx_of(file) if image.format in ("AVIF", "HEIF") else None
@@ -95,6 +87,7 @@ def colour_by(means: Means) -> Colour:
     given = profile_in(said[PROFILE]) if PROFILE in said else means.profile
     profile, warnings = _checked(given, means.gray) if given or PROFILE in said else (b"", ())
     found, hdr = _first(said, profile, means)
+    found = found if found or hdr else _srgb_beside(means.exif)
     kept = tuple(chunk for chunk in means.chunks if chunk.kind != PROFILE or profile == given != b"")
     return Colour(fitted(found, GRAY if means.gray else RGB), hdr, kept, warnings)
 
@@ -112,6 +105,11 @@ def _first(said: Mapping[bytes, bytes], profile: bytes, means: Means) -> tuple[b
     if means.numbers and (found := _by_numbers(*means.numbers)):
         return found
     return rgb_profile(ADOBE_RGB, ADOBE_RGB_CURVE) if is_adobe_rgb(means.exif) else b"", ""
+
+
+def _srgb_beside(exif: bytes) -> bytes:
+    """Return the profile of sRGB if EXIF says another space: in a file without a profile, EXIF would hold."""
+    return rgb_profile(SRGB, SRGB_CURVE) if is_adobe_rgb(exif) else b""
 
 
 def _by_numbers(primaries: int, transfer: int) -> tuple[bytes, str] | None:

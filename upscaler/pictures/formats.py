@@ -40,7 +40,7 @@ TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True)
 BMP = Format("BMP", 2**31 - 1, profiled=False)
 GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True, profiled=False)
 AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, gray=(1,))
-HEIF = Format("HEIF", 16_384, transparent=True)
+HEIF = Format("HEIF", 16_384, transparent=True, gray=(1,))
 
 BY_SUFFIX = {
     ".jpg": JPEG,

@@ -19,16 +19,9 @@ from upscaler.pictures.exif_tags import ORIENTATION
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.iptc import Iptc, read_iptc
 from upscaler.pictures.orientation import ORIENTATIONS
-from upscaler.pictures.png_chunks import (
-    COLOUR,
-    EXIF,
-    Chunk,
-    Found,
-    first_chunk,
-    read_chunks,
-    read_profile,
-    without_location,
-)
+from upscaler.pictures.png_chunks import Found, read_chunks, without_location
+from upscaler.pictures.png_file import COLOUR, EXIF, Chunk, first_chunk
+from upscaler.pictures.png_texts import read_profile
 
 _AVIF_EXIF = 4  # index of EXIF in the decoder's information
 _MOST_DPI = 65_535  # the largest value of a JPEG

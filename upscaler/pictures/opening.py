@@ -10,8 +10,8 @@ from PIL import Image, PngImagePlugin
 from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.pictures.counting import check_parts
 from upscaler.pictures.formats import BY_SUFFIX
-from upscaler.pictures.png_chunks import LONGEST_TEXT, LONGEST_TEXTS
 from upscaler.pictures.png_repair import repaired
+from upscaler.pictures.png_texts import LONGEST_TEXT, LONGEST_TEXTS
 
 # `Limits.pixels` and the memory budget replace Pillow's fixed limit
 Image.MAX_IMAGE_PIXELS = None

@@ -4,16 +4,43 @@ import io
 from bisect import bisect_right
 from typing import BinaryIO
 
-from upscaler.pictures.png_chunks import PngError, damaged_chunks
+from upscaler.pictures.png_file import PROFILE, Chunk, Head, PngError, data_of, fault_of, heads, is_beside
+from upscaler.pictures.png_texts import LONGEST_TEXT, LONGEST_TEXTS, TEXTS, profile_in, text_of
 
 
 def repaired(file: BinaryIO) -> BinaryIO | None:
     """Return a view of a PNG without damaged chunks; None if there are none, or the file is no PNG."""
     try:
-        gaps = damaged_chunks(file)
+        gaps = _damaged_chunks(file)
     except PngError:
         return None
     return io.BufferedReader(_View(file, gaps)) if gaps else None
+
+
+def _damaged_chunks(file: BinaryIO) -> list[range]:
+    """Return the places of chunks that are no pixels and are damaged, or hold or pack too long a text or profile.
+
+    Raises PngError if the file is no PNG.
+    """
+    found, room = list[range](), LONGEST_TEXTS
+    for head in heads(file):
+        if is_beside(head):
+            size = _unpacked_size(file, head, room)
+            room -= size
+            if size >= LONGEST_TEXT or fault_of(file, head):
+                found.append(range(head.place, head.end))
+    return found
+
+
+def _unpacked_size(file: BinaryIO, head: Head, room: int) -> int:
+    """Return the length of a text or profile; `LONGEST_TEXT` if it is damaged or too long, or there is no room."""
+    if head.kind not in (*TEXTS, PROFILE):
+        return 0
+    if head.length > LONGEST_TEXT or room <= 0:
+        return LONGEST_TEXT
+    data = data_of(file, head)
+    unpacked = profile_in(data) or None if head.kind == PROFILE else text_of(Chunk(head.kind, data))
+    return LONGEST_TEXT if unpacked is None else len(unpacked)
 
 
 class _View(io.RawIOBase):

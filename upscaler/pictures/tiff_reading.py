@@ -14,7 +14,7 @@ import numpy as np
 from upscaler.errors import PictureError, UnknownFormatError
 from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.pictures import tiff_exif
-from upscaler.pictures.colour import cmyk_bands_in_srgb, lab_in_srgb
+from upscaler.pictures.colour import deep_cmyk_in_srgb, lab_in_srgb
 from upscaler.pictures.counting import content_of
 from upscaler.pictures.decoding import Source, decoding, file_of, name_of
 from upscaler.pictures.directories import Content, check_directories
@@ -139,7 +139,7 @@ def _in_colour(image: pyvips.Image, page: TiffPage) -> pyvips.Image:
         return image if image.bands > 2 else image.extract_band(0).bandjoin([image.extract_band(0), *image.bandsplit()])
     colours = image.extract_band(0, n=page.colours)
     if page.photometric == CMYK:
-        colours = cmyk_bands_in_srgb(colours)
+        colours = deep_cmyk_in_srgb(colours)
     elif page.photometric == LAB:
         colours = lab_in_srgb(colours, page.decoded.depth)
     return colours if page.alpha is None else colours.bandjoin(image.extract_band(page.alpha))

@@ -17,7 +17,8 @@ from upscaler.pictures.icc_profiles import GRAY, RGB, fitted
 from upscaler.pictures.insertion import insert
 from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.metadata import Metadata
-from upscaler.pictures.png_chunks import EXIF, SPACE, Chunk, insert_chunks, profile_chunk
+from upscaler.pictures.png_file import EXIF, SPACE, Chunk, insert_chunks
+from upscaler.pictures.png_texts import profile_chunk
 from upscaler.pictures.tiff_writing import write_tiff
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.vips_writing import vips_image
