@@ -133,12 +133,14 @@ class TiffPage:
 
 
 def chain(content: Content, name: str, most: int | None) -> Iterator[TiffPage]:
-    """Yield the pages of a TIFF. Raises PictureError if one is cut off, or if there are more than `most`."""
+    """Yield the pages of a TIFF. Raises PictureError if one after the first is cut off, or if there are over `most`."""
     layout, seen = layout_of(content), set[int]()
     place = number(content, layout.first, layout.pointer, layout)
     while place and place not in seen:
         page = page_at(content, place, len(seen))
         seen.add(place)
+        if not page.directory.is_whole and len(seen) == 1:
+            return
         if not page.directory.is_whole:
             raise PictureError(f"{name} is broken (page {len(seen)} is cut off); download or export it again")
         if exceeds(len(seen), most):

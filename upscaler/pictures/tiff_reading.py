@@ -125,7 +125,10 @@ class _OnlyPage(pyvips.SourceCustom):  # type: ignore[misc]
 
     def _read(self, size: int) -> bytearray:
         start = self._file.tell()
-        piece = bytearray(self._file.read(size))
+        try:
+            piece = bytearray(self._file.read(size))
+        except OSError:  # libvips takes it for the end, and the file for broken
+            return bytearray()
         for place, content in self._patches:
             first, last = max(place, start), min(place + len(content), start + len(piece))
             if first < last:

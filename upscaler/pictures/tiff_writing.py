@@ -4,7 +4,8 @@ import io
 import logging
 import mmap
 import struct
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
 
 from upscaler.pictures.directories import layout_of
 from upscaler.pictures.header import Frame
@@ -19,6 +20,8 @@ from upscaler.pixels import Pixels
 _HEADER = 8  # bytes; the last four are the offset of the first directory
 _UNDEFINED = 7  # type of an entry: bytes
 _MOST = 2**32 - 2**28  # bytes of pixels: offsets in a plain TIFF have 32 bits
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -64,16 +67,16 @@ class _Tail(pyvips.TargetCustom):  # type: ignore[misc]
         super().__init__()
         self._file, self._start = file, start
         self.error: OSError | None = None  # libvips says only that it cannot write
-        self.on_write(self._write)
-        self.on_read(file.read)
-        self.on_seek(self._seek)
+        self.on_write(lambda content: self._done(file.write, content, otherwise=-1))
+        self.on_read(lambda size: self._done(file.read, size, otherwise=b""))
+        self.on_seek(lambda offset, whence: self._done(self._seek, offset, whence, otherwise=-1))
 
-    def _write(self, content: bytes) -> int:
+    def _done(self, work: Callable[..., Result], *arguments: Any, otherwise: Result) -> Result:
         try:
-            return self._file.write(content)
-        except OSError as error:
+            return work(*arguments)
+        except OSError as error:  # of any of them, for they may all write what is in the buffer
             self.error = error
-            return -1
+            return otherwise
 
     def _seek(self, offset: int, whence: int) -> int:
         return self._file.seek(offset + (self._start if whence == io.SEEK_SET else 0), whence) - self._start
