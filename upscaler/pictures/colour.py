@@ -75,6 +75,11 @@ def deep_cmyk_in_srgb(image: pyvips.Image) -> pyvips.Image:
     return light.rint().cast(image.format).copy(interpretation="rgb16" if bits == 16 else "srgb")
 
 
+def lab_in_srgb(image: pyvips.Image, depth: int) -> pyvips.Image:
+    """Convert CIE L*a*b* of white D50, as TIFF and ICC define it, to sRGB of 8 or 16 bits."""
+    return image.icc_export(output_profile="srgb", pcs="lab", intent="relative", depth=depth)
+
+
 def _converted(image: Image.Image, profile: bytes) -> Image.Image:
     own = fitted(profile, _SPACES[image.mode])
     if not own:
