@@ -1,5 +1,6 @@
 """Reading of 16-bit PNGs and TIFFs with libvips; Pillow silently opens 16-bit colour as 8 bits."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -39,4 +40,4 @@ def _opened(source: Source, format: str, pages: int) -> pyvips.Image:
         load = pyvips.Image.pngload_buffer if format == "PNG" else pyvips.Image.tiffload_buffer
         return load(source, **options)
     load = pyvips.Image.pngload if format == "PNG" else pyvips.Image.tiffload
-    return load(str(source), **options)
+    return load(os.fsencode(source), **options)  # names need not be UTF-8
