@@ -29,7 +29,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_path_in_folder(target: Path) -> Iterator[Path]:
-    """As `atomic_path`, for a file that another process writes: what that leaves when it is killed goes, too."""
+    """Yield a path in a new folder beside `target`, and rename it as `atomic_path` does.
+
+    For a file that another process writes: what that leaves when it is killed is removed, too.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=_PART, dir=target.parent) as folder:
         temporary = Path(folder) / target.name
