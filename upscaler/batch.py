@@ -29,11 +29,11 @@ def run(config: UpscaleConfig) -> int:
     found = find(config.inputs, config.naming, config.recursive)
     for sentence in found.refused.values():
         say(f"error: {sentence}", sys.stderr)
-    tasks = _unfinished(found, config)
-    failed = _double_all(tasks, config, found.alone) if tasks else []
+    upscaled, passed_over = _double_all(found, config)
+    passed_over += found.refused
     if not found.alone:
-        say(_summary(found, len(tasks), [*found.refused, *failed]), sys.stderr)
-    return 1 if failed or found.refused else 0
+        say(_summary(found, upscaled, passed_over), sys.stderr)
+    return 1 if passed_over else 0
 
 
 def double_one(double: Double, task: Task, config: UpscaleConfig) -> None:
@@ -46,18 +46,24 @@ def double_one(double: Double, task: Task, config: UpscaleConfig) -> None:
         os.utime(task.target, ns=(changed, changed))
 
 
-def _unfinished(found: Found, config: UpscaleConfig) -> list[Task]:
-    """Return the tasks left to do: of several pictures, and with --skip-existing, those without a result."""
-    if config.overwrite or (found.alone and not config.skip_existing):
-        return found.tasks
-    return [task for task in found.tasks if not task.target.exists()]
+def double_here(model: str) -> Double:
+    """Return `double_file` with the model loaded. Raises ModelError."""
+    from upscaler.files import double_file  # these bring NumPy and libvips, which only the other process may need
+    from upscaler.upscaler import Upscaler
+
+    return partial(double_file, Upscaler.load(model))
 
 
-def _double_all(tasks: list[Task], config: UpscaleConfig, alone: bool) -> list[Path]:
-    """Upscale the pictures; return those that failed."""
-    failed = []
-    with _doubling(config.model, alone) as double:
-        for task in tasks:
+def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
+    """Upscale the pictures that are not finished; return the number of results, and the pictures that failed."""
+    skips = not config.overwrite and (config.skip_existing or not found.alone)
+    if skips and all(task.target.exists() for task in found.tasks):
+        return 0, []  # without loading the model
+    upscaled, failed = 0, []
+    with _doubling(config.model, found.alone) as double:
+        for task in found.tasks:
+            if skips and task.target.exists():
+                continue
             try:
                 double_one(double, task, config)
             except (PictureError, OSError) as error:
@@ -65,7 +71,8 @@ def _double_all(tasks: list[Task], config: UpscaleConfig, alone: bool) -> list[P
                 failed.append(task.source)
             else:
                 say(str(task.target))
-    return failed
+                upscaled += 1
+    return upscaled, failed
 
 
 @contextmanager
@@ -78,23 +85,14 @@ def _doubling(model: str, alone: bool) -> Iterator[Double]:
             yield process.double
 
 
-def double_here(model: str) -> Double:
-    """Return `double_file` with the model loaded. Raises ModelError."""
-    from upscaler.files import double_file  # these bring NumPy and libvips, which only the other process may need
-    from upscaler.upscaler import Upscaler
-
-    return partial(double_file, Upscaler.load(model))
-
-
-def _summary(found: Found, begun: int, passed_over: Sequence[Path]) -> str:
+def _summary(found: Found, upscaled: int, passed_over: Sequence[Path]) -> str:
     """Describe a run in one line: "12 upscaled, 3 finished before, 1 passed over: photos/notes.heic"."""
     counts = (
-        (len(found.tasks) - begun, "finished before"),
+        (len(found.tasks) + len(found.refused) - len(passed_over) - upscaled, "finished before"),
         (found.results, "result of an earlier run" if found.results == 1 else "results of earlier runs"),
         (found.others, "other file" if found.others == 1 else "other files"),
         (len(passed_over), "passed over"),
     )
-    upscaled = begun + len(found.refused) - len(passed_over)
     line = ", ".join([f"{upscaled} upscaled", *(f"{count} {what}" for count, what in counts if count)])
     named = ", ".join(map(str, passed_over[:_MOST_NAMED]))
     more = f" and {len(passed_over) - _MOST_NAMED} more" if len(passed_over) > _MOST_NAMED else ""

@@ -115,7 +115,7 @@ def _answer(pipe: Connection, upscaler: "Upscaler", source: Path, target: Path, 
     try:
         for progress in double_file(upscaler, source, target, options):
             pipe.send(progress)
-    except (*_ENDED, PictureError, OSError) as error:
+    except (PictureError, OSError) as error:
         pipe.send(error)
     except MemoryError:
         pipe.send(PictureError(f"{source} needs more memory than is free; make it smaller or free memory"))
