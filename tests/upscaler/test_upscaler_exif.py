@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from support.pictures import photo_like
+from support.tiff_blocks import block, shorts
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures.exif import orientation, patched
 from upscaler.pictures.exif_tags import (
     EXIF_POINTER,
     FOCAL_PLANE_RESOLUTIONS,
-    GPS_POINTER,
     HEIGHTS,
-    INTEROP_POINTER,
     ORIENTATION,
     PIXEL_SCALE,
     POINTERS,
@@ -44,39 +43,6 @@ DIRECTORIES: dict[str, list[int]] = {
     "interop": [int(tag) for tag in ExifTags.Interop],
 }
 SIZE = (240, 160)
-
-Tag = tuple[int, int, int, bytes]  # tag, type, amount, values
-
-
-def directory(tags: list[Tag], base: int, order: str, link: int = 0) -> bytes:
-    """Return a directory for the place `base`, with its values behind it."""
-    written, values = struct.pack(order + "H", len(tags)), b""
-    start = base + 2 + 12 * len(tags) + 4
-    for tag, kind, amount, value in tags:
-        place = struct.pack(order + "I", start + len(values)) if len(value) > 4 else value.ljust(4, b"\0")
-        written += struct.pack(order + "HHI", tag, kind, amount) + place
-        values += value * (len(value) > 4)
-    return written + struct.pack(order + "I", link) + values
-
-
-def block(tags: list[Tag], order: str = "<", **below: list[Tag]) -> bytes:
-    """Return EXIF of a first directory and, by name, those it points at."""
-    header = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 8)
-    pointers = {"exif": EXIF_POINTER, "gps": GPS_POINTER, "interop": INTEROP_POINTER}
-    first = len(header + directory(tags, 8, order)) + 12 * len(below)
-    places, behind = dict[str, int](), b""
-    for name, entries in below.items():
-        if name == "thumbnail":
-            data = b"\xff\xd8thumbnail\xff\xd9"
-            entries = [*entries, (513, 4, 1, b""), (514, 4, 1, struct.pack(order + "I", len(data)))]
-        places[name] = first + len(behind)
-        behind += directory(entries, places[name], order)
-    tags = tags + [(pointers[name], 4, 1, struct.pack(order + "I", place)) for name, place in places.items()]
-    return header + directory(tags, 8, order) + behind
-
-
-def short(order: str, *values: int) -> bytes:
-    return struct.pack(f"{order}{len(values)}H", *values)
 
 
 def changed(content: bytes, *, remove_location: bool = False, scale: int = 2) -> bytes:
@@ -138,8 +104,12 @@ def test_any_damage(camera: Path, changes: dict[int, int], remove_location: bool
 
 @pytest.mark.parametrize("order", "<>")
 def test_sizes_and_orientation_follow(order: str) -> None:
-    tags = [(256, 3, 1, short(order, 120)), (257, 4, 1, struct.pack(order + "I", 80)), (274, 3, 1, short(order, 6))]
-    details = [(40962, 3, 1, short(order, 120)), (40963, 7, 3, b"odd")]
+    tags = [
+        (256, 3, 1, shorts(120, order=order)),
+        (257, 4, 1, struct.pack(order + "I", 80)),
+        (274, 3, 1, shorts(6, order=order)),
+    ]
+    details = [(40962, 3, 1, shorts(120, order=order)), (40963, 7, 3, b"odd")]
     content = block(tags, order, exif=details)
     found = patched(content, size=(100_000, 160), scale=2, remove_location=False)[0]
     assert len(found) == len(content)
@@ -157,7 +127,7 @@ def test_sizes_and_orientation_follow(order: str) -> None:
     ],
 )
 def test_the_subject_turns_with_the_picture(turn: int, expected: tuple[int, ...]) -> None:
-    content = block([(274, 3, 1, short("<", turn))], exif=[(37396, 3, 4, short("<", 10, 20, 4, 2))])
+    content = block([(274, 3, 1, shorts(turn))], exif=[(37396, 3, 4, shorts(10, 20, 4, 2))])
     size = (240, 160) if turn < 5 else (160, 240)  # of a picture that was stored as 120x80
     found = patched(content, size=size, scale=2, remove_location=False)[0]
     exif = Image.Exif()
@@ -167,7 +137,7 @@ def test_the_subject_turns_with_the_picture(turn: int, expected: tuple[int, ...]
 
 @pytest.mark.parametrize("values", [(1,), (1, 2, 3, 4, 5), (40_000, 2)])
 def test_a_subject_that_cannot_follow_goes(values: tuple[int, ...]) -> None:
-    tags = [(37396, 3, len(values), short("<", *values)), (37521, 2, 2, b"5\0")]
+    tags = [(37396, 3, len(values), shorts(*values)), (37521, 2, 2, b"5\0")]
     exif = Image.Exif()
     exif.load(changed(block([(271, 2, 2, b"C\0")], exif=tags)))
     assert exif.get_ifd(EXIF_POINTER) == {37521: "5"}
@@ -222,7 +192,7 @@ def test_a_map_keeps_its_scale(upscaler: Upscaler, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", [b"", b"Exif\0\0", b"\0\0\0\6Exif\0\0", b"\n  "])
 def test_what_stands_before_the_header_is_skipped(prefix: bytes) -> None:
-    content = block([(274, 3, 1, short("<", 6))])
+    content = block([(274, 3, 1, shorts(6))])
     assert orientation(prefix + content) == 6
     assert changed(prefix + content) == changed(content)
 
