@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.odd_pictures import ODD
 from support.pictures import photo_like
 from upscaler.__main__ import COMMANDS, main
 from upscaler.errors import OptionError
@@ -166,3 +167,12 @@ def test_the_time_of_the_input_is_kept_on_request(tmp_path: Path, tiny_model: Pa
 def test_options_that_contradict_each_other_are_refused(wrong: list[str]) -> None:
     with pytest.raises(OptionError):
         COMMANDS[0].parse(wrong)
+
+
+def test_warnings_about_a_picture_in_a_folder_are_said_once(
+    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = save(tmp_path / "in" / "a.jpg")
+    source.write_bytes(ODD["jpeg_ultra_hdr_gain_map.jpg"]())
+    assert run(tiny_model, tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert capfd.readouterr().err == f"{source}: its HDR gain map is left out\n1 upscaled\n"
