@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,12 +57,12 @@ def double_here(model: str) -> Double:
 def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
     """Upscale the pictures that are not finished; return the number of results, and the pictures that failed."""
     skips = not config.overwrite and (config.skip_existing or not found.alone)
-    if skips and all(task.target.exists() for task in found.tasks):
+    if skips and all(map(_is_finished, found.tasks)):
         return 0, []  # without loading the model
     upscaled, failed = 0, []
     with _doubling(config.model, found.alone) as double:
         for task in found.tasks:
-            if skips and task.target.exists():
+            if skips and _is_finished(task):
                 continue
             try:
                 double_one(double, task, config)
@@ -73,6 +73,12 @@ def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
                 say(str(task.target))
                 upscaled += 1
     return upscaled, failed
+
+
+def _is_finished(task: Task) -> bool:
+    with suppress(OSError):  # such as a name that is too long, of which writing complains
+        return task.target.exists()
+    return False
 
 
 @contextmanager

@@ -33,9 +33,13 @@ class Naming:
     def check(self, alone: bool) -> None:
         """Raise PictureError if `out` is of an unknown or another format, or names one picture for several inputs.
 
-        alone: True if there is one input, and it is no folder.
+        Also if it is a file that should be a folder. alone: True if there is one input, and it is no folder.
         """
-        if self.out is None or self.folder:
+        if self.out is None:
+            return
+        if folder := self.folder:
+            if folder.is_file():
+                raise PictureError(f"{folder} is a file, not a folder; give another -o")
             return
         format = BY_SUFFIX.get(Path(self.out).suffix.lower())
         if alone and not format:

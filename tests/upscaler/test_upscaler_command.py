@@ -176,3 +176,13 @@ def test_warnings_about_a_picture_in_a_folder_are_said_once(
     source.write_bytes(ODD["jpeg_ultra_hdr_gain_map.jpg"]())
     assert run(tiny_model, tmp_path / "in", "-o", tmp_path / "out") == 0
     assert capfd.readouterr().err == f"{source}: its HDR gain map is left out\n1 upscaled\n"
+
+
+def test_a_name_that_becomes_too_long_costs_one_picture(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = save(tmp_path / f"{'a' * 250}.png")
+    save(tmp_path / "b.png")
+    assert run(tiny_model, tmp_path) == 1
+    assert (tmp_path / "b_2x.png").exists()
+    assert capsys.readouterr().err.endswith(f"1 upscaled, 1 passed over: {long}\n")

@@ -47,6 +47,13 @@ def test_an_unknown_suffix_is_no_folder(out: str, tmp_path: Path) -> None:
     assert find((tmp_path,), into(tmp_path / out), False).tasks[0].target == tmp_path / out / "a.png"
 
 
+@pytest.mark.parametrize("out", ["file", "file/", "file.png/"])
+def test_a_file_is_no_folder(out: str, tmp_path: Path) -> None:
+    source, *_ = files(tmp_path, "a.png", "file", "file.png")
+    with pytest.raises(PictureError, match="is a file, not a folder"):
+        find((source,), Naming(f"{tmp_path}/{out}", None, "_2x"), False)
+
+
 def test_a_picture_s_name_fits_the_format_and_one_input(tmp_path: Path) -> None:
     a, b = files(tmp_path, "a.png", "b.png")
     with pytest.raises(PictureError, match=r"-o y\.jpg and --format png contradict each other"):
