@@ -25,7 +25,7 @@ def stopping() -> Iterator[None]:
     Ignored signals stay ignored, such as SIGHUP under nohup.
     """
     before = {number: signal.getsignal(number) for number in _NUMBERS}
-    handled = [number for number in _NUMBERS if before[number] is not signal.SIG_IGN]
+    handled = [number for number in _NUMBERS if before[number] not in (signal.SIG_IGN, None)]  # None: not of Python
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
         for other in handled:

@@ -17,6 +17,7 @@ from support.pictures import photo_like
 from upscaler.config import Options
 from upscaler.errors import ModelError, PictureError
 from upscaler.process import UpscalingProcess
+from upscaler.signals import Stopped, stopping
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,3 +125,23 @@ def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path, tiny_model: Path,
         assert process.stderr.read() == ("2 upscaled\n" if sources else "")
         assert process.wait() == 0
     assert all(source.with_stem(f"{source.stem}_2x").exists() for source in sources)
+
+
+def test_an_ignored_signal_stays_ignored_and_a_second_one_does_not_disturb_the_cleanup() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    cleaned_up = False
+    try:
+        with pytest.raises(Stopped) as stopped, stopping():
+            signal.raise_signal(signal.SIGHUP)
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(signal.SIGINT)
+                cleaned_up = True
+        assert cleaned_up
+        assert stopped.value.exit_code == 128 + signal.SIGTERM
+        assert signal.getsignal(signal.SIGINT) is before[signal.SIGINT]
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before[signal.SIGHUP])
