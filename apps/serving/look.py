@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from apps.serving.viewer.markup import viewer_script
+from apps.serving.viewer.markup import script as viewer_script
 
 _HERE = Path(__file__).parent
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apps.ui.doubling import Choices, double_all
 from PIL import Image
 
 from apps.serving import loading, temporary
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
-from apps.ui.doubling import Choices, double_all
 from support.pictures import photo_like
 from upscaler.model import artifact
 

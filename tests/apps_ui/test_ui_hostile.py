@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apps.ui.doubling import Choices, double_all
 from PIL import Image
 
 from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
-from apps.ui.doubling import Choices, double_all
 from support import hostile_pictures as hostile
 from support.models import write_tiny_model
 from support.pictures import photo_like
