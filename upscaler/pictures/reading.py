@@ -22,6 +22,7 @@ from upscaler.pictures.opening import open_picture
 from upscaler.pictures.orientation import upright
 from upscaler.pictures.pillow_reading import pages_of, plain_frames, remaining_orientation
 from upscaler.pictures.signatures import CAMERA_RAW
+from upscaler.pictures.timing import plays_of
 from upscaler.pictures.vips_reading import deep_frames, is_deep
 from upscaler.pixels import Pixels, to_8_bits
 
@@ -44,7 +45,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             format=image.format or "",
             pages=pages,
             sequence=_sequence(image, len(pages)),
-            loops=image.info.get("loop"),
+            plays=plays_of(image),
             still_first=bool(image.info.get("default_image")),
             jpeg=lossy.is_lossy(image, path),
             metadata=_metadata(image, path),

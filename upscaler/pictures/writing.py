@@ -19,6 +19,7 @@ from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.metadata import IPTC_TAG, Metadata
 from upscaler.pictures.png_chunks import EXIF, Chunk, insert_chunks, profile_chunk
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
+from upscaler.pictures.timing import timing_options
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
@@ -44,6 +45,9 @@ def write(
     header: header of the source file. metadata: metadata to write. quality: encoder quality of JPEG, WebP, AVIF and
     HEIC, 1 to 100.
     """
+    if header.still_first and format is not PNG:
+        _log.warning("%s: dropped its still picture, which is not part of the animation", header.path)
+        del frames[0]
     same_size = len({frame.pixels.shape for frame in frames}) == 1
     try:
         if format is PNG and len(frames) == 1:
@@ -180,7 +184,7 @@ def _write_by_pillow(
         metadata = _fit_jpeg(metadata, header)
     options = _metadata_options(format, metadata) | _compression_options(format, quality)
     if len(frames) > 1:
-        options |= _timing_options(format, frames, header) | {"save_all": True}
+        options |= _animation_options(format, frames, header) | {"save_all": True}
     images = []
     while frames:  # release each frame once Pillow has copied it
         images.append(_pillow_image(frames.pop(0).pixels, format))
@@ -254,15 +258,10 @@ def _compression_options(format: Format, quality: int) -> dict[str, Any]:
     return {"compression": "tiff_adobe_deflate"} if format is TIFF else {}
 
 
-def _timing_options(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
-    """Return frame durations and loop count as keyword arguments of Pillow's `save`."""
+def _animation_options(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
     if format is TIFF:
         return {}
-    options: dict[str, Any] = {"duration": [round(frame.milliseconds) for frame in frames]}
-    if header.loops is not None:
-        options["loop"] = header.loops
-    if format is PNG and header.still_first:
-        options["default_image"] = True
+    options = timing_options(frames, header, format)
     if format is GIF and any(frame.pixels.shape[2] in (2, 4) for frame in frames):
         options["disposal"] = 2  # otherwise the previous frame would show through
     return options
