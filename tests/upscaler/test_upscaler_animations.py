@@ -22,9 +22,9 @@ FRAMES = [photo_like(16, 16, seed) for seed in range(6)]
 ONE_OF_ALL = settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def saved(path: Path, times: list[int], format: str | None = None, **options: Any) -> Path:
+def saved(path: Path, times: list[int], **options: Any) -> Path:
     frames = [Image.fromarray(FRAMES[n % len(FRAMES)]) for n in range(len(times))]
-    frames[0].save(path, format, save_all=True, append_images=frames[1:], duration=times, **options)
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, **options)
     return path
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from upscaler.errors import PictureError
 
+STANDARD_QUALITY = 95  # of lossy formats; only less than it makes a lossless WebP or AVIF lossy
+
 
 class Sequence(Enum):
     """Kind of a file's frames: a single picture, an animation, or pages of a document."""
@@ -18,7 +20,7 @@ class Sequence(Enum):
 
 @dataclass(frozen=True)
 class Format:
-    """A picture format, by Pillow's name. most_side: maximum pixels a side. deep: supports 16 bits per channel."""
+    """A picture format, by Pillow's name. most_side: maximum pixels a side. deep: supports more than 8 bits."""
 
     name: str
     most_side: int
@@ -33,7 +35,7 @@ WEBP = Format("WEBP", 16_383, Sequence.ANIMATION, transparent=True)
 TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True)
 BMP = Format("BMP", 2**31 - 1)
 GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True)
-AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True)
+AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, deep=True)
 HEIF = Format("HEIF", 16_384, transparent=True)
 
 BY_SUFFIX = {

@@ -35,7 +35,7 @@ class Header:
 
     pages: of a document, or the frames of an animation, one at least. plays: how often an animation is shown (0:
     endlessly). still_first: True if an APNG's first picture is not part of its animation. jpeg: True if the picture was
-    compressed with losses.
+    compressed with losses. lossless: True if a WebP or AVIF was compressed without. bits: bits per channel in the file.
     """
 
     path: Path
@@ -45,6 +45,8 @@ class Header:
     plays: int
     still_first: bool
     jpeg: bool
+    lossless: bool
+    bits: int
     metadata: Metadata
 
     @property

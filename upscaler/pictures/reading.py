@@ -13,8 +13,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
 from upscaler.pictures import lossy
+from upscaler.pictures.avif import read_avif
 from upscaler.pictures.colour import in_srgb
 from upscaler.pictures.decoding import Source, decoding, name_of
+from upscaler.pictures.depth import decoded_bits, stored_bits
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import Metadata, orientation, read_metadata
@@ -38,8 +40,8 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
     """
     with _opened(path, limits) as image:
         _check_kind(image, str(path))
-        depth = 16 if _is_deep(image, path) else 8
-        pages = pages_of(image, path, orientation(image), depth, limits.frames)
+        bits = stored_bits(image, path)
+        pages = pages_of(image, path, orientation(image), decoded_bits(image, bits), limits.frames)
         return Header(
             path=path,
             format=image.format or "",
@@ -48,6 +50,8 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             plays=plays_of(image),
             still_first=bool(image.info.get("default_image")),
             jpeg=lossy.is_lossy(image, path),
+            lossless=lossy.is_lossless(image, path),
+            bits=bits,
             metadata=_metadata(image, path),
         )
 
@@ -58,7 +62,7 @@ def read_frames(header: Header) -> Iterator[Frame]:
         with _opened(header.path) as image:
             image.verify()  # decoding ignores the checksums of the pixel data
     if header.pages[0].depth == 16:
-        yield from _read_deep(header)
+        yield from _read_deep_avif(header) if header.format == "AVIF" else _read_deep(header)
         return
     with _opened(header.path) as image:
         yield from plain_frames(image, header)
@@ -89,6 +93,12 @@ def _read_deep(header: Header) -> Iterator[Frame]:
             raise PictureError(f"{header.path} has 16-bit pages of different sizes; split the file")
         for pixels in deep_frames(header.path, header.format, header.frames):
             yield Frame(upright(pixels, header.orientation))
+
+
+def _read_deep_avif(header: Header) -> Iterator[Frame]:
+    with decoding(header.path):
+        pixels = read_avif(header.path)
+        yield Frame(pixels[:, :, [0, -1][: header.pages[0].channels]] if header.pages[0].channels < 3 else pixels)
 
 
 @contextmanager

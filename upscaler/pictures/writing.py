@@ -11,9 +11,11 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from upscaler.errors import PictureError
+from upscaler.pictures.avif import write_avif
 from upscaler.pictures.decoding import first_line
+from upscaler.pictures.depth import warn_of_lost_bits, written_bits
 from upscaler.pictures.directories import PREFIX
-from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
+from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, STANDARD_QUALITY, TIFF, WEBP, Format
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.metadata import IPTC_TAG, Metadata
@@ -43,17 +45,22 @@ def write(
     """Encode frames into an open, empty file, emptying the list. Raises PictureError if the encoder refuses them.
 
     header: header of the source file. metadata: metadata to write. quality: encoder quality of JPEG, WebP, AVIF and
-    HEIC, 1 to 100.
+    HEIC, 1 to 100; only below the standard one do a lossless WebP and AVIF become lossy.
     """
     if header.still_first and format is not PNG:
         _log.warning("%s: dropped its still picture, which is not part of the animation", header.path)
         del frames[0]
+    warn_of_lost_bits(header, format)
+    bits, lossless = written_bits(header, format), _stays_lossless(header, format, quality)
     same_size = len({frame.pixels.shape for frame in frames}) == 1
     try:
         if format is PNG and len(frames) == 1:
             _write_png(file, frames[0].pixels, metadata)
         elif format is TIFF and same_size:
             _write_tiff(file, [frame.pixels for frame in frames], metadata)
+        elif format is AVIF and len(frames) == 1 and (bits > 8 or lossless):
+            image = _vips_image(frames[0].pixels, metadata)
+            write_avif(file, image, metadata.exif, quality=quality, bits=bits, lossless=lossless)
         else:
             _write_by_pillow(file, format, frames, header, metadata, quality)
         if format is TIFF:
@@ -182,7 +189,7 @@ def _write_by_pillow(
 ) -> None:
     if format is JPEG:
         metadata = _fit_jpeg(metadata, header)
-    options = _metadata_options(format, metadata) | _compression_options(format, quality)
+    options = _metadata_options(format, metadata) | _compression_options(format, header, quality)
     if len(frames) > 1:
         options |= _animation_options(format, frames, header) | {"save_all": True}
     images = []
@@ -250,12 +257,18 @@ class _Verbatim(Image.Exif):
         return self._block
 
 
-def _compression_options(format: Format, quality: int) -> dict[str, Any]:
+def _compression_options(format: Format, header: Header, quality: int) -> dict[str, Any]:
     if format is JPEG:
         return {"quality": quality, "subsampling": 0}
+    if format is WEBP and _stays_lossless(header, format, quality):
+        return {"lossless": True, "exact": True}
     if format in (WEBP, AVIF, HEIF):
         return {"quality": quality}
     return {"compression": "tiff_adobe_deflate"} if format is TIFF else {}
+
+
+def _stays_lossless(header: Header, format: Format, quality: int) -> bool:
+    return header.lossless and header.format == format.name and quality >= STANDARD_QUALITY
 
 
 def _animation_options(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
