@@ -96,6 +96,7 @@ def measured(model: Path, source: Path, target: Path, times: int = 1, flips: str
         ("colour", "png", "tif", 1, 1),
         ("colour", "png", "webp", 1, 1),
         ("colour", "png", "avif", 1, 1),
+        ("colour", "jp2", "jp2", 1, 1),
         ("gray", "png", "webp", 1, 1),
         ("transparent", "png", "webp", 1, 1),
         ("deep", "png", "png", 1, 1),

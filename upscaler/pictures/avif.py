@@ -30,7 +30,8 @@ def read_avif(source: Source) -> Pixels:
     image = _opened(source)
     bits = image.get("bits-per-sample")
     stored = np.frombuffer(image.write_to_memory(), np.uint16).reshape(image.height, image.width, image.bands)
-    return _scale(bits)[stored >> (16 - bits)]  # libvips gives the upper bits, of which white has not all
+    pixels: Pixels = _scale(bits)[stored >> (16 - bits)]  # libvips gives the upper bits, of which white has not all
+    return pixels
 
 
 def write_avif(file: BinaryIO, image: pyvips.Image, exif: bytes, *, quality: int, bits: int, lossless: bool) -> None:
@@ -64,7 +65,8 @@ def _opened(source: Source) -> pyvips.Image:
 def _scale(bits: int) -> NDArray[np.uint16]:
     """Return the 16-bit value of each value of so many bits."""
     most = 2**bits - 1
-    return np.round(np.arange(most + 1) * (65_535 / most)).astype(np.uint16)
+    values: NDArray[np.uint16] = np.round(np.arange(most + 1) * (65_535 / most)).astype(np.uint16)
+    return values
 
 
 def _rounded(image: pyvips.Image, bits: int) -> pyvips.Image:

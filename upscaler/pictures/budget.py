@@ -10,7 +10,7 @@ import psutil
 
 from upscaler.errors import LimitError
 from upscaler.model.architecture import SCALE
-from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, PNG, WEBP, Format, Sequence
+from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, JPEG_2000, PNG, WEBP, Format, Sequence
 from upscaler.pictures.header import Header, Page
 
 _ALWAYS_ALLOWED = 100_000_000  # bytes; small pictures are never refused
@@ -26,7 +26,7 @@ _GROUPS = (
 )
 
 # Bytes per pixel for gray, colour, and colour with alpha: measured peak minus the peak for a small picture
-_READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12)}  # 8 bits only; libvips reads 16 bits
+_READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12), "JPEG2000": (6.5, 20, 25)}  # 8 bits only; libvips reads 16 bits
 _READING_OTHERS = (2, 7, 8)  # the copies of Pillow and numpy
 _WRITING = {
     JPEG: (2, 6.8, 6.8),
@@ -35,6 +35,7 @@ _WRITING = {
     GIF: (2.5, 13.5, 13.5),
     AVIF: (19.5, 29.5, 34),
     HEIF: (19.5, 29.5, 34),
+    JPEG_2000: (16, 46, 60),
 }
 # Animations: bytes per pixel of all frames, and per pixel of the largest; the AVIF encoder looks ahead over many frames
 _WRITING_ANIMATIONS = {

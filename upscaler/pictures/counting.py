@@ -14,6 +14,7 @@ from PIL import _avif
 from upscaler.errors import LimitError
 from upscaler.limits import Limits, exceeds
 from upscaler.pictures.directories import check_directories, check_exif
+from upscaler.pictures.jpeg_2000 import check_stream, is_jpeg_2000
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _STANDALONE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
@@ -27,21 +28,25 @@ _GIF_COMMENT, _LONGEST_COMMENTS = b"\xfe", 1_000_000  # bytes; Pillow takes quad
 def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
     """Raise LimitError if a JPEG has too many scans, or a GIF too many frames or one outside its logical screen.
 
-    Also if the directories of a TIFF, or of EXIF in a JPEG or AVIF, refer to far more data than the file has.
+    Also if the directories of a TIFF, or of EXIF in a JPEG or AVIF, refer to far more data than the file has, and if
+    a JPEG 2000 has far more parts than pixels.
     """
-    start = file.read(6)
+    start = file.read(12)
     if start.startswith(b"\xff\xd8"):
-        _check_scans(_content(file), name, limits.scans)
-    elif start in (b"GIF87a", b"GIF89a"):
-        _check_frames(_content(file), name, limits.frames)
+        _check_scans(content_of(file), name, limits.scans)
+    elif start.startswith((b"GIF87a", b"GIF89a")):
+        _check_frames(content_of(file), name, limits.frames)
     elif start[:2] in (b"II", b"MM"):
-        check_directories(_content(file), name)
-    elif start[4:] == _ISO_MEDIA:
-        _check_exif_of_avif(_content(file), name)
+        check_directories(content_of(file), name)
+    elif start[4:6] == _ISO_MEDIA:
+        _check_exif_of_avif(content_of(file), name)
+    elif is_jpeg_2000(start):
+        check_stream(content_of(file), name)
     file.seek(0)
 
 
-def _content(file: BinaryIO) -> mmap.mmap | bytes:
+def content_of(file: BinaryIO) -> mmap.mmap | bytes:
+    """Return the content of an open file, mapped if it has a descriptor."""
     try:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError:  # BytesIO has no file descriptor

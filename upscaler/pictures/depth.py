@@ -3,6 +3,7 @@
 import logging
 
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from upscaler.pictures import avif
 from upscaler.pictures.decoding import Source
@@ -19,11 +20,11 @@ def stored_bits(image: Image.Image, source: Source) -> int:
     """Return the bits per channel of an opened file, 8 at least."""
     if image.format == "AVIF":
         return avif.stored_bits(source)
-    if image.format == "HEIF":
-        return int(image.info.get("bit_depth", 8))
+    if image.format in ("HEIF", "JPEG2000"):
+        return max(8, image.info.get("bit_depth", 8))
     if image.format == "TIFF":
         return 16 if is_deep(source, "TIFF") else 8
-    return 16 if image.format == "PNG" and ";16" in str(image.tile[0].args) else 8
+    return 16 if isinstance(image, PngImageFile) and ";16" in str(image.tile[0].args) else 8
 
 
 def decoded_bits(image: Image.Image, bits: int) -> int:

@@ -36,6 +36,7 @@ TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True)
 BMP = Format("BMP", 2**31 - 1)
 GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True)
 AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, deep=True)
+JPEG_2000 = Format("JPEG2000", 2**31 - 1, transparent=True)
 HEIF = Format("HEIF", 16_384, transparent=True)
 
 BY_SUFFIX = {
@@ -52,6 +53,12 @@ BY_SUFFIX = {
     ".bmp": BMP,
     ".gif": GIF,
     ".avif": AVIF,
+    ".jp2": JPEG_2000,
+    ".jpx": JPEG_2000,
+    ".jpf": JPEG_2000,
+    ".j2k": JPEG_2000,
+    ".j2c": JPEG_2000,
+    ".jpc": JPEG_2000,
 }
 
 if find_spec("pillow_heif"):  # the extra "heic"; opening.py registers it with Pillow

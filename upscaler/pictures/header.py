@@ -35,7 +35,8 @@ class Header:
 
     pages: of a document, or the frames of an animation, one at least. plays: how often an animation is shown (0:
     endlessly). still_first: True if an APNG's first picture is not part of its animation. jpeg: True if the picture was
-    compressed with losses. lossless: True if a WebP or AVIF was compressed without. bits: bits per channel in the file.
+    compressed with losses. lossless: True if a WebP, AVIF or JPEG 2000 was compressed without. bits: bits per channel
+    in the file.
     """
 
     path: Path

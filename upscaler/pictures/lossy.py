@@ -36,9 +36,11 @@ def jpeg_quality(image: Image.Image) -> int | None:
 
 
 def is_lossless(image: Image.Image, path: Path) -> bool:
-    """Return True for a WebP or AVIF without losses, in all frames of a WebP."""
+    """Return True for a WebP, AVIF or JPEG 2000 without losses, in all frames of a WebP."""
     if image.format == "WEBP":
         return not _is_lossy_webp(path)
+    if image.format == "JPEG2000":
+        return bool(image.info["reversible"])
     return image.format == "AVIF" and _holds_rgb(path)
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from PIL import Image
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from upscaler.limits import DEFAULT_LIMITS, Limits
-from upscaler.pictures.counting import check_parts
+from upscaler.pictures.counting import check_parts, content_of
 from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.jpeg_2000 import information
 
 # `Limits.pixels` and the memory budget replace Pillow's fixed limit
 Image.MAX_IMAGE_PIXELS = None
@@ -35,4 +37,8 @@ def open_picture(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> It
     else:
         check_parts(source, "the picture", limits)
     with Image.open(source, formats=_FORMATS) as image:
+        if isinstance(image, Jpeg2KImageFile):  # Pillow reads none of its metadata
+            file = cast(BinaryIO, image.fp)
+            image.info |= information(content_of(file))
+            file.seek(0)
         yield image

@@ -12,7 +12,7 @@ from upscaler.limits import exceeds
 from upscaler.pictures.colour import cmyk_in_srgb
 from upscaler.pictures.header import Frame, Header, Page
 from upscaler.pictures.orientation import upright, upright_size
-from upscaler.pixels import Pixels
+from upscaler.pixels import Pixels, to_8_bits
 
 _LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
 _GRAY_MODES = ("1", "L", "LA", "La")
@@ -64,6 +64,8 @@ def _channels(image: Image.Image) -> int:
 
 
 def _decoded(image: Image.Image, path: Path) -> Pixels:
+    if image.mode == "I;16":  # of a JPEG 2000; Pillow would cut its values off at 255
+        return to_8_bits(np.asarray(image)[:, :, np.newaxis])
     if image.mode == "CMYK":
         image = cmyk_in_srgb(image, str(path))
     elif image.has_transparency_data:

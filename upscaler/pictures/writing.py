@@ -15,9 +15,10 @@ from upscaler.pictures.avif import write_avif
 from upscaler.pictures.decoding import first_line
 from upscaler.pictures.depth import warn_of_lost_bits, written_bits
 from upscaler.pictures.directories import PREFIX
-from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, STANDARD_QUALITY, TIFF, WEBP, Format
+from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, JPEG_2000, PNG, STANDARD_QUALITY, TIFF, WEBP, Format
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.iptc import Iptc
+from upscaler.pictures.jpeg_2000 import with_metadata
 from upscaler.pictures.metadata import IPTC_TAG, Metadata
 from upscaler.pictures.png_chunks import EXIF, Chunk, insert_chunks, profile_chunk
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
@@ -35,6 +36,8 @@ _UNDEFINED = 7  # type of an entry: bytes
 _APP13 = b"\xff\xed"  # the segment of image resources
 _PNG_HEADER = 33  # bytes: the signature and the first chunk
 
+
+_DECIBELS_OF_QUALITY = 0.5  # PSNR of a JPEG 2000; 95 is 47.5 dB
 
 _log = logging.getLogger(__name__)
 
@@ -189,7 +192,8 @@ def _write_by_pillow(
 ) -> None:
     if format is JPEG:
         metadata = _fit_jpeg(metadata, header)
-    options = _metadata_options(format, metadata) | _compression_options(format, header, quality)
+    options = {} if format is JPEG_2000 else _metadata_options(format, metadata)
+    options |= _compression_options(format, header, quality)
     if len(frames) > 1:
         options |= _animation_options(format, frames, header) | {"save_all": True}
     images = []
@@ -199,6 +203,9 @@ def _write_by_pillow(
         options["append_images"] = images[1:]
     encoded = io.BytesIO()  # with a real file, Pillow takes a partial write for a complete one
     images[0].save(encoded, format.name, **options)
+    if format is JPEG_2000:
+        file.write(with_metadata(encoded.getvalue(), metadata.exif, metadata.xmp, metadata.profile))
+        return
     file.write(encoded.getbuffer())
 
 
@@ -264,6 +271,8 @@ def _compression_options(format: Format, header: Header, quality: int) -> dict[s
         return {"lossless": True, "exact": True}
     if format in (WEBP, AVIF, HEIF):
         return {"quality": quality}
+    if format is JPEG_2000 and not _stays_lossless(header, format, quality):
+        return {"irreversible": True, "quality_mode": "dB", "quality_layers": [quality * _DECIBELS_OF_QUALITY]}
     return {"compression": "tiff_adobe_deflate"} if format is TIFF else {}
 
 
