@@ -176,7 +176,7 @@ ODD: dict[str, Callable[[], bytes]] = {
 }
 REFUSED = {
     "camera_raw_preview.dng.tif": "is a camera raw file, which holds no finished picture",
-    "jpeg_12bit.jpg": "is a JPEG of an unsupported kind, such as 12 bits per channel",
+    "jpeg_12bit.jpg": "is a JPEG of 12 bits per channel, which is not supported; save it with 8 bits",
 }
 
 

@@ -12,8 +12,9 @@ _DRAWING = "is a drawing or a document, not a photo; export it as PNG first"
 _JPEG_2000 = "is a JPEG 2000 of an unsupported kind, such as five channels, or is damaged; save it as PNG"
 _DAMAGED = "is damaged; download or export it again"
 _UNSUPPORTED = {
-    b"\xff\xd8": "is a JPEG of an unsupported kind, such as 12 bits per channel, or is damaged; save it with 8 bits",
+    b"\xff\xd8": f"is a JPEG that {_DAMAGED}",
     b"\x89PNG": f"is a PNG that {_DAMAGED}",
+    b"II*\0\x10\0\0\0CR": CAMERA_RAW,
     b"II*\0": "is a TIFF of an unsupported kind, or is damaged; save it with 8 or 16 bits per channel",
     b"MM\0*": "is a TIFF of an unsupported kind, or is damaged; save it with 8 or 16 bits per channel",
     b"II+\0": "is a BigTIFF of an unsupported kind, or is damaged; save it as a plain TIFF",
