@@ -21,7 +21,7 @@ def stored_bits(image: Image.Image, source: Source) -> int:
     if image.format == "AVIF":
         return avif.stored_bits(source)
     if image.format in ("HEIF", "JPEG2000"):
-        return max(8, image.info.get("bit_depth", 8))
+        return max(8, int(image.info.get("bit_depth", 8)))
     if image.format == "TIFF":
         return 16 if is_deep(source, "TIFF") else 8
     return 16 if isinstance(image, PngImageFile) and ";16" in str(image.tile[0].args) else 8

@@ -38,7 +38,7 @@ def open_picture(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> It
         check_parts(source, "the picture", limits)
     with Image.open(source, formats=_FORMATS) as image:
         if isinstance(image, Jpeg2KImageFile):  # Pillow reads none of its metadata
-            file = cast(BinaryIO, image.fp)
-            image.info |= information(content_of(file))
-            file.seek(0)
+            opened = cast(BinaryIO, image.fp)
+            image.info.update(information(content_of(opened)))
+            opened.seek(0)
         yield image
