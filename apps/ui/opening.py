@@ -7,9 +7,11 @@ from PIL import Image
 from upscaler.errors import PictureError
 from upscaler.pictures import budget
 from upscaler.pictures.reading import read_frames, read_header
+from upscaler.pictures.tiff_reading import first_tiff_page
 from upscaler.pictures.vips import pyvips
 
 READ_IN_PIECES = ("jpegload", "pngload", "tiffload")
+_PLAIN = ("b-w", "grey16", "srgb", "rgb16")  # interpretations
 DECODED = 12  # maximum bytes per pixel while a whole picture is decoded
 
 
@@ -44,12 +46,14 @@ def in_pillow(image: pyvips.Image) -> Image.Image:
 
 
 def _known(path: Path) -> pyvips.Image | None:
-    """Open a file with libvips; None if it cannot (BMP), or if its colours would differ from the result (CMYK)."""
+    """Open a file with libvips; None if it cannot (BMP), or if it would look unlike the result (CMYK, infrared)."""
     try:
         image = pyvips.Image.new_from_file(str(path), access="sequential")
     except pyvips.Error:
         return None
-    return None if image.interpretation == "cmyk" else image
+    if image.get("vips-loader") == "tiffload" and image.bands != first_tiff_page(path)[0].channels:
+        return None
+    return image if image.interpretation in _PLAIN else None
 
 
 def _check_memory(path: Path) -> None:

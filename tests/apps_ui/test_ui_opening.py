@@ -13,6 +13,7 @@ from PIL import Image
 
 from apps.ui import opening, preview
 from support.pictures import photo_like
+from support.tiff_blocks import shorts, tiff
 from upscaler import PictureError
 from upscaler.pictures import budget
 from upscaler.pictures.reading import read_frames, read_header
@@ -53,6 +54,13 @@ def test_displayed_colours_are_those_of_the_result(picture: Path) -> None:
     if doubled.shape[2] < 3:
         doubled = np.dstack([doubled[:, :, :1]] * 3 + [doubled[:, :, 1:]])
     assert np.array_equal(displayed, doubled)
+
+
+def test_channels_that_are_no_alpha_do_not_hide_the_picture(tmp_path: Path) -> None:
+    infrared = np.dstack([PHOTO, np.zeros((60, 90), np.uint8)])
+    (tmp_path / "film.tif").write_bytes(tiff((infrared, [(338, 3, 1, shorts(0))])))
+    displayed = opening.in_pillow(opening.opened(tmp_path / "film.tif"))
+    assert np.array_equal(np.asarray(displayed), PHOTO)
 
 
 def test_both_previews_have_one_size_of_at_most_2048_a_side(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """AVIFs of 10 and 12 bits per channel, and those without losses, by libvips; Pillow reads and writes 8 bits."""
 
 import mmap
+import os
 import struct
 from typing import BinaryIO
 
@@ -59,7 +60,7 @@ def _opened(source: Source) -> pyvips.Image:
     options = {"access": "sequential", "fail_on": "error"}
     if isinstance(source, bytes):
         return pyvips.Image.heifload_buffer(source, **options)
-    return pyvips.Image.heifload(str(source), **options)
+    return pyvips.Image.heifload(os.fsencode(source), **options)  # names need not be UTF-8
 
 
 def _scale(bits: int) -> NDArray[np.uint16]:

@@ -53,7 +53,7 @@ def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
 
 
 def content_of(file: BinaryIO) -> mmap.mmap | bytes:
-    """Return the content of an open file, mapped if it has a descriptor."""
+    """Return all bytes of an open file, mapped if it has a file descriptor."""
     try:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError:  # BytesIO has no file descriptor

@@ -9,28 +9,24 @@ from upscaler.pictures import avif
 from upscaler.pictures.decoding import Source
 from upscaler.pictures.formats import AVIF, Format
 from upscaler.pictures.header import Header
-from upscaler.pictures.vips_reading import is_deep
 
-_DEEP = {"PNG", "TIFF", "AVIF"}  # formats whose single pictures, and pages, are decoded with more than 8 bits
+_DEEP = {"PNG", "AVIF"}  # formats whose single pictures are decoded with more than 8 bits
 
 _log = logging.getLogger(__name__)
 
 
 def stored_bits(image: Image.Image, source: Source) -> int:
-    """Return the bits per channel of an opened file, 8 at least."""
+    """Return the bits per channel of an opened file that is no TIFF, 8 at least."""
     if image.format == "AVIF":
         return avif.stored_bits(source)
     if image.format in ("HEIF", "JPEG2000"):
         return max(8, int(image.info.get("bit_depth", 8)))
-    if image.format == "TIFF":
-        return 16 if is_deep(source, "TIFF") else 8
     return 16 if isinstance(image, PngImageFile) and ";16" in str(image.tile[0].args) else 8
 
 
 def decoded_bits(image: Image.Image, bits: int) -> int:
     """Return the bits per channel, 8 or 16, of the pixels of an opened file: animations are decoded with 8."""
-    moving = image.format != "TIFF" and getattr(image, "n_frames", 1) > 1
-    return 16 if bits > 8 and image.format in _DEEP and not moving else 8
+    return 16 if bits > 8 and image.format in _DEEP and getattr(image, "n_frames", 1) == 1 else 8
 
 
 def written_bits(header: Header, format: Format) -> int:
