@@ -14,24 +14,30 @@ from upscaler.pictures.orientation import upright, upright_size
 from upscaler.pixels import Pixels
 
 _LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
+_LEAST_FRAME = 8  # bytes of a file
 
 
 def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most: int | None) -> tuple[Page, ...]:
     """List the frames of an opened file. Raises LimitError if there are more than `most`."""
     frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1)
+    _check_frames(frames, path, most)
+    return (Page(*upright_size(image.size, orientation), _channels(image), depth, orientation),) * frames
+
+
+def _check_frames(frames: int, path: Path, most: int | None) -> None:
+    """Raise PictureError for more frames than `most`, or than the file can hold: an APNG may declare 2 billion."""
     if exceeds(frames, most):
         raise LimitError(f"{path} has more frames than the limit of {most:,}; split it")
-    return (Page(*upright_size(image.size, orientation), _channels(image), depth, orientation),) * frames
+    if frames * _LEAST_FRAME > path.stat().st_size:
+        raise PictureError(f"{path} declares {frames:,} frames, more than it can hold; export it again")
 
 
 def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
     """Decode the frames of an opened file. Raises PictureError if they are not those that the header declares."""
     read = 0
     for n, (page, frame) in enumerate(zip(header.pages, ImageSequence.Iterator(image), strict=False), start=1):
-        if upright_size(frame.size, page.orientation) != (
-            page.width,
-            page.height,
-        ):  # the memory estimate and the price hang on it
+        size = page.width, page.height
+        if upright_size(frame.size, page.orientation) != size:  # the memory estimate and the price hang on it
             raise PictureError(f"{header.path}: frame {n} has another size than the header declares; export it again")
         pixels = upright(decoded(frame), page.orientation)
         read = n
