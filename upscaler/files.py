@@ -92,13 +92,12 @@ def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -
 
 
 def _check_colour(header: Header, target: Path) -> None:
-    """Raise PictureError for HDR that the format of `target` cannot hold; warn if colours will be converted."""
+    """Raise PictureError for HDR that is not decoded, or not written, as such; warn if colours will be converted."""
     format, metadata = format_of(target), header.metadata
-    if metadata.hdr and not header.format == format.name == PNG.name:
-        instead = "choose PNG" if header.format == PNG.name else "save it as a PNG of 16 bits"
-        raise PictureError(
-            f"{header.path} is an HDR picture ({metadata.hdr}), which is supported from PNG to PNG only; {instead}"
-        )
+    is_decoded = header.format == PNG.name or header.pages[0].depth == 16
+    if metadata.hdr and not (is_decoded and format is PNG):
+        instead = "choose PNG" if is_decoded else "save it as a PNG of 16 bits"
+        raise PictureError(f"{header.path} is an HDR picture ({metadata.hdr}), which only a PNG keeps here; {instead}")
     if metadata.profile and not format.profiled:
         _log.warning("%s: converted its colours to sRGB, for a %s holds no colour profile", header.path, format.name)
 

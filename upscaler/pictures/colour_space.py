@@ -32,12 +32,13 @@ from upscaler.pictures.png_texts import profile_in
 
 _LONGEST_PROFILE = 5_000_000  # bytes; printer profiles have 3 million
 _UNIT = 100_000  # of gamma and chromaticities in a PNG
+_RGB_FULL_RANGE = (0, 1)  # as decoded
 _LEAST_GAMMA, _MOST_GAMMA = 0.1, 10.0  # of a display
 
 
 @dataclass(frozen=True)
 class Means:
-    """What a file says of its colour; empty or None: nothing.
+    """Colour that a file states; empty or None: nothing.
 
     gray: True if its pixels have no colour. profile: of ICC. chunks: of a PNG, which have its ICC profile, too.
     numbers: primaries and transfer of ITU-T H.273, of an AVIF or HEIC. exif: from the header of TIFF on.
@@ -55,8 +56,8 @@ class Colour:
     """Colour space of pixels.
 
     profile: of ICC, for RGB or gray as the pixels are; b"" for sRGB, or if the file says nothing. hdr: "PQ" or "HLG"
-    if that is the curve, "" otherwise; HDR has no profile. chunks: those of the means that hold true. warnings: a
-    sentence each on what was left out.
+    if that is the curve, "" otherwise; HDR has no profile. chunks: what a PNG of these pixels says, if the file is a
+    PNG or HDR. warnings: a sentence each on what was left out.
     """
 
     profile: bytes = b""
@@ -89,6 +90,8 @@ def colour_by(means: Means) -> Colour:
     found, hdr = _first(said, profile, means)
     found = found if found or hdr else _srgb_beside(means.exif)
     kept = tuple(chunk for chunk in means.chunks if chunk.kind != PROFILE or profile == given != b"")
+    if hdr and means.numbers:
+        kept = (Chunk(CODE_POINTS, bytes([*means.numbers, *_RGB_FULL_RANGE])),)
     return Colour(fitted(found, GRAY if means.gray else RGB), hdr, kept, warnings)
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 _MOST_BOXES = 1000
 _LONGEST_META = 4_000_000  # bytes; a picture of a thousand tiles has 50,000
 _FULL = 4  # bytes of version and flags
+_MOST_NUMBER = 255  # of H.273, though the box has room for more
 _HEAD, _LONG_HEAD = 8, 16  # bytes of a box's length and kind
 
 
@@ -29,7 +30,8 @@ def nclx_of(file: BinaryIO) -> tuple[int, int] | None:
             if 0 < index <= len(found) and found[index - 1].kind == b"colr":
                 content = found[index - 1].content
                 if content[:4] == b"nclx" and len(content) >= 8:
-                    return struct.unpack_from(">HH", content, 4)
+                    primaries, transfer = struct.unpack_from(">HH", content, 4)
+                    return (primaries, transfer) if max(primaries, transfer) <= _MOST_NUMBER else None
     return None
 
 

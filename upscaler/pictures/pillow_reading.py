@@ -36,8 +36,8 @@ def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
     """Decode the frames of an opened file. Raises PictureError if they are not those that the header declares."""
     read = 0
     for n, (page, frame) in enumerate(zip(header.pages, ImageSequence.Iterator(image), strict=False), start=1):
-        size = page.width, page.height
-        if upright_size(frame.size, page.orientation) != size:  # the memory estimate and the price hang on it
+        # The memory estimate and the price hang on the size
+        if upright_size(frame.size, page.orientation) != (page.width, page.height):
             raise PictureError(f"{header.path}: frame {n} has another size than the header declares; export it again")
         pixels = upright(decoded(frame), page.orientation)
         read = n

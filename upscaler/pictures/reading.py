@@ -65,7 +65,7 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     """Read the first frame of a file for display: upright, HW3 uint8 in sRGB, without transparency.
 
     Raises LimitError if it has more pixels, scans or frames than `limits`, UnknownFormatError if it is not a picture,
-    and PictureError if it is broken.
+    and PictureError if it is broken or HDR.
     """
     if is_tiff(source):
         return _tiff_in_srgb(source, limits)

@@ -1,5 +1,7 @@
 """Reading of 16-bit PNGs with libvips; Pillow silently opens 16-bit colour as 8 bits."""
 
+import os
+
 from upscaler.pictures.decoding import Source
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
@@ -19,4 +21,5 @@ def deep_pixels(source: Source) -> Pixels:
 
 def _opened(source: Source) -> pyvips.Image:
     load = pyvips.Image.pngload_buffer if isinstance(source, bytes) else pyvips.Image.pngload
-    return load(source if isinstance(source, bytes) else str(source), access="sequential", fail_on="error")
+    content = source if isinstance(source, bytes) else os.fsencode(source)  # names need not be UTF-8
+    return load(content, access="sequential", fail_on="error")
