@@ -38,7 +38,7 @@ _LEAST_GAMMA, _MOST_GAMMA = 0.1, 10.0  # of a display
 
 @dataclass(frozen=True)
 class Means:
-    """What a file says of its colour; empty or None: nothing.
+    """Colour that a file states; empty or None: nothing.
 
     gray: True if its pixels have no colour. profile: of ICC. chunks: of a PNG, which have its ICC profile, too.
     numbers: primaries and transfer of ITU-T H.273, of an AVIF or HEIC. exif: from the header of TIFF on.

@@ -123,7 +123,7 @@ class _OnlyPage(pyvips.SourceCustom):  # type: ignore[misc]
         super().__init__()
         self._file, self._patches = file, page.patches
         self.on_read(self._read)
-        self.on_seek(file.seek)
+        self.on_seek(self._seek)
 
     def _read(self, size: int) -> bytearray:
         start = self._file.tell()
@@ -136,6 +136,12 @@ class _OnlyPage(pyvips.SourceCustom):  # type: ignore[misc]
             if first < last:
                 piece[first - start : last - start] = content[first - place : last - place]
         return piece
+
+    def _seek(self, offset: int, whence: int) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):  # before the beginning, as a broken file may ask for
+            return -1
 
 
 def _in_colour(image: pyvips.Image, page: TiffPage) -> pyvips.Image:

@@ -21,5 +21,5 @@ def deep_pixels(source: Source) -> Pixels:
 
 def _opened(source: Source) -> pyvips.Image:
     load = pyvips.Image.pngload_buffer if isinstance(source, bytes) else pyvips.Image.pngload
-    content = source if isinstance(source, bytes) else os.fsencode(source)  # names need not be UTF-8
-    return load(content, access="sequential", fail_on="error")
+    given = source if isinstance(source, bytes) else os.fsencode(source)  # names need not be UTF-8
+    return load(given, access="sequential", fail_on="error")
