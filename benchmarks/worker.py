@@ -11,7 +11,7 @@ from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.messages import Nothing
 from apps.serving.worker import Worker
-from apps.ui import preview
+from apps.ui.previews import Previews
 from benchmarks.files import seconds, write_photo
 from upscaler import Options, Upscaler, double_file
 from upscaler.model import find
@@ -23,7 +23,8 @@ def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         model = find.model(find.FAST)
-        job = {name: Path(folder) / name for name in ("source.jpg", "target.jpg", "before.webp", "after.webp")}
+        job = {name: Path(folder) / name for name in ("source.jpg", "target.jpg", "previews")}
+        job["previews"].mkdir()
         write_photo(job["source.jpg"])
         with Worker("apps.ui.worker", {"models": [loading.place_of(model)]}, JobLimits()) as worker:
             _print_cost(Upscaler(model), worker, job)
@@ -31,11 +32,10 @@ def main() -> None:
 
 
 def _print_cost(upscaler: Upscaler, worker: Worker, job: dict[str, Path]) -> None:
-    source, target, before, after = job.values()
+    source, target, previews = job.values()
 
     def here() -> None:
-        list(double_file(upscaler, source, target))
-        preview.write_pair(source, target, before, after)
+        list(double_file(upscaler, source, target, watch=Previews(previews)))
 
     variants: list[Callable[[], object]] = [here, lambda: list(worker.run("double", _arguments(job), Nothing))]
     rounds = [[(seconds(variant), _cpu_seconds(variant)) for variant in variants] for _ in range(ROUNDS)]
@@ -59,9 +59,9 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 
 def _print_restart(worker: Worker, job: dict[str, Path]) -> None:
     def restart() -> None:
-        running = iter(worker.run("double", _arguments(job), Nothing))
+        running = worker.run("double", _arguments(job), Nothing)
         next(running)
-        running.close()  # type: ignore[attr-defined]
+        running.close()
         worker.start()
 
     soonest = min(map(seconds, [restart] * ROUNDS))

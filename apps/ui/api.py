@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +27,7 @@ from apps.ui.runner import Runner
 from apps.ui.uploading import received
 from upscaler.atomic import atomic_path
 
+_UNKNOWN_OPTION = "an option is none that this page offers; reload the page"
 _FRESH = {"Cache-Control": "no-store"}  # a state
 _KEPT = {"Cache-Control": "private, max-age=3600"}  # a file that does not change
 
@@ -44,9 +45,12 @@ class NewBatch(BaseModel):
 class Api:
     """Handlers of the page's requests."""
 
-    def __init__(self, batches: Batches, runner: Runner, viewing: Worker, samples: Mapping[str, Path]) -> None:
-        """Set the worker `viewing`, which makes comparisons, and the samples by name."""
-        self._batches, self._runner, self._viewing, self._samples = batches, runner, viewing, samples
+    def __init__(
+        self, batches: Batches, runner: Runner, viewing: Worker, models: Container[str], samples: Mapping[str, Path]
+    ) -> None:
+        """Set the worker `viewing`, which makes comparisons, the names of models, and the samples by name."""
+        self._batches, self._runner, self._viewing = batches, runner, viewing
+        self._models, self._samples = models, samples
 
     def routes(self) -> Iterator[tuple[Route, Rule]]:
         """Yield the routes, each with the guard's rule for it."""
@@ -70,7 +74,9 @@ class Api:
         try:
             wanted = NewBatch.model_validate(await request.json())
         except ValidationError as error:
-            raise RequestRefusedError(400, "an option is none that this page offers; reload the page") from error
+            raise RequestRefusedError(400, _UNKNOWN_OPTION) from error
+        if wanted.choices.model not in self._models:
+            raise RequestRefusedError(400, _UNKNOWN_OPTION)
         visitor = request.client.host if request.client else ""
         before = self._batches.find(wanted.again) if wanted.again else None
         batch = self._batches.create(visitor, wanted.choices)
@@ -132,7 +138,8 @@ class Api:
         if name == "result" and picture.state is State.DONE:
             return FileResponse(picture.target, headers=_KEPT, filename=picture.target.name)
         path = picture.folder / name
-        if not (name.startswith((PARTIAL, THUMBNAIL, f"{COMPARISON}/")) and is_inside(path, picture.folder)):
+        is_known = name in (PARTIAL, THUMBNAIL) or is_inside(path, picture.folder / COMPARISON)
+        if not (is_known and path.is_file()):
             raise RequestRefusedError(404, "the file does not exist or was deleted; upscale the picture again")
         return FileResponse(path, headers=_KEPT if name != PARTIAL else _FRESH)
 

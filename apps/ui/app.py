@@ -63,7 +63,7 @@ class App:
 
     def server(self) -> ASGIApp:
         """Return the server: the page at /, its interface, the API and /health, behind the guard."""
-        api = Api(self.batches, self.runner, self.viewing, SAMPLES)
+        api = Api(self.batches, self.runner, self.viewing, self.models, SAMPLES)
         server, self._admission = guarded(
             self.page(),
             DESCRIPTION,

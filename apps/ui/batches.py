@@ -10,8 +10,9 @@ from apps.serving.refusal import RequestRefusedError
 from apps.ui.batch import Batch, Picture, State
 from apps.ui.choices import Choices
 
-AWAY = 60.0  # seconds without a sign of its page, after which a batch lets others go first
+AWAY = 15.0  # seconds without a sign of its page, after which a batch lets others go first
 ABANDONED = 30 * 60.0  # seconds, after which its remaining pictures are cancelled
+GREETING = "greeting"  # folder of the example, beside that of visitors' batches
 _BATCHES_EACH = 20  # batches per visitor that are kept, finished ones included
 _BATCHES = 1_000  # of all visitors
 
@@ -28,7 +29,7 @@ class Batches:
 
     def greet(self, choices: Choices, sample: Path) -> Batch:
         """Create the batch that greets visitors: a sample, which is kept as long as the app runs."""
-        batch = Batch.create(self.folder, "", choices)
+        batch = Batch.create(self.folder.with_name(GREETING), "", choices)
         batch.is_greeting = True
         self._batches[batch.id] = batch
         self.add(batch, sample)
@@ -111,7 +112,7 @@ class Batches:
         for batch in list(self._batches.values()):
             if batch.is_greeting:
                 batch.touch()
-            elif now - batch.seen > self._keep_seconds and not batch.is_pending:
+            elif now - batch.seen > self._keep_seconds:
                 self.delete(batch)
             elif now - batch.seen > ABANDONED:
                 batch.cancel()

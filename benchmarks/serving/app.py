@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from apps.ui.batches import GREETING
 from benchmarks.serving import nasa
 
 CORES = 2
@@ -38,8 +39,8 @@ class Served:
         return self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE
 
     def files(self) -> list[Path]:
-        """Return the files in the temporary folder."""
-        return [path for path in self.temporary.rglob("*") if path.is_file()]
+        """Return the files in the temporary folder, except the example that greets visitors."""
+        return [path for path in self.temporary.rglob("*") if path.is_file() and GREETING not in path.parts]
 
     def memory(self) -> int:
         """Return the resident bytes of all its processes; shared pages count for each."""

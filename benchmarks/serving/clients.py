@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 from gradio_client import Client, handle_file
@@ -20,6 +21,7 @@ from benchmarks.serving import hostile, pictures
 
 PAUSE = (1.0, 6.0)  # seconds that an honest visitor looks at a result
 PATIENCE = 120.0  # seconds
+POLL_INTERVAL = 1.0  # seconds
 SAYS_NO = {413, 429, 503}  # statuses that refuse a request, with a sentence as the body
 
 
@@ -90,8 +92,8 @@ class Visitor:
     def __init__(self, app: str, address: str, folder: Path) -> None:
         self._address, self._folder = address, folder
         self._client: Client | None = None
-        job = self.double if app == "ui" else self.today
-        self.habits: list[Callable[[], object]] = [job, job, self.page, self.health]
+        jobs = [self.double, self.upscale] if app == "ui" else [self.today, self.today]
+        self.habits: list[Callable[[], object]] = [*jobs, self.page, self.health]
 
     def page(self) -> None:
         """Load the page and its configuration."""
@@ -110,6 +112,20 @@ class Visitor:
         doubled = self._connected().predict(handle_file(photo), api_name="/double")
         Path(doubled).unlink()
 
+    def upscale(self) -> None:
+        """Upscale a small photo as the page does: follow it, compare, download and delete."""
+        suffix = random.choice(list(pictures.FORMATS))
+        with httpx.Client(base_url=self._address, timeout=PATIENCE) as client:
+            batch = f"/work/{_sent(client, 'POST', '/work', json={'choices': {'model': 'fast'}})['id']}"
+            _sent(client, "PUT", batch, params={"name": f"photo.{suffix}"}, content=pictures.photo(suffix))
+            while (state := _sent(client, "GET", batch))["pending"]:
+                time.sleep(POLL_INTERVAL)
+            if state["pictures"][0]["state"] != "done":
+                raise ValueError(state["pictures"][0]["sentence"])
+            _sent(client, "POST", f"{batch}/0/comparison")
+            client.get(f"{batch}/0/result").raise_for_status()
+            client.delete(batch).raise_for_status()
+
     def today(self) -> None:
         """Request today's picture."""
         if not self._connected().predict(api_name="/today")["file"]:
@@ -120,3 +136,10 @@ class Visitor:
             timeout = {"timeout": PATIENCE}
             self._client = Client(self._address, verbose=False, download_files=self._folder, httpx_kwargs=timeout)
         return self._client
+
+
+def _sent(client: httpx.Client, method: str, path: str, **content: Any) -> Any:
+    """Send a request; return the JSON of its answer."""
+    answer = client.request(method, path, **content)
+    answer.raise_for_status()
+    return answer.json()

@@ -114,6 +114,28 @@ def many_joins(target: Target) -> None:
                 return
 
 
+def empty_batches(target: Target) -> None:
+    """Create many batches of the page, and guess others' ids."""
+    with httpx.Client(timeout=MOST_SECONDS) as client:
+        for _ in range(JOINS):
+            answer = client.post(f"{target.address}/work", json={"choices": {"model": "fast"}})
+            client.get(f"{target.address}/work/{random.getrandbits(128):032x}/0/result")
+            if answer.status_code == 201:
+                client.post(f"{target.address}/work/{answer.json()['id']}/0/comparison")
+            if time.time() > target.deadline:
+                return
+
+
+def abandoned_batches(target: Target) -> None:
+    """Give many pictures at once, and never come back for them."""
+    with httpx.Client(timeout=MOST_SECONDS) as client:
+        answer = client.post(f"{target.address}/work", json={"choices": {"model": "fast", "flips": True}})
+        answer.raise_for_status()
+        batch = f"{target.address}/work/{answer.json()['id']}"
+        for name, content in pictures.hostile().items():
+            client.put(batch, params={"name": name}, content=content)
+
+
 def one_file_many_times(target: Target) -> None:
     """Reference one upload 5,000 times in one job."""
     file = _uploaded(target, "photo.png", pictures.photo("png"))
@@ -170,6 +192,8 @@ ATTACKS: list[Callable[[Target], None]] = [
     paths,
     foreign_page,
     many_joins,
+    empty_batches,
+    abandoned_batches,
     one_file_many_times,
     slow_bodies,
     idle_connections,

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from apps.serving.viewer import opening
-from apps.ui import preview
 from support.pictures import photo_like
 from upscaler import PictureError
 from upscaler.pictures import budget
@@ -56,19 +55,6 @@ def test_displayed_colours_are_those_of_the_result(picture: Path) -> None:
     assert np.array_equal(displayed, doubled)
 
 
-def test_both_previews_have_one_size_of_at_most_2048_a_side(tmp_path: Path) -> None:
-    source, doubled = tmp_path / "a.jpg", tmp_path / "a_2x.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = 6  # rotated
-    Image.fromarray(photo_like(300, 400)).resize((1600, 1200)).save(source, exif=exif)
-    Image.fromarray(photo_like(400, 300)).resize((2400, 3200)).save(doubled)
-    pair = tmp_path / "before.webp", tmp_path / "after.webp"
-    preview.write_pair(source, doubled, *pair)
-    for path in pair:
-        with Image.open(path) as image:
-            assert image.size == (1536, 2048)
-
-
 def test_a_colour_profile_is_shown_and_the_location_is_not(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     exif = Image.Exif()
@@ -88,13 +74,10 @@ def test_a_picture_over_the_memory_budget_is_refused(tmp_path: Path, monkeypatch
 MEASURED = """
 import sys
 from pathlib import Path
-from typing import Any
-from apps.ui import loupe, preview
+from apps.serving.viewer import tiles
 from ensemble_pipeline.cost import peak_memory
 source, doubled = map(Path, sys.argv[1:])
-pair = doubled.with_name("before.webp"), doubled.with_name("after.webp")
-preview.write_pair(source, doubled, *pair)
-loupe.write_place(source, doubled, 1, 1, *pair)
+tiles.write(source, doubled, doubled.with_name("tiles"))
 print(peak_memory())
 """
 

@@ -130,7 +130,7 @@ def test_closing_a_job_ends_its_process_at_once(worker: Worker) -> None:
     first = result(worker, "count", to=1)["process"]
     running = worker.run("compute for ever", {}, Anything)
     next(running)
-    running.close()  # type: ignore[attr-defined]
+    running.close()
     assert not psutil.pid_exists(first)
     assert_it_works(worker)
 

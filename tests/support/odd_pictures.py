@@ -34,7 +34,7 @@ def saved(format: str, pixels: NDArray[Any] = PHOTO, **options: Any) -> bytes:
 
 def jpeg_with_exif(*tags: Tag, **below: list[Tag]) -> bytes:
     """Return a JPEG with EXIF of any tags."""
-    return saved("JPEG", exif=b"Exif\0\0" + block(list(tags), **below))
+    return saved("JPEG", exif=b"Exif\0\0" + block(list(tags), "<", **below))
 
 
 def jpeg_with_xmp(attributes: str) -> bytes:

@@ -240,8 +240,8 @@ def test_hard_edges_of_alpha_get_no_ghost_lines(upscaler: Upscaler) -> None:
 )
 def test_alpha_stays_in_the_range_of_the_four_pixels_around(source: Pixels, seed: int) -> None:
     height, width, _ = source.shape
-    doubled = np.random.default_rng(seed).integers(0, 256, (2 * height, 2 * width, 1), np.uint8)
-    padded = np.pad(source, ((1, 1), (1, 1), (0, 0)), "edge")
+    doubled: NDArray[np.uint8] = np.random.default_rng(seed).integers(0, 256, (2 * height, 2 * width, 1), np.uint8)
+    padded: NDArray[np.uint8] = np.pad(source, ((1, 1), (1, 1), (0, 0)), "edge")
     keep_in_local_range(doubled, padded, 1)
     for y, x in np.ndindex(2 * height, 2 * width):
         around = padded[(y + 1) // 2 : (y + 1) // 2 + 2, (x + 1) // 2 : (x + 1) // 2 + 2]

@@ -28,9 +28,7 @@ def write(source: Path, doubled: Path, folder: Path) -> Comparison:
     suffix = _TRANSPARENT if transparent else _OPAQUE
     folder.mkdir()
     for name, picture in pictures.items():
-        in_srgb(picture).dzsave(str(folder / name), suffix=suffix, tile_size=TILE, overlap=0, depth="onetile")
-        (folder / f"{name}.dzi").unlink()
-        (folder / f"{name}_files").rename(folder / name)
+        _write_levels(in_srgb(picture), folder / name, suffix)
     original, upscaled = pictures.values()
     return Comparison(
         size=(original.width, original.height),
@@ -39,6 +37,13 @@ def write(source: Path, doubled: Path, folder: Path) -> Comparison:
         transparent=transparent,
         spot=spot(opened(source), opened(doubled)),
     )
+
+
+def _write_levels(picture: pyvips.Image, folder: Path, suffix: str) -> None:
+    picture.dzsave(str(folder), suffix=suffix, tile_size=TILE, overlap=0, depth="onetile")
+    folder.with_suffix(".dzi").unlink()
+    folder.with_name(f"{folder.name}_files").rename(folder)
+    (folder / "vips-properties.xml").unlink()  # metadata
 
 
 def spot(original: pyvips.Image, upscaled: pyvips.Image) -> tuple[float, float]:
@@ -50,14 +55,13 @@ def spot(original: pyvips.Image, upscaled: pyvips.Image) -> tuple[float, float]:
     across, down = after.width / before.width, after.height / before.height
     enlarged = before.resize(across, vscale=down, kernel="linear")
     difference = (enlarged - after).abs()
-    cells = difference.shrink(_CELL, _CELL, ceil=True).numpy()
-    return centre_of_most(cells, (after.width, after.height))
+    means = difference.shrink(_CELL, _CELL, ceil=True)
+    return centre_of_most(means.numpy().reshape(means.height, means.width), (after.width, after.height))
 
 
 def centre_of_most(cells: NDArray[np.generic], size: tuple[int, int]) -> tuple[float, float]:
     """Return the centre, as shares of a picture of `size`, of the view in which the mean of `cells` is greatest."""
-    view = [min(length // _CELL, cells) or 1 for length, cells in zip(_VIEW, cells.shape[::-1], strict=True)]
-    wide, high = view
+    wide, high = (min(length // _CELL, most) for length, most in zip(_VIEW, cells.shape[::-1], strict=True))
     sums = np.pad(cells.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     boxes = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     top, left = np.unravel_index(boxes.argmax(), boxes.shape)

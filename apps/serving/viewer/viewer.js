@@ -18,6 +18,12 @@ const DIVIDER_KEYS = {
 const PAN_KEYS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const KEYS = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "exact" };
 
+// A length in screen pixels, as the browser rounds it; Safari does not tell, and emulators of phones tell CSS pixels.
+function screenPixels(css, told) {
+  const exact = css * devicePixelRatio;
+  return Math.abs(told - exact) < 1 ? told : Math.round(exact);
+}
+
 class PhotoComparison extends HTMLElement {
   connectedCallback() {
     this.ended = new AbortController();
@@ -52,15 +58,13 @@ class PhotoComparison extends HTMLElement {
     this.view.go(this.spot, false);
   }
 
-  get ratio() {
-    return this.canvas.width / this.canvas.clientWidth;
-  }
-
   listen() {
     const { signal } = this.ended;
-    const shared = { ratio: () => this.ratio, changed: () => this.redraw(), signal };
-    listenToPointers(this.canvas, this.view, { ...shared, tapped: (share) => this.divide(share) });
-    listenToWheel(this.canvas, this.view, shared);
+    new Gestures(this.canvas, this.view, {
+      changed: () => this.redraw(),
+      tapped: (share) => this.divide(share),
+      signal,
+    });
     this.addEventListener("click", ({ target }) => this.act(target.closest("button")?.dataset.does), { signal });
     this.addEventListener("keydown", (event) => this.press(event), { signal });
     this.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
@@ -72,10 +76,9 @@ class PhotoComparison extends HTMLElement {
 
   watchSize() {
     this.watcher = new ResizeObserver(([entry]) => {
-      const screen = entry.devicePixelContentBoxSize?.[0];
-      const css = entry.contentBoxSize[0];
-      this.canvas.width = screen?.inlineSize ?? Math.round(css.inlineSize * devicePixelRatio);
-      this.canvas.height = screen?.blockSize ?? Math.round(css.blockSize * devicePixelRatio);
+      const [css, screen] = [entry.contentBoxSize[0], entry.devicePixelContentBoxSize?.[0]];
+      this.canvas.width = screenPixels(css.inlineSize, screen?.inlineSize);
+      this.canvas.height = screenPixels(css.blockSize, screen?.blockSize);
       this.view.resize(this.canvas.width, this.canvas.height);
       this.draw(performance.now());
     });
@@ -178,7 +181,7 @@ class PhotoComparison extends HTMLElement {
   }
 
   drawPattern(left, top, scale) {
-    const side = Math.round(SQUARE * this.ratio);
+    const side = Math.round((SQUARE * this.canvas.width) / this.canvas.clientWidth);
     const square = new OffscreenCanvas(2 * side, 2 * side);
     const painter = square.getContext("2d");
     SHADES.forEach((shade, n) => {
@@ -193,8 +196,10 @@ class PhotoComparison extends HTMLElement {
   // Write the zoom once it is reached, and what does not load.
   tell() {
     const write = (element, text) => element.textContent === text || (element.textContent = text);
-    if (!this.view.isMoving) write(this.querySelector("output"), `${Math.round(100 * this.view.now.scale)} %`);
+    const { isMoving, now } = this.view;
+    if (!isMoving) write(this.querySelector("output"), `${Math.round(100 * now.scale)} %`);
     write(this.querySelector(".trouble"), this.pictures.some((picture) => picture.fails) ? TROUBLE : "");
+    this.canvas.setAttribute("aria-busy", isMoving || this.pictures.some((picture) => picture.loading.size));
   }
 }
 
