@@ -10,6 +10,7 @@ class Desk extends HTMLElement {
     if (this.facts) return;
     this.facts = JSON.parse(this.dataset.facts);
     this.forget();
+    this.id = undefined; // until the address is read
     this.options = optionsOf(this.find("#options form"), () => this.render());
     acceptFiles(this, (files) => this.give(files));
     this.addEventListener("click", (event) => this.clicked(event));
