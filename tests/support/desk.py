@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Download, Page, expect
 
 from support.browser import DESK, PATIENCE
 
+
 @contextmanager
 def opened(chromium: Browser, address: str, **context: Any) -> Iterator[Page]:
     """Open the page in a browser of its own; an error of its scripts fails the test."""
@@ -81,11 +82,12 @@ def drop(page: Page, files: list[Path], target: str = "body") -> bool:
         """([files, target]) => {
             const transfer = new DataTransfer();
             files.forEach(({ name, bytes }) => transfer.items.add(new File([new Uint8Array(bytes)], name)));
-            return send(target, "dragenter", transfer) && send(target, "dragover", transfer) && send(target, "drop", transfer);
-            function send(target, type, dataTransfer) {
-                const event = new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true });
-                return !document.querySelector(target).dispatchEvent(event) || type === "dragenter";
-            }
+            const send = (type) => {
+                const event = new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
+                return !document.querySelector(target).dispatchEvent(event);
+            };
+            send("dragenter");
+            return send("dragover") && send("drop");
         }""",
         [named, target],
     )

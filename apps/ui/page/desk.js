@@ -66,6 +66,7 @@ class Desk extends HTMLElement {
   }
 
   async give(files) {
+    if (!files.length) return this.say(["There is no file in this folder; choose another one."]);
     const most = this.facts.megabytes * 1024 ** 2;
     const refused = files.filter(({ size }) => size > most).map(({ name, size }) =>
       `${name} has ${megabytes(size)}; the limit is ${this.facts.megabytes} MB. Save it smaller, or at a lower quality.`);
