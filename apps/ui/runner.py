@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 
 from apps.serving.messages import Update
+from apps.serving.progress import RemainingTime
 from apps.serving.temporary import keep
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from apps.ui.batch import Batch, Picture, Result, State
@@ -67,13 +68,15 @@ class Runner:
             "target": str(picture.target),
             "previews": str(picture.folder) if batch.for_page else None,
         }
+        remaining = RemainingTime()
         with closing(self._worker.run("double", arguments, Result, seconds)) as messages:
             for message in messages:
                 if picture.state is not State.WORKING:
                     return
                 if isinstance(message, Update):
                     keep([picture.source])
-                    picture.share, picture.seconds_left = message.share, message.progress.seconds_left
+                    picture.share = message.share
+                    picture.seconds_left = remaining.left(message.share, message.seconds)
                 else:
                     self.pace.add(picture.source.stat().st_size, message.seconds)
                     picture.result = message
