@@ -133,7 +133,7 @@ def test_pictures_of_one_name_keep_their_own_results_and_names_in_the_zip(tmp_pa
         source.parent.mkdir()
         source.write_bytes(bytes(n))
         finish(batches.add(batch, source))
-    downloads = dict((name, path) for path, name in batch.downloads())
+    downloads = {name: path for path, name in batch.downloads()}
     assert list(downloads) == ["holiday_2x.jpg", "holiday_2x (2).jpg", "holiday_2x (3).jpg"]
     assert len(set(downloads.values())) == 3
 

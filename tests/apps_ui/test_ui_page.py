@@ -117,9 +117,13 @@ def test_a_new_photo_replaces_the_last(page: Page, photo: Path, tmp_path: Path) 
     Image.fromarray(photo_like(40, 60)).save(other)
     shown = page.evaluate_handle(
         """() => {
-            const seen = new Set();
-            const note = () => seen.add(`${document.querySelector("#download").textContent}: ${document.querySelector("#stage photo-comparison")?.dataset.address}`);
-            new MutationObserver(note).observe(document.querySelector("upscaling-desk"), { childList: true, subtree: true, attributes: true, characterData: true });
+            const seen = new Set(), desk = document.querySelector("upscaling-desk");
+            const note = () => {
+                const shown = desk.querySelector("#stage photo-comparison")?.dataset.address;
+                seen.add(`${desk.querySelector("#download").textContent}: ${shown}`);
+            };
+            const all = { childList: true, subtree: true, attributes: true, characterData: true };
+            new MutationObserver(note).observe(desk, all);
             return seen;
         }"""
     )

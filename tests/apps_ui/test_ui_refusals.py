@@ -30,7 +30,7 @@ def test_each_refusal_is_a_sentence_and_the_page_stays_alive(chromium: Browser, 
             expect(refusal).to_contain_text(sentence)
             assert "/" not in refusal.inner_text()
             expect(page.locator("#download")).to_be_hidden()
-            expect(page.get_by_role("button", name="Another photo")).to_be_visible()
+            expect(page.get_by_role("button", name="Choose photos")).to_be_visible()
         upscale(page, photo)
         expect(page.locator("#refusals li")).to_have_count(0)
         expect(page.locator("#download")).to_have_text("Download photo_2x.jpg")
