@@ -107,7 +107,8 @@ def test_nothing_jumps_and_nothing_moves_for_those_who_ask(chromium: Browser, ui
             """() => {
                 window.shifts = [];
                 const note = ({ hadRecentInput, value }) => hadRecentInput || shifts.push(value);
-                new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type: "layout-shift", buffered: true });
+                const observer = new PerformanceObserver((list) => list.getEntries().forEach(note));
+                observer.observe({ type: "layout-shift", buffered: true });
             }"""
         )
         compared(page, "#greeting")

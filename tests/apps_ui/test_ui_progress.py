@@ -25,6 +25,9 @@ RECORDER = """() => {
         const observer = new MutationObserver(() => note(what, place.textContent));
         observer.observe(place, { childList: true, characterData: true, subtree: true });
     }
+    const share = document.querySelector("#share");
+    const shared = () => note("share", document.querySelector("#left").textContent);
+    new MutationObserver(shared).observe(share, { attributeFilter: ["value"] });
     const desk = document.querySelector("upscaling-desk");
     new MutationObserver(() => note("mode", desk.dataset.mode)).observe(desk, { attributeFilter: ["data-mode"] });
 }"""
@@ -34,7 +37,7 @@ RECORDER = """() => {
 def photo(tmp_path: Path) -> Path:
     """A photo that takes about 20 seconds with the bundled model on two idle cores."""
     path = tmp_path / "photo.jpg"
-    Image.fromarray(photo_like(1000, 1800)).save(path, quality=80)
+    Image.fromarray(photo_like(1400, 2400)).save(path, quality=80)
     return path
 
 
@@ -44,7 +47,7 @@ def recorded(page: Page, photo: Path) -> dict[str, list[dict[str, Any]]]:
     choose(page, photo)
     finished(page)
     notes: list[dict[str, Any]] = page.evaluate("notes")
-    return {what: [note for note in notes if note["what"] == what] for what in ("left", "spoken", "mode")}
+    return {what: [note for note in notes if note["what"] == what] for what in ("left", "spoken", "share", "mode")}
 
 
 def seconds(words: str) -> tuple[float, float]:
@@ -65,13 +68,13 @@ def test_the_estimate_is_calm_true_and_rarely_spoken(chromium: Browser, fast_ui:
     assert estimates[0]["time"] >= 3
     assert all(later["time"] - earlier["time"] > 0.9 for earlier, later in pairwise(estimates))
     for share in (0.1, 0.5, 0.9):
-        estimate = [note for note in estimates if note["share"] <= share or note is estimates[0]][-1]
+        estimate = next(note for note in notes["share"] if note["share"] >= share and note["words"].endswith(" left"))
         least, most = seconds(estimate["words"])
         truth = end - estimate["time"]
         assert least / 1.5 <= truth <= most * 1.5, f"at {share:.0%}: {estimate['words']}, in truth {truth:.1f} s"
     spoken = [note["time"] for note in notes["spoken"] if note["time"] < end]
     assert all(later - earlier >= 9.9 for earlier, later in pairwise(spoken))
-    assert notes["spoken"][-1]["words"].startswith("3600 × 2000 pixels")
+    assert notes["spoken"][-1]["words"].startswith("4800 × 2800 pixels")
 
 
 def test_the_picture_sharpens_while_it_waits_and_the_next_visitor_hears_when(
