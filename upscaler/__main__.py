@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from upscaler.config import UpscaleConfig
 from upscaler.program import Command, Program, run_command
+from upscaler.signals import stopping
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "double-resolution") -> None:
@@ -14,9 +15,12 @@ def main(arguments: Sequence[str] | None = None, program: str = "double-resoluti
 
 def upscale(config: UpscaleConfig) -> None:
     """Upscale pictures, and exit with 1 if one failed."""
-    from upscaler import batch  # brings NumPy and libvips, which --help need not wait for
-
-    sys.exit(batch.run(config))
+    with stopping():
+        if config.piped:
+            from upscaler.piped import run  # brings Pillow
+        else:
+            from upscaler.batch import run  # brings tqdm; neither is needed for --help
+        sys.exit(run(config))
 
 
 COMMANDS = (

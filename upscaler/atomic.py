@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 _PART = ".part-"  # prefix of temporary names
 
@@ -24,6 +25,19 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_path_in_folder(target: Path) -> Iterator[Path]:
+    """Yield a path in a new folder beside `target`, and rename it as `atomic_path` does.
+
+    For a file that another process writes: what that leaves when it is killed is removed, too.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=_PART, dir=target.parent) as folder:
+        temporary = Path(folder) / target.name
+        yield temporary
+        temporary.replace(target)
 
 
 def remove_parts(folder: Path) -> None:

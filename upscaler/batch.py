@@ -1,39 +1,105 @@
-"""Several pictures upscaled, one after another, with a progress bar each."""
+"""Pictures upscaled one after another, with a progress bar each."""
 
+import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
+from upscaler.bar import with_bar
 from upscaler.command import sentence_for
-from upscaler.config import UpscaleConfig
-from upscaler.errors import DoubleResolutionError, PictureError
-from upscaler.files import double_file
-from upscaler.targets import Task, tasks
-from upscaler.upscaler import Upscaler
+from upscaler.config import Options, UpscaleConfig
+from upscaler.errors import PictureError
+from upscaler.process import UpscalingProcess
+from upscaler.streams import say
+from upscaler.targets import Found, Task, find
+
+if TYPE_CHECKING:
+    from upscaler.upscaler import Progress
+
+_MOST_NAMED = 10  # of the pictures that were passed over, in the summary
+
+Double = Callable[[Path, Path, Options], "Iterator[Progress]"]  # as double_file, with the model loaded
 
 
 def run(config: UpscaleConfig) -> int:
     """Upscale all inputs; a failure does not stop the rest. Returns the exit code."""
-    found = tasks(config.inputs, config.naming, config.recursive)
-    upscaler = Upscaler.load(config.model)
-    failures = []
-    for task in found:
-        try:
-            _double(upscaler, task, config)
-        except (DoubleResolutionError, OSError) as error:
-            failures.append(f"error: {sentence_for(error) if isinstance(error, OSError) else error}")
-            print(failures[-1], file=sys.stderr)
-    if failures and len(found) > 1:
-        print(f"{len(failures)} of {len(found)} pictures could not be upscaled:", *failures, sep="\n", file=sys.stderr)
-    return 1 if failures else 0
+    found = find(config.inputs, config.naming, config.recursive)
+    for sentence in found.refused.values():
+        say(f"error: {sentence}", sys.stderr)
+    upscaled, passed_over = _double_all(found, config)
+    passed_over += found.refused
+    if not found.alone:
+        say(_summary(found, upscaled, passed_over), sys.stderr)
+    return 1 if passed_over else 0
 
 
-def _double(upscaler: Upscaler, task: Task, config: UpscaleConfig) -> None:
+def double_one(double: Double, task: Task, config: UpscaleConfig) -> None:
+    """Upscale one picture, with a progress bar. Raises PictureError or OSError."""
     if task.target.exists() and not config.overwrite:
-        raise PictureError(f"{task.target} exists already; give --overwrite or another -o")
-    form = "{desc}: {percentage:3.0f} %|{bar}| {rate_noinv_fmt}, {remaining} left"
-    with tqdm(desc=task.source.name, unit=" MP", bar_format=form, disable=None, leave=False) as bar:
-        for progress in double_file(upscaler, task.source, task.target, config.options):
-            bar.total = progress.megapixels / progress.share
-            bar.update(progress.megapixels - bar.n)
-    print(task.target)
+        raise PictureError(f"{task.target} exists already; give --overwrite, --skip-existing or another -o")
+    changed = task.source.stat().st_mtime_ns
+    with_bar(double(task.source, task.target, config.options), task.source.name)
+    if config.keep_time:
+        os.utime(task.target, ns=(changed, changed))
+
+
+def double_here(model: str) -> Double:
+    """Return `double_file` with the model loaded. Raises ModelError."""
+    from upscaler.files import double_file  # these bring NumPy and libvips, which only the other process may need
+    from upscaler.upscaler import Upscaler
+
+    return partial(double_file, Upscaler.load(model))
+
+
+def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
+    """Upscale the pictures that are not finished; return the number of results, and the pictures that failed."""
+    skips = not config.overwrite and (config.skip_existing or not found.alone)
+    if skips and all(map(_is_finished, found.tasks)):
+        return 0, []  # without loading the model
+    upscaled, failed = 0, []
+    with _doubling(config.model, found.alone) as double:
+        for task in found.tasks:
+            if skips and _is_finished(task):
+                continue
+            try:
+                double_one(double, task, config)
+            except (PictureError, OSError) as error:
+                say(f"error: {sentence_for(error) if isinstance(error, OSError) else error}", sys.stderr)
+                failed.append(task.source)
+            else:
+                say(str(task.target))
+                upscaled += 1
+    return upscaled, failed
+
+
+def _is_finished(task: Task) -> bool:
+    with suppress(OSError):  # such as a name that is too long, of which writing complains
+        return task.target.exists()
+    return False
+
+
+@contextmanager
+def _doubling(model: str, alone: bool) -> Iterator[Double]:
+    """Yield what upscales a file: in this process if it is the only one, else in one that may crash."""
+    if alone:
+        yield double_here(model)
+    else:
+        with UpscalingProcess(model) as process:
+            yield process.double
+
+
+def _summary(found: Found, upscaled: int, passed_over: Sequence[Path]) -> str:
+    """Describe a run in one line: "12 upscaled, 3 finished before, 1 passed over: photos/notes.heic"."""
+    counts = (
+        (len(found.tasks) + len(found.refused) - len(passed_over) - upscaled, "finished before"),
+        (found.results, "result of an earlier run" if found.results == 1 else "results of earlier runs"),
+        (found.others, "other file" if found.others == 1 else "other files"),
+        (len(passed_over), "passed over"),
+    )
+    line = ", ".join([f"{upscaled} upscaled", *(f"{count} {what}" for count, what in counts if count)])
+    named = ", ".join(map(str, passed_over[:_MOST_NAMED]))
+    more = f" and {len(passed_over) - _MOST_NAMED} more" if len(passed_over) > _MOST_NAMED else ""
+    return f"{line}: {named}{more}" if passed_over else line

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from upscaler.errors import DoubleResolutionError
+from upscaler.signals import Stopped
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 @contextmanager
 def one_sentence_errors() -> Iterator[None]:
-    """Exit with code 1 and one sentence on standard error for an expected failure, with 130 for Ctrl-C."""
+    """Exit with code 1 and one sentence on standard error for an expected failure, with 128 + n for signal n."""
     try:
         yield
     except DoubleResolutionError as error:
@@ -23,9 +24,9 @@ def one_sentence_errors() -> Iterator[None]:
         if error.name and (extra := extra_with(error.name)):
             sys.exit(f"error: {error.name} is missing; install it with pip install 'double-resolution[{extra}]'")
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(error.exit_code if isinstance(error, Stopped) else INTERRUPTED)
 
 
 def sentence_for(error: OSError) -> str:

@@ -3,11 +3,14 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from upscaler.errors import OptionError
 from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.model import find
+from upscaler.naming import ENDINGS, Naming
 from upscaler.options import check_limits, option, part
 from upscaler.pictures.formats import BY_SUFFIX
-from upscaler.targets import Naming
+
+PIPE = Path("-")  # standard input or output
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,18 @@ class Options:
 class UpscaleConfig:
     """Pictures to upscale. Raises OptionError if an option lies outside its limits."""
 
-    inputs: tuple[Path, ...] = option("a picture, or a folder of pictures", positional=True, metavar="IN")
-    out: Path | None = option(
-        "a picture's name, or a folder (default: name_2x beside IN)", default=None, flags=("-o", "--out")
+    inputs: tuple[Path, ...] = option(
+        "a picture, a folder of pictures, or - for standard input", positional=True, metavar="IN"
+    )
+    out: str | None = option(
+        "a picture's name, a folder, or - for standard output (default: name_2x beside IN)",
+        default=None,
+        flags=("-o", "--out"),
     )
     recursive: bool = option("include folders inside folders", default=False)
     overwrite: bool = option("replace files that exist", default=False)
+    skip_existing: bool = option("pass over a picture whose result exists, as is done in folders", default=False)
+    keep_time: bool = option("give results the modification time of their input", default=False)
     format: str | None = option(
         "format of the results (default: that of OUT or IN)",
         default=None,
@@ -53,11 +62,22 @@ class UpscaleConfig:
 
     def __post_init__(self) -> None:
         check_limits(self)
+        if self.overwrite and self.skip_existing:
+            raise OptionError("--overwrite and --skip-existing contradict each other; leave out one")
+        if self.piped and len(self.inputs) > 1:
+            raise OptionError(f"{PIPE} stands for one picture; give one input")
+        if self.piped and self.keep_time:
+            raise OptionError(f"--keep-time needs files, but {PIPE} is none; leave it out")
+
+    @property
+    def piped(self) -> bool:
+        """True if the picture comes from standard input or goes to standard output."""
+        return PIPE in self.inputs or self.out == str(PIPE)
 
     @property
     def naming(self) -> Naming:
         """Naming rule of the results."""
-        return Naming(self.out, f".{self.format}" if self.format else None, f"_{2**self.file.times}x")
+        return Naming(self.out, f".{self.format}" if self.format else None, ENDINGS[self.file.times - 1])
 
     @property
     def options(self) -> Options:

@@ -1,5 +1,6 @@
 """Upscaling of picture files."""
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,8 @@ from upscaler.config import Options
 from upscaler.errors import PictureError
 from upscaler.model.architecture import SCALE
 from upscaler.pictures.budget import check_memory
-from upscaler.pictures.formats import check_room, format_of
+from upscaler.pictures.colour import pixels_in_srgb
+from upscaler.pictures.formats import PNG, check_room, format_of
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import Metadata, corrected
@@ -27,6 +29,8 @@ from upscaler.upscaler import Progress, Upscaler, empty_double
 
 # Called during the last pass over the first frame: its source, the array that is being filled, its rows that are done
 Watch = Callable[[Header, Pixels, Pixels, int], None]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def _upscale_frames(
     """Upscale all frames; the decoded input is released before they are encoded."""
     frames: list[Frame] = []
     for frame in read_frames(header):
-        pixels, jpeg = _fit_format(frame.pixels, target), header.jpeg
+        pixels, jpeg = _fit_format(frame.pixels, target, header.metadata.profile), header.jpeg
         for left in reversed(range(options.times)):
             doubled = empty_double(pixels)
             passes = upscaler.upscale_into(doubled, pixels, flips=options.flips, jpeg=jpeg)
@@ -97,13 +101,25 @@ def _watched(
 def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -> None:
     """Raise PictureError if the header alone shows that the job is impossible or exceeds a limit."""
     factor = SCALE**options.times
+    _check_colour(header, target)
     check_room(target, factor * header.width, factor * header.height, header.sequence)
     check_price(upscaler, header, options.times, options.flips, options.limits)
     check_memory(header, format_of(target), options.times, options.memory)
 
 
-def _fit_format(pixels: Pixels, target: Path) -> Pixels:
-    """Convert pixels to the bit depth and channels of the target's format.
+def _check_colour(header: Header, target: Path) -> None:
+    """Raise PictureError for HDR that is not decoded, or not written, as such; warn if colours will be converted."""
+    format, metadata = format_of(target), header.metadata
+    is_decoded = header.format == PNG.name or header.pages[0].depth == 16
+    if metadata.hdr and not (is_decoded and format is PNG):
+        instead = "choose PNG" if is_decoded else "save it as a PNG of 16 bits"
+        raise PictureError(f"{header.path} is an HDR picture ({metadata.hdr}), which only a PNG keeps here; {instead}")
+    if metadata.profile and not format.profiled:
+        _log.warning("%s: converted its colours to sRGB, for a %s holds no colour profile", header.path, format.name)
+
+
+def _fit_format(pixels: Pixels, target: Path, profile: bytes) -> Pixels:
+    """Convert pixels to the bit depth, channels and, if its format holds no `profile`, colour of the target.
 
     Raises PictureError if they are transparent and the format has no alpha channel.
     """
@@ -116,7 +132,7 @@ def _fit_format(pixels: Pixels, target: Path) -> Pixels:
                 f"{target.name} has transparent pixels, which {format.name} does not support; choose PNG or WebP"
             )
         pixels = pixels[:, :, :-1]
-    return pixels
+    return pixels if format.profiled else pixels_in_srgb(pixels, profile)
 
 
 def _corrected_metadata(header: Header, options: Options) -> Metadata:

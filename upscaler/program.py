@@ -11,6 +11,7 @@ from upscaler import saved
 from upscaler.arguments import add_options, from_arguments
 from upscaler.command import one_sentence_errors
 from upscaler.saved import SavedConfig
+from upscaler.streams import for_any_name
 
 Config = TypeVar("Config")
 
@@ -66,6 +67,11 @@ class Program:
 
 def run_command(program: str, commands: Iterable[Command[Any] | Program], arguments: Sequence[str] | None) -> None:
     """Run the command whose name comes first, or the one without a name; arguments: None for those of the process."""
+    with for_any_name():
+        _run(program, commands, arguments)
+
+
+def _run(program: str, commands: Iterable[Command[Any] | Program], arguments: Sequence[str] | None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     named = {command.name: command for command in commands if command.name}
     others = "\n".join(f"  {name:12}{command.help}" for name, command in named.items())

@@ -1,11 +1,18 @@
 """Input and output files of the command line."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from upscaler.errors import PictureError
+from upscaler.naming import ENDINGS, Naming, marked_stem
 from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.signatures import LENGTH, unreadable
+
+_NO_PICTURE = (unreadable(b""), unreadable(b"%PDF"))  # what is said of unknown files, and of documents and drawings
+
+Pictures = Mapping[Path, Path]  # with the input folder that each was found in
 
 
 @dataclass(frozen=True)
@@ -16,72 +23,107 @@ class Task:
     target: Path
 
 
-@dataclass(frozen=True)
-class Naming:
-    """Rule for output names.
+@dataclass
+class Found:
+    """Content of the inputs.
 
-    out: a picture's name, a folder, or None for the folder of the input. suffix: that of the chosen format, if any.
-    ending: appended to the stem if `out` is None.
+    alone: True if there is one input, and it is no folder. refused: sentences on inputs that have no result or no
+    place for one. results: number of results of earlier runs that are not the targets of this one. others: number of
+    files in folders that are no pictures.
     """
 
-    out: Path | None
-    suffix: str | None
-    ending: str  # "_2x", "_4x"
-
-    def target(self, source: Path, top: Path, alone: bool) -> Path:
-        """Return the output path; sub-folders of `top`, the input folder, are kept.
-
-        alone: True if `source` is the only input, so that `out` may be a picture's name.
-        """
-        name = source.with_suffix(self.suffix) if self.suffix else source
-        if self.out is None:
-            return name.with_name(f"{name.stem}{self.ending}{name.suffix}")
-        if alone and self.out.suffix.lower() in BY_SUFFIX:
-            return self.out
-        return self.out / name.relative_to(top)
+    alone: bool
+    tasks: list[Task] = field(default_factory=list)
+    refused: dict[Path, str] = field(default_factory=dict)
+    results: int = 0
+    others: int = 0
 
 
-def tasks(inputs: tuple[Path, ...], naming: Naming, recursive: bool) -> list[Task]:
-    """List the upscaling tasks. In a folder, pictures that are results of other pictures there are skipped.
+def find(inputs: tuple[Path, ...], naming: Naming, recursive: bool) -> Found:
+    """List the upscaling tasks. Results of earlier runs are not upscaled again, unless one is the only input.
 
-    Raises PictureError if no picture is found, a result would overwrite an input, or two results share a name.
+    Raises PictureError if the output's name does not fit, or if there is nothing to upscale.
     """
-    found: list[Task] = []
+    alone = len(inputs) == 1 and not inputs[0].is_dir()
+    naming.check(alone)
+    found, pictures = Found(alone), dict[Path, Path]()
     for given in inputs:
-        if given.is_dir():
-            found += _in_folder(given, naming, recursive)
-        else:
-            found.append(Task(given, naming.target(given, given.parent, alone=len(inputs) == 1)))
-    _check(found)
+        pictures |= _in_folder(given, naming, recursive, found) if given.is_dir() else {given: given.parent}
+    results = set() if alone else _results(pictures, naming)
+    _add_tasks(found, {path: top for path, top in pictures.items() if path not in results}, naming, alone)
+    if not found.tasks:
+        raise PictureError(next(iter(found.refused.values())))
+    found.results = len(results - {task.target for task in found.tasks})
     return found
 
 
-def _in_folder(folder: Path, naming: Naming, recursive: bool) -> list[Task]:
-    sources = sorted(_pictures(folder, recursive))
-    candidates = [Task(source, naming.target(source, folder, alone=False)) for source in sources]
-    results = {task.target.resolve() for task in candidates}
-    pending = [task for task in candidates if task.source.resolve() not in results or task.target == task.source]
-    if not pending:
+def looks_like_picture(path: Path) -> bool:
+    """Return True for a file with the suffix of a supported format, or the first bytes of any picture's."""
+    if path.suffix.lower() in BY_SUFFIX:
+        return True
+    try:
+        with path.open("rb") as file:
+            return unreadable(file.read(LENGTH)) not in _NO_PICTURE
+    except OSError:
+        return False
+
+
+def _in_folder(folder: Path, naming: Naming, recursive: bool, found: Found) -> Pictures:
+    """Return the pictures in a folder, except those in a folder of results inside it; count the other files."""
+    out = naming.folder and naming.folder.resolve()
+    results = out if out and folder.resolve() in out.parents else None
+    pictures = {}
+    for path in sorted(_files(folder, recursive)):
+        if results and results in path.resolve().parents:
+            continue
+        if looks_like_picture(path):
+            pictures[path] = folder
+        else:
+            found.others += 1
+    if not pictures:
         hint = "" if recursive else ", or add --recursive to search its sub-folders"
-        raise PictureError(f"{folder} contains no pictures; give another folder{hint}")
-    return pending
+        found.refused[folder] = f"{folder} contains no pictures; give another folder{hint}"
+    return pictures
 
 
-def _pictures(folder: Path, recursive: bool) -> Iterator[Path]:
+def _files(folder: Path, recursive: bool) -> Iterator[Path]:
     for path in folder.rglob("*") if recursive else folder.iterdir():
-        if path.suffix.lower() in BY_SUFFIX and path.is_file() and not path.name.startswith("."):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
             yield path
 
 
-def _check(found: list[Task]) -> None:
-    sources = {task.source.resolve() for task in found}
-    targets: dict[Path, Path] = {}
-    for task in found:
-        target = task.target.resolve()
-        if target in sources:
-            raise PictureError(f"{task.target} is both an input and an output; give another -o")
-        if target in targets:
-            raise PictureError(
-                f"{targets[target]} and {task.source} would both be written to {task.target}; upscale them separately"
-            )
-        targets[target] = task.source
+def _results(pictures: Pictures, naming: Naming) -> set[Path]:
+    """Return the pictures that are results of others: by their names, with any --times, or as targets of this run."""
+    stems = {
+        path.with_name(f"{stem}{ending}")
+        for path in pictures
+        for stem in (path.stem, marked_stem(path))
+        for ending in ENDINGS
+    }
+    targets = {
+        (target, top)
+        for path, top in pictures.items()
+        for target in (naming.target(path, top), naming.target(path, top, marked=True))
+        if target != path
+    }
+    return {path for path, top in pictures.items() if path.with_suffix("") in stems or (path, top) in targets}
+
+
+def _add_tasks(found: Found, pictures: Pictures, naming: Naming, alone: bool) -> None:
+    """Add a task for each picture; those that would share a name get marked ones, and what still clashes is refused."""
+    plain = {path: naming.target(path, top, alone) for path, top in pictures.items()}
+    shared = Counter(plain.values())
+    sources = {path.resolve() for path in pictures}
+    taken: dict[Path, Path] = {}
+    for path, top in pictures.items():
+        target = naming.target(path, top, marked=True) if shared[plain[path]] > 1 else plain[path]
+        place = target.resolve()
+        if place in sources:
+            found.refused[path] = f"{target} is both an input and an output; give another -o"
+        elif place in taken:
+            both = f"{taken[place]} and {path}"
+            found.refused[path] = f"{both} would both be written to {target}; upscale them separately"
+        else:
+            taken[place] = path
+            found.tasks.append(Task(path, target))

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from apps.serving.viewer.markup import SCRIPT, STYLES
+from apps.serving.viewer.markup import script as viewer_script
 
 _HERE = Path(__file__).parent
 
@@ -24,10 +24,10 @@ _THEME = gr.themes.Default(
 
 def look(app: Path) -> dict[str, Any]:
     """Return Gradio's options for an app's page: theme, and styles and scripts, shared ones and its own."""
-    scripts = (_text([_HERE / "look.js"]), SCRIPT, _text(_own(app, "js")))
+    scripts = (_text([_HERE / "look.js"]), viewer_script(), _text(_own(app, "js")))
     return {
         "theme": _THEME,
-        "css_paths": [_HERE / "look.css", STYLES, *_own(app, "css")],
+        "css_paths": [_HERE / "look.css", *_own(app, "css")],
         "head": "".join(f'<script type="module">{script}</script>' for script in scripts),
     }
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import pyvips
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from apps.serving.viewer import opening
+from support.odd_pictures import ODD
 from support.pictures import photo_like
+from support.tiff_blocks import shorts, tiff
 from upscaler import PictureError
 from upscaler.pictures import budget
 from upscaler.pictures.reading import read_frames, read_header
@@ -47,7 +49,7 @@ def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_displayed_colours_are_those_of_the_result(picture: Path) -> None:
     doubled: NDArray[Any] = next(read_frames(read_header(picture))).pixels
-    displayed = np.asarray(opening.in_pillow(opening.opened(picture)))
+    displayed = opening.in_srgb(opening.opened(picture)).numpy()
     if doubled.dtype == np.uint16:
         doubled = (doubled >> 8).astype(np.uint8)
     if doubled.shape[2] < 3:
@@ -55,12 +57,27 @@ def test_displayed_colours_are_those_of_the_result(picture: Path) -> None:
     assert np.array_equal(displayed, doubled)
 
 
-def test_a_colour_profile_is_shown_and_the_location_is_not(tmp_path: Path) -> None:
-    path = tmp_path / "a.jpg"
-    exif = Image.Exif()
-    exif.get_ifd(0x8825)[1] = "N"
-    Image.fromarray(PHOTO).save(path, exif=exif, icc_profile=b"a profile")
-    assert opening.in_pillow(opening.opened(path)).info == {"icc_profile": b"a profile"}
+def test_channels_that_are_no_alpha_do_not_hide_the_picture(tmp_path: Path) -> None:
+    infrared = np.dstack([PHOTO, np.zeros((60, 90), np.uint8)])
+    (tmp_path / "film.tif").write_bytes(tiff((infrared, [(338, 3, 1, shorts(0))])))
+    displayed = opening.in_srgb(opening.opened(tmp_path / "film.tif")).numpy()
+    assert np.array_equal(np.asarray(displayed), PHOTO)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_the_profile_is_that_of_the_pixels(tmp_path: Path, format: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for given, kept in ((profile, profile), (b"a broken profile", None)):
+        path = tmp_path / "a"
+        Image.fromarray(PHOTO).save(path, format, icc_profile=given)
+        image = opening.opened(path)
+        assert (image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else None) == kept
+
+
+def test_hdr_is_not_shown_as_srgb(tmp_path: Path) -> None:
+    (tmp_path / "hdr.png").write_bytes(ODD["png_cicp_pq.png"]())
+    with pytest.raises(PictureError, match="HDR"):
+        opening.opened(tmp_path / "hdr.png")
 
 
 def test_a_picture_over_the_memory_budget_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,15 +9,13 @@ from apps.serving.progress import RemainingTime, in_words
 
 @pytest.mark.parametrize("decoding", [0.0, 2.5, 30.0])
 def test_the_estimate_is_true_after_a_tenth_although_nothing_is_done_at_first(decoding: float) -> None:
-    remaining, working = RemainingTime(), 40.0
-    for tick in range(round(5 * (decoding + working))):
-        seconds = tick / 5
-        share = math.floor(32 * max(seconds - decoding, 0.0) / working) / 32  # windows are done one after another
-        left = remaining.left(share, seconds)
-        if share == 0:
-            assert math.isinf(left)
-        elif share >= 0.1:
-            assert left == pytest.approx(decoding + working - seconds, rel=0.25, abs=2)
+    remaining, working, windows = RemainingTime(), 40.0, 32
+    assert math.isinf(remaining.left(0.0, decoding))
+    for done in range(1, windows + 1):
+        share = done / windows
+        left = remaining.left(share, decoding + share * working)
+        if share >= 0.1:
+            assert left == pytest.approx((1 - share) * working, rel=0.1, abs=1)
 
 
 def test_one_who_joins_later_gets_an_estimate_at_once() -> None:

@@ -12,10 +12,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from apps.serving.viewer import tiles
 from apps.serving.viewer.comparison import TILE, Comparison
 from apps.serving.viewer.markup import markup
 from apps.serving.viewer.tiles import centre_of_most, write
 from support.pictures import photo_like
+from upscaler import PictureError
 
 PHOTO = np.asarray(Image.fromarray(photo_like(60, 90)).filter(ImageFilter.GaussianBlur(2)))  # JPEG loses no noise
 ALPHA = np.dstack([PHOTO, np.tile(np.linspace(0, 255, 90).astype(np.uint8), (60, 1))])
@@ -156,6 +158,12 @@ def test_only_the_first_frame_is_shown(tmp_path: Path) -> None:
     comparison = write(path, path, tmp_path / "tiles")
     assert comparison.size == (40, 30)
     assert joined(tmp_path, "original", comparison)[15, 20, :3].tolist() == pytest.approx([255, 0, 0], abs=4)
+
+
+def test_what_libvips_cannot_write_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "_OPAQUE", ".unknown")
+    with pytest.raises(PictureError, match=r"^a_2x\.png cannot be shown; download it instead$"):
+        write_flat(tmp_path, 40, 30)
 
 
 def test_metadata_is_not_in_the_tiles(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Route, expect
 
 from apps.serving.viewer.comparison import Comparison
-from apps.serving.viewer.markup import SCRIPT, STYLES, markup
+from apps.serving.viewer.markup import markup, script
 from apps.serving.viewer.tiles import write
 from support.browser import DESK, PATIENCE, PHONE
+from support.pictures import photo_like
+from upscaler import bicubic
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -24,11 +26,22 @@ SPOT = (0.4, 0.6)
 START = (SPOT[0] * WIDTH, SPOT[1] * HEIGHT)
 HOST = "http://localhost"
 PAGE = """<!doctype html><html lang="en"><title>Viewer</title><meta name="viewport" content="width=device-width">
-<style>{styles}</style><script type="module">{script}</script>
+<script type="module">{script}</script>
 <body><main><h1>Viewer</h1><div id="place">{markup}</div><p style="height: 200vh">Text</p></main></body></html>"""
 READ = """(canvas, [x, y]) => {
   const ratio = canvas.width / canvas.clientWidth;
   return [...canvas.getContext("2d").getImageData(Math.floor(x * ratio), Math.floor(y * ratio), 1, 1).data];
+}"""
+
+NAME_OF_FOCUSED = """(() => {
+  const focused = document.activeElement.shadowRoot.activeElement;
+  return focused.dataset.does ?? focused.className;
+})()"""
+COMPARE = """(canvas) => {
+  const shown = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const before = window.shownBefore ?? shown;
+  window.shownBefore = shown;
+  return shown.reduce((most, value, n) => Math.max(most, Math.abs(value - before[n])), 0);
 }"""
 
 
@@ -89,11 +102,11 @@ class Viewer:
         left, right = self.point(0.3), self.point(0.7)
         return float(0.4 * self.box()["width"] * self.page.evaluate("devicePixelRatio") / (right.x - left.x))
 
-    def box(self) -> dict[str, float]:
+    def box(self) -> FloatRect:
         """Return the place of the view on the page."""
         box = self.canvas.bounding_box()
         assert box
-        return dict(box)
+        return box
 
     def middle(self) -> tuple[float, float]:
         """Return the middle of the right half on the page."""
@@ -105,13 +118,11 @@ class Viewer:
 def opened(chromium: Browser, comparison: tuple[Comparison, Path]) -> Iterator[Opener]:
     contexts: list[BrowserContext] = []
 
-    def open_page(**options: Any) -> Viewer:
+    def open_page(compared: tuple[Comparison, Path] = comparison, **options: Any) -> Viewer:
         context = chromium.new_context(**{"viewport": DESK, "reduced_motion": "reduce", **options})
         contexts.append(context)
-        facts, folder = comparison
-        content = PAGE.format(
-            styles=STYLES.read_text(encoding="utf-8"), script=SCRIPT, markup=markup(facts, f"{HOST}/tiles")
-        )
+        facts, folder = compared
+        content = PAGE.format(script=script(), markup=markup(facts, f"{HOST}/tiles"))
         page = context.new_page()
         page.route(f"{HOST}/", lambda route: route.fulfill(body=content, content_type="text/html; charset=utf-8"))
         page.route(f"{HOST}/tiles/**", lambda route: serve_tile(route, folder))
@@ -260,12 +271,10 @@ def test_a_click_moves_the_divider_there(viewer: Viewer) -> None:
 
 def test_everything_is_reached_by_tab(viewer: Viewer) -> None:
     reached = []
-    for _ in range(8):
+    for _ in range(9):
         viewer.page.keyboard.press("Tab")
-        reached.append(
-            viewer.page.evaluate("(document.activeElement.dataset.does ?? document.activeElement.className)")
-        )
-    assert reached == ["", "divider", "fit", "exact", "out", "in", "swap", "fill"]
+        reached.append(viewer.page.evaluate(NAME_OF_FOCUSED))
+    assert reached == ["", "divider", "fit", "exact", "out", "in", "bicubic", "swap", "fill"]
 
 
 def test_holding_space_swaps_both_halves(viewer: Viewer) -> None:
@@ -308,6 +317,28 @@ def test_a_horizontal_swipe_moves_the_picture(phone: Viewer) -> None:
     assert phone.page.evaluate("scrollY") == 0
 
 
+def test_the_original_is_enlarged_bicubically_on_request(opened: Opener, tmp_path: Path) -> None:
+    photo = photo_like(150, 200)
+    opaque = np.full((150, 200, 1), 255, np.uint8)
+    Image.fromarray(np.dstack([photo, opaque])).save(tmp_path / "a.png")
+    Image.fromarray(np.dstack([bicubic.double(photo), opaque.repeat(2, 0).repeat(2, 1)])).save(tmp_path / "a_2x.png")
+    facts = write(tmp_path / "a.png", tmp_path / "a_2x.png", tmp_path / "tiles")
+    viewer = opened((facts, tmp_path / "tiles"))
+    plain = difference_of_swapped(viewer)
+    viewer.page.get_by_role("button", name="Bicubic").click()
+    assert difference_of_swapped(viewer) <= 2 < 10 < plain
+
+
+def difference_of_swapped(viewer: Viewer) -> int:
+    """Return the largest difference of a channel between the original and the upscaled picture, in the whole view."""
+    viewer.divider.press("Home")
+    viewer.settle()
+    viewer.canvas.evaluate(COMPARE)
+    viewer.page.get_by_role("button", name="Swap").click()
+    viewer.settle()
+    return int(viewer.canvas.evaluate(COMPARE))
+
+
 def test_two_fingers_pinch(phone: Viewer) -> None:
     x, y = phone.middle()
     before = phone.point()
@@ -347,7 +378,7 @@ def test_nothing_is_wrong_for_assistive_technology(opened: Opener, scheme: str) 
 
 
 def test_replaced_markup_ends_the_old_viewer(viewer: Viewer) -> None:
-    old = viewer.page.evaluate_handle("document.querySelector('photo-comparison canvas')")
+    old = viewer.page.evaluate_handle("document.querySelector('photo-comparison').canvas")
     viewer.page.evaluate("(place => place.innerHTML = place.innerHTML)(document.querySelector('#place'))")
     assert old.evaluate("canvas => canvas.width") == 0  # its memory is free
     assert near(viewer.point(0.51), START[0] + 0.01 * viewer.box()["width"], START[1])
@@ -356,12 +387,27 @@ def test_replaced_markup_ends_the_old_viewer(viewer: Viewer) -> None:
     assert viewer.scale() == pytest.approx(np.exp(0.22), rel=0.05)  # zoomed once, not by both
 
 
-def test_tiles_that_do_not_load_are_named_and_asked_for_again(viewer: Viewer) -> None:
-    viewer.page.route(f"{HOST}/tiles/**", lambda route: route.abort())
+def test_an_element_turned_into_another_viewers_shows_its_picture(viewer: Viewer) -> None:
     viewer.page.get_by_role("button", name="Fit").click()
-    expect(viewer.element.get_by_role("status").filter(has_text="not loading")).to_be_visible()
-    viewer.page.unroute(f"{HOST}/tiles/**")
-    viewer.page.route(f"{HOST}/tiles/**", lambda route: route.continue_())
+    viewer.element.evaluate("""(element) => {
+      element.dataset.address += "/."; // another address of the same tiles; Gradio changes one attribute after another
+      element.dataset.spot = "0.6 0.4";
+    }""")
+    expect(viewer.zoom).to_have_text("100 %")
+    assert near(viewer.point(0.51), 0.6 * WIDTH + 0.01 * viewer.box()["width"], 0.4 * HEIGHT)
+
+
+def test_tiles_that_do_not_load_are_named_and_asked_for_again(viewer: Viewer) -> None:
+    def abort(route: Route) -> None:
+        route.abort()
+
+    viewer.page.route(f"{HOST}/tiles/**", abort)
+    viewer.page.get_by_role("button", name="Fit").click()
+    trouble = viewer.element.locator(".trouble")
+    expect(trouble).to_contain_text("not loading")
+    viewer.page.unroute(f"{HOST}/tiles/**", abort)
+    expect(trouble).to_be_empty()
+    viewer.settle()
 
 
 def test_full_screen_lets_one_finger_move_the_picture(phone: Viewer) -> None:

@@ -25,7 +25,7 @@ def forbid(event, arguments):
 
 path = Path(sys.argv[1])
 from apps.monitor import pictures
-from apps.ui import opening
+from apps.serving.viewer import opening
 from feature_pipeline.pictures import UnusableError, decode
 from upscaler import Limits, PictureError
 from upscaler.pictures import reading
@@ -36,7 +36,6 @@ sys.addaudithook(forbid)
 for read in (
     lambda: reading.read_header(path),
     lambda: opening.opened(path),
-    lambda: opening.shrunk(path, 10),
     lambda: pictures.checked_suffix(path, Limits()),
     lambda: read_rgb8(path),
     lambda: decode(path.read_bytes()),

@@ -20,24 +20,60 @@ ROOT = Path(__file__).parents[2]
 SMALL = 60, 50
 
 
-def test_a_control_group_limits_memory_and_its_page_cache_is_free(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in place of the control groups' one; this process is in none of its groups but the outermost."""
     monkeypatch.setattr(budget, "_CGROUP", tmp_path)
+    monkeypatch.setattr(budget, "_OWN_GROUPS", tmp_path / "own_groups")
+    return tmp_path
+
+
+def write(folder: Path, **numbers: object) -> None:
+    """Write the files of a control group, of version 2: memory.max and its like."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, number in numbers.items():
+        (folder / f"memory.{name.replace('__', '.')}").write_text(f"{number}\n")
+
+
+def test_a_control_group_limits_memory_and_its_page_cache_is_free(control_group: Path) -> None:
     machine = budget.available_memory()
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("2000\n")
-    (tmp_path / "memory.stat").write_text("anon 900\ninactive_file 600\n")
+    write(control_group, max=5000, current=2000, stat="anon 900\ninactive_file 600")
     assert budget.available_memory() == 3600
-    (tmp_path / "memory.max").write_text("max\n")
+    write(control_group, max="max")
     assert budget.available_memory() > machine / 2
-    (tmp_path / "memory").mkdir()
-    (tmp_path / "memory/memory.limit_in_bytes").write_text("4000\n")
-    (tmp_path / "memory/memory.usage_in_bytes").write_text("3000\n")
-    (tmp_path / "memory/memory.stat").write_text("cache 1\ntotal_inactive_file 500\n")
+    version_1 = control_group / "memory"
+    write(version_1, limit_in_bytes=4000, usage_in_bytes=3000, stat="cache 1\ntotal_inactive_file 500")
     assert budget.available_memory() == 1500
-    (tmp_path / "memory/memory.limit_in_bytes").write_text("2000\n")
+    write(version_1, limit_in_bytes=2000)
     assert budget.available_memory() == 0
+
+
+def test_a_group_is_throttled_at_its_high_mark_and_its_swapped_memory_counts(control_group: Path) -> None:
+    write(control_group, max="max", high=4000, current=1000, swap__current=0, stat="inactive_file 0")
+    assert budget.available_memory() == 3000
+    write(control_group, max=3500)
+    assert budget.available_memory() == 2500
+    write(control_group, swap__current=700)
+    assert budget.available_memory() == 1800
+    write(control_group / "memory", limit_in_bytes=4000, usage_in_bytes=3000, stat="total_swap 200")
+    assert budget.available_memory() == 800
+
+
+def test_the_limit_of_any_group_around_the_process_applies(control_group: Path) -> None:
+    (control_group / "own_groups").write_text("4:cpu,memory:/a\n1:cpu:/ignored\n0::/user.slice/run.scope\n")
+    write(control_group / "user.slice" / "run.scope", max="max", current=10, stat="inactive_file 0")
+    write(control_group / "user.slice", max=9000, current=1000, stat="inactive_file 0")
+    write(control_group / "other.slice", max=1, current=0, stat="inactive_file 0")
+    assert budget.available_memory() == 8000
+    write(control_group / "memory" / "a", limit_in_bytes=7000, usage_in_bytes=0, stat="cache 0")
+    assert budget.available_memory() == 7000
+
+
+def test_a_full_group_does_not_refuse_a_small_picture(control_group: Path) -> None:
+    write(control_group, max=4_000_000_000, current=4_250_000_000, stat="inactive_file 0")
+    Image.fromarray(photo_like(80, 120)).save(control_group / "a.png")
+    assert budget.available_memory() == 0
+    budget.check_memory(read_header(control_group / "a.png"), PNG, times=3, budget=None)
 
 
 def test_a_small_picture_is_never_refused(tmp_path: Path) -> None:

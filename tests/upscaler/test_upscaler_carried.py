@@ -9,7 +9,8 @@ from PIL import Image
 from support.pictures import photo_like
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures.iptc import HEADER, read_iptc
-from upscaler.pictures.png_chunks import Chunk, insert_chunks, read_chunks
+from upscaler.pictures.png_chunks import read_chunks
+from upscaler.pictures.png_file import Chunk, insert_chunks
 
 BYLINE, CITY = b"\x1c\x02\x50\x00\x04Anna", b"\x1c\x02\x5a\x00\x05Bozen"
 RESOURCE = b"8BIM\x04\x04\0\0" + len(BYLINE + CITY).to_bytes(4, "big") + BYLINE + CITY + b"\0"

@@ -1,22 +1,16 @@
 """Command line: inputs, outputs and exit codes."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from support.odd_pictures import ODD
 from support.pictures import photo_like
-from upscaler.__main__ import main
-from upscaler.errors import PictureError
-from upscaler.targets import Naming, Task, tasks
-
-ROOT = Path(__file__).parents[2]
+from upscaler.__main__ import COMMANDS, main
+from upscaler.errors import OptionError
 
 
 def save(path: Path, height: int = 12, width: int = 16, seed: int = 0) -> Path:
@@ -83,8 +77,9 @@ def test_a_failure_does_not_stop_the_rest(tmp_path: Path, tiny_model: Path, caps
     assert run(tiny_model, a, broken, c) == 1
     assert (tmp_path / "a_2x.png").exists()
     assert (tmp_path / "c_2x.png").exists()
-    listed = capsys.readouterr().err.split("1 of 3 pictures could not be upscaled:\n")[1]
-    assert listed.startswith(f"error: {broken}")
+    sentence, summary = capsys.readouterr().err.splitlines()
+    assert sentence.startswith(f"error: {broken}")
+    assert summary == f"2 upscaled, 1 passed over: {broken}"
 
 
 def test_existing_files_are_kept_without_overwrite(tmp_path: Path, tiny_model: Path) -> None:
@@ -119,44 +114,75 @@ def test_max_pixels_is_in_megapixels(tmp_path: Path, tiny_model: Path) -> None:
     assert run(tiny_model, source, "--max-pixels", "0.011") == 0
 
 
-def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
+def test_what_a_folder_passes_over_is_said(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    save(folder / "a.png")
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "bill.pdf").write_bytes(b"%PDF-1.4")
+    assert run(tiny_model, folder) == 0
+    assert capsys.readouterr().err == "1 upscaled, 2 other files\n"
+    (folder / "raw.psd").write_bytes(b"8BPS" + bytes(100))
+    assert run(tiny_model, folder) == 1
+    sentence, summary = capsys.readouterr().err.splitlines()
+    assert sentence.startswith(f"error: {folder / 'raw.psd'} is a Photoshop document")
+    assert summary == f"0 upscaled, 1 finished before, 2 other files, 1 passed over: {folder / 'raw.psd'}"
+
+
+def test_a_run_is_finished_by_the_same_command(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(3):
+        save(tmp_path / "in" / f"{n}.png")
+    assert run(tiny_model, tmp_path / "in", "-o", tmp_path / "out") == 0
+    (tmp_path / "out" / "1.png").unlink()
+    kept = (tmp_path / "out" / "0.png").stat().st_mtime_ns
+    capsys.readouterr()
+    assert run(tiny_model, tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert capsys.readouterr() == (f"{tmp_path / 'out' / '1.png'}\n", "1 upscaled, 2 finished before\n")
+    assert (tmp_path / "out" / "0.png").stat().st_mtime_ns == kept
+    assert run(tiny_model, tmp_path / "in" / "0.png", "-o", tmp_path / "out") == 1
+    assert run(tiny_model, tmp_path / "in" / "0.png", "-o", tmp_path / "out", "--skip-existing") == 0
+
+
+def test_the_time_of_the_input_is_kept_on_request(tmp_path: Path, tiny_model: Path) -> None:
     source = save(tmp_path / "a.png")
-    with pytest.raises(PictureError, match="is both an input and an output"):
-        tasks((source,), Naming(source, None, "_2x"), recursive=False)
-    with pytest.raises(PictureError, match="is both an input and an output"):
-        tasks((tmp_path,), Naming(tmp_path, None, "_2x"), recursive=False)
+    os.utime(source, (0, 1_000_000_000.5))
+    assert run(tiny_model, source, "--keep-time") == 0
+    assert (tmp_path / "a_2x.png").stat().st_mtime == 1_000_000_000.5
+    assert run(tiny_model, source, "--overwrite") == 0
+    assert (tmp_path / "a_2x.png").stat().st_mtime > 1_000_000_001
 
 
-def test_two_inputs_with_one_output_are_refused(tmp_path: Path) -> None:
-    a, b = save(tmp_path / "a.png"), save(tmp_path / "a.jpg")
-    naming = Naming(None, ".webp", "_2x")
-    with pytest.raises(PictureError, match="would both be written to"):
-        tasks((a, b), naming, recursive=False)
-    assert tasks((a,), naming, recursive=False) == [Task(a, tmp_path / "a_2x.webp")]
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["a.png", "--overwrite", "--skip-existing"],
+        ["-", "a.png"],
+        ["a.png", "b.png", "-o", "-"],
+        ["-", "--keep-time"],
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(wrong: list[str]) -> None:
+    with pytest.raises(OptionError):
+        COMMANDS[0].parse(wrong)
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="contains no pictures"):
-        tasks((tmp_path,), Naming(None, None, "_2x"), recursive=False)
+def test_warnings_about_a_picture_in_a_folder_are_said_once(
+    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = save(tmp_path / "in" / "a.jpg")
+    source.write_bytes(ODD["jpeg_ultra_hdr_gain_map.jpg"]())
+    assert run(tiny_model, tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert capfd.readouterr().err == f"{source}: its HDR gain map is left out\n1 upscaled\n"
 
 
-def test_ctrl_c_leaves_no_half_written_file(tmp_path: Path, tiny_model: Path) -> None:
-    source = save(tmp_path / "a.png", 1500, 2000)
-    command = [sys.executable, "-m", "upscaler", str(source), "-o", str(tmp_path / "out" / "b.png")]
-    process = subprocess.Popen(
-        [*command, "--model", str(tiny_model), "--ensemble-flips"],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background processes may ignore it
-    )
-    while not list(tmp_path.glob("out/.part-*")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGINT)
-    stderr = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert "stopped" in stderr
-    assert "Traceback" not in stderr
-    assert not list((tmp_path / "out").iterdir())
+def test_a_name_that_becomes_too_long_costs_one_picture(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = save(tmp_path / f"{'a' * 250}.png")
+    save(tmp_path / "b.png")
+    assert run(tiny_model, tmp_path) == 1
+    assert (tmp_path / "b_2x.png").exists()
+    assert capsys.readouterr().err.endswith(f"1 upscaled, 1 passed over: {long}\n")

@@ -3,7 +3,9 @@
 On a CPU, running out of memory raises no exception: the process is killed. Hence the estimate.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,14 +18,7 @@ from upscaler.pictures.header import Header, Page
 _ALWAYS_ALLOWED = 100_000_000  # bytes; small pictures are never refused
 _WINDOWS = 25_000_000  # bytes of the windows being computed, which the allocator keeps afterwards
 _CGROUP = Path("/sys/fs/cgroup")
-# Control groups v2 and v1: files of the limit, the usage and the statistics, and the statistic of inactive page cache
-_GROUPS = (
-    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-    (
-        *("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-        "total_inactive_file",
-    ),
-)
+_OWN_GROUPS = Path("/proc/self/cgroup")
 
 # Bytes per pixel for gray, colour, and colour with alpha: measured peak minus the peak for a small picture
 _READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12)}  # 8 bits only; libvips reads 16 bits
@@ -95,15 +90,62 @@ def _writing(format: Format, kind: int, pixels: int, of_largest: int, sequence: 
 
 
 def available_memory() -> int:
-    """Return the bytes of memory available to this process on the machine and in its control group."""
+    """Return the bytes of memory available to this process on the machine and in its control groups."""
     available: int = psutil.virtual_memory().available
-    return min([available, *(remaining for files in _GROUPS for remaining in _available_in_group(*files))])
+    return min([available, *(left for files in _control_groups() for left in files.available())])
 
 
-def _available_in_group(limit: str, used: str, statistics: str, inactive: str) -> list[int]:
-    """Return the bytes available in a control group with a limit; inactive page cache counts as free."""
-    with suppress(OSError, ValueError, KeyError):  # no such group, or "max"
-        counters = dict(line.split() for line in (_CGROUP / statistics).read_text().splitlines())
-        taken = int((_CGROUP / used).read_text()) - int(counters[inactive])
-        return [max(int((_CGROUP / limit).read_text()) - taken, 0)]
-    return []
+@dataclass(frozen=True)
+class _MemoryFiles:
+    """Files of a control group in `folder`: `limits` and `used` in bytes.
+
+    cache, swapped: names of the statistics of inactive page cache and of swapped memory.
+    """
+
+    folder: Path
+    limits: tuple[str, ...]
+    used: tuple[str, ...]
+    cache: str
+    swapped: str
+
+    def available(self) -> list[int]:
+        """Return the bytes left below each limit.
+
+        Inactive page cache counts as free, because the kernel drops it first; swapped memory counts as used, because
+        it returns when it is needed.
+        """
+        with suppress(OSError, ValueError):  # no such group
+            lines = (self.folder / "memory.stat").read_text().splitlines()
+            counters = {name: int(value) for name, value in map(str.split, lines)}
+            used = sum(self._numbers(self.used)) + counters.get(self.swapped, 0) - counters.get(self.cache, 0)
+            return [max(limit - used, 0) for limit in self._numbers(self.limits)]
+        return []
+
+    def _numbers(self, names: tuple[str, ...]) -> list[int]:
+        """Read the files that hold a number, not "max"; a group without swap lacks that of its swap."""
+        numbers = []
+        for name in names:
+            with suppress(OSError, ValueError):
+                numbers.append(int((self.folder / name).read_text()))
+        return numbers
+
+
+def _control_groups() -> Iterator[_MemoryFiles]:
+    """Yield the control groups, of version 2 and 1, that hold this process: a limit of each applies."""
+    for folder in _folders(_CGROUP, ""):
+        used = "memory.current", "memory.swap.current"
+        yield _MemoryFiles(folder, ("memory.max", "memory.high"), used, cache="inactive_file", swapped="")
+    for folder in _folders(_CGROUP / "memory", "memory"):
+        limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        yield _MemoryFiles(folder, (limit,), (usage,), cache="total_inactive_file", swapped="total_swap")
+
+
+def _folders(root: Path, controller: str) -> Iterator[Path]:
+    """Yield the folder of this process's group below `root` and those around it; in a container, `root` is its own."""
+    yield root
+    with suppress(OSError):
+        for line in _OWN_GROUPS.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controller in controllers.split(","):
+                parts = Path(group).parts[1:]
+                yield from (root.joinpath(*parts[:n]) for n in range(1, len(parts) + 1))

@@ -31,17 +31,18 @@ def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
     """
     start = file.read(6)
     if start.startswith(b"\xff\xd8"):
-        _check_scans(_content(file), name, limits.scans)
+        _check_scans(content_of(file), name, limits.scans)
     elif start in (b"GIF87a", b"GIF89a"):
-        _check_frames(_content(file), name, limits.frames)
+        _check_frames(content_of(file), name, limits.frames)
     elif start[:2] in (b"II", b"MM"):
-        check_directories(_content(file), name)
+        check_directories(content_of(file), name)
     elif start[4:] == _ISO_MEDIA:
-        _check_exif_of_avif(_content(file), name)
+        _check_exif_of_avif(content_of(file), name)
     file.seek(0)
 
 
-def _content(file: BinaryIO) -> mmap.mmap | bytes:
+def content_of(file: BinaryIO) -> mmap.mmap | bytes:
+    """Return all bytes of an open file, mapped if it has a file descriptor."""
     try:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError:  # BytesIO has no file descriptor

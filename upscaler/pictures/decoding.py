@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import UnidentifiedImageError
 
@@ -40,6 +42,11 @@ def name_of(source: Source) -> str:
     return "the picture" if isinstance(source, bytes) else str(source)
 
 
+def file_of(source: Source) -> BinaryIO:
+    """Open a file, or its content, for reading."""
+    return BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an exception's message, or its type's name."""
     message = getattr(error, "detail", "").strip() or str(error).strip() or type(error).__name__
@@ -47,7 +54,5 @@ def first_line(error: Exception) -> str:
 
 
 def _start(source: Source) -> bytes:
-    if isinstance(source, bytes):
-        return source[:LENGTH]
-    with source.open("rb") as file:
+    with file_of(source) as file:
         return file.read(LENGTH)

@@ -18,23 +18,29 @@ class Sequence(Enum):
 
 @dataclass(frozen=True)
 class Format:
-    """A picture format, by Pillow's name. most_side: maximum pixels a side. deep: supports 16 bits per channel."""
+    """A picture format, by Pillow's name.
+
+    most_side: maximum pixels a side. deep: supports 16 bits per channel. gray: numbers of channels, transparency
+    counted, for which it stores gray as such. profiled: holds a colour profile.
+    """
 
     name: str
     most_side: int
     sequence: Sequence = Sequence.SINGLE
     transparent: bool = False
     deep: bool = False
+    gray: tuple[int, ...] = (1, 2)
+    profiled: bool = True
 
 
 JPEG = Format("JPEG", 65_500)  # 65,535 in the standard; libjpeg stops here
 PNG = Format("PNG", 2**31 - 1, Sequence.ANIMATION, transparent=True, deep=True)
-WEBP = Format("WEBP", 16_383, Sequence.ANIMATION, transparent=True)
+WEBP = Format("WEBP", 16_383, Sequence.ANIMATION, transparent=True, gray=())
 TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True)
-BMP = Format("BMP", 2**31 - 1)
-GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True)
-AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True)
-HEIF = Format("HEIF", 16_384, transparent=True)
+BMP = Format("BMP", 2**31 - 1, profiled=False)
+GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True, profiled=False)
+AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, gray=(1,))
+HEIF = Format("HEIF", 16_384, transparent=True, gray=(1,))
 
 BY_SUFFIX = {
     ".jpg": JPEG,

@@ -87,7 +87,12 @@ class Header:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a file. pixels: upright, HWC with 1 to 4 channels. milliseconds: display time in an animation."""
+    """One frame of a file.
+
+    pixels: upright, HWC with 1 to 4 channels. milliseconds: display time in an animation. profile: colour profile of
+    a page of a document.
+    """
 
     pixels: Pixels
     milliseconds: float = 0.0
+    profile: bytes = b""

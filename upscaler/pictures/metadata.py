@@ -2,29 +2,28 @@
 
 import logging
 import math
-import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
-from upscaler.pictures import exif, iptc, tiff_exif, xmp
+from upscaler.pictures import exif, iptc, xmp
+from upscaler.pictures.colour_space import Colour, read_colour
+from upscaler.pictures.decoding import Source, name_of
 from upscaler.pictures.directories import check_exif
 from upscaler.pictures.exif_tags import ORIENTATION
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.iptc import Iptc, read_iptc
 from upscaler.pictures.orientation import ORIENTATIONS
-from upscaler.pictures.png_chunks import EXIF, Chunk, Found, first_chunk, read_chunks, read_profile, without_location
+from upscaler.pictures.png_chunks import Found, read_chunks, without_location
+from upscaler.pictures.png_file import COLOUR, EXIF, Chunk, first_chunk
+from upscaler.pictures.png_texts import read_profile
 
-IPTC_TAG, _IMAGE_RESOURCES_TAG = 33723, 34377  # of a TIFF
 _AVIF_EXIF = 4  # index of EXIF in the decoder's information
-_LONGEST_PROFILE = 5_000_000  # bytes; printer profiles have 3 million
 _MOST_DPI = 65_535  # the largest value of a JPEG
 
 Value = TypeVar("Value")
@@ -36,41 +35,52 @@ _log = logging.getLogger(__name__)
 class Metadata:
     """EXIF, XMP and ICC profile as bytes (empty: none), and IPTC.
 
-    dpi: dots per inch, horizontal and vertical. chunks: texts, time and colour of a PNG, for a PNG.
+    profile: of the decoded pixels, by whatever the file says its colour; empty for sRGB. hdr: "PQ" or "HLG" if that is
+    their curve, for which there is no profile. dpi: dots per inch, horizontal and vertical. chunks: texts, time and
+    colour of a PNG, for a PNG.
     """
 
     exif: bytes = b""
     xmp: bytes = b""
     iptc: Iptc = field(default_factory=Iptc)
     profile: bytes = b""
+    hdr: str = ""
     dpi: tuple[float, float] | None = None
     chunks: tuple[Chunk, ...] = ()
 
 
 def read_metadata(image: Image.Image, path: Path) -> Metadata:
-    """Read the metadata of an opened file, without the tags of pixel storage.
+    """Read the metadata of an opened file that is no TIFF.
 
     Metadata that cannot be read are dropped with a warning: pixels never depend on metadata.
     """
-    found = _unless_broken(path, "texts", lambda: _png_chunks(image, path), Found())
-    _warn(path, found.warnings)
+    found = unless_broken(path, "texts", lambda: _png_chunks(image, path), Found())
+    warn(path, found.warnings)
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     resources = _iptc(image) or found.profiles.get("iptc", b"")
-    profile = image.info.get("icc_profile") or b""
+    block = unless_broken(path, "EXIF", lambda: _exif_of_file(image), b"")
+    colour = read_colour(image, path, block)
+    warn(path, colour.warnings)
     return Metadata(
-        exif=_unless_broken(path, "EXIF", lambda: _exif_of_file(image, path), b""),
+        exif=block,
         xmp=packet.encode() if isinstance(packet, str) else packet,
-        iptc=_unless_broken(path, "IPTC", lambda: read_iptc(resources, remove_location=False), Iptc()),
-        profile=_unless_broken(path, "colour profile", lambda: _checked_profile(profile), b""),
-        dpi=_unless_broken(path, "resolution", lambda: _checked_dpi(image.info.get("dpi")), None),
-        chunks=tuple(found.chunks),
+        iptc=unless_broken(path, "IPTC", lambda: read_iptc(resources, remove_location=False), Iptc()),
+        profile=colour.profile,
+        hdr=colour.hdr,
+        dpi=unless_broken(path, "resolution", lambda: checked_dpi(image.info.get("dpi")), None),
+        chunks=(*(chunk for chunk in found.chunks if chunk.kind not in COLOUR), *colour.chunks),
     )
+
+
+def shown_colour(image: Image.Image, source: Source) -> Colour:
+    """Return the colour space of the pixels of an opened file."""
+    return read_colour(image, source, unless_broken(name_of(source), "EXIF", lambda: _exif_of_file(image), b""))
 
 
 def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 (upright) to 8; 1 if the EXIF is broken."""
     try:
-        stored = None if image.format == "TIFF" else exif.orientation(_exif_block(image))
+        stored = exif.orientation(_exif_block(image))
         found = stored or image.getexif().get(ORIENTATION, 1)  # Pillow reads that of XMP, too
     except Exception:  # Pillow's EXIF reader raises many types
         return 1
@@ -86,10 +96,10 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
     scale = round(geometry.scale[0])
     block, warnings = exif.patched(metadata.exif, size=size, scale=scale, remove_location=remove_location)
     nothing: tuple[bytes, list[str]] = b"", []
-    packet, more = _unless_broken(
+    packet, more = unless_broken(
         path, "XMP", lambda: xmp.followed(metadata.xmp, geometry, remove_location=remove_location), nothing
     )
-    _warn(path, warnings + more)
+    warn(path, warnings + more)
     kept = replace(metadata, exif=block, xmp=packet)
     if not remove_location:
         return kept
@@ -97,7 +107,8 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
     return replace(kept, iptc=credits, chunks=tuple(without_location(metadata.chunks)))
 
 
-def _unless_broken(path: Path, kind: str, read: Callable[[], Value], otherwise: Value) -> Value:
+def unless_broken(path: Path | str, kind: str, read: Callable[[], Value], otherwise: Value) -> Value:
+    """Read a kind of metadata; return what stands `otherwise`, with a warning, if it is broken."""
     try:
         return read()
     except Exception as error:  # Pillow's EXIF reader raises many types
@@ -105,15 +116,8 @@ def _unless_broken(path: Path, kind: str, read: Callable[[], Value], otherwise: 
         return otherwise
 
 
-def _checked_profile(profile: bytes) -> bytes:
-    if len(profile) > _LONGEST_PROFILE:
-        raise ValueError(f"it has {len(profile):,} bytes, more than {_LONGEST_PROFILE:,}")
-    if profile:
-        ImageCms.ImageCmsProfile(BytesIO(profile))
-    return profile
-
-
-def _checked_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+def checked_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return a resolution if it is one; None otherwise."""
     if not dpi:
         return None
     across, down = float(dpi[0]), float(dpi[1])
@@ -128,25 +132,18 @@ def _png_chunks(image: Image.Image, path: Path) -> Found:
 
 
 def _iptc(image: Image.Image) -> bytes:
-    """Return the image resources of a JPEG, or the IPTC of a TIFF."""
-    if isinstance(image, TiffImageFile):
-        found = image.tag_v2.get(IPTC_TAG) or image.tag_v2.get(_IMAGE_RESOURCES_TAG) or b""
-        return found if isinstance(found, bytes) else b""
+    """Return the image resources of a JPEG."""
     segments = [content for name, content in getattr(image, "applist", []) if name == "APP13"]
     return b"".join(content.removeprefix(iptc.HEADER) for content in segments if content.startswith(iptc.HEADER))
 
 
-def _warn(path: Path, sentences: list[str]) -> None:
+def warn(path: Path | str, sentences: Iterable[str]) -> None:
+    """Log a warning for each sentence on a file."""
     for sentence in sentences:
         _log.warning("%s: %s", path, sentence)
 
 
-def _exif_of_file(image: Image.Image, path: Path) -> bytes:
-    if image.format == "TIFF":
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            block, warnings = tiff_exif.collected(content)
-        _warn(path, warnings)
-        return block
+def _exif_of_file(image: Image.Image) -> bytes:
     if isinstance(image, AvifImageFile):  # Pillow re-encodes it if the file itself rotates the pixels
         return image._decoder.get_info()[_AVIF_EXIF] or b""
     return _exif_block(image)

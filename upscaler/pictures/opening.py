@@ -1,18 +1,22 @@
 """Opening of picture files with Pillow, restricted to the supported formats: its EPS reader would run Ghostscript."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.pictures.counting import check_parts
 from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.png_repair import repaired
+from upscaler.pictures.png_texts import LONGEST_TEXT, LONGEST_TEXTS
 
 # `Limits.pixels` and the memory budget replace Pillow's fixed limit
 Image.MAX_IMAGE_PIXELS = None
+# Longer texts and profiles of a PNG are hidden from Pillow, which would refuse the whole picture
+PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = LONGEST_TEXT, LONGEST_TEXTS + LONGEST_TEXT
 
 with suppress(ImportError):
     from pillow_heif import register_heif_opener  # the extra "heic"
@@ -29,10 +33,9 @@ def open_picture(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> It
     Raises LimitError if it exceeds `limits` or a frame is larger than the header declares, UnidentifiedImageError if
     the format is not supported, and whatever Pillow's readers raise for a broken file.
     """
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            check_parts(file, str(source), limits)
-    else:
-        check_parts(source, "the picture", limits)
-    with Image.open(source, formats=_FORMATS) as image:
-        yield image
+    with ExitStack() as stack:
+        file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        check_parts(file, str(source) if isinstance(source, Path) else "the picture", limits)
+        whole = repaired(file) or source
+        file.seek(0)
+        yield stack.enter_context(Image.open(whole, formats=_FORMATS))

@@ -1,7 +1,6 @@
 """Reading of pictures with 8 bits per channel with Pillow."""
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -9,66 +8,57 @@ from PIL import Image, ImageSequence
 
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import exceeds
-from upscaler.pictures.colour import cmyk_in_srgb
+from upscaler.pictures.colour import cmyk_in_srgb, is_gray
 from upscaler.pictures.header import Frame, Header, Page
 from upscaler.pictures.orientation import upright, upright_size
 from upscaler.pixels import Pixels
 
 _LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
-_GRAY_MODES = ("1", "L", "LA", "La")
+_LEAST_FRAME = 8  # bytes of a file
 
 
 def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most: int | None) -> tuple[Page, ...]:
     """List the frames of an opened file. Raises LimitError if there are more than `most`."""
-    frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1) if image.format != "TIFF" else None
-    sizes = [image.size] * (frames or 1)
-    if frames is None:  # TIFF pages may differ in size, and each is found only through the one before
-        for n in count(1):
-            try:
-                image.seek(n)
-            except EOFError:
-                break
-            sizes.append(image.size)
-            if exceeds(n + 1, most):
-                break
-        image.seek(0)
-    if exceeds(len(sizes), most):
-        raise LimitError(f"{path} has more frames or pages than the limit of {most:,}; split it")
-    channels, left = _channels(image), remaining_orientation(image.format, orientation)
-    return tuple(Page(*upright_size(size, left), channels, depth, orientation) for size in sizes)
+    frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1)
+    _check_frames(frames, path, most)
+    return (Page(*upright_size(image.size, orientation), _channels(image), depth, orientation),) * frames
+
+
+def _check_frames(frames: int, path: Path, most: int | None) -> None:
+    """Raise PictureError for more frames than `most`, or than the file can hold: an APNG may declare 2 billion."""
+    if exceeds(frames, most):
+        raise LimitError(f"{path} has more frames than the limit of {most:,}; split it")
+    if frames * _LEAST_FRAME > path.stat().st_size:
+        raise PictureError(f"{path} declares {frames:,} frames, more than it can hold; export it again")
 
 
 def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
     """Decode the frames of an opened file. Raises PictureError if they are not those that the header declares."""
     read = 0
     for n, (page, frame) in enumerate(zip(header.pages, ImageSequence.Iterator(image), strict=False), start=1):
-        left = remaining_orientation(header.format, page.orientation)
-        if upright_size(frame.size, left) != (page.width, page.height):  # the memory estimate and the price hang on it
+        # The memory estimate and the price hang on the size
+        if upright_size(frame.size, page.orientation) != (page.width, page.height):
             raise PictureError(f"{header.path}: frame {n} has another size than the header declares; export it again")
-        pixels = upright(_decoded(frame, header.path), left)
+        pixels = upright(decoded(frame), page.orientation)
         read = n
         yield Frame(pixels, float(frame.info.get("duration", 0)))
     if read < header.frames:
         raise PictureError(f"{header.path} has only {read} of {header.frames} declared frames; download it again")
 
 
-def remaining_orientation(format: str | None, stored: int) -> int:
-    """Return the orientation still to apply after decoding: Pillow applies the orientation of TIFFs only."""
-    return 1 if format == "TIFF" else stored
-
-
 def _channels(image: Image.Image) -> int:
     """Count the channels of the decoded pixels."""
-    colours = 1 if image.mode in _GRAY_MODES or image.mode.startswith("I;16") else 3
+    colours = 1 if is_gray(image.mode) else 3
     return colours + (image.has_transparency_data and image.mode != "CMYK")
 
 
-def _decoded(image: Image.Image, path: Path) -> Pixels:
+def decoded(image: Image.Image) -> Pixels:
+    """Decode the current frame of an opened file: HWC, in sRGB if it is CMYK."""
     if image.mode == "CMYK":
-        image = cmyk_in_srgb(image, str(path))
+        image = cmyk_in_srgb(image)
     elif image.has_transparency_data:
-        image = image.convert("LA" if image.mode in _GRAY_MODES else "RGBA")
+        image = image.convert("LA" if is_gray(image.mode) else "RGBA")
     else:
-        image = image.convert("L" if image.mode in _GRAY_MODES else "RGB")
+        image = image.convert("L" if is_gray(image.mode) else "RGB")
     pixels: Pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]

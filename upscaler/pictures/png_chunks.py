@@ -1,73 +1,27 @@
-"""Chunks of a PNG that say something beside its pixels, read and put into another PNG at the byte level.
+"""Chunks of a PNG that say something beside its pixels, read to be carried into another PNG."""
 
-Format: "Portable Network Graphics", third edition, W3C 2025.
-"""
-
-import os
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from upscaler.pictures.places import holds_coordinates
+from upscaler.pictures.png_file import COLOUR, TIME, Chunk, Head, data_of, fault_of, heads, is_beside
+from upscaler.pictures.png_texts import LONGEST_KEYWORD, LONGEST_TEXT, LONGEST_TEXTS, TEXTS, read_profile, text_of
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-TIME = b"tIME"
-EXIF = b"eXIf"
-# What says the colour of the pixels, by the length of its data; before the pixels, once each.
-COLOUR = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"mDCV": 24, b"cLLI": 8}
-_LENGTHS = {**COLOUR, TIME: 7}
-_WANTED = {*TEXTS, *_LENGTHS}
+_WANTED = {*TEXTS, *COLOUR, TIME}
 
-_MOST_CHUNKS = 1_000_000  # in a file; writers make pieces of 8 kB and more
 _MOST_WANTED = 500
-_LONGEST_TEXT = 4_000_000  # bytes, packed or not; the graphs of image generators have up to a million
-_LONGEST_TEXTS = 64_000_000  # together; one that cannot be read counts as the longest, which is what it may cost
 _TOO_MANY = "some of its PNG texts are left out, for there are too many"
-_BLOCK = 16_000_000  # bytes that are moved at once
 
-_LONGEST_KEYWORD = 79
 _XMP = b"XML:com.adobe.xmp"
-_PROFILE = "raw profile type "  # by which ImageMagick and exiftool put EXIF, IPTC and XMP into a text
+_COPY = "raw profile type "  # by which ImageMagick and exiftool put EXIF, IPTC and XMP into a text
 # Copies of EXIF and sizes of the small picture, made by ImageMagick and file managers.
-_COPIES = (_PROFILE, "exif:", "thumb::")
+_COPIES = (_COPY, "exif:", "thumb::")
 # Keywords that name no place: those of the standard, of image generators and of ImageMagick.
 _HARMLESS = {
     *("title", "author", "description", "copyright", "creation time", "software", "disclaimer", "warning", "source"),
     *("comment", "parameters", "prompt", "workflow", "date:create", "date:modify", "date:timestamp"),
 }
-
-
-class PngError(ValueError):
-    """A file that is no PNG, or has no pixels or no end."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A chunk's type and data."""
-
-    kind: bytes
-    data: bytes
-
-    @property
-    def written(self) -> bytes:
-        """The chunk as in a file."""
-        crc = zlib.crc32(self.kind + self.data)
-        return len(self.data).to_bytes(4, "big") + self.kind + self.data + crc.to_bytes(4, "big")
-
-
-@dataclass(frozen=True)
-class _Head:
-    """Beginning of a chunk in a file."""
-
-    kind: bytes
-    place: int
-    length: int
-
-    @property
-    def end(self) -> int:
-        return self.place + 12 + self.length
 
 
 @dataclass
@@ -82,50 +36,33 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_chunks(file: BinaryIO) -> Found:
-    """Read texts (but XMP), time and colour.
+def read_chunks(file: BinaryIO, kinds: Set[bytes] = frozenset(_WANTED)) -> Found:
+    """Read texts (but XMP), time and colour, or those `kinds` of them.
 
     Raises PngError if the file is no PNG; one that is cut off gives what comes before.
     """
     collector = _Collector()
-    wanted = set(_WANTED)
+    wanted = set(kinds)
     taken = 0
-    for head in _heads(file):
+    for head in heads(file):
         if head.kind == b"IDAT":
-            wanted.difference_update(COLOUR)
+            wanted -= COLOUR
+            if not wanted:
+                break
         elif head.kind in wanted and taken < _MOST_WANTED:
             collector.take(file, head)
             taken += 1
         elif head.kind in wanted:
             collector.warn(_TOO_MANY)
             break
+        elif is_beside(head) and (fault := fault_of(file, head)):
+            collector.warn(f"dropped its PNG chunk {head.name}, {fault}")
     return collector.found
-
-
-def first_chunk(file: BinaryIO, kind: bytes) -> bytes:
-    """Return the data of the first chunk of a kind; b"" if there is none. Raises PngError if the file is no PNG."""
-    for head in _heads(file):
-        if head.kind == kind:
-            file.seek(head.place + 8)
-            return file.read(head.length)
-    return b""
 
 
 def without_location(chunks: Iterable[Chunk]) -> list[Chunk]:
     """Leave out texts unless their keyword is known to name no place and they have no coordinates."""
     return [chunk for chunk in chunks if chunk.kind not in TEXTS or _is_harmless(chunk)]
-
-
-def insert_chunks(file: BinaryIO, chunks: Iterable[Chunk]) -> None:
-    """Put chunks into a PNG that can be read and written: colour at the head, in place of the same kind; the rest last.
-
-    Raises PngError.
-    """
-    chunks = list(chunks)
-    colour = [chunk for chunk in chunks if chunk.kind in COLOUR]
-    _append(file, [chunk for chunk in chunks if chunk.kind not in COLOUR])
-    if colour:
-        _replace_in_head(file, colour)
 
 
 class _Collector:
@@ -139,31 +76,29 @@ class _Collector:
         if sentence not in self.found.warnings:
             self.found.warnings.append(sentence)
 
-    def take(self, file: BinaryIO, head: _Head) -> None:
-        name = head.kind.decode()
-        if head.length > _LONGEST_TEXT:
-            self.warn(f"its PNG chunk {name} is left out, for it has {head.length:,} bytes")
+    def take(self, file: BinaryIO, head: Head) -> None:
+        if head.length > LONGEST_TEXT:
+            self.warn(f"its PNG chunk {head.name} is left out, for it has {head.length:,} bytes")
             return
-        file.seek(head.place + 8)
-        data, crc = file.read(head.length), file.read(4)
-        if int.from_bytes(crc, "big") != zlib.crc32(head.kind + data):
-            self.warn(f"its PNG chunk {name} is left out, for its checksum is wrong")
+        data = data_of(file, head)
+        if fault := fault_of(file, head):
+            self.warn(f"dropped its PNG chunk {head.name}, {fault}")
         elif head.kind in TEXTS:
             self._take_text(Chunk(head.kind, data))
-        elif len(data) != _LENGTHS[head.kind]:
-            self.warn(f"its PNG chunk {name} is left out, for it is damaged")
         elif all(chunk.kind != head.kind for chunk in self.found.chunks):
             self.found.chunks.append(Chunk(head.kind, data))
 
     def _take_text(self, chunk: Chunk) -> None:
         if chunk.data.startswith(_XMP + b"\0"):
+            if text_of(chunk) is None:
+                self.warn("dropped its XMP, which is damaged or too long")
             return
-        keyword = chunk.data.partition(b"\0")[0][:_LONGEST_KEYWORD].decode("latin-1")
-        if self._bytes >= _LONGEST_TEXTS:
+        keyword = chunk.data.partition(b"\0")[0][:LONGEST_KEYWORD].decode("latin-1")
+        if self._bytes >= LONGEST_TEXTS:
             self.warn(_TOO_MANY)
             return
-        text = _text(chunk)
-        self._bytes += _LONGEST_TEXT if text is None else len(text)
+        text = text_of(chunk)
+        self._bytes += LONGEST_TEXT if text is None else len(text)
         if text is None:
             self.warn(f"its PNG text {keyword!r} is left out, for it is damaged or too long")
         elif keyword.lower().startswith(_COPIES):
@@ -172,123 +107,14 @@ class _Collector:
             self.found.chunks.append(chunk)
 
     def _take_copy(self, keyword: str, text: str) -> None:
-        profile = read_profile(text) if keyword.startswith(_PROFILE) else None
+        profile = read_profile(text) if keyword.startswith(_COPY) else None
         if profile is None:
             self.warn("its PNG texts with copies of EXIF are left out, for they are of the picture before")
         else:
-            self.found.profiles.setdefault(keyword.removeprefix(_PROFILE), profile)
-
-
-def profile_chunk(name: str, content: bytes) -> Chunk:
-    """Return metadata for which PNG has no chunk (IPTC) as the text that ImageMagick and exiftool read."""
-    text = f"\n{name}\n{len(content):8}\n{content.hex()}\n".encode()
-    return Chunk(b"zTXt", f"Raw profile type {name}".encode() + b"\0\0" + zlib.compress(text))
-
-
-def read_profile(text: str) -> bytes | None:
-    """Read metadata that stand in a text: name, length and hexadecimal digits, in lines; None if they don't agree."""
-    lines = text.strip("\n").split("\n", 2)
-    try:
-        length, content = int(lines[1]), bytes.fromhex(lines[2])
-    except (IndexError, ValueError):
-        return None
-    return content if len(content) == length else None
+            self.found.profiles.setdefault(keyword.removeprefix(_COPY), profile)
 
 
 def _is_harmless(chunk: Chunk) -> bool:
     keyword = chunk.data.partition(b"\0")[0].decode("latin-1").strip().lower()
-    text = _text(chunk)
+    text = text_of(chunk)
     return keyword in _HARMLESS and text is not None and not holds_coordinates(text)
-
-
-def _text(chunk: Chunk) -> str | None:
-    """The text with all that stands beside the keyword, unpacked; None if it is damaged or too long."""
-    keyword, zero, rest = chunk.data.partition(b"\0")
-    if not zero or not 1 <= len(keyword) <= _LONGEST_KEYWORD:
-        return None
-    if chunk.kind == b"tEXt":
-        return rest.decode("latin-1")
-    if chunk.kind == b"zTXt":
-        unpacked = _unpacked(rest[1:]) if rest[:1] == b"\0" else None
-        return None if unpacked is None else unpacked.decode("latin-1")
-    return _international_text(rest)
-
-
-def _international_text(content: bytes) -> str | None:
-    """An iTXt behind its keyword: is it packed, the method, language, keyword in that language, text."""
-    language_and_keyword = content[2:].split(b"\0", 2)
-    if len(language_and_keyword) < 3 or content[:2] not in (b"\0\0", b"\1\0"):
-        return None
-    *beside, text = language_and_keyword
-    unpacked = _unpacked(text) if content[0] else text
-    return None if unpacked is None else b"\n".join([*beside, unpacked]).decode("utf-8", "replace")
-
-
-def _unpacked(content: bytes) -> bytes | None:
-    unpacker = zlib.decompressobj()
-    try:
-        unpacked = unpacker.decompress(content, _LONGEST_TEXT)
-    except zlib.error:
-        return None
-    return unpacked if unpacker.eof else None
-
-
-def _heads(file: BinaryIO) -> Iterator[_Head]:
-    """Yield where each chunk begins, up to the end of the picture or of the file. Raises PngError if it is no PNG."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    if file.read(8) != SIGNATURE:
-        raise PngError("it is no PNG")
-    place = 8
-    for _ in range(_MOST_CHUNKS):
-        file.seek(place)
-        start = file.read(8)
-        head = _Head(start[4:], place, int.from_bytes(start[:4], "big"))
-        if len(start) < 8 or head.end > size:
-            return
-        yield head
-        if head.kind == b"IEND":
-            return
-        place = head.end
-
-
-def _append(file: BinaryIO, chunks: list[Chunk]) -> None:
-    """Put chunks before the end."""
-    last = next((head for head in _heads(file) if head.kind == b"IEND"), None)
-    if last is None:
-        raise PngError("it has no end")
-    file.seek(last.place)
-    file.write(b"".join(chunk.written for chunk in [*chunks, Chunk(b"IEND", b"")]))
-    file.truncate()
-
-
-def _replace_in_head(file: BinaryIO, chunks: list[Chunk]) -> None:
-    """Write all that comes before the pixels again, with chunks right behind IHDR."""
-    kinds = {chunk.kind for chunk in chunks}
-    kept, end = [], 0
-    for head in _heads(file):
-        if head.kind == b"IDAT":
-            end = head.place
-            break
-        file.seek(head.place)
-        kept.append((head.kind, file.read(head.end - head.place)))
-    if not end or kept[0][0] != b"IHDR":
-        raise PngError("it has no pixels")
-    others = [whole for kind, whole in kept[1:] if kind not in kinds]
-    start = b"".join([SIGNATURE, kept[0][1], *(chunk.written for chunk in chunks), *others])
-    _move_tail(file, end, len(start) - end)
-    file.seek(0)
-    file.write(start)
-
-
-def _move_tail(file: BinaryIO, start: int, distance: int) -> None:
-    """Move what begins at `start`, block by block, so that none is overwritten before it is read."""
-    size = file.seek(0, os.SEEK_END)
-    places = range(start, size, _BLOCK)
-    for place in reversed(places) if distance > 0 else places:
-        file.seek(place)
-        block = file.read(min(_BLOCK, size - place))
-        file.seek(place + distance)
-        file.write(block)
-    file.seek(size + distance)
-    file.truncate()

@@ -18,6 +18,7 @@ from upscaler.pictures.directories import (
 from upscaler.pictures.exif import lost
 from upscaler.pictures.exif_tags import MAKER_NOTE, POINTERS, STORAGE, STRIPS
 
+_HEADER = 8  # bytes
 _HEADERS = {"<": b"II*\0\x08\0\0\0", ">": b"MM\0*\0\0\0\x08"}
 _ENTRY, _INLINE, _LINK = 12, 4, 4  # bytes of an entry, of the values in it, and of a link
 _LAST_KIND = 13  # what comes after is of BigTIFF
@@ -52,22 +53,28 @@ def is_fixed(block: bytes) -> bool:
     return MAKER_NOTE in copy.left_out
 
 
-def shift(content: mmap.mmap, gap: int) -> None:
-    """Correct the offsets in a TIFF, little-endian, all of which was moved up by `gap` but its header."""
-    layout = layout_of(content)
-    link = layout.first
-    while place := number(content, link, "I", layout):
-        struct.pack_into("<I", content, link, place + gap)
+def shift(content: mmap.mmap, gap: int, header: int = 0) -> int:
+    """Correct the offsets in a TIFF whose header is at a place, and all the rest of which was moved up by `gap`.
+
+    It has no directories but those of its pages. Returns the place of the last one's link.
+    """
+    layout = layout_of(content[header : header + _HEADER])
+    pointer = layout.order + layout.pointer
+    inline, link = struct.calcsize(pointer), header + layout.first
+    while place := number(content, link, layout.pointer, layout):
+        struct.pack_into(pointer, content, link, place + gap)
         directory = read_directory(content, place + gap, layout)
         for entry in directory.entries:
             start = entry.values
-            if entry.length > _INLINE:
+            if entry.length > inline:
                 start += gap
-                struct.pack_into("<I", content, entry.place + _ENTRY - _INLINE, start)
+                struct.pack_into(pointer, content, entry.place + layout.size(layout.entry) - inline, start)
             if entry.tag in STRIPS:
-                offsets = np.frombuffer(content[start : start + entry.length], "<u4") + np.uint32(gap)
+                unit = f"{layout.order}u{unit_of(entry.kind)}"
+                offsets = np.frombuffer(content[start : start + entry.length], unit) + np.array(gap, unit)
                 content[start : start + entry.length] = offsets.tobytes()
         link = directory.end
+    return link
 
 
 class _Copy:

@@ -2,8 +2,6 @@
 
 import io
 import logging
-import mmap
-import struct
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -15,20 +13,20 @@ from upscaler.pictures.decoding import first_line
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
 from upscaler.pictures.header import Frame, Header
+from upscaler.pictures.icc_profiles import GRAY, RGB, fitted
+from upscaler.pictures.insertion import insert
 from upscaler.pictures.iptc import Iptc
-from upscaler.pictures.metadata import IPTC_TAG, Metadata
-from upscaler.pictures.png_chunks import EXIF, Chunk, insert_chunks, profile_chunk
-from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
+from upscaler.pictures.metadata import Metadata
+from upscaler.pictures.png_file import EXIF, SPACE, Chunk, insert_chunks
+from upscaler.pictures.png_texts import profile_chunk
+from upscaler.pictures.tiff_writing import write_tiff
 from upscaler.pictures.vips import pyvips
+from upscaler.pictures.vips_writing import vips_image
 from upscaler.pixels import Pixels
 
 # Measured on a 48-megapixel photo: levels 1, 3 and 6 took 1.4, 4.1 and 6.2 s for 98, 58 and 57 MB.
 _PNG_COMPRESSION = 3
-_MILLIMETRES_PER_INCH = 25.4
-_DEFAULT_DPI = 72.0  # libvips always writes a resolution
-_TIFF_HEADER = 8  # bytes; the last four are the offset of the first directory
 _JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's limit of 65,535 includes a name
-_UNDEFINED = 7  # type of an entry: bytes
 _APP13 = b"\xff\xed"  # the segment of image resources
 _PNG_HEADER = 33  # bytes: the signature and the first chunk
 
@@ -44,16 +42,14 @@ def write(
     header: header of the source file. metadata: metadata to write. quality: encoder quality of JPEG, WebP, AVIF and
     HEIC, 1 to 100.
     """
-    same_size = len({frame.pixels.shape for frame in frames}) == 1
+    metadata = replace(metadata, profile=_profile(format, frames, metadata))
     try:
         if format is PNG and len(frames) == 1:
             _write_png(file, frames[0].pixels, metadata)
-        elif format is TIFF and same_size:
-            _write_tiff(file, [frame.pixels for frame in frames], metadata)
+        elif format is TIFF:
+            write_tiff(file, frames, metadata, str(header.path))
         else:
             _write_by_pillow(file, format, frames, header, metadata, quality)
-        if format is TIFF:
-            _add_tiff_metadata(file, metadata, header)
         if format is PNG:
             _insert_png_metadata(file, metadata)
         elif metadata.iptc.resources and format not in (JPEG, TIFF):
@@ -62,108 +58,21 @@ def write(
         raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
 
 
+def _profile(format: Format, frames: list[Frame], metadata: Metadata) -> bytes:
+    """Return the colour profile to write: b"" for a PNG whose own chunks say the colour."""
+    if format is PNG and any(chunk.kind in SPACE for chunk in metadata.chunks):
+        return b""
+    return fitted(metadata.profile, GRAY if frames[0].pixels.shape[2] in format.gray else RGB)
+
+
 def _target(file: BinaryIO) -> pyvips.Target:
     return pyvips.Target.new_to_descriptor(file.fileno())
 
 
-def _vips_image(pixels: Pixels, metadata: Metadata) -> pyvips.Image:
-    height, width, channels = pixels.shape
-    kind, deep = ("b-w", "grey16") if channels < 3 else ("srgb", "rgb16"), pixels.dtype == np.uint16
-    sample = "ushort" if deep else "uchar"
-    image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels).data, width, height, channels, sample)
-    dpi = metadata.dpi or (_DEFAULT_DPI, _DEFAULT_DPI)
-    image = image.copy(
-        interpretation=kind[deep], xres=dpi[0] / _MILLIMETRES_PER_INCH, yres=dpi[1] / _MILLIMETRES_PER_INCH
-    )
-    for name, content in (("xmp", metadata.xmp), ("icc-profile", metadata.profile)):
-        if content:
-            image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
-    return image
-
-
 def _write_png(file: BinaryIO, pixels: Pixels, metadata: Metadata) -> None:
-    _vips_image(pixels, metadata).pngsave_target(_target(file), compression=_PNG_COMPRESSION, keep="icc|xmp")
+    vips_image(pixels, metadata).pngsave_target(_target(file), compression=_PNG_COMPRESSION, keep="icc|xmp")
     if metadata.exif:  # libvips would write it anew
-        _insert(file, _PNG_HEADER, Chunk(EXIF, metadata.exif).written)
-
-
-def _insert(file: BinaryIO, place: int, content: bytes) -> None:
-    size = file.seek(0, io.SEEK_END)
-    file.write(content)  # so that a full disk is an error here, and no signal below
-    file.flush()
-    with mmap.mmap(file.fileno(), 0) as mapped:
-        mapped.move(place + len(content), place, size - place)
-        mapped[place : place + len(content)] = content
-
-
-def _write_tiff(file: BinaryIO, pages: list[Pixels], metadata: Metadata) -> None:
-    images = [_vips_image(pixels, metadata) for pixels in pages]
-    image = images[0]
-    if len(images) > 1:
-        height = image.height
-        image = pyvips.Image.arrayjoin(images, across=1).copy()
-        image.set_type(pyvips.GValue.gint_type, "page-height", height)
-    image.tiffsave_target(_target(file), compression="deflate", predictor="horizontal", bigtiff=_is_big(pages))
-
-
-def _is_big(pages: list[Pixels]) -> bool:
-    return sum(page.nbytes for page in pages) > 2**32 - 2**28  # offsets in a plain TIFF have 32 bits
-
-
-def _add_tiff_metadata(file: BinaryIO, metadata: Metadata, header: Header) -> None:
-    """Add EXIF and IPTC, which libvips omits or cuts off, to the first directory of a TIFF."""
-    iim = metadata.iptc.iim
-    if not (metadata.exif or iim):
-        return
-    file.seek(0)
-    if file.read(4) != b"II*\0":
-        _log.warning("%s: dropped its EXIF and IPTC, which a TIFF of more than 4 GB cannot hold", header.path)
-        return
-    if metadata.exif:
-        _add_exif(file, metadata.exif, header)
-    if iim:
-        place = _even_end(file)
-        file.write(iim)
-        _add_entries(file, {IPTC_TAG: struct.pack("<HHII", IPTC_TAG, _UNDEFINED, len(iim), place)})
-
-
-def _add_exif(file: BinaryIO, block: bytes, header: Header) -> None:
-    if is_fixed(block):  # keep its offset in the block; pixels move up
-        gap = block[_TIFF_HEADER:] + bytes(len(block) % 2)
-        _insert(file, _TIFF_HEADER, gap)
-        with mmap.mmap(file.fileno(), 0) as content:
-            shift(content, len(gap))
-    place = _even_end(file)
-    directories, warnings = laid_out(block, place)
-    for sentence in warnings:
-        _log.warning("%s: %s", header.path, sentence)
-    file.write(directories)
-    _add_entries(file, _entries(file, place)[0])
-
-
-def _add_entries(file: BinaryIO, entries: dict[int, bytes]) -> None:
-    """Add entries to the first directory of a TIFF, which keeps its own, in a new one at the end of the file."""
-    file.seek(4)
-    own, next_page = _entries(file, struct.unpack("<I", file.read(4))[0])
-    merged = entries | own
-    place = _even_end(file)
-    file.write(struct.pack("<H", len(merged)) + b"".join(merged[tag] for tag in sorted(merged)) + next_page)
-    file.seek(4)
-    file.write(struct.pack("<I", place))
-
-
-def _even_end(file: BinaryIO) -> int:
-    """Go to the end of a file, where a directory may stand: an even place."""
-    end = file.seek(0, io.SEEK_END)
-    return end + file.write(bytes(end % 2))
-
-
-def _entries(file: BinaryIO, place: int) -> tuple[dict[int, bytes], bytes]:
-    """Return a TIFF directory's 12-byte entries by tag, and the stored offset of the next directory."""
-    file.seek(place)
-    count = struct.unpack("<H", file.read(2))[0]
-    entries = [file.read(12) for _ in range(count)]
-    return {struct.unpack_from("<H", entry)[0]: entry for entry in entries}, file.read(4)
+        insert(file, _PNG_HEADER, Chunk(EXIF, metadata.exif).written)
 
 
 def _insert_png_metadata(file: BinaryIO, metadata: Metadata) -> None:
@@ -192,8 +101,6 @@ def _write_by_pillow(
 
 
 def _pillow_image(pixels: Pixels, format: Format) -> Image.Image:
-    if pixels.dtype == np.uint16:
-        raise PictureError(f"16-bit pages of different sizes cannot be written as {format.name}; split the file")
     if format is GIF and pixels.shape[2] in (2, 4):
         pixels = pixels.copy()
         pixels[:, :, -1] = np.where(pixels[:, :, -1] < 128, 0, 255)  # GIF has 1-bit transparency
@@ -221,7 +128,7 @@ def _metadata_options(format: Format, metadata: Metadata) -> dict[str, Any]:
         options["icc_profile"] = metadata.profile
     if format is JPEG and (segment := metadata.iptc.app13):
         options["extra"] = _APP13 + (len(segment) + 2).to_bytes(2, "big") + segment
-    if metadata.exif and format is not TIFF:
+    if metadata.exif:
         options["exif"] = _Verbatim(metadata.exif, format)
     if not metadata.xmp:
         return options
@@ -249,15 +156,11 @@ class _Verbatim(Image.Exif):
 def _compression_options(format: Format, quality: int) -> dict[str, Any]:
     if format is JPEG:
         return {"quality": quality, "subsampling": 0}
-    if format in (WEBP, AVIF, HEIF):
-        return {"quality": quality}
-    return {"compression": "tiff_adobe_deflate"} if format is TIFF else {}
+    return {"quality": quality} if format in (WEBP, AVIF, HEIF) else {}
 
 
 def _timing_options(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
     """Return frame durations and loop count as keyword arguments of Pillow's `save`."""
-    if format is TIFF:
-        return {}
     options: dict[str, Any] = {"duration": [round(frame.milliseconds) for frame in frames]}
     if header.loops is not None:
         options["loop"] = header.loops

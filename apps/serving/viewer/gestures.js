@@ -106,7 +106,7 @@ class Gestures {
 
   // The wheel zooms about the pointer, unless it is scrolling the page past the view.
   turn(event) {
-    const isInside = this.canvas.parentElement.contains(event.target);
+    const isInside = event.composedPath().includes(this.canvas.parentElement);
     if (!isInside || (!event.ctrlKey && event.timeStamp - this.scrolled < PAUSE)) {
       this.scrolled = event.timeStamp;
       return;

@@ -3,6 +3,7 @@
 const REQUESTS = 6; // at once, for each picture
 const KEPT = 64; // tiles out of view, 1 MB each
 const RETRY = 3000; // milliseconds
+const MARGIN = 2; // pixels that bicubic interpolation needs
 
 class Pyramid {
   // address: of the folder of levels. size: { width, height }. changed: called when there is more to draw.
@@ -15,6 +16,7 @@ class Pyramid {
     }
     this.tiles = new Map(); // bitmaps by name, the last used last
     this.loading = new Map(); // controllers of requests by name
+    this.loaded = 0; // tiles ever
     this.fails = false;
     this.composed = document.createElement("canvas").getContext("2d");
   }
@@ -23,12 +25,25 @@ class Pyramid {
   // corner and the size of its pixels, in those of the canvas.
   draw(context, frame, from, to) {
     const level = this.levelAt(frame.scale);
-    const { x, y, width, height } = this.visible(level, frame, from, to, context.canvas.height);
+    const box = this.visible(level, frame, from, to, context.canvas.height);
+    const { x, y, width, height } = box;
     if (width <= 0 || height <= 0) return;
-    this.compose(level, x, y, width, height);
+    this.compose(level, box);
     const { across, down } = this.pixel(level, frame.scale);
     const place = [frame.left + x * across, frame.top + y * down, width * across, height * down];
     context.drawImage(this.composed.canvas, 0, 0, width, height, ...place);
+  }
+
+  // Read what is in view at full size: an ImageData, and the frame of its own corner.
+  read(frame, width, height) {
+    const level = this.levels.length - 1;
+    const box = this.visible(level, frame, 0, width, height);
+    this.compose(level, box);
+    const { left, top, scale } = frame;
+    return {
+      image: this.composed.getImageData(0, 0, box.width, box.height),
+      corner: { left: left + box.x * scale, top: top + box.y * scale, scale },
+    };
   }
 
   // Ask for the tiles in view that are missing, from the middle outwards; give up those that are out of view.
@@ -67,11 +82,11 @@ class Pyramid {
     return { across: (scale * this.size.width) / width, down: (scale * this.size.height) / height };
   }
 
-  // The box of a level, in its pixels, that is in view, with the pixel around it that interpolation needs.
+  // The box of a level, in its pixels, that is in view, with the pixels around it that interpolation needs.
   visible(level, frame, from, to, bottom) {
     const { across, down } = this.pixel(level, frame.scale);
-    const start = (edge, corner, pixel) => Math.max(Math.floor((edge - corner) / pixel) - 1, 0);
-    const end = (edge, corner, pixel, most) => Math.min(Math.ceil((edge - corner) / pixel) + 1, most);
+    const start = (edge, corner, pixel) => Math.max(Math.floor((edge - corner) / pixel) - MARGIN, 0);
+    const end = (edge, corner, pixel, most) => Math.min(Math.ceil((edge - corner) / pixel) + MARGIN, most);
     const x = start(from, frame.left, across);
     const y = start(0, frame.top, down);
     const right = end(to, frame.left, across, this.levels[level].width);
@@ -90,7 +105,7 @@ class Pyramid {
   }
 
   // Put a box of a level together, so that it is interpolated without seams.
-  compose(level, x, y, width, height) {
+  compose(level, { x, y, width, height }) {
     const { canvas } = this.composed;
     if (canvas.width < width) canvas.width = width;
     if (canvas.height < height) canvas.height = height;
@@ -127,6 +142,7 @@ class Pyramid {
       const bitmap = await createImageBitmap(await answer.blob());
       stop.signal.throwIfAborted();
       this.tiles.set(name, bitmap);
+      this.loaded++;
       this.fails = false;
     } catch {
       if (!stop.signal.aborted) await this.wait();

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from apps.serving.viewer.comparison import TILE, Comparison
 from apps.serving.viewer.opening import in_srgb, opened
+from upscaler.errors import PictureError
 from upscaler.pictures.vips import pyvips
 
 _VIEW = (1200, 640)  # pixels of the result, about the size of a view
@@ -21,21 +22,27 @@ def write(source: Path, doubled: Path, folder: Path) -> Comparison:
     The levels are those of Deep Zoom: `<original or upscaled>/<level>/<column>_<row><suffix>`, level 0 fits into one
     tile, the last one has full size. 12 megapixels and their 48 take 2 s and 150 MB on two cores.
 
-    Raises OSError if a file does not exist, PictureError if memory is short.
+    Raises OSError if a file does not exist, PictureError if memory is short or a picture cannot be shown.
     """
-    pictures = {"original": opened(source), "upscaled": opened(doubled)}
-    transparent = any(picture.hasalpha() for picture in pictures.values())
-    suffix = _TRANSPARENT if transparent else _OPAQUE
     folder.mkdir()
-    for name, picture in pictures.items():
+    try:
+        return _write(source, doubled, folder)
+    except pyvips.Error as error:  # the disk is full, or libvips refuses what Pillow reads
+        raise PictureError(f"{doubled.name} cannot be shown; download it instead") from error
+
+
+def _write(source: Path, doubled: Path, folder: Path) -> Comparison:
+    original, upscaled = opened(source), opened(doubled)
+    transparent = original.hasalpha() or upscaled.hasalpha()
+    suffix = _TRANSPARENT if transparent else _OPAQUE
+    for name, picture in (("original", original), ("upscaled", upscaled)):
         _write_levels(in_srgb(picture), folder / name, suffix)
-    original, upscaled = pictures.values()
     return Comparison(
         size=(original.width, original.height),
         doubled_size=(upscaled.width, upscaled.height),
         suffix=suffix.partition("[")[0],
         transparent=transparent,
-        spot=spot(opened(source), opened(doubled)),
+        spot=spot(opened(source), opened(doubled)),  # again, because they are read once, from top to bottom
     )
 
 

@@ -1,20 +1,12 @@
-// The element <photo-comparison>: its markup, in markup.html, shows two pictures on one canvas.
+// The element <photo-comparison>: two pictures on one canvas. Its inside is a shadow root, which Gradio neither styles
+// nor resets when it changes the page's HTML in place.
+/* global INSIDE, STYLES -- viewer.html and viewer.css, put before this by markup.py */
 
 const STEP = Math.SQRT2; // of the zoom, by keys and buttons
 const PAN = 1 / 6; // of the view, by keys
 const SQUARE = 8; // CSS pixels of the pattern under transparent pictures
 const SHADES = ["#ffffff", "#c8c8c8"];
 const TROUBLE = "Some of the picture is not loading: no connection, or it is deleted by now.";
-const DIVIDER_KEYS = {
-  ArrowLeft: (share) => share - 0.02,
-  ArrowDown: (share) => share - 0.02,
-  ArrowRight: (share) => share + 0.02,
-  ArrowUp: (share) => share + 0.02,
-  PageDown: (share) => share - 0.1,
-  PageUp: (share) => share + 0.1,
-  Home: () => 0,
-  End: () => 1,
-};
 const PAN_KEYS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const KEYS = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "exact" };
 
@@ -25,14 +17,20 @@ function screenPixels(css, told) {
 }
 
 class PhotoComparison extends HTMLElement {
+  static observedAttributes = ["data-address"];
+
+  constructor() {
+    super();
+    this.root = this.attachShadow({ mode: "open" });
+  }
+
   connectedCallback() {
+    this.root.innerHTML = `<style>${STYLES}</style>${INSIDE}`;
     this.ended = new AbortController();
-    this.canvas = this.querySelector("canvas");
+    this.canvas = this.root.querySelector("canvas");
     this.context = this.canvas.getContext("2d");
-    this.divider = this.querySelector(".divider");
     this.readData();
-    this.share = 0.5; // of the view, left of the divider
-    this.isSwapped = false;
+    this.isSwapped = this.isHeld = this.isBicubic = false;
     this.listen();
     this.watchSize();
   }
@@ -41,8 +39,18 @@ class PhotoComparison extends HTMLElement {
     this.ended.abort();
     this.watcher.disconnect();
     cancelAnimationFrame(this.asked);
-    this.pictures.forEach((picture) => picture.end());
+    [...this.pictures, this.bicubic].forEach((shown) => shown.end());
     this.canvas.width = this.canvas.height = 0; // frees its memory at once
+  }
+
+  // Gradio may turn one viewer's element into another's; this is called in the middle of that.
+  attributeChangedCallback(_name, before) {
+    if (before === null) return;
+    queueMicrotask(() => {
+      if (!this.isConnected) return;
+      this.disconnectedCallback();
+      this.connectedCallback();
+    });
   }
 
   readData() {
@@ -51,6 +59,7 @@ class PhotoComparison extends HTMLElement {
     const pyramid = (name, [width, height]) =>
       new Pyramid(`${address}/${name}`, suffix, Number(tile), { width, height }, () => this.redraw());
     this.pictures = [pyramid("original", pair(size)), pyramid("upscaled", pair(doubledSize))];
+    this.bicubic = new Bicubic(this.pictures[0], () => this.redraw());
     this.isTransparent = transparent === "true";
     this.view = new View(this.pictures[1].size);
     const [across, down] = pair(spot);
@@ -60,18 +69,14 @@ class PhotoComparison extends HTMLElement {
 
   listen() {
     const { signal } = this.ended;
-    new Gestures(this.canvas, this.view, {
-      changed: () => this.redraw(),
-      tapped: (share) => this.divide(share),
-      signal,
-    });
-    this.addEventListener("click", ({ target }) => this.act(target.closest("button")?.dataset.does), { signal });
-    this.addEventListener("keydown", (event) => this.press(event), { signal });
-    this.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
-    this.canvas.addEventListener("blur", () => this.hold(false), { signal });
-    this.divider.addEventListener("pointerdown", ({ pointerId }) => this.divider.setPointerCapture(pointerId), { signal });
-    this.divider.addEventListener("pointermove", (event) => this.drag(event), { signal });
-    this.querySelector("[data-does=fill]").hidden = !document.fullscreenEnabled;
+    const changed = () => this.redraw();
+    this.divider = new Divider(this.root.querySelector(".divider"), { changed, signal });
+    new Gestures(this.canvas, this.view, { changed, tapped: (share) => this.divider.go(share), signal });
+    this.root.addEventListener("click", ({ target }) => this.act(target.closest("button")?.dataset.does), { signal });
+    this.root.addEventListener("keydown", (event) => this.press(event), { signal });
+    this.root.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
+    this.root.addEventListener("focusout", () => this.hold(false), { signal });
+    this.root.querySelector("[data-does=fill]").hidden = !document.fullscreenEnabled;
   }
 
   watchSize() {
@@ -96,6 +101,7 @@ class PhotoComparison extends HTMLElement {
       exact: () => view.go(view.isWhole ? this.spot : { ...view.target, scale: 1 }),
       in: () => view.go(view.zoomed(STEP)),
       out: () => view.go(view.zoomed(1 / STEP)),
+      bicubic: () => this.interpolate(!this.isBicubic),
       swap: () => this.swap(!this.isSwapped),
       fill: () => (document.fullscreenElement ? document.exitFullscreen() : this.requestFullscreen()),
     };
@@ -105,9 +111,8 @@ class PhotoComparison extends HTMLElement {
 
   press(event) {
     const { key, target } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("button")) return;
-    if (target === this.divider && DIVIDER_KEYS[key]) this.divide(DIVIDER_KEYS[key](this.share));
-    else if (PAN_KEYS[key]) this.pan(...PAN_KEYS[key]);
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || target.closest("button")) return;
+    if (PAN_KEYS[key]) this.pan(...PAN_KEYS[key]);
     else if (KEYS[key]) this.act(KEYS[key]);
     else if (key === " ") event.repeat || this.hold(true);
     else return;
@@ -120,32 +125,24 @@ class PhotoComparison extends HTMLElement {
     this.redraw();
   }
 
-  drag({ pointerId, clientX }) {
-    if (!this.divider.hasPointerCapture(pointerId)) return;
-    const box = this.canvas.getBoundingClientRect();
-    this.divide((clientX - box.left) / box.width);
-  }
-
-  divide(share) {
-    this.share = Math.min(Math.max(share, 0), 1);
-    this.style.setProperty("--share", this.share);
-    this.divider.setAttribute("aria-valuenow", Math.round(100 * this.share));
-    this.redraw();
-  }
-
   // Show each half's other picture while a key is held.
   hold(isHeld) {
-    if (isHeld !== Boolean(this.isHeld)) this.swap(!this.isSwapped);
+    if (isHeld !== this.isHeld) this.swap(!this.isSwapped);
     this.isHeld = isHeld;
   }
 
   swap(isSwapped) {
     this.isSwapped = isSwapped;
-    this.querySelector("[data-does=swap]").setAttribute("aria-pressed", isSwapped);
-    const names = this.querySelectorAll(".name");
+    this.root.querySelector("[data-does=swap]").setAttribute("aria-pressed", isSwapped);
+    const names = this.root.querySelectorAll(".name");
     const texts = [...names].map((name) => name.textContent);
     names.forEach((name, n) => (name.textContent = texts[1 - n]));
     this.redraw();
+  }
+
+  interpolate(isBicubic) {
+    this.isBicubic = isBicubic;
+    this.root.querySelector("[data-does=bicubic]").setAttribute("aria-pressed", isBicubic);
   }
 
   redraw() {
@@ -160,7 +157,7 @@ class PhotoComparison extends HTMLElement {
     const { left, top, scale } = view.frame;
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (this.isTransparent) this.drawPattern(left, top, scale);
-    const edge = Math.round(this.share * canvas.width);
+    const edge = Math.round(this.divider.share * canvas.width);
     const halves = this.isSwapped ? this.pictures.toReversed() : this.pictures;
     this.drawHalf(halves[0], { left, top, scale }, 0, edge);
     this.drawHalf(halves[1], { left, top, scale }, edge, canvas.width);
@@ -175,7 +172,8 @@ class PhotoComparison extends HTMLElement {
     context.beginPath();
     context.rect(from, 0, to - from, canvas.height);
     context.clip();
-    picture.draw(context, frame, from, to);
+    const isBicubic = this.isBicubic && picture === this.pictures[0];
+    if (!isBicubic || !this.bicubic.draw(context, frame, from, to)) picture.draw(context, frame, from, to);
     context.restore();
     picture.load(frame, canvas.width, canvas.height);
   }
@@ -197,9 +195,10 @@ class PhotoComparison extends HTMLElement {
   tell() {
     const write = (element, text) => element.textContent === text || (element.textContent = text);
     const { isMoving, now } = this.view;
-    if (!isMoving) write(this.querySelector("output"), `${Math.round(100 * now.scale)} %`);
-    write(this.querySelector(".trouble"), this.pictures.some((picture) => picture.fails) ? TROUBLE : "");
-    this.canvas.setAttribute("aria-busy", isMoving || this.pictures.some((picture) => picture.loading.size));
+    if (!isMoving) write(this.root.querySelector("output"), `${Math.round(100 * now.scale)} %`);
+    write(this.root.querySelector(".trouble"), this.pictures.some((picture) => picture.fails) ? TROUBLE : "");
+    const isLoading = this.bicubic.waiting !== null || this.pictures.some((picture) => picture.loading.size);
+    this.canvas.setAttribute("aria-busy", isMoving || isLoading);
   }
 }
 

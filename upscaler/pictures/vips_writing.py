@@ -1,0 +1,26 @@
+"""Pictures for the encoders of libvips."""
+
+import numpy as np
+
+from upscaler.pictures.metadata import Metadata
+from upscaler.pictures.vips import pyvips
+from upscaler.pixels import Pixels
+
+_MILLIMETRES_PER_INCH = 25.4
+_DEFAULT_DPI = 72.0  # libvips always writes a resolution
+
+
+def vips_image(pixels: Pixels, metadata: Metadata) -> pyvips.Image:
+    """Return an image of libvips of these pixels, with resolution, XMP and colour profile."""
+    height, width, channels = pixels.shape
+    kind, deep = ("b-w", "grey16") if channels < 3 else ("srgb", "rgb16"), pixels.dtype == np.uint16
+    sample = "ushort" if deep else "uchar"
+    image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels).data, width, height, channels, sample)
+    dpi = metadata.dpi or (_DEFAULT_DPI, _DEFAULT_DPI)
+    image = image.copy(
+        interpretation=kind[deep], xres=dpi[0] / _MILLIMETRES_PER_INCH, yres=dpi[1] / _MILLIMETRES_PER_INCH
+    )
+    for name, content in (("xmp", metadata.xmp), ("icc-profile", metadata.profile)):
+        if content:
+            image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
+    return image

@@ -1,0 +1,92 @@
+"""A picture from standard input, or to standard output: python -m upscaler - < in.jpg > out.jpg"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from upscaler.batch import double_here, double_one
+from upscaler.config import PIPE, UpscaleConfig
+from upscaler.errors import PictureError
+from upscaler.limits import Limits
+from upscaler.pictures.decoding import decoding
+from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.opening import open_picture
+from upscaler.streams import discard, say
+from upscaler.targets import Task
+
+_MOST_BYTES_PER_PIXEL = 16  # four channels of 32 bits, uncompressed
+_MOST_METADATA = 100_000_000  # bytes
+_CHUNK = 1 << 20
+_SUFFIXES = {format.name: suffix for suffix, format in reversed(BY_SUFFIX.items())} | {"MPO": ".jpg"}
+
+
+def run(config: UpscaleConfig) -> int:
+    """Upscale the only input and return the exit code. Messages name the streams, not the temporary files.
+
+    Raises PictureError.
+    """
+    with TemporaryDirectory(prefix="double_resolution_") as name:
+        try:
+            _run(config, Path(name))
+        except PictureError as error:
+            raise PictureError(str(error).replace(f"{name}{os.sep}", "")) from error
+    return 0
+
+
+def _run(config: UpscaleConfig, folder: Path) -> None:
+    (source,), to_output = config.inputs, config.out in (None, str(PIPE))
+    _check_output(config, to_output)
+    if source == PIPE:
+        source = _received(folder / "standard input", config.options.limits)
+    if to_output:
+        target = folder / f"standard output{_suffix(source, config)}"
+    else:
+        target = config.naming.target(source, source.parent, alone=True)
+    double_one(double_here(config.model), Task(source, target), config)
+    if to_output:
+        _send(target)
+    else:
+        say(str(target))
+
+
+def _check_output(config: UpscaleConfig, to_output: bool) -> None:
+    if to_output and sys.stdout.isatty():
+        raise PictureError("standard output is a terminal; redirect it, or name the picture with -o")
+    if not to_output and (folder := config.naming.folder):
+        raise PictureError(f"{config.out} is a folder; name the picture, such as {folder / 'photo.jpg'}")
+    if not to_output:
+        config.naming.check(alone=True)
+
+
+def _received(path: Path, limits: Limits) -> Path:
+    """Write standard input to a file, up to a size that no picture within the limits exceeds."""
+    if sys.stdin.isatty():
+        raise PictureError("standard input is a terminal; redirect a picture into it, as in < photo.jpg")
+    most = _MOST_METADATA + _MOST_BYTES_PER_PIXEL * (limits.pixels or 0)
+    with path.open("wb") as file:
+        while chunk := sys.stdin.buffer.read(_CHUNK):
+            file.write(chunk)
+            if file.tell() > most:
+                raise PictureError(f"{path} has more than {most:,} bytes; give a smaller picture or raise --max-pixels")
+        if not file.tell():
+            raise PictureError(f"{path} is empty; redirect a picture into it, as in < photo.jpg")
+    return path
+
+
+def _suffix(source: Path, config: UpscaleConfig) -> str:
+    """Return the suffix of the chosen format, or of the input's own."""
+    if config.naming.suffix:
+        return config.naming.suffix
+    with decoding(source), open_picture(source, config.options.limits) as image:
+        return _SUFFIXES[image.format or ""]
+
+
+def _send(path: Path) -> None:
+    with path.open("rb") as file:
+        try:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader has what it wants
+            discard(sys.stdout)
