@@ -43,6 +43,8 @@ class RemainingTime:
 
     def left(self, share: float, seconds: float) -> float:
         """Take a report of the `share` done after `seconds`; return the seconds left, infinite if unknown yet."""
+        if share <= 0:  # sent while the picture is decoded
+            return math.inf
         if self._first is None:
             self._first = (seconds, share) if share < _EARLY else (0.0, 0.0)
         since, done = seconds - self._first[0], share - self._first[1]

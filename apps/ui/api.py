@@ -83,7 +83,8 @@ class Api:
         if wanted.sample:
             self._batches.add(batch, self._sample(wanted.sample))
         for picture in before.pictures if before else ():
-            self._batches.add(batch, _linked(picture.source, batch))
+            is_sample = picture.source in self._samples.values()
+            self._batches.add(batch, picture.source if is_sample else _linked(picture.source, batch))
         return JSONResponse({"id": batch.id}, 201, _FRESH)
 
     async def state(self, request: Request) -> Response:
@@ -144,8 +145,9 @@ class Api:
         return FileResponse(path, headers=_KEPT if name != PARTIAL else _FRESH)
 
     def sample(self, request: Request) -> Response:
-        """Send a sample."""
-        return FileResponse(self._sample(request.path_params["name"]), headers=_KEPT)
+        """Send a sample's thumbnail; the whole pictures would be a third of a first visit."""
+        sample = self._sample(request.path_params["name"])
+        return FileResponse(sample.parent / "thumbnails" / f"{sample.stem}.webp", headers=_KEPT)
 
     def _found(self, request: Request) -> Batch:
         return self._batches.find(request.path_params["id"])

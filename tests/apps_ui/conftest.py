@@ -31,6 +31,13 @@ def crowded_ui(ui_folder: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def fast_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a web UI with the bundled model, as it is installed."""
+    with running_app("apps.ui", {"TMPDIR": str(tmp_path_factory.mktemp("fast_ui"))}) as (_, address):
+        yield address
+
+
 @pytest.fixture
 def own_ui(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Process and address of a web UI for one test; it deletes files after two minutes."""

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apps.ui.doubling import Choices, double_all
 from PIL import Image
 
 from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
+from apps.ui.batch import State
 from support import hostile_pictures as hostile
+from support.batches import upscaled
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler.model import artifact
@@ -34,30 +35,27 @@ def test_a_hostile_picture_gets_one_sentence(worker: Worker, tmp_path: Path, nam
     hostile.REFUSED[name](tmp_path / name)
     Image.fromarray(photo_like(30, 40)).save(photo)
     started = time.monotonic()
-    *_, work = double_all(worker, "tiny_model", [tmp_path / name, photo], Choices(), tmp_path)
+    batch = upscaled(worker, tmp_path, [tmp_path / name, photo])
     assert time.monotonic() - started < GENEROUS
-    assert [doubled.doubled_size for doubled in work.done] == [(80, 60)]
-    assert len(work.failed) == 1
-    assert work.failed[0].startswith(name) and work.failed[0].endswith(".") and "\n" not in work.failed[0]
+    assert [picture.state for picture in batch.pictures] == [State.FAILED, State.DONE]
+    sentence = batch.pictures[0].sentence
+    assert sentence.startswith(name) and sentence.endswith(".") and "\n" not in sentence
     assert not any(
-        phrase in work.failed[0] for phrase in ("took", "crashed", "memory", "--max-pixels", "cannot be processed")
+        phrase in sentence for phrase in ("took", "crashed", "memory", "--max-pixels", "cannot be processed")
     )
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png"])
 def test_blanks_before_a_location_take_linear_time(worker: Worker, tmp_path: Path, suffix: str) -> None:
     hostile.blank_xmp(tmp_path / f"in{suffix}", 900_000)
-    *_, work = double_all(worker, "tiny_model", [tmp_path / f"in{suffix}"], Choices(remove_location=True), tmp_path)
-    assert work.failed == []
-    assert b"GPS" not in work.done[0].file.read_bytes()
+    batch = upscaled(worker, tmp_path, [tmp_path / f"in{suffix}"], remove_location=True)
+    assert b"GPS" not in batch.done[0].target.read_bytes()
 
 
 def test_a_job_over_the_remaining_time_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     Image.linear_gradient("L").resize((8000, 5000)).save(tmp_path / "photo.png", compress_level=1)
     limits = JobLimits(seconds=10, windows=10**9)
     with Worker("apps.ui.worker", {"models": [loading.place_of(artifact.read(tiny_model))]}, limits) as worker:
-        choices = Choices(flips=True, four_times=True)
-        *_, work = double_all(worker, "tiny_model", [tmp_path / "photo.png"], choices, tmp_path)
-    assert work.done == []
-    assert work.failed[0].startswith("photo.png would take about ")
-    assert "more than the limit of 10 seconds" in work.failed[0]
+        batch = upscaled(worker, tmp_path, [tmp_path / "photo.png"], flips=True, four_times=True)
+    assert batch.pictures[0].sentence.startswith("photo.png would take about ")
+    assert "more than the limit of 10 seconds" in batch.pictures[0].sentence

@@ -1,195 +1,193 @@
-"""The page in a browser."""
+"""The page in a browser: the first screen, one photo, and the options."""
 
-import io
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+import requests
 from PIL import Image, ImageCms
-from playwright.sync_api import Browser, Download, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from support.browser import DESK, PATIENCE, PHONE, watch_requests
+from support.browser import DESK, PHONE, watch_requests
+from support.desk import choose, compared, downloaded, finished, id_of, opened, set_options, upscale
 from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-CHOICES_THAT_TAKE_LONG = ("Finest", "Four times")  # takes minutes, far longer than a busy browser needs to cancel
+
+SCREENS: dict[str, dict[str, Any]] = {
+    "desktop": {"viewport": {"width": 1440, "height": 900}},
+    "laptop": {"viewport": {"width": 1280, "height": 720}},
+    "phone": {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2},
+}
+FIRST_VISIT = 1_000_000  # bytes
 
 
 @pytest.fixture
 def page(chromium: Browser, ui: str) -> Iterator[Page]:
-    opened = chromium.new_page(viewport=DESK)
-    opened.set_default_timeout(PATIENCE)
-    opened.goto(ui)
-    opened.get_by_role("button", name="Double it").wait_for()
-    yield opened
-    opened.close()
+    with opened(chromium, ui) as page:
+        yield page
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     """A JPEG with a colour profile and EXIF."""
     path = tmp_path / "holiday.jpg"
-    image = Image.fromarray(photo_like(90, 130))
     exif = Image.Exif()
     exif[0x0110] = "A camera"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image.save(path, exif=exif, icc_profile=profile, quality=95)
+    Image.fromarray(photo_like(90, 130)).save(path, exif=exif, icc_profile=profile, quality=95)
     return path
 
 
-def choose(page: Page, *files: Path) -> None:
-    page.locator("#photos input[type=file]").set_input_files(list(files))
-    expect(page.locator("#photos")).to_contain_text(files[-1].suffix, timeout=PATIENCE)
+def in_view(page: Page, selector: str) -> bool:
+    """Return True if all of an element is on the screen without scrolling."""
+    return bool(
+        page.locator(selector).evaluate(
+            "e => ((box) => box.top >= 0 && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight)"
+            "(e.getBoundingClientRect())"
+        )
+    )
 
 
-def double(page: Page, *files: Path) -> None:
-    choose(page, *files)
-    page.get_by_role("button", name="Double it").click()
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_first_screen_shows_a_labelled_comparison_at_1_to_1(chromium: Browser, ui: str, screen: str) -> None:
+    with opened(chromium, ui, **SCREENS[screen]) as page:
+        compared(page, "#greeting")
+        for label in ("Original", "Upscaled"):
+            expect(page.locator("#greeting .name", has_text=label)).to_be_visible()
+        expect(page.locator("#greeting output")).to_have_text("100 %")
+        assert in_view(page, "#greeting .stage")
+        assert in_view(page, "[data-do=choose]")
+        assert page.evaluate("scrollY") == 0
+        for fact in ("50 at once", "2 MB", "100 megapixels", "deleted an hour after", "Delete now", "Apache-2.0"):
+            expect(page.locator("upscaling-desk")).to_contain_text(fact)
+        for link in ("How it works", "How good it is", "Model card", "Source"):
+            expect(page.get_by_role("link", name=link)).to_have_attribute("href", re.compile("^https://github.com/"))
 
 
-def downloaded(page: Page) -> Download:
-    link = page.locator("#download")
-    expect(link).to_be_visible(timeout=PATIENCE)
-    with page.expect_download(timeout=PATIENCE) as download:
-        link.click()
-    return download.value
-
-
-def status(page: Page, sentence: str) -> None:
-    expect(page.locator("#status")).to_contain_text(re.compile(sentence), timeout=PATIENCE)
-
-
-def test_a_photo_is_upscaled_with_profile_and_exif(page: Page, photo: Path) -> None:
-    double(page, photo)
-    download = downloaded(page)
-    assert download.suggested_filename == "holiday_2x.jpg"
-    with Image.open(download.path()) as doubled, Image.open(photo) as original:
-        assert doubled.format == "JPEG"
-        assert doubled.size == (260, 180)
-        assert doubled.info["icc_profile"] == original.info["icc_profile"]
-        assert doubled.getexif()[0x0110] == "A camera"
-    status(page, r"130x90 to 260x180, .* megapixels a second, model model \([0-9a-f]{12}\)")
-    expect(page.locator("#slider img").first).to_be_visible()
-
-
-def test_one_click_doubles_a_sample_and_no_request_leaves_the_host(chromium: Browser, ui: str) -> None:
-    page = chromium.new_page()
-    page.set_default_timeout(PATIENCE)
-    foreign = watch_requests(page, ui)
-    page.goto(ui)
-    page.locator("#samples button, #samples .gallery-item").first.click()
-    with Image.open(downloaded(page).path()) as doubled:
-        assert doubled.size == (1536, 1024)
+def test_a_first_visit_is_light_and_asks_no_other_host(chromium: Browser, fast_ui: str) -> None:
+    page = chromium.new_page(**SCREENS["desktop"])
+    received: list[int] = []
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    foreign = watch_requests(page, fast_ui)
+    page.goto(fast_ui)
+    compared(page, "#greeting")
+    page.wait_for_load_state("networkidle")
     assert foreign == []
+    assert 0 < sum(received) < FIRST_VISIT
     page.close()
 
 
-def test_several_photos_come_back_as_one_zip(page: Page, tmp_path: Path) -> None:
-    files = [tmp_path / f"{name}.png" for name in ("one", "two")]
-    for n, file in enumerate(files):
-        Image.fromarray(photo_like(40 + n, 60)).save(file)
-    double(page, *files)
-    status(page, "two_2x.png: 60x41 to 120x82")
-    with zipfile.ZipFile(downloaded(page).path()) as archive:
-        assert archive.namelist() == ["one_2x.png", "two_2x.png"]
-        assert Image.open(io.BytesIO(archive.read("two_2x.png"))).size == (120, 82)
+def test_a_photo_is_chosen_compared_downloaded_and_deleted(page: Page, photo: Path) -> None:
+    choose(page, photo)
+    expect(page.locator("#give")).to_be_hidden()
+    finished(page)
+    compared(page)
+    expect(page.locator("#sentence")).to_contain_text("Now 260 × 180 pixels, four times as many.")
+    expect(page.locator("#bar")).to_contain_text("260 × 180 pixels · ")
+    expect(page.locator("#download")).to_have_text("Download holiday_2x.jpg")
+    for selector in ("#download", "[data-do=another]", "[data-do=delete]"):
+        assert in_view(page, selector)
+    offered = page.locator("a[download], a[href*='work/']").evaluate_all("links => links.map((link) => link.href)")
+    assert [address.rpartition("/")[2] for address in offered if "/work/" in address] == ["result"]
+    download = downloaded(page)
+    assert download.suggested_filename == "holiday_2x.jpg"
+    with Image.open(download.path()) as doubled, Image.open(photo) as original:
+        assert (doubled.format, doubled.size) == ("JPEG", (260, 180))
+        assert doubled.info["icc_profile"] == original.info["icc_profile"]
+        assert doubled.getexif()[0x0110] == "A camera"
+    address = f"{page.url.partition('#')[0]}work/{id_of(page)}"
+    result = f"{address}/0/result"
+    assert requests.get(result, timeout=60).ok
+    page.get_by_role("button", name="Delete now").click()
+    expect(page.locator("#note")).to_contain_text("Your pictures are deleted.")
+    assert [requests.get(one, timeout=60).status_code for one in (address, result)] == [404, 404]
+    page.go_back()
+    expect(page.locator("upscaling-desk")).to_contain_text("These pictures were deleted; choose them again.")
+    expect(page.get_by_role("button", name="Choose photos")).to_be_visible()
 
 
-def test_cancel_is_immediate_and_the_next_photo_is_upscaled(page: Page, photo: Path, tmp_path: Path) -> None:
-    large = tmp_path / "large.jpg"
-    Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(large, quality=70)
-    choose(page, large)
-    page.get_by_text("Choices").click()
-    for choice in CHOICES_THAT_TAKE_LONG:
-        page.get_by_label(choice).check()
-    page.get_by_role("button", name="Double it").click()
-    status(page, "megapixels a second")
-    page.get_by_role("button", name="Cancel").click()
-    status(page, "Cancelled")
-    for choice in CHOICES_THAT_TAKE_LONG:
-        page.get_by_label(choice).uncheck()
-    page.get_by_role("button", name="Clear").first.click()
-    double(page, photo)
-    status(page, "130x90 to 260x180")
+def test_a_new_photo_replaces_the_last(page: Page, photo: Path, tmp_path: Path) -> None:
+    upscale(page, photo)
+    other = tmp_path / "other.png"
+    Image.fromarray(photo_like(40, 60)).save(other)
+    shown = page.evaluate_handle(
+        """() => {
+            const seen = new Set(), desk = document.querySelector("upscaling-desk");
+            const note = () => {
+                const shown = desk.querySelector("#stage photo-comparison")?.dataset.address;
+                seen.add(`${desk.querySelector("#download").textContent}: ${shown}`);
+            };
+            const all = { childList: true, subtree: true, attributes: true, characterData: true };
+            new MutationObserver(note).observe(desk, all);
+            return seen;
+        }"""
+    )
+    first = id_of(page)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Another photo").click()
+    chooser.value.set_files(other)
+    expect(page.locator("#download")).to_have_text("Download other_2x.png")
+    compared(page)
+    assert id_of(page) != first
+    pairs = page.evaluate("seen => [...seen]", shown)
+    assert not any("other" in pair and first in pair for pair in pairs)
+    with Image.open(downloaded(page).path()) as doubled:
+        assert doubled.size == (120, 80)
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"words, not pixels", "broken.jpg is not a readable picture"),
-        (b"", "broken.jpg is not a readable picture"),
-        (None, "is broken"),
-    ],
-    ids=["text", "empty", "truncated"],
-)
-def test_a_broken_file_gets_a_sentence(page: Page, photo: Path, content: bytes | None, sentence: str) -> None:
-    broken = photo.with_name("broken.jpg")
-    broken.write_bytes(photo.read_bytes()[:-900] if content is None else content)
-    double(page, broken)
-    alert = page.get_by_role("alert")
-    expect(alert).to_contain_text(sentence, timeout=PATIENCE)
-    expect(alert).not_to_contain_text("/")
-    expect(page.locator("#download")).to_be_hidden()
+def test_a_sample_takes_one_click_and_another_with_other_options(page: Page) -> None:
+    page.locator("[data-sample]").first.click()
+    finished(page)
+    with Image.open(downloaded(page).path()) as doubled:
+        assert doubled.size == (1536, 1024)
+    page.locator("#options summary").click()
+    page.get_by_label("Format of the result").select_option("WebP")
+    page.get_by_role("button", name="Upscale again with these options").click()
+    expect(page.locator("#download")).to_have_text("Download butterfly_2x.webp")
 
 
-def test_a_file_over_the_limit_gets_a_sentence(page: Page, tmp_path: Path) -> None:
-    large = tmp_path / "large.png"
-    large.write_bytes(bytes(3 * 1024**2))
-    page.locator("#photos input[type=file]").set_input_files(large)
-    expect(page.get_by_text(re.compile("exceeds|too large|maximum", re.IGNORECASE)).first).to_be_visible()
+def test_options_are_remembered_reset_and_used_again(page: Page, photo: Path) -> None:
+    set_options(page, "Four times as wide and high")
+    page.get_by_label("Format of the result").select_option("PNG")
+    page.reload()
+    page.locator("#options summary").click()
+    expect(page.get_by_label("Four times as wide and high")).to_be_checked()
+    expect(page.get_by_label("Format of the result")).to_have_value("PNG")
+    upscale(page, photo)
+    expect(page.locator("#download")).to_have_text("Download holiday_4x.png")
+    expect(page.locator("#sentence")).to_contain_text("Now 520 × 360 pixels, 16 times as many.")
+    again = page.get_by_role("button", name="Upscale again with these options")
+    expect(again).to_be_hidden()
+    page.get_by_role("button", name="Reset").click()
+    again.click()
+    expect(page.locator("#download")).to_have_text("Download holiday_2x.jpg")
+    assert page.evaluate("localStorage.getItem('double-resolution options')") is None
 
 
-def test_a_single_model_is_not_offered_as_a_choice(page: Page) -> None:
-    page.get_by_text("Choices").click()
-    page.get_by_label("Finest").wait_for()
+def test_a_single_model_is_no_choice_and_several_are(page: Page, chromium: Browser, crowded_ui: str) -> None:
+    page.locator("#options summary").click()
     expect(page.get_by_role("radio")).to_have_count(0)
-
-
-def test_nothing_chosen_gets_a_sentence(page: Page) -> None:
-    page.get_by_role("button", name="Double it").click()
-    status(page, "Choose a photo first")
+    with opened(chromium, crowded_ui) as other:
+        other.locator("#options summary").click()
+        other.get_by_role("radio", name="best").check()
+        other.locator("[data-sample]").first.click()
+        finished(other)
+        other.locator("#facts summary").click()
+        expect(other.locator("#facts p")).to_contain_text("with the model best, revision ")
 
 
 def test_two_people_at_once_each_get_their_own(chromium: Browser, ui: str, tmp_path: Path) -> None:
-    contexts = [chromium.new_context() for _ in range(2)]
-    pages = [context.new_page() for context in contexts]
-    for n, page in enumerate(pages):
-        page.set_default_timeout(PATIENCE)
-        page.goto(ui)
-        file = tmp_path / f"of_{n}.png"
-        Image.fromarray(photo_like(50 + 10 * n, 70)).save(file)
-        double(page, file)
-    for n, page in enumerate(pages):
-        with Image.open(downloaded(page).path()) as doubled:
-            assert doubled.size == (140, 100 + 20 * n)
-    for context in contexts:
-        context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_a_phone(chromium: Browser, ui: str, scheme: Literal["light", "dark"]) -> None:
-    context = chromium.new_context(viewport=PHONE, color_scheme=scheme)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(ui)
-    expect(page.get_by_role("button", name="Double it")).to_be_visible(timeout=PATIENCE)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    assert page.evaluate("document.body.classList.contains('dark')") is (scheme == "dark")
-    context.close()
-
-
-# Issues of Gradio: the upload area's name differs from its visible text, and it is inside a button when filled
-GRADIOS_OWN = {"label-content-name-mismatch", "nested-interactive"}
-
-
-def test_axe_finds_no_serious_accessibility_issue(page: Page) -> None:
-    page.get_by_text("Choices").click()
-    page.locator("#samples button").first.click()
-    expect(page.locator("#download")).to_be_visible(timeout=PATIENCE)
-    found = Axe().run(page).response["violations"]
-    serious = {violation["id"] for violation in found if violation["impact"] in ("serious", "critical")}
-    assert serious <= GRADIOS_OWN
+    with opened(chromium, ui, viewport=DESK) as one, opened(chromium, ui) as other:
+        for n, page in enumerate((one, other)):
+            file = tmp_path / f"of_{n}.png"
+            Image.fromarray(photo_like(50 + 10 * n, 70)).save(file)
+            choose(page, file)
+        for n, page in enumerate((one, other)):
+            expect(page.locator("#download")).to_have_text(f"Download of_{n}_2x.png")
+            with Image.open(downloaded(page).path()) as doubled:
+                assert doubled.size == (140, 100 + 20 * n)

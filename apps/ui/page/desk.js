@@ -10,6 +10,7 @@ class Desk extends HTMLElement {
     if (this.facts) return;
     this.facts = JSON.parse(this.dataset.facts);
     this.forget();
+    this.id = undefined; // until the address is read
     this.options = optionsOf(this.find("#options form"), () => this.render());
     acceptFiles(this, (files) => this.give(files));
     this.addEventListener("click", (event) => this.clicked(event));
@@ -65,6 +66,7 @@ class Desk extends HTMLElement {
   }
 
   async give(files) {
+    if (!files.length) return this.say(["There is no file in this folder; choose another one."]);
     const most = this.facts.megabytes * 1024 ** 2;
     const refused = files.filter(({ size }) => size > most).map(({ name, size }) =>
       `${name} has ${megabytes(size)}; the limit is ${this.facts.megabytes} MB. Save it smaller, or at a lower quality.`);

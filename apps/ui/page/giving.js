@@ -4,7 +4,7 @@ function acceptFiles(desk, give) {
   const input = (name) => desk.querySelector(`#${name}`);
   for (const name of ["files", "camera", "folder"]) {
     input(name).addEventListener("change", ({ target }) => {
-      give(visible([...target.files]));
+      give(name === "folder" ? visible([...target.files]) : [...target.files]);
       target.value = ""; // so that the same file can be chosen again
     });
   }
@@ -21,17 +21,18 @@ function acceptFiles(desk, give) {
     event.preventDefault(); // otherwise the browser would open the photo
     over(-Infinity);
     const files = await dropped(event.dataTransfer);
-    if (files.length) give(visible(files));
+    if (files) give(files);
   });
 }
 
 // Files of a folder that its owner does not see, such as .DS_Store, are not meant.
 const visible = (files) => files.filter(({ name }) => !name.startsWith("."));
 
+// Files of a drop; null for one without any, such as text.
 async function dropped({ items, files }) {
   const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean); // gone after the first await
-  if (!entries.some((entry) => entry.isDirectory)) return [...files];
-  return (await Promise.all(entries.map(filesOf))).flat();
+  if (!entries.some((entry) => entry.isDirectory)) return files.length ? [...files] : null;
+  return visible((await Promise.all(entries.map(filesOf))).flat());
 }
 
 async function filesOf(entry) {

@@ -6,9 +6,10 @@ Object.assign(Desk.prototype, {
   render() {
     const pictures = this.pictures(), pending = Boolean(this.id) && this.isPending();
     const several = pictures.length > 1, done = pictures.filter(({ state }) => state === "done");
-    this.dataset.mode = !this.id ? "empty" : pending ? "working" : "done";
+    const empty = !this.id || !(pending || done.length); // also after nothing but refusals
+    this.dataset.mode = empty ? "empty" : pending ? "working" : "done";
     for (const [selector, visible] of Object.entries({
-      "#give": !this.id, "#example": !this.id, "#trust": !this.id, "#work": this.id, "#bar": this.id,
+      "#give": empty, "#example": empty, "#trust": empty, "#work": !empty, "#bar": !empty,
       "#cards": several, "#share": pending, "[data-do=another]": !pending, "[data-do=cancel]": pending,
       "[data-do=delete]": !pending, "#options": !pending,
       "[data-do=again]": this.id && !pending && this.state && this.hasOtherOptions(),
@@ -115,7 +116,7 @@ Object.assign(Desk.prototype, {
     text(link, one ? `Download ${one.file}` : `Download ${pending ? "the" : "all"} ${done.length} as a zip`);
     const share = pictures.reduce((sum, { state, share }) => sum + (state === "working" ? share : Number(["done", "failed", "cancelled"].includes(state))), 0);
     this.find("#share").value = pictures.length ? share / pictures.length : 0;
-    const words = !this.id ? "" : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
+    const words = this.dataset.mode === "empty" ? "" : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
     text(this.find("#left"), words);
     this.speak(words, pending);
     document.title = pending ? `${Math.round(this.find("#share").value * 100)} % · Double Resolution` : "Double Resolution";
@@ -137,8 +138,6 @@ Object.assign(Desk.prototype, {
 
   outcome(pictures, done, one) {
     if (one) return `${pixels(one.doubled_size)} pixels · ${megabytes(one.bytes)}`;
-    const failed = pictures.filter(({ state }) => state === "failed").length;
-    if (!done.length) return failed ? "This could not be upscaled; choose another photo." : "Cancelled.";
     return `${done.length} of ${pictures.length} pictures are done · ${megabytes(done.reduce((sum, { bytes }) => sum + bytes, 0))}`;
   },
 

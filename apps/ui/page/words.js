@@ -5,10 +5,10 @@ const megabytes = (bytes) => (bytes < 1e5 ? `${Math.max(Math.round(bytes / 1e3),
 const ordinals = ["first", "second", "third", "fourth", "fifth"];
 
 function duration(seconds) {
-  if (seconds < 10) return "a few seconds";
-  if (seconds < 55) return `about ${Math.ceil(seconds / 10) * 10} s`;
-  if (seconds < 3300) return `about ${Math.max(Math.round(seconds / 60), 1)} min`;
-  return `about ${(seconds / 3600).toFixed(1)} h`;
+  if (seconds < 8) return "a few seconds";
+  if (seconds < 57.5) return `about ${5 * Math.round(seconds / 5)} s`;
+  if (seconds < 59.5 * 60) return `about ${Math.max(Math.round(seconds / 60), 1)} min`;
+  return `about ${Math.round(seconds / 3600)} h`;
 }
 
 const taken = (seconds) => (seconds < 100 ? `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);

@@ -1,0 +1,162 @@
+"""Batches of visitors: turns, limits, expiry, names, and estimates."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from apps.serving.bodies import MOST_FILES
+from apps.serving.refusal import RequestRefusedError
+from apps.ui.batch import Batch, Picture, State
+from apps.ui.batches import ABANDONED, AWAY, Batches
+from apps.ui.choices import Choices
+from apps.ui.pace import Pace, outlook
+from apps.ui.uploading import safe_name
+from support.batches import registry
+
+CHOICES = Choices(model="fast")
+
+
+def queued(batches: Batches, visitor: str, *names: str) -> Batch:
+    batch = batches.create(visitor, CHOICES)
+    for name in names:
+        source = batch.folder / "uploads" / name
+        source.parent.mkdir(exist_ok=True)
+        source.write_bytes(bytes(1000))
+        batches.add(batch, source)
+    return batch
+
+
+def order(batches: Batches) -> list[str]:
+    return [picture.source.name for _, picture in batches.queue()]
+
+
+def finish(picture: Picture) -> None:
+    picture.target.write_bytes(picture.source.name.encode())
+    picture.end(State.DONE)
+
+
+def test_batches_take_turns(tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    queued(batches, "a", "a1", "a2", "a3")
+    queued(batches, "b", "b1")
+    assert order(batches) == ["a1", "b1", "a2", "a3"]
+
+
+def test_a_batch_whose_page_is_away_comes_last_until_it_is_back(tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    away = queued(batches, "a", "a1")
+    queued(batches, "b", "b1", "b2")
+    away.seen -= AWAY + 1
+    assert order(batches) == ["b1", "b2", "a1"]
+    away.touch()
+    assert order(batches) == ["a1", "b1", "b2"]
+
+
+def test_the_next_picture_is_taken_once(tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    batch = queued(batches, "a", "a1", "a2")
+    assert [batches.next(0), batches.next(0), batches.next(0)] == [(batch, one) for one in batch.pictures] + [None]
+    assert batches.working() == batch.pictures
+
+
+def test_a_visitor_may_have_two_batches_at_work_and_others_their_own(tmp_path: Path) -> None:
+    batches = registry(tmp_path, jobs_each=2)
+    first, _ = queued(batches, "a", "a1"), queued(batches, "a", "a2")
+    with pytest.raises(RequestRefusedError, match="you have 2 jobs running or waiting"):
+        batches.create("a", CHOICES)
+    batches.create("b", CHOICES)
+    first.cancel()
+    batches.create("a", CHOICES)
+
+
+def test_a_full_queue_refuses_with_a_sentence(tmp_path: Path) -> None:
+    batches = registry(tmp_path, most_waiting=1)
+    queued(batches, "a", "a1"), queued(batches, "b", "b1")
+    with pytest.raises(RequestRefusedError, match="too many people are waiting"):
+        batches.create("c", CHOICES)
+
+
+def test_a_batch_has_at_most_fifty_pictures(tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    batch = queued(batches, "a", *(f"{n}.jpg" for n in range(MOST_FILES)))
+    with pytest.raises(RequestRefusedError, match=f"at most {MOST_FILES} pictures at once"):
+        batches.add(batch, tmp_path / "another.jpg")
+
+
+def test_a_finished_batch_expires_and_a_greeting_does_not(tmp_path: Path) -> None:
+    batches = registry(tmp_path, keep_seconds=3600)
+    greeting = batches.greet(CHOICES, tmp_path / "sample.jpg")
+    batch, pending = queued(batches, "a", "a1"), queued(batches, "b", "b1")
+    finish(batch.pictures[0])
+    for one in (greeting, batch, pending):
+        one.seen -= 3601
+    batches.clean()
+    assert not batch.folder.exists()
+    assert batches.find(greeting.id) is greeting
+    assert batches.find(pending.id).pictures[0].state is State.CANCELLED
+    with pytest.raises(RequestRefusedError, match="were deleted; choose them again"):
+        batches.find(batch.id)
+
+
+def test_work_that_nobody_comes_back_for_is_cancelled_and_what_is_done_stays(tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    batch = queued(batches, "a", "a1", "a2")
+    finish(batch.pictures[0])
+    batch.seen -= ABANDONED + 1
+    batches.clean()
+    assert [picture.state for picture in batch.pictures] == [State.DONE, State.CANCELLED]
+    assert batch.done[0].target.exists()
+
+
+def test_a_visitors_oldest_finished_batch_makes_room_and_unfinished_ones_stay(tmp_path: Path) -> None:
+    batches = registry(tmp_path, most_waiting=100, jobs_each=100)
+    unfinished = queued(batches, "a", "a1")
+    finished = [batches.create("a", CHOICES) for _ in range(20)]
+    assert not finished[0].folder.exists()
+    assert all(batch.folder.exists() for batch in (unfinished, *finished[1:]))
+
+
+def test_ids_cannot_be_guessed(tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    ids = {batches.create(str(n), CHOICES).id for n in range(10)}
+    assert len(ids) == 10
+    assert all(len(bytes.fromhex(id)) == 16 for id in ids)
+
+
+def test_pictures_of_one_name_keep_their_own_results_and_names_in_the_zip(tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    batch = batches.create("a", CHOICES)
+    for n in range(3):
+        source = batch.folder / f"upload_{n}" / "holiday.jpg"
+        source.parent.mkdir()
+        source.write_bytes(bytes(n))
+        finish(batches.add(batch, source))
+    downloads = {name: path for path, name in batch.downloads()}
+    assert list(downloads) == ["holiday_2x.jpg", "holiday_2x (2).jpg", "holiday_2x (3).jpg"]
+    assert len(set(downloads.values())) == 3
+
+
+def test_the_estimate_follows_the_pictures_that_were_seen(tmp_path: Path) -> None:
+    batches, pace = registry(tmp_path), Pace()
+    batch = queued(batches, "a", "a1")
+    for _ in range(20):
+        pace.add(500_000, 40)
+    assert pace.remaining(batch.pictures[0]) == pytest.approx(1000 * 40 / 500_000, rel=0.05)
+
+
+def test_the_outlook_counts_pictures_ahead_and_the_seconds_until_begin_and_end(tmp_path: Path) -> None:
+    batches, pace = registry(tmp_path), Pace(seconds=4, bytes=1000)
+    first, second = queued(batches, "a", "a1", "a2"), queued(batches, "b", "b1")
+    batches.next(0)
+    first.pictures[0].seconds_left = 10
+    assert outlook(pace, first, batches.working(), batches.queue()) == (0, 0, 18)  # a1, b1, a2
+    assert outlook(pace, second, batches.working(), batches.queue()) == (1, 10, 14)
+
+
+@for_all(st.text(max_size=300))
+def test_a_strange_name_becomes_one_that_every_file_system_takes(given: str) -> None:
+    name = safe_name(given)
+    assert name and not name.startswith(".") and not set("/\\\0\n") & set(name)
+    assert len(f"{name}_4x.jpg".encode()) < 255

@@ -1,0 +1,118 @@
+"""Upscaling of batches, without the page."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from apps.serving import loading, temporary
+from apps.serving.job_limits import JobLimits
+from apps.serving.worker import Worker
+from apps.ui.batch import PARTIAL, THUMBNAIL, State
+from support.batches import given, registry, running, until, upscaled, wait_for
+from support.models import write_tiny_model
+from support.pictures import photo_like
+from upscaler.model import artifact
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    model = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny_model")
+    with Worker("apps.ui.worker", {"models": [loading.place_of(artifact.read(model))]}, JobLimits()) as started:
+        started.start()
+        yield started
+
+
+def photo(folder: Path, name: str, height: int = 30, width: int = 40) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photo_like(height, width)).save(path)
+    return path
+
+
+def long_work(folder: Path) -> Path:
+    """Write a photo that takes minutes with `flips` and `four_times`."""
+    path = folder / "large.jpg"
+    Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(path, quality=70)
+    return path
+
+
+def test_of_two_pictures_with_one_broken_the_other_is_done(worker: Worker, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"words, not pixels")
+    batch = upscaled(worker, tmp_path, [broken, photo(tmp_path, "good.png")])
+    assert [picture.state for picture in batch.pictures] == [State.FAILED, State.DONE]
+    assert batch.pictures[0].sentence.startswith("broken.jpg is not a readable picture")
+    result = batch.done[0].result
+    assert result and (result.size, result.doubled_size) == ((40, 30), (80, 60))
+
+
+def test_files_in_use_are_not_deleted(worker: Worker, tmp_path: Path) -> None:
+    source, long_ago = photo(tmp_path / "uploads", "a.png", 300, 450), time.time() - 7200
+    batches = registry(tmp_path)
+    with running(worker, batches):
+        batch = given(batches, [source], flips=True, four_times=True)
+        while batch.is_pending:
+            os.utime(source, (long_ago, long_ago))  # as if an hour passed between two reports
+            time.sleep(0.3)
+            temporary.delete_old(tmp_path / "uploads", 3600)
+    assert [picture.state for picture in batch.pictures] == [State.DONE]
+
+
+def test_a_deleted_photo_must_be_chosen_again(worker: Worker, tmp_path: Path) -> None:
+    batch = upscaled(worker, tmp_path, [tmp_path / "gone.jpg"])
+    assert batch.pictures[0].sentence == "gone.jpg is deleted by now; choose it again."
+
+
+def test_cancelling_in_mid_work_frees_the_worker_and_keeps_what_is_done(worker: Worker, tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    with running(worker, batches):
+        batch = given(batches, [photo(tmp_path, "small.png"), long_work(tmp_path)], flips=True, four_times=True)
+        until(lambda: batch.pictures[1].share > 0)
+        batch.cancel()
+        began = time.monotonic()
+        after = wait_for(given(batches, [photo(tmp_path, "next.png")]))
+        assert time.monotonic() - began < 20
+    assert [picture.state for picture in batch.pictures] == [State.DONE, State.CANCELLED]
+    assert batch.pictures[0].target.exists()
+    assert after.pictures[0].state is State.DONE
+
+
+def test_deleting_in_mid_work_leaves_no_file(worker: Worker, tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    with running(worker, batches):
+        batch = given(batches, [long_work(tmp_path)], flips=True)
+        until(lambda: batch.pictures[0].share > 0)
+        batches.delete(batch)
+        wait_for(given(batches, [photo(tmp_path, "next.png")]))  # the deleted job has ended
+    assert not batch.folder.exists()
+
+
+@pytest.mark.slow
+def test_the_page_sees_the_rows_that_are_done_and_programs_pay_for_no_previews(worker: Worker, tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    large = long_work(tmp_path)
+    with running(worker, batches):
+        batch = given(batches, [large], flips=True)
+        until(lambda: (batch.pictures[0].folder / PARTIAL).exists())
+        with Image.open(batch.pictures[0].folder / PARTIAL) as rows, Image.open(large) as original:
+            assert rows.width <= 1024 and rows.height / rows.width < original.height / original.width
+        batch.cancel()
+        for_program = given(batches, [photo(tmp_path, "small.png")])
+        for_program.for_page = False
+        wait_for(for_program)
+    assert not (for_program.pictures[0].folder / THUMBNAIL).exists()
+
+
+def test_logs_name_no_file(worker: Worker, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = tmp_path / "private.png"
+    broken.write_bytes(b"no picture")
+    printed = tmp_path / "private.jpg"
+    Image.fromarray(photo_like(30, 40)).convert("CMYK").save(printed)
+    batch = upscaled(worker, tmp_path, [printed, broken])
+    assert [picture.state for picture in batch.pictures] == [State.DONE, State.FAILED]
+    assert "a picture was refused" in caplog.text
+    assert "private" not in caplog.text

@@ -1,0 +1,156 @@
+"""Several pictures in a browser: given in each way, refused one by one, compared, downloaded and cancelled."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from support.desk import choose, compared, downloaded, drop, finished, id_of, opened, set_options, state, upscale
+from support.pictures import photo_like
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+TAKES_LONG = ("Cleaner edges", "Four times as wide and high")
+
+# As browsers give a folder: entries in several portions, with a folder inside, and a file of the system.
+DROP_OF_A_FOLDER = """([a, b, c]) => {
+    const file = (name, bytes) => ({ isFile: true, file: (done) => done(new File([new Uint8Array(bytes)], name)) });
+    const folder = (...portions) => ({
+        isDirectory: true,
+        createReader: () => ({ readEntries: (done) => done(portions.shift() ?? []) }),
+    });
+    const inner = folder([file("b.png", b)]);
+    const dropped = folder([file("a.png", a), file(".DS_Store", [0])], [inner, file("c.png", c)]);
+    const event = new Event("drop", { bubbles: true, cancelable: true });
+    event.dataTransfer = { files: [], items: [{ webkitGetAsEntry: () => dropped }] };
+    document.body.dispatchEvent(event);
+}"""
+
+
+@pytest.fixture
+def page(chromium: Browser, ui: str) -> Iterator[Page]:
+    with opened(chromium, ui) as page:
+        yield page
+
+
+def photos(folder: Path, *names: str) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    for n, name in enumerate(names):
+        Image.fromarray(photo_like(40 + n, 60, seed=n)).save(folder / name)
+    return [folder / name for name in names]
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A photo that takes minutes with the options TAKES_LONG."""
+    path = tmp_path / "large.jpg"
+    Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(path, quality=70)
+    return path
+
+
+def test_of_ten_files_with_one_bad_nine_are_done(page: Page, tmp_path: Path) -> None:
+    files = photos(tmp_path, *(f"{n}.png" for n in range(8)), "same.png")
+    files += photos(tmp_path / "folder", "same.png")
+    files[4].write_text("words, not pixels")
+    upscale(page, *files)
+    expect(page.locator("#cards li")).to_have_count(10)
+    expect(page.locator("#cards li[data-state=done]")).to_have_count(9)
+    expect(page.locator("#refusals li")).to_have_text(
+        [re.compile("^4.png is not a readable picture; give a JPEG, PNG, .*[.]$")]
+    )
+    expect(page.locator("#left")).to_contain_text("9 of 10 pictures are done")
+    expect(page.locator("#download")).to_have_text("Download all 9 as a zip")
+    with zipfile.ZipFile(downloaded(page).path()) as archive:
+        assert len(archive.namelist()) == 9
+        assert {"0_2x.png", "same_2x.png", "same_2x (2).png"} < set(archive.namelist())
+        assert Image.open(io.BytesIO(archive.read("7_2x.png"))).size == (120, 94)
+    seventh = page.locator("#cards li").nth(7)
+    seventh.get_by_role("button").click()
+    expect(page.locator("#sentence")).to_contain_text("7_2x.png: Now 120 × 94 pixels")
+    compared(page)
+    expect(page.locator("#stage photo-comparison")).to_have_attribute(
+        "data-address", f"work/{id_of(page)}/7/comparison"
+    )
+    with page.expect_download() as download:
+        seventh.get_by_role("link").click()
+    assert download.value.suggested_filename == "7_2x.png"
+
+
+def test_finished_ones_are_usable_at_once_and_survive_cancel(page: Page, tmp_path: Path, large: Path) -> None:
+    set_options(page, *TAKES_LONG)
+    choose(page, *photos(tmp_path, "first.png", "second.png"), large)
+    expect(page.locator("#cards li[data-state=done]")).to_have_count(2)
+    expect(page.locator("#cards li").nth(2).locator(".state")).to_contain_text("%")
+    compared(page)
+    expect(page.locator("#download")).to_have_text("Download the 2 as a zip")
+    expect(page.locator("#left")).to_contain_text("2 of 3 done")
+    with page.expect_download() as download:
+        page.locator("#cards li").nth(1).get_by_role("link").click()
+    assert download.value.suggested_filename == "second_4x.png"
+    page.get_by_role("button", name="Cancel").click()
+    finished(page)
+    expect(page.locator("#cards .state")).to_have_text(["240 × 160", "240 × 164", "cancelled"])
+    with zipfile.ZipFile(downloaded(page).path()) as archive:
+        assert archive.namelist() == ["first_4x.png", "second_4x.png"]
+
+
+def test_cancelling_the_only_picture_frees_the_page_for_the_next(page: Page, tmp_path: Path, large: Path) -> None:
+    set_options(page, *TAKES_LONG)
+    choose(page, large)
+    expect(page.locator("#stage .before")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#note")).to_contain_text("Cancelled")
+    set_options(page, *TAKES_LONG, checked=False)
+    upscale(page, *photos(tmp_path, "next.png"))
+    expect(page.locator("#download")).to_have_text("Download next_2x.png")
+
+
+def test_files_are_dropped_anywhere_pasted_and_taken_from_a_folder(page: Page, tmp_path: Path) -> None:
+    (dropped,) = photos(tmp_path, "dropped.png")
+    start = page.url
+    for target in ("body", "#trust", "header"):
+        page.goto(start)
+        assert drop(page, [dropped], target)  # otherwise the browser opens the photo
+        expect(page.locator("#download")).to_have_text("Download dropped_2x.png")
+    assert drop(page, photos(tmp_path, "replaced.png"), "#stage")
+    expect(page.locator("#download")).to_have_text("Download replaced_2x.png")
+    paste(page, dropped)
+    expect(page.locator("#download")).to_have_text("Download dropped_2x.png")
+    folder = tmp_path / "holiday"
+    photos(folder, "one.png", "two.png", ".hidden.png")
+    page.locator("#folder").set_input_files(folder)
+    expect(page.locator("#download")).to_have_text("Download all 2 as a zip")
+
+
+def paste(page: Page, file: Path) -> None:
+    page.evaluate(
+        """(bytes) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([new Uint8Array(bytes)], "dropped.png"));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }""",
+        list(file.read_bytes()),
+    )
+
+
+def test_a_dropped_folder_is_read_to_its_depth(page: Page, tmp_path: Path) -> None:
+    contents = [list(file.read_bytes()) for file in photos(tmp_path, *(f"{n}.png" for n in range(3)))]
+    page.evaluate(DROP_OF_A_FOLDER, contents)
+    finished(page)
+    assert {picture["name"]: picture["state"] for picture in state(page)["pictures"]} == dict.fromkeys(
+        ("a.png", "b.png", "c.png"), "done"
+    )
+    expect(page.locator("#cards li")).to_have_count(3)
+
+
+def test_more_than_fifty_are_said_before_the_upload(page: Page, tmp_path: Path) -> None:
+    files = photos(tmp_path, *(f"{n}.png" for n in range(52)))
+    choose(page, *files)
+    expect(page.locator("#refusals li")).to_have_text(
+        "The first 50 of 52 pictures are taken; give the others afterwards."
+    )
+    page.get_by_role("button", name="Cancel").click()
