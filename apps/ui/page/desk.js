@@ -146,7 +146,7 @@ class Desk extends HTMLElement {
   }
 
   isPending() {
-    return !this.state || this.state.pending || this.uploads.some(({ number }) => number === undefined);
+    return !this.state || this.state.pending || this.uploading().length > 0;
   }
 
   say(refusals) {
