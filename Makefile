@@ -44,7 +44,7 @@ ensemble: .venv/everything ## train the bundled models from the bucket (hours; c
 
 lock: $(TOOLS)/uv ## pin the newest allowed version of every requirement, with hashes
 	$(LOCK) --all-extras pyproject.toml -o requirements/everything.txt
-	$(LOCK) --constraint requirements/everything.txt pyproject.toml -o requirements/serving.txt
+	$(LOCK) --constraint requirements/everything.txt --extra heic pyproject.toml -o requirements/serving.txt
 	$(LOCK) --constraint requirements/everything.txt --group build -o requirements/build.txt
 	$(LOCK) --constraint requirements/everything.txt --group release -o requirements/release.txt
 

@@ -8,7 +8,7 @@ from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.model import find
 from upscaler.naming import ENDINGS, Naming
 from upscaler.options import check_limits, option, part
-from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.formats import BY_SUFFIX, STANDARD_QUALITY
 
 PIPE = Path("-")  # standard input or output
 
@@ -17,12 +17,13 @@ PIPE = Path("-")  # standard input or output
 class Options:
     """Options of one file. Raises OptionError if one lies outside its limits.
 
-    quality: of JPEG, WebP, AVIF and HEIC. times: how often the file is upscaled by 2. flips: self-ensemble, the average
-    over the eight flips and rotations. remove_location: drop GPS metadata. limits: limits on the file and the
-    work. memory: memory budget in bytes (None: half of the available memory).
+    quality: of JPEG, WebP, AVIF and HEIC; below 95, lossless WebP and AVIF become lossy. times: how often the file is
+    upscaled by 2. flips: self-ensemble, the average over the eight flips and rotations. remove_location: drop GPS
+    metadata. limits: limits on the file and the work. memory: memory budget in bytes (None: half of the available
+    memory).
     """
 
-    quality: int = option("quality of JPEG, WebP, AVIF and HEIC", default=95, least=1, most=100)
+    quality: int = option("quality of JPEG, WebP, AVIF and HEIC", default=STANDARD_QUALITY, least=1, most=100)
     times: int = option("2 for four times the width and height", default=1, least=1, most=3)
     flips: bool = option(
         "average over eight flips and rotations: slower, better", default=False, flags=("--ensemble-flips",)

@@ -129,7 +129,7 @@ def test_all_imports_of_a_staged_app_are_locked(app: str, tmp_path: Path) -> Non
     imported = {name for path in tmp_path.rglob("*.py") for name in imports(path)} - {"apps", "upscaler"}
     assert "numpy" in imported
     missing = {name for name in imported if not locked & set(map(canonicalize_name, distributions[name]))}
-    assert missing <= {"pillow_heif", "onnx"}  # optional HEIC support; only used to write models
+    assert missing <= {"onnx"}  # only used to write models
 
 
 def imports(path: Path) -> set[str]:

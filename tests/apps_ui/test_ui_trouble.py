@@ -83,7 +83,7 @@ def test_a_closed_browser_loses_nothing(chromium: Browser, ui: str, small: Path)
 
 
 def test_six_seconds_without_network_in_mid_work(page: Page, large: Path) -> None:
-    set_options(page, "Cleaner edges")
+    set_options(page, *TAKES_LONG)
     choose(page, large)
     at_work(page)
     work = id_of(page)

@@ -108,10 +108,10 @@ def apng_with_still_picture() -> bytes:
 def apng_of_16_bits() -> bytes:
     """Return an APNG of two frames of 16 bits."""
     rows = [b"\0" + row.astype(">u2").tobytes() for row in DEEP]
-    data = zlib.compress(b"".join(rows))
+    first, second = zlib.compress(b"".join(rows)), zlib.compress(b"".join(rows[::-1]))
     control = struct.pack(">IIIIHHBB", WIDTH, HEIGHT, 0, 0, 50, 1000, 0, 0)
-    frames = chunk(b"fcTL", struct.pack(">I", 0) + control) + chunk(b"IDAT", data)
-    frames += chunk(b"fcTL", struct.pack(">I", 1) + control) + chunk(b"fdAT", struct.pack(">I", 2) + data)
+    frames = chunk(b"fcTL", struct.pack(">I", 0) + control) + chunk(b"IDAT", first)
+    frames += chunk(b"fcTL", struct.pack(">I", 1) + control) + chunk(b"fdAT", struct.pack(">I", 2) + second)
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"acTL", struct.pack(">II", 2, 0)) + frames + chunk(b"IEND", b"")
 
@@ -176,7 +176,7 @@ ODD: dict[str, Callable[[], bytes]] = {
 }
 REFUSED = {
     "camera_raw_preview.dng.tif": "is a camera raw file, which holds no finished picture",
-    "jpeg_12bit.jpg": "is a JPEG of an unsupported kind, such as 12 bits per channel",
+    "jpeg_12bit.jpg": "is a JPEG of 12 bits per channel, which is not supported; save it with 8 bits",
 }
 
 

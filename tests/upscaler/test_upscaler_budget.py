@@ -102,10 +102,12 @@ def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> 
         pictures = [np.dstack([picture, picture[:, :, :1] // 2 + 100]) for picture in pictures]
     if kind == "deep":
         deep = pyvips.Image.new_from_array(pictures[0].astype(np.uint16) * 257)
-        deep.copy(interpretation="rgb16").write_to_file(str(path))
+        deep.copy(interpretation="rgb16").write_to_file(
+            str(path), **({"bitdepth": 10} if path.suffix == ".avif" else {})
+        )
         return
     images = [Image.fromarray(picture) for picture in pictures]
-    images[0].save(path, save_all=frames > 1, append_images=images[1:])
+    images[0].save(path, save_all=frames > 1, append_images=images[1:], lossless=kind == "lossless")
 
 
 MEASURED = """
@@ -132,6 +134,9 @@ def measured(model: Path, source: Path, target: Path, times: int = 1, flips: str
         ("colour", "png", "tif", 1, 1),
         ("colour", "png", "webp", 1, 1),
         ("colour", "png", "avif", 1, 1),
+        ("colour", "jp2", "jp2", 1, 1),
+        ("lossless", "webp", "webp", 1, 1),
+        ("deep", "avif", "avif", 1, 1),
         ("gray", "png", "webp", 1, 1),
         ("transparent", "png", "webp", 1, 1),
         ("deep", "png", "png", 1, 1),

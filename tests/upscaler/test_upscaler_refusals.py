@@ -99,7 +99,7 @@ def encoded(suffix: str) -> bytes:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["jpeg", "png", "gif", "webp", "avif", "bmp"]), st.data())
+@given(st.sampled_from(["jpeg", "png", "gif", "webp", "avif", "bmp", "tiff"]), st.data())
 def test_changed_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, draw: st.DataObject
 ) -> None:

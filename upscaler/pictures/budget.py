@@ -12,7 +12,7 @@ import psutil
 
 from upscaler.errors import LimitError
 from upscaler.model.architecture import SCALE
-from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, PNG, WEBP, Format, Sequence
+from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, JPEG_2000, PNG, WEBP, Format, Sequence
 from upscaler.pictures.header import Header, Page
 
 _ALWAYS_ALLOWED = 100_000_000  # bytes; small pictures are never refused
@@ -21,7 +21,8 @@ _CGROUP = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
 
 # Bytes per pixel for gray, colour, and colour with alpha: measured peak minus the peak for a small picture
-_READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12)}  # 8 bits only; libvips reads 16 bits
+_READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12), "JPEG2000": (6.5, 20, 25)}  # with 8 bits
+_READING_DEEP = {"AVIF": (26, 26, 44)}  # libheif decodes all at once; PNG and TIFF are read in strips
 _READING_OTHERS = (2, 7, 8)  # the copies of Pillow and numpy
 _WRITING = {
     JPEG: (2, 6.8, 6.8),
@@ -30,8 +31,12 @@ _WRITING = {
     GIF: (2.5, 13.5, 13.5),
     AVIF: (19.5, 29.5, 34),
     HEIF: (19.5, 29.5, 34),
+    JPEG_2000: (16, 46, 60),
 }
+_WRITING_DEEP = {AVIF: (43, 45, 78)}
+_WRITING_LOSSLESS = {WEBP: (35, 44, 45), AVIF: (43, 45, 78)}
 # Animations: bytes per pixel of all frames, and per pixel of the largest; the AVIF encoder looks ahead over many frames
+_WRITING_LOSSLESS_ANIMATIONS = {WEBP: ((8, 17), (8, 17), (8, 22))}
 _WRITING_ANIMATIONS = {
     PNG: ((1.2, 12), (8.3, 6.5), (8.8, 6.5)),
     WEBP: ((5.5, 17), (5.5, 16), (6.5, 22)),
@@ -61,7 +66,7 @@ def peak_memory(header: Header, format: Format, times: int) -> int:
     largest = max(header.pages, key=lambda page: page.pixels * _bytes(page, format))
     before = largest.pixels * area // SCALE**2 * _bytes(largest, format) if times > 1 else 0
     after = sum(page.pixels * _bytes(page, format) for page in header.pages) * area
-    writing = _writing(format, kind, header.pixels * area, largest.pixels * area, header.sequence)
+    writing = _writing(header, format, kind, header.pixels * area, largest.pixels * area)
     return int(_WINDOWS + max(_reading(header, largest) + before + after, writing))
 
 
@@ -76,17 +81,22 @@ def _bytes(page: Page, format: Format) -> int:
 
 
 def _reading(header: Header, page: Page) -> float:
-    """Estimate the bytes that a page and its decoder's copies take; libvips reads 16 bits, in strips."""
-    a_pixel = _READING.get(header.format, _READING_OTHERS)[_kind(page)]
-    return page.pixels * (2 * page.channels if page.depth == 16 else a_pixel)
+    """Estimate the bytes that a page and its decoder's copies take."""
+    if page.depth == 8:
+        return page.pixels * _READING.get(header.format, _READING_OTHERS)[_kind(page)]
+    deep = _READING_DEEP.get(header.format)
+    return page.pixels * (deep[_kind(page)] if deep else 2 * page.channels)
 
 
-def _writing(format: Format, kind: int, pixels: int, of_largest: int, sequence: Sequence) -> float:
+def _writing(header: Header, format: Format, kind: int, pixels: int, of_largest: int) -> float:
     """Estimate the bytes that an encoder takes, including its input frames; 0 if it is not in the tables."""
-    if sequence is Sequence.ANIMATION and format in _WRITING_ANIMATIONS:
-        of_all, of_one = _WRITING_ANIMATIONS[format][kind]
+    lossless = header.lossless and header.format == format.name
+    if header.sequence is Sequence.ANIMATION and format in _WRITING_ANIMATIONS:
+        animations = _WRITING_ANIMATIONS | (_WRITING_LOSSLESS_ANIMATIONS if lossless else {})
+        of_all, of_one = animations[format][kind]
         return of_all * pixels + of_one * of_largest
-    return _WRITING[format][kind] * pixels if format in _WRITING else 0.0
+    tables = _WRITING | (_WRITING_LOSSLESS if lossless else {}) | (_WRITING_DEEP if header.pages[0].depth == 16 else {})
+    return tables[format][kind] * pixels if format in tables else 0.0
 
 
 def available_memory() -> int:

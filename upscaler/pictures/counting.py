@@ -11,11 +11,19 @@ from typing import BinaryIO
 
 from PIL import _avif
 
-from upscaler.errors import LimitError
+from upscaler.errors import LimitError, PictureError
 from upscaler.limits import Limits, exceeds
 from upscaler.pictures.directories import check_directories, check_exif
+from upscaler.pictures.jpeg_2000 import check_stream, is_jpeg_2000
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_KINDS = {  # of frames that libjpeg lacks, by their markers
+    0xC3: "lossless",
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
+    0xCB: "lossless",
+    0xF7: "lossless (JPEG-LS)",
+}
+_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _STANDALONE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
 _EXIF, _EXIF_NAME = 0xE1, b"Exif\0\0"
 _ISO_MEDIA = b"ft"  # the beginning of "ftyp", the first box of AVIF and HEIC
@@ -27,17 +35,20 @@ _GIF_COMMENT, _LONGEST_COMMENTS = b"\xfe", 1_000_000  # bytes; Pillow takes quad
 def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
     """Raise LimitError if a JPEG has too many scans, or a GIF too many frames or one outside its logical screen.
 
-    Also if the directories of a TIFF, or of EXIF in a JPEG or AVIF, refer to far more data than the file has.
+    Also if the directories of a TIFF, or of EXIF in a JPEG or AVIF, refer to far more data than the file has, and if
+    a JPEG 2000 has far more parts than pixels. Raises PictureError for a JPEG of a kind that libjpeg lacks.
     """
-    start = file.read(6)
+    start = file.read(12)
     if start.startswith(b"\xff\xd8"):
         _check_scans(content_of(file), name, limits.scans)
-    elif start in (b"GIF87a", b"GIF89a"):
+    elif start.startswith((b"GIF87a", b"GIF89a")):
         _check_frames(content_of(file), name, limits.frames)
     elif start[:2] in (b"II", b"MM"):
         check_directories(content_of(file), name)
-    elif start[4:] == _ISO_MEDIA:
+    elif start[4:6] == _ISO_MEDIA:
         _check_exif_of_avif(content_of(file), name)
+    elif is_jpeg_2000(start):
+        check_stream(content_of(file), name)
     file.seek(0)
 
 
@@ -61,11 +72,23 @@ def _check_scans(content: mmap.mmap | bytes, name: str, most: int | None) -> Non
         if exceeds(scans, most):
             raise LimitError(f"{name} is a JPEG with more than {most} scans; save it again as a baseline JPEG")
         if kind not in (0x00, 0xFF) and kind not in _STANDALONE_MARKERS:
+            if scans == 0:
+                _check_kind(kind, content[place + 3 : place + 4], name)
             length = int.from_bytes(content[place + 1 : place + 3], "big")
             if kind == _EXIF and content[place + 3 : place + 9] == _EXIF_NAME:
                 exif.append(content[place + 9 : place + 1 + length])  # Pillow concatenates the segments
             place += 1 + length
     check_exif(b"".join(exif), name)
+
+
+def _check_kind(marker: int, depth: bytes, name: str) -> None:
+    """Raise PictureError for a JPEG that libjpeg does not decode."""
+    if kind := _KINDS.get(marker):
+        raise PictureError(f"{name} is a {kind} JPEG, which is not supported; save it as an ordinary JPEG or as PNG")
+    if marker in _FRAMES and depth not in (b"", b"\x08"):
+        raise PictureError(
+            f"{name} is a JPEG of {depth[0]} bits per channel, which is not supported; save it with 8 bits"
+        )
 
 
 def _check_exif_of_avif(content: mmap.mmap | bytes, name: str) -> None:

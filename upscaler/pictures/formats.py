@@ -7,6 +7,8 @@ from pathlib import Path
 
 from upscaler.errors import PictureError
 
+STANDARD_QUALITY = 95  # of lossy formats; only less than it makes a lossless WebP or AVIF lossy
+
 
 class Sequence(Enum):
     """Kind of a file's frames: a single picture, an animation, or pages of a document."""
@@ -20,8 +22,8 @@ class Sequence(Enum):
 class Format:
     """A picture format, by Pillow's name.
 
-    most_side: maximum pixels a side. deep: supports 16 bits per channel. gray: numbers of channels, transparency
-    counted, for which it stores gray as such. profiled: holds a colour profile.
+    most_side: maximum pixels a side. deep: supports more than 8 bits per channel. gray: numbers of channels,
+    transparency counted, for which it stores gray as such. profiled: holds a colour profile.
     """
 
     name: str
@@ -39,7 +41,8 @@ WEBP = Format("WEBP", 16_383, Sequence.ANIMATION, transparent=True, gray=())
 TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True)
 BMP = Format("BMP", 2**31 - 1, profiled=False)
 GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True, profiled=False)
-AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, gray=(1,))
+AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, deep=True, gray=(1,))
+JPEG_2000 = Format("JPEG2000", 2**31 - 1, transparent=True)
 HEIF = Format("HEIF", 16_384, transparent=True, gray=(1,))
 
 BY_SUFFIX = {
@@ -56,6 +59,12 @@ BY_SUFFIX = {
     ".bmp": BMP,
     ".gif": GIF,
     ".avif": AVIF,
+    ".jp2": JPEG_2000,
+    ".jpx": JPEG_2000,
+    ".jpf": JPEG_2000,
+    ".j2k": JPEG_2000,
+    ".j2c": JPEG_2000,
+    ".jpc": JPEG_2000,
 }
 
 if find_spec("pillow_heif"):  # the extra "heic"; opening.py registers it with Pillow

@@ -33,18 +33,21 @@ class Page:
 class Header:
     """Properties of a picture file, known before decoding.
 
-    pages: of a document, or the frames of an animation, one at least. loops: repetitions of an animation (0: endless,
-    None: unspecified). still_first: True if an APNG's first picture is not part of its animation. jpeg: True if the
-    picture was compressed with losses.
+    pages: of a document, or the frames of an animation, one at least. plays: how often an animation is shown (0:
+    endlessly). still_first: True if an APNG's first picture is not part of its animation. jpeg: True if the picture was
+    compressed with losses. lossless: True if a WebP, AVIF or JPEG 2000 was compressed without. bits: bits per channel
+    in the file.
     """
 
     path: Path
     format: str
     pages: tuple[Page, ...]
     sequence: Sequence
-    loops: int | None
+    plays: int
     still_first: bool
     jpeg: bool
+    lossless: bool
+    bits: int
     metadata: Metadata
 
     @property

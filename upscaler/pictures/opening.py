@@ -8,8 +8,9 @@ from typing import BinaryIO
 from PIL import Image, PngImagePlugin
 
 from upscaler.limits import DEFAULT_LIMITS, Limits
-from upscaler.pictures.counting import check_parts
+from upscaler.pictures.counting import check_parts, content_of
 from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.jpeg_2000 import information
 from upscaler.pictures.png_repair import repaired
 from upscaler.pictures.png_texts import LONGEST_TEXT, LONGEST_TEXTS
 
@@ -38,4 +39,8 @@ def open_picture(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> It
         check_parts(file, str(source) if isinstance(source, Path) else "the picture", limits)
         whole = repaired(file) or source
         file.seek(0)
-        yield stack.enter_context(Image.open(whole, formats=_FORMATS))
+        image = stack.enter_context(Image.open(whole, formats=_FORMATS))
+        if image.format == "JPEG2000":  # Pillow reads none of its metadata
+            image.info.update(information(content_of(file)))
+            file.seek(0)
+        yield image

@@ -11,7 +11,7 @@ from upscaler.limits import exceeds
 from upscaler.pictures.colour import cmyk_in_srgb, is_gray
 from upscaler.pictures.header import Frame, Header, Page
 from upscaler.pictures.orientation import upright, upright_size
-from upscaler.pixels import Pixels
+from upscaler.pixels import Pixels, to_8_bits
 
 _LAYERS = ("MPO", "HEIF")  # formats whose further pictures are previews or depth maps
 _LEAST_FRAME = 8  # bytes of a file
@@ -54,6 +54,8 @@ def _channels(image: Image.Image) -> int:
 
 def decoded(image: Image.Image) -> Pixels:
     """Decode the current frame of an opened file: HWC, in sRGB if it is CMYK."""
+    if image.mode == "I;16":  # of a JPEG 2000; Pillow would cut its values off at 255
+        return to_8_bits(np.asarray(image)[:, :, np.newaxis])
     if image.mode == "CMYK":
         image = cmyk_in_srgb(image)
     elif image.has_transparency_data:

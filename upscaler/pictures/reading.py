@@ -11,8 +11,10 @@ from PIL import Image
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
 from upscaler.pictures import lossy
+from upscaler.pictures.avif import read_avif
 from upscaler.pictures.colour import in_srgb
 from upscaler.pictures.decoding import Source, decoding, name_of
+from upscaler.pictures.depth import decoded_bits, stored_bits
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import orientation, read_metadata, shown_colour
@@ -20,6 +22,7 @@ from upscaler.pictures.opening import open_picture
 from upscaler.pictures.orientation import upright
 from upscaler.pictures.pillow_reading import pages_of, plain_frames
 from upscaler.pictures.tiff_reading import first_tiff_page, is_tiff, read_tiff_header, tiff_frames
+from upscaler.pictures.timing import plays_of
 from upscaler.pictures.vips_reading import deep_pixels, is_deep
 from upscaler.pixels import Pixels, to_8_bits
 
@@ -32,16 +35,18 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
     if is_tiff(path):
         return read_tiff_header(path, limits)
     with _opened(path, limits) as image:
-        depth = 16 if _is_deep(image, path) else 8
-        pages = pages_of(image, path, orientation(image), depth, limits.frames)
+        bits = stored_bits(image, path)
+        pages = pages_of(image, path, orientation(image), decoded_bits(image, bits), limits.frames)
         return Header(
             path=path,
             format=image.format or "",
             pages=pages,
             sequence=_sequence(len(pages)),
-            loops=image.info.get("loop"),
+            plays=plays_of(image),
             still_first=bool(image.info.get("default_image")),
             jpeg=lossy.is_lossy(image, path),
+            lossless=lossy.is_lossless(image, path),
+            bits=bits,
             metadata=read_metadata(image, path),
         )
 
@@ -55,7 +60,7 @@ def read_frames(header: Header) -> Iterator[Frame]:
         with _opened(header.path) as image:
             image.verify()  # decoding ignores the checksums of the pixel data
     if header.pages[0].depth == 16:
-        yield from _read_deep(header)
+        yield from _read_deep_avif(header) if header.format == "AVIF" else _read_deep(header)
         return
     with _opened(header.path) as image:
         yield from plain_frames(image, header)
@@ -81,6 +86,12 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
 def _read_deep(header: Header) -> Iterator[Frame]:
     with decoding(header.path):
         yield Frame(upright(deep_pixels(header.path), header.orientation))
+
+
+def _read_deep_avif(header: Header) -> Iterator[Frame]:
+    with decoding(header.path):
+        pixels = read_avif(header.path)
+        yield Frame(pixels[:, :, [0, -1][: header.pages[0].channels]] if header.pages[0].channels < 3 else pixels)
 
 
 @contextmanager

@@ -9,10 +9,12 @@ _HEIC_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
 CAMERA_RAW = "is a camera raw file, which holds no finished picture; develop it and save it as JPEG, PNG or TIFF"
 _AVIF_BRANDS = (b"avif", b"avis")
 _DRAWING = "is a drawing or a document, not a photo; export it as PNG first"
+_JPEG_2000 = "is a JPEG 2000 of an unsupported kind, such as five channels, or is damaged; save it as PNG"
 _DAMAGED = "is damaged; download or export it again"
 _UNSUPPORTED = {
-    b"\xff\xd8": "is a JPEG of an unsupported kind, such as 12 bits per channel, or is damaged; save it with 8 bits",
+    b"\xff\xd8": f"is a JPEG that {_DAMAGED}",
     b"\x89PNG": f"is a PNG that {_DAMAGED}",
+    b"II*\0\x10\0\0\0CR": CAMERA_RAW,
     b"II*\0": "is a TIFF of an unsupported kind, or is damaged; save it with 8 or 16 bits per channel",
     b"MM\0*": "is a TIFF of an unsupported kind, or is damaged; save it with 8 or 16 bits per channel",
     b"II+\0": "is a BigTIFF of an unsupported kind, or is damaged; save it as a plain TIFF",
@@ -20,8 +22,8 @@ _UNSUPPORTED = {
     b"GIF8": f"is a GIF that {_DAMAGED}",
     b"\0\0\0\x0cJXL ": "is a JPEG XL, which is not supported; save it as PNG",
     b"\xff\x0a": "is a JPEG XL, which is not supported; save it as PNG",
-    b"\0\0\0\x0cjP  ": "is a JPEG 2000, which is not supported; save it as PNG",
-    b"\xff\x4f\xff\x51": "is a JPEG 2000, which is not supported; save it as PNG",
+    b"\0\0\0\x0cjP  ": _JPEG_2000,
+    b"\xff\x4f\xff\x51": _JPEG_2000,
     b"8BPS": "is a Photoshop document; export it as PNG or TIFF first",
     b"%PDF": _DRAWING,
     b"%!PS": _DRAWING,
@@ -29,7 +31,7 @@ _UNSUPPORTED = {
     b"IIRO": CAMERA_RAW,
     b"IIU\0": CAMERA_RAW,
 }
-_OTHERS = "is not a readable picture; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
+_OTHERS = "is not a readable picture; give a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or JPEG 2000"
 
 
 def unreadable(start: bytes) -> str:

@@ -154,7 +154,7 @@ def page_at(content: Content, place: int, index: int) -> TiffPage:
     layout = layout_of(content)
     directory = read_directory(content, place, layout)
     entries = {entry.tag: entry for entry in reversed(directory.entries)}  # of two with one tag, the first counts
-    values = {tag: _numbers(content, entries[tag], layout) for tag in Tag if tag in entries}
+    values = {tag: found for tag in Tag if tag in entries and (found := _numbers(content, entries[tag], layout))}
     return TiffPage(index, layout, directory, values)
 
 

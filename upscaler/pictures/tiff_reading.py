@@ -58,9 +58,11 @@ def read_tiff_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
         format="TIFF",
         pages=tuple(page.decoded for page in pages),
         sequence=Sequence.SINGLE if len(pages) == 1 else Sequence.PAGES,
-        loops=None,
+        plays=0,
         still_first=False,
         jpeg=False,
+        lossless=False,
+        bits=max(page.decoded.depth for page in pages),
         metadata=metadata,
     )
 
@@ -121,7 +123,7 @@ class _OnlyPage(pyvips.SourceCustom):  # type: ignore[misc]
         super().__init__()
         self._file, self._patches = file, page.patches
         self.on_read(self._read)
-        self.on_seek(file.seek)
+        self.on_seek(self._seek)
 
     def _read(self, size: int) -> bytearray:
         start = self._file.tell()
@@ -134,6 +136,12 @@ class _OnlyPage(pyvips.SourceCustom):  # type: ignore[misc]
             if first < last:
                 piece[first - start : last - start] = content[first - place : last - place]
         return piece
+
+    def _seek(self, offset: int, whence: int) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):  # before the beginning, as a broken file may ask for
+            return -1
 
 
 def _in_colour(image: pyvips.Image, page: TiffPage) -> pyvips.Image:

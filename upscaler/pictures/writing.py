@@ -9,17 +9,21 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from upscaler.errors import PictureError
+from upscaler.pictures.avif import write_avif
 from upscaler.pictures.decoding import first_line
+from upscaler.pictures.depth import warn_of_lost_bits, written_bits
 from upscaler.pictures.directories import PREFIX
-from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
+from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, JPEG_2000, PNG, STANDARD_QUALITY, TIFF, WEBP, Format
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.icc_profiles import GRAY, RGB, fitted
 from upscaler.pictures.insertion import insert
 from upscaler.pictures.iptc import Iptc
+from upscaler.pictures.jpeg_2000 import with_metadata
 from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.png_file import EXIF, SPACE, Chunk, insert_chunks
 from upscaler.pictures.png_texts import profile_chunk
 from upscaler.pictures.tiff_writing import write_tiff
+from upscaler.pictures.timing import timing_options
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.vips_writing import vips_image
 from upscaler.pixels import Pixels
@@ -31,6 +35,8 @@ _APP13 = b"\xff\xed"  # the segment of image resources
 _PNG_HEADER = 33  # bytes: the signature and the first chunk
 
 
+_DECIBELS_OF_QUALITY = 0.5  # PSNR of a JPEG 2000; 95 is 47.5 dB
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,14 +46,22 @@ def write(
     """Encode frames into an open, empty file, emptying the list. Raises PictureError if the encoder refuses them.
 
     header: header of the source file. metadata: metadata to write. quality: encoder quality of JPEG, WebP, AVIF and
-    HEIC, 1 to 100.
+    HEIC, 1 to 100; only below the standard one do a lossless WebP and AVIF become lossy.
     """
+    if header.still_first and format is not PNG:
+        _log.warning("%s: dropped its still picture, which is not part of the animation", header.path)
+        del frames[0]
+    warn_of_lost_bits(header, format)
+    bits, lossless = written_bits(header, format), _stays_lossless(header, format, quality)
     metadata = replace(metadata, profile=_profile(format, frames, metadata))
     try:
         if format is PNG and len(frames) == 1:
             _write_png(file, frames[0].pixels, metadata)
         elif format is TIFF:
             write_tiff(file, frames, metadata, str(header.path))
+        elif format is AVIF and len(frames) == 1 and (bits > 8 or lossless):
+            image = vips_image(frames[0].pixels, metadata)
+            write_avif(file, image, metadata.exif, quality=quality, bits=bits, lossless=lossless)
         else:
             _write_by_pillow(file, format, frames, header, metadata, quality)
         if format is PNG:
@@ -87,9 +101,10 @@ def _write_by_pillow(
 ) -> None:
     if format is JPEG:
         metadata = _fit_jpeg(metadata, header)
-    options = _metadata_options(format, metadata) | _compression_options(format, quality)
+    options = {} if format is JPEG_2000 else _metadata_options(format, metadata)
+    options |= _compression_options(format, header, quality)
     if len(frames) > 1:
-        options |= _timing_options(format, frames, header) | {"save_all": True}
+        options |= _animation_options(format, frames, header) | {"save_all": True}
     images = []
     while frames:  # release each frame once Pillow has copied it
         images.append(_pillow_image(frames.pop(0).pixels, format))
@@ -97,6 +112,9 @@ def _write_by_pillow(
         options["append_images"] = images[1:]
     encoded = io.BytesIO()  # with a real file, Pillow takes a partial write for a complete one
     images[0].save(encoded, format.name, **options)
+    if format is JPEG_2000:
+        file.write(with_metadata(encoded.getvalue(), metadata.exif, metadata.xmp, metadata.profile))
+        return
     file.write(encoded.getbuffer())
 
 
@@ -153,19 +171,22 @@ class _Verbatim(Image.Exif):
         return self._block
 
 
-def _compression_options(format: Format, quality: int) -> dict[str, Any]:
+def _compression_options(format: Format, header: Header, quality: int) -> dict[str, Any]:
     if format is JPEG:
         return {"quality": quality, "subsampling": 0}
+    if format is WEBP and _stays_lossless(header, format, quality):
+        return {"lossless": True, "exact": True}
+    if format is JPEG_2000 and not _stays_lossless(header, format, quality):
+        return {"irreversible": True, "quality_mode": "dB", "quality_layers": [quality * _DECIBELS_OF_QUALITY]}
     return {"quality": quality} if format in (WEBP, AVIF, HEIF) else {}
 
 
-def _timing_options(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
-    """Return frame durations and loop count as keyword arguments of Pillow's `save`."""
-    options: dict[str, Any] = {"duration": [round(frame.milliseconds) for frame in frames]}
-    if header.loops is not None:
-        options["loop"] = header.loops
-    if format is PNG and header.still_first:
-        options["default_image"] = True
+def _stays_lossless(header: Header, format: Format, quality: int) -> bool:
+    return header.lossless and header.format == format.name and quality >= STANDARD_QUALITY
+
+
+def _animation_options(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
+    options = timing_options(frames, header, format)
     if format is GIF and any(frame.pixels.shape[2] in (2, 4) for frame in frames):
         options["disposal"] = 2  # otherwise the previous frame would show through
     return options

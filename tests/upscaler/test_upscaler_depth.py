@@ -1,0 +1,177 @@
+"""Depth and losslessness: kept, or said."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from support.odd_pictures import XMP, apng_of_16_bits
+from support.pictures import photo_like
+from support.tiff_blocks import block
+from upscaler.pictures.formats import format_of
+from upscaler.pictures.geometry import Geometry
+from upscaler.pictures.header import Header
+from upscaler.pictures.metadata import Metadata, corrected
+from upscaler.pictures.reading import read_frames, read_header
+from upscaler.pictures.vips import pyvips
+from upscaler.pictures.writing import write
+from upscaler.pixels import Pixels
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+PHOTO = photo_like(40, 60)
+SIZE = 60, 40
+RAMP = np.add.outer(np.arange(40) * 500, np.arange(60) * 700)
+DEEP = np.dstack([RAMP, RAMP + 1000, RAMP + 2000]).astype(np.uint16)
+SPLIT = np.dstack([DEEP, np.where(np.arange(60) < 30, 65_535, 0)[np.newaxis].repeat(40, 0)]).astype(np.uint16)
+
+
+def deep_file(path: Path, pixels: Pixels = DEEP, **options: Any) -> Path:
+    height, width, channels = pixels.shape
+    kind = "grey16" if channels < 3 else "rgb16"
+    image = pyvips.Image.new_from_memory(pixels.tobytes(), width, height, channels, "ushort").copy(interpretation=kind)
+    image.write_to_file(str(path), **options)
+    return path
+
+
+def converted(source: Path, suffix: str, quality: int = 95, metadata: Metadata | None = None) -> tuple[Header, Pixels]:
+    """Read a picture and write it in another format, not upscaled; return the header and the pixels of the result."""
+    header, target = read_header(source), source.with_name(f"converted{suffix}")
+    with target.open("w+b") as file:
+        kept = corrected(metadata or header.metadata, source, Geometry(1, SIZE, SIZE), remove_location=False)
+        write(file, format_of(target), list(read_frames(header)), header, kept, quality)
+    result = read_header(target)
+    return result, next(read_frames(result)).pixels
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("pixels", [DEEP, SPLIT, DEEP[:, :, :1]], ids=["colour", "transparent", "gray"])
+@pytest.mark.parametrize("suffix", [".avif", ".png", ".tif"])
+def test_a_deep_avif_stays_deep(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, bits: int, pixels: Pixels, suffix: str
+) -> None:
+    source = deep_file(tmp_path / "deep.avif", pixels, bitdepth=bits, Q=100, subsample_mode="off")
+    header, result = converted(source, suffix, quality=100)
+    assert header.bits == (bits if suffix == ".avif" else 16)
+    assert len(np.unique(result[:, :, 0])) > 256
+    assert result.shape[2] == (4 if pixels is SPLIT else 3)
+    assert np.abs(result[:, :, 0].astype(float) - pixels[:, :, 0]).mean() < 3 * 257
+    assert not caplog.records
+    if pixels is SPLIT:
+        assert set(np.unique(result[:, :, 3])) == {0, 65_535}
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_white_and_black_of_a_deep_avif_are_white_and_black(tmp_path: Path, bits: int) -> None:
+    halves = np.where(np.arange(64) < 32, 0, 65_535)[np.newaxis, :, np.newaxis].repeat(32, 0).repeat(3, 2)
+    source = deep_file(tmp_path / "deep.avif", halves.astype(np.uint16), bitdepth=bits, lossless=True)
+    assert (converted(source, ".png")[1] == halves).all()
+    assert (converted(source, ".avif")[1] == halves).all()
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(min_size=5, max_size=3000))
+def test_metadata_of_a_deep_avif_are_kept_byte_for_byte(tmp_path: Path, content: bytes) -> None:
+    exif = block([(305, 2, len(content), content)])
+    header, _ = converted(
+        deep_file(tmp_path / "a.png"), ".avif", metadata=Metadata(exif, XMP.format("").encode(), profile=SRGB)
+    )
+    assert exif in header.path.read_bytes()
+    assert header.metadata.exif.removeprefix(b"Exif\0\0").startswith(exif)
+    assert b"rdf:RDF" in header.metadata.xmp
+    assert header.metadata.profile == SRGB
+
+
+def test_a_deep_avif_without_metadata_gets_none(tmp_path: Path) -> None:
+    header, _ = converted(deep_file(tmp_path / "a.png", keep=0), ".avif")
+    assert not header.metadata.exif
+    assert b"Exif" not in header.path.read_bytes()
+
+
+def test_a_turned_deep_avif_is_turned_once(tmp_path: Path) -> None:
+    image = pyvips.Image.new_from_array(np.where(RAMP < 20_000, 0, 65_535).astype(np.uint16))
+    image = image.bandjoin([image, image]).copy(interpretation="rgb16")
+    upright = tmp_path / "upright.avif"
+    image.heifsave(str(upright), bitdepth=10, compression="av1")
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    image.heifsave(str(tmp_path / "turned.avif"), bitdepth=10, compression="av1")
+    header = read_header(tmp_path / "turned.avif")
+    (frame,) = read_frames(header)
+    assert (header.width, header.height) == frame.pixels.shape[1::-1] == SIZE[::-1]
+    assert (frame.pixels == np.rot90(next(read_frames(read_header(upright))).pixels, -1)).all()
+
+
+def test_16_bits_become_10_in_an_avif_and_it_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    header, _ = converted(deep_file(tmp_path / "deep.png"), ".avif")
+    assert header.bits == 10
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'deep.png'}: its 16 bits per channel became 10, because AVIF is written with no more"
+    ]
+
+
+def test_an_animation_of_16_bits_becomes_one_of_8_and_it_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = tmp_path / "moving.png"
+    source.write_bytes(apng_of_16_bits())
+    header, pixels = converted(source, ".png")
+    assert header.frames == 2
+    assert pixels.dtype == np.uint8
+    assert "its 16 bits per channel became 8, because its PNG is decoded with no more" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_lossless_webp_stays_lossless(tmp_path: Path, mode: str, frames: int) -> None:
+    images = [Image.fromarray(photo_like(40, 60, seed)).convert(mode) for seed in range(frames)]
+    source = tmp_path / "lossless.webp"
+    images[0].save(source, lossless=True, save_all=frames > 1, append_images=images[1:], duration=100)
+    before = [frame.pixels for frame in read_frames(read_header(source))]
+    header, _ = converted(source, ".webp")
+    assert header.lossless
+    for frame, expected in zip(read_frames(header), before, strict=True):
+        assert (frame.pixels[:, :, :3] == expected[:, :, :3]).all()
+
+
+def test_a_lossless_avif_stays_lossless(tmp_path: Path) -> None:
+    source = tmp_path / "lossless.avif"
+    pyvips.Image.new_from_array(PHOTO).copy(interpretation="srgb").heifsave(
+        str(source), lossless=True, compression="av1"
+    )
+    header, pixels = converted(source, ".avif")
+    assert header.lossless
+    assert (pixels == PHOTO).all()
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+def test_a_lower_quality_is_what_was_asked_for(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / f"lossless{suffix}"
+    pyvips.Image.new_from_array(PHOTO).copy(interpretation="srgb").write_to_file(str(source), lossless=True)
+    assert read_header(source).lossless
+    assert not converted(source, suffix, quality=94)[0].lossless
+
+
+@pytest.mark.parametrize("options", [{"quality": 90}, {"quality": 90, "save_all": True}])
+def test_a_lossy_webp_or_png_is_written_at_the_quality(tmp_path: Path, options: dict[str, Any]) -> None:
+    images = [Image.fromarray(photo_like(40, 60, seed)) for seed in range(3)]
+    source = tmp_path / "lossy.webp"
+    images[0].save(source, append_images=images[1:], **options)
+    assert not converted(source, ".webp")[0].lossless
+    plain = tmp_path / "plain.png"
+    images[0].save(plain)
+    assert not converted(plain, ".webp")[0].lossless
+
+
+def test_an_animation_with_one_lossy_frame_is_lossy(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    images = [Image.fromarray(photo_like(40, 60)), Image.new("RGB", (60, 40), (255, 0, 0))]
+    images[0].save(content, "WEBP", save_all=True, append_images=images[1:], allow_mixed=True, quality=50)
+    source = tmp_path / "mixed.webp"
+    source.write_bytes(content.getvalue())
+    header = read_header(source)
+    assert header.jpeg
+    assert not header.lossless

@@ -1,0 +1,91 @@
+"""AVIFs of 10 and 12 bits per channel, and those without losses, by libvips; Pillow reads and writes 8 bits."""
+
+import mmap
+import os
+import struct
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upscaler.pictures.decoding import Source
+from upscaler.pictures.directories import PREFIX
+from upscaler.pictures.vips import pyvips
+from upscaler.pixels import Pixels
+
+_SPEED = 6  # of the encoder, as Pillow has it; libvips counts the other way round
+_FASTEST = 9
+_EXIF_POINTER, _USER_COMMENT = 0x8769, 0x9286
+_UNDEFINED, _LONG = 7, 4  # types of an entry
+_MARK = b"place of the EXIF block"
+_TIFF_HEADER = b"II*\0"
+
+
+def stored_bits(source: Source) -> int:
+    """Return the bits per channel of an AVIF: 8, 10 or 12."""
+    return int(_opened(source).get("bits-per-sample"))
+
+
+def read_avif(source: Source) -> Pixels:
+    """Decode an AVIF of more than 8 bits, upright: HWC uint16, from 0 to 65,535."""
+    image = _opened(source)
+    bits = image.get("bits-per-sample")
+    stored = np.frombuffer(image.write_to_memory(), np.uint16).reshape(image.height, image.width, image.bands)
+    pixels: Pixels = _scale(bits)[stored >> (16 - bits)]  # libvips gives the upper bits, of which white has not all
+    return pixels
+
+
+def write_avif(file: BinaryIO, image: pyvips.Image, exif: bytes, *, quality: int, bits: int, lossless: bool) -> None:
+    """Encode one picture, with the metadata of `image` and EXIF byte for byte. bits: 8, or 10 or 12 of a 16-bit one."""
+    options = {"lossless": True} if lossless else {"Q": quality, "subsample_mode": "on"}
+    block = exif.removeprefix(PREFIX)
+    if image.format == "ushort":
+        image = _rounded(image, bits)
+    if block:
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "exif-data", _placeholder(len(block)))
+    image.heifsave_target(
+        pyvips.Target.new_to_descriptor(file.fileno()),
+        compression="av1",
+        bitdepth=bits,
+        effort=_FASTEST - _SPEED,
+        keep="icc|xmp|exif" if block else "icc|xmp",
+        **options,
+    )
+    if block:
+        _put_in_place(file, block)
+
+
+def _opened(source: Source) -> pyvips.Image:
+    options = {"access": "sequential", "fail_on": "error"}
+    if isinstance(source, bytes):
+        return pyvips.Image.heifload_buffer(source, **options)
+    return pyvips.Image.heifload(os.fsencode(source), **options)  # names need not be UTF-8
+
+
+def _scale(bits: int) -> NDArray[np.uint16]:
+    """Return the 16-bit value of each value of so many bits."""
+    most = 2**bits - 1
+    values: NDArray[np.uint16] = np.round(np.arange(most + 1) * (65_535 / most)).astype(np.uint16)
+    return values
+
+
+def _rounded(image: pyvips.Image, bits: int) -> pyvips.Image:
+    """Round 16 bits to the upper ones, which libvips would cut off."""
+    most = 2**bits - 1
+    return (image * (most / 65_535)).rint().cast("ushort") << (16 - bits)
+
+
+def _placeholder(length: int) -> bytes:
+    """Return EXIF of a comment that libvips writes as it is; of other EXIF, it drops and moves tags."""
+    comment = _MARK + bytes(length)
+    pointer = struct.pack("<HHHII4x", 1, _EXIF_POINTER, _LONG, 1, 26)
+    directory = struct.pack("<HHHII4x", 1, _USER_COMMENT, _UNDEFINED, len(comment), 44)
+    return PREFIX + _TIFF_HEADER + struct.pack("<I", 8) + pointer + directory + comment
+
+
+def _put_in_place(file: BinaryIO, exif: bytes) -> None:
+    with mmap.mmap(file.fileno(), 0) as content:
+        mark = content.find(_MARK)
+        start, end = content.rfind(_TIFF_HEADER, 0, mark), mark + len(_MARK) + len(exif)
+        content[start:end] = exif.ljust(end - start, b"\0")
