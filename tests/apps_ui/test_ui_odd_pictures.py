@@ -18,7 +18,6 @@ from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 from upscaler.pictures.reading import read_rgb8
 
-
 HDR = "png_cicp_pq.png"  # upscaled as it is, and never shown as sRGB
 
 

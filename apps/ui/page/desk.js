@@ -9,6 +9,7 @@ class Desk extends HTMLElement {
   connectedCallback() {
     if (this.facts) return;
     this.facts = JSON.parse(this.dataset.facts);
+    this.turn = 0; // of asking for the state: answers may come in another order
     this.forget();
     this.id = undefined; // until the address is read
     this.options = optionsOf(this.find("#options form"), () => this.render());
@@ -27,6 +28,7 @@ class Desk extends HTMLElement {
   }
 
   forget() {
+    this.turn++;
     Object.assign(this, { id: "", state: null, uploads: [], shown: undefined, markups: {}, lost: 0, since: 0, notes: "" });
     clearTimeout(this.timer);
   }
@@ -129,15 +131,15 @@ class Desk extends HTMLElement {
 
   async poll() {
     clearTimeout(this.timer);
-    const id = this.id;
-    if (!id) return;
+    if (!this.id) return;
+    const turn = ++this.turn;
     try {
-      const found = await state(id);
-      if (id !== this.id) return;
+      const found = await state(this.id);
+      if (turn !== this.turn) return;
       this.state = found;
       this.lost = 0;
     } catch (error) {
-      if (id !== this.id) return;
+      if (turn !== this.turn) return;
       if (error instanceof Refused) return this.leave(error.message);
       this.lost++;
     }
