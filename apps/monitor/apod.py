@@ -110,6 +110,10 @@ class Client:
         self._address = address
         self._fetcher = fetcher or Fetcher(address)
 
+    def insist(self) -> None:
+        """Ask NASA again although it has failed lately, unless it asked for a pause."""
+        self._fetcher.end_back_off()
+
     def newest(self) -> list[Entry]:
         """Return the latest days with an entry, newest first, at most 25.
 
@@ -146,6 +150,17 @@ class Client:
         for last in (day - dt.timedelta(1 + LIST_LENGTH * n) for n in range(365 // LIST_LENGTH)):
             if last >= FIRST_DAY:
                 yield from self.span(max(last - dt.timedelta(LIST_LENGTH - 1), FIRST_DAY), last)
+
+    def after(self, day: dt.date, last: dt.date) -> Iterator[Entry]:
+        """Yield the days after `day` up to `last` with an entry, oldest first.
+
+        Raises the errors of `span`.
+        """
+        first = day + dt.timedelta(1)
+        while first <= last:
+            end = min(first + dt.timedelta(LIST_LENGTH - 1), last)
+            yield from reversed(self.span(first, end))
+            first = end + dt.timedelta(1)
 
     def picture(self, entry: Entry) -> bytes:
         """Return the file of a day's picture, reduced by NASA's image service if it is too large.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import FIRST_DAY, LIST_LENGTH, Client, Entry
+from apps.monitor.days import nasa_day
 from apps.monitor.doubling import worker_of
 from apps.monitor.fetch import NotThereError
 from apps.monitor.history import History, Row
@@ -26,7 +27,7 @@ def run(settings: Settings, days: int) -> None:
     model = find.model_or_fast(settings.model)
     with worker_of(model, settings.serving.job_limits) as worker:
         recorder = Recorder(worker, model, History(settings.history), hub_history)
-        for line in backfill(Client(settings.apod_url), recorder, days, dt.datetime.now(dt.UTC).date()):
+        for line in backfill(Client(settings.apod_url), recorder, days, nasa_day()):
             print(line, flush=True)
 
 

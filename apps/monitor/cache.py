@@ -13,17 +13,18 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from apps.monitor.apod import Entry
+from apps.monitor.pictures import THUMBNAIL, TILES
+from apps.serving.viewer.comparison import Comparison
 from upscaler.atomic import write_text
 
 RECORD = "day.json"
 _LONGEST_RECORD = 1_000_000  # bytes
-COPIES = ("before.webp", "after.webp", "thumbnail.webp")
 PART = ".part-"
 ABANDONED = 3600  # seconds after which an unfinished folder counts as abandoned
 
 
 class Finished(BaseModel):
-    """A day's upscaled picture. Sizes are (width, height); seconds: time of upscaling."""
+    """A day's upscaled picture. Sizes are (width, height). seconds: time of upscaling. comparison: of the tiles."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,6 +36,7 @@ class Finished(BaseModel):
     seconds: float
     model: str
     revision: str
+    comparison: Comparison
     folder: Path = Path()
 
     @property
@@ -46,6 +48,22 @@ class Finished(BaseModel):
     def doubled_path(self) -> Path:
         """Path of the upscaled picture."""
         return self.folder / self.doubled
+
+    @property
+    def thumbnail_path(self) -> Path:
+        """Path of the thumbnail."""
+        return self.folder / THUMBNAIL
+
+    @property
+    def tiles_path(self) -> Path:
+        """Path of the folder with the viewer's tiles."""
+        return self.folder / TILES
+
+    @property
+    def is_complete(self) -> bool:
+        """True if all files are in the folder."""
+        files = (self.source_path, self.doubled_path, self.thumbnail_path)
+        return all(path.is_file() for path in files) and self.tiles_path.is_dir()
 
 
 class Cache:
@@ -140,7 +158,7 @@ def _read(folder: Path) -> Finished | None:
         finished = Finished.model_validate_json(record).model_copy(update={"folder": folder})
     except (OSError, ValidationError):
         return None
-    return finished if all((folder / name).is_file() for name in (finished.source, finished.doubled, *COPIES)) else None
+    return finished if finished.is_complete else None
 
 
 def _used_at(folder: Path) -> float:
@@ -154,5 +172,5 @@ def _size(folder: Path) -> int:
     sizes = 0
     with suppress(OSError):  # another process is removing it
         for path in folder.rglob("*"):
-            sizes += path.stat().st_size
+            sizes += path.stat().st_size if path.is_file() else 0
     return sizes

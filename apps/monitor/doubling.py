@@ -3,25 +3,33 @@
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveInt
 
 from apps.monitor import cache
 from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Finished
-from apps.monitor.pictures import MOST_PIXELS, BrokenPictureError
+from apps.monitor.pictures import MOST_PIXELS, SUFFIXES, BrokenPictureError
 from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.messages import Update
+from apps.serving.viewer.comparison import Comparison
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from upscaler.model.artifact import Artifact
 
-Suffix = Literal[".jpg", ".png", ".webp", ".tif", ".gif"]
+
+def _known(suffix: str) -> str:
+    if suffix not in SUFFIXES.values():
+        raise ValueError("no suffix of a picture")
+    return suffix
+
+
+Suffix = Annotated[str, AfterValidator(_known)]
 
 
 class _Result(BaseModel):
-    """Result of the worker: suffixes of both files, sizes as (width, height), and seconds of upscaling."""
+    """Result of the worker: suffixes of both files, sizes as (width, height), seconds of upscaling, and the tiles."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,6 +38,7 @@ class _Result(BaseModel):
     size: tuple[PositiveInt, PositiveInt]
     doubled_size: tuple[PositiveInt, PositiveInt]
     seconds: float
+    comparison: Comparison
 
 
 def worker_of(model: Artifact, limits: JobLimits) -> Worker:
@@ -71,4 +80,5 @@ def _finished(entry: Entry, name: str, result: _Result, model: Artifact) -> Fini
         seconds=result.seconds,
         model=model.name,
         revision=model.revision,
+        comparison=result.comparison,
     )

@@ -75,8 +75,14 @@ class Fetcher:
         self._tls = httpx2.create_ssl_context()
         self._one_at_a_time = threading.Lock()
         self._closed_until: dict[str, float] = {}
+        self._asked_for_pause: set[str] = set()  # hosts that are closed because they sent Retry-After
         self._failures: Counter[str] = Counter()
         self._cached: dict[str, _CachedResponse] = {}
+
+    def end_back_off(self) -> None:
+        """Allow the next request to each host at once, except to those that asked for a pause."""
+        for host in self._closed_until.keys() - self._asked_for_pause:
+            self._closed_until.pop(host, None)
 
     def get(self, url: str, most_bytes: int, remember: bool = False) -> bytes:
         """Get an address within DEADLINE. remember: cache the response and revalidate it the next time.
@@ -96,7 +102,8 @@ class Fetcher:
     def _get_with_retries(self, address: httpx2.URL, most_bytes: int, remember: bool, deadline: float) -> bytes:
         host = address.netloc.decode("ascii")
         if (reopens := self._closed_until.get(host, 0)) > self._now():
-            raise UnavailableError(f"{_name(host)} asked for, or needs, a pause", reopens)
+            reason = "asked for a pause" if host in self._asked_for_pause else "did not answer lately"
+            raise UnavailableError(f"{_name(host)} {reason}", reopens)
         failure = _TemporaryError("was not asked")
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -114,8 +121,10 @@ class Fetcher:
 
     def _close(self, host: str, failure: _TemporaryError) -> UnavailableError:
         """Back off from a host for the time that it requested, or twice as long as the last time."""
-        pause = failure.pause
-        if pause is None:
+        self._asked_for_pause.discard(host)
+        if (pause := failure.pause) is not None:
+            self._asked_for_pause.add(host)
+        else:
             pause = min(FIRST_PAUSE * 2 ** min(self._failures[host], 10), LONGEST_PAUSE)
         self._failures[host] += 1
         self._closed_until[host] = self._now() + pause

@@ -13,6 +13,7 @@ from apps.monitor import doubling
 from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Cache, Finished
+from apps.monitor.days import long_date, nasa_day
 from apps.monitor.errors import ApodError
 from apps.monitor.fetch import NotThereError, UnavailableError
 from apps.monitor.pictures import BrokenPictureError
@@ -96,7 +97,8 @@ class Monitor:
     def refresh(self) -> Iterator[News]:
         """Check on behalf of a visitor: join a running check or start one, at most once per minute for all visitors.
 
-        Earlier requests get the result of the last check, with a note.
+        The check does not wait for the end of a back-off. Earlier requests get the result of the last check, with a
+        note.
         """
         if self._now() < self._next_refresh:
             latest = self.latest
@@ -108,7 +110,15 @@ class Monitor:
         """Show a day, or the latest earlier one with a picture; the last item is a View."""
         if finished := self.cache.find(day):
             return iter([View(finished)])
-        return self._running.follow(day, lambda: self._show(day))
+        return self._running.follow(day, lambda: self._show(day, self._from(day)))
+
+    def show_after(self, day: dt.date) -> Iterator[News]:
+        """Show the first later day with a picture; the last item is a View."""
+        following = day + dt.timedelta(1)
+        if finished := self.cache.find(following):
+            return iter([View(finished)])
+        later = self._client.after(day, self._today())
+        return self._running.follow(("after", day), lambda: self._show(following, later))
 
     def keep_looking(self, stop: threading.Event) -> None:
         """Check whenever due, at least once an hour, until `stop` is set; failures are logged and retried.
@@ -131,6 +141,7 @@ class Monitor:
         self._running.wait()
 
     def _refresh(self) -> Iterator[News]:
+        self._client.insist()
         try:
             yield from self._look()
         finally:
@@ -139,9 +150,9 @@ class Monitor:
     def _look(self) -> Iterator[News]:
         self._next_look = self._now() + HOUR
         try:
-            newest = self._client.newest()
+            newest, today = self._client.newest(), self._today()
             entries = chain(newest, self._client.before(newest[-1].date))
-            view = yield from self._latest_of(self._today(), entries)
+            view = yield from self._first_of(today, (entry for entry in entries if entry.date <= today))
         except (DoubleResolutionError, OSError) as error:
             self._next_look = self._retry_time(error)
             note = f"{_sentence(error)}. It is tried again at {_clock(self._next_look)}."
@@ -150,9 +161,9 @@ class Monitor:
         self._start_measuring(view)
         yield view
 
-    def _show(self, day: dt.date) -> Iterator[News]:
+    def _show(self, day: dt.date, entries: Iterable[Entry]) -> Iterator[News]:
         try:
-            view = yield from self._latest_of(day, self._from(day))
+            view = yield from self._first_of(day, entries)
         except (DoubleResolutionError, OSError) as error:
             view = View(None, f"{_sentence(error)}. Ask for the day again after {_clock(self._retry_time(error))}.")
         self._start_measuring(view)
@@ -163,14 +174,12 @@ class Monitor:
             yield self._client.day(day)
         yield from self._client.before(day)
 
-    def _latest_of(self, wanted: dt.date, entries: Iterable[Entry]) -> Generator[News, None, View]:
-        """Upscale the first of `entries`, newest first, that has a picture."""
+    def _first_of(self, wanted: dt.date, entries: Iterable[Entry]) -> Generator[News, None, View]:
+        """Upscale the first of `entries`, from `wanted` on or back, that has a picture."""
         reasons: list[str] = []
         video, tried = None, 0
         for entry in entries:
-            if entry.date > wanted:
-                continue
-            if entry.date < wanted and not reasons:
+            if entry.date != wanted and not reasons:
                 reasons.append(self._absence(wanted))
             lack = entry.lack or self._known_to_be_broken(entry)
             if not lack:
@@ -180,7 +189,7 @@ class Monitor:
                     return View(finished, _note(reasons, entry.date), video)
                 except (BrokenPictureError, NotThereError, RefusedError) as error:
                     lack = self._remember_broken(entry, error)
-            reasons.append(f"the entry of {_long_date(entry.date)} {lack}")
+            reasons.append(f"the entry of {long_date(entry.date)} {lack}")
             video = video or entry.video
             if tried == MOST_TRIED:
                 raise ApodError(f"The pictures of {MOST_TRIED} days in a row are broken or cannot be fetched")
@@ -226,30 +235,26 @@ class Monitor:
         """Remember a broken picture for an hour; NASA may repair it, but not every request should try again."""
         until = self._now() + HOUR
         lack = str(error) if isinstance(error, BrokenPictureError) else f"has a picture that cannot be fetched: {error}"
-        self._broken[entry.date] = (until, f"{lack} (it is tried again at {_clock(until)})")
-        return self._broken[entry.date][1]
+        self._broken[entry.date] = (until, lack)
+        return lack
 
     def _absence(self, day: dt.date) -> str:
         if day >= self._today():
-            return f"NASA has not published the picture of {_long_date(day)} yet"
-        return f"NASA has no entry for {_long_date(day)}"
+            return f"NASA has not published the picture of {long_date(day)} yet"
+        return f"NASA has no entry for {long_date(day)}"
 
     def _retry_time(self, error: Exception) -> float:
         """Return the time of the next attempt after an error."""
         return error.retry_at if isinstance(error, UnavailableError) else self._now() + HOUR
 
     def _today(self) -> dt.date:
-        return dt.datetime.fromtimestamp(self._now(), dt.UTC).date()
+        return nasa_day(self._now())
 
 
 def _note(reasons: list[str], found: dt.date) -> str:
     if not reasons:
         return ""
-    return f"{_capitalised('; '.join(reasons[:2]))}. So this is the picture of {_long_date(found)}."
-
-
-def _long_date(day: dt.date) -> str:
-    return f"{day.day} {day:%B %Y}"
+    return f"{_capitalised('; '.join(reasons[:2]))}. So this is the picture of {long_date(found)}."
 
 
 def _clock(moment: float) -> str:

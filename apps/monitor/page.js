@@ -1,61 +1,89 @@
-// What a screen reader needs: names for what has none.
-const NAMES = { "#day button": "Open the calendar", "#plot summary": "Save the chart" };
-new MutationObserver(() => {
-  for (const [place, name] of Object.entries(NAMES)) {
-    document.querySelectorAll(`${place}:not([aria-label])`).forEach((it) => it.setAttribute("aria-label", name));
-  }
-  if (document.querySelector("#loupe .pane:empty")) lookThere();
-}).observe(document.documentElement, { childList: true, subtree: true });
+// The day that the page shows is in its address: "#2026-11-27", "#after-2026-11-27" for the next one, nothing for the
+// newest. All ways to another day change the address, and only this script tells the server.
+const POLL_INTERVAL = 60_000, SPEAK_INTERVAL = 10_000, TYPING = 700; // milliseconds
 
-// The loupe shows one place at full resolution, laid out of squares of the doubled picture, <row>_<column>.jpg.
-function lookThere() {
-  const loupe = document.querySelector("#loupe .loupe");
-  if (!loupe) return;
-  const share = (name) => loupe.querySelector(`[name=${name}]`).value / 100;
-  for (const pane of loupe.querySelectorAll(".pane")) {
-    const left = start(Number(loupe.dataset.wide), pane.clientWidth, share("across"));
-    const top = start(Number(loupe.dataset.high), pane.clientHeight, share("down"));
-    layOut(pane, `${loupe.dataset.squares}/${pane.dataset.name}`, left, top, loupe.dataset);
-  }
+window.startNavigation = (element, trigger) => {
+  const asked = () => location.hash.slice(1);
+  const show = () => trigger("submit", { day: asked() });
+  const poll = () => document.hidden || trigger("tick", { day: asked() });
+  window.addEventListener("hashchange", show);
+  document.addEventListener("visibilitychange", poll);
+  setInterval(poll, POLL_INTERVAL);
+  element.querySelector(".refresh").addEventListener("click", () => {
+    if (location.hash) history.pushState(null, "", location.pathname);
+    trigger("click");
+  });
+  listenToPicker(element.querySelector("[name=day]"));
+  show();
+};
+
+// The picked day is shown at once: on Enter, or when the picker has rested, because its arrow keys pass other days.
+function listenToPicker(picker) {
+  let timer;
+  const go = () => {
+    clearTimeout(timer);
+    if (picker.value && picker.validity.valid && picker.value !== shownDay()) location.hash = picker.value;
+  };
+  picker.addEventListener("change", () => {
+    clearTimeout(timer);
+    timer = setTimeout(go, TYPING);
+  });
+  picker.addEventListener("keydown", ({ key }) => {
+    if (key === "Enter") go();
+    if (key !== "Escape") return;
+    clearTimeout(timer);
+    picker.value = shownDay();
+  });
 }
 
-// Where a view of a picture's side starts: around a share of it, and within it; in the middle if it is all seen.
-function start(length, seen, share) {
-  if (length <= seen) return Math.round((length - seen) / 2);
-  return Math.round(Math.min(Math.max(length * share - seen / 2, 0), length - seen));
+const shownDay = () => document.querySelector("#strip .days")?.dataset.shown ?? "";
+
+// The server writes into the strip which days the navigation leads to.
+function updateNavigation() {
+  const days = document.querySelector("#strip .days"), picker = document.querySelector("#navigation [name=day]");
+  if (!days || !picker) return;
+  const { shown, previous, next, today } = days.dataset;
+  picker.max = today;
+  if (document.activeElement !== picker || !picker.value) picker.value = shown;
+  lead("prev", previous);
+  lead("next", next);
+  if (location.hash.startsWith("#after-") && shown > location.hash.slice(7)) history.replaceState(null, "", `#${shown}`);
 }
 
-function layOut(pane, folder, left, top, { side, wide, high }) {
-  const there = new Map([...pane.children].map((picture) => [picture.getAttribute("src"), picture]));
-  const squares = [];
-  for (const row of numbers(top, pane.clientHeight, high, side)) {
-    for (const column of numbers(left, pane.clientWidth, wide, side)) {
-      const address = `${folder}/${row}_${column}.jpg`;
-      const picture = there.get(address) ?? Object.assign(new Image(), { alt: "" });
-      if (!there.has(address)) picture.setAttribute("src", address);
-      picture.style.transform = `translate(${column * side - left}px, ${row * side - top}px)`;
-      squares.push(picture);
-    }
-  }
-  pane.replaceChildren(...squares);
+function lead(rel, day) {
+  const step = document.querySelector(`#navigation [rel=${rel}]`);
+  step.toggleAttribute("href", Boolean(day));
+  if (day) step.href = `#${day}`;
+  step.setAttribute("aria-disabled", String(!day));
 }
 
-// The numbers of the squares that a view touches along one side of the picture.
-function numbers(from, seen, length, side) {
-  const first = Math.max(Math.floor(from / side), 0);
-  const last = Math.floor((Math.min(from + seen, length) - 1) / side);
-  return Array.from({ length: last - first + 1 }, (_, n) => first + n);
+// The status line, in which seconds tick, is not a live region; this repeats it for screen readers, seldom.
+let spokenAt = 0, askedAt = 0;
+function speak() {
+  const status = document.querySelector("#status .prose"), spoken = document.querySelector("#navigation .spoken");
+  if (!status || !spoken) return;
+  const ticks = status.querySelector("progress, .asking"), text = status.innerText.trim();
+  if (text === spoken.textContent || (ticks && Date.now() - spokenAt < SPEAK_INTERVAL)) return;
+  [spoken.textContent, spokenAt] = [text, Date.now()];
 }
 
-window.addEventListener("resize", lookThere);
-document.addEventListener("input", (event) => {
-  if (event.target.closest?.("#loupe")) lookThere();
-});
+function tick() {
+  const asking = document.querySelector("#status .asking");
+  askedAt = asking ? askedAt || Date.now() : 0;
+  const seconds = Math.floor((Date.now() - askedAt) / 1000);
+  if (asking && seconds >= 3) asking.textContent = `Asking NASA… ${seconds} s`;
+  speak();
+}
+setInterval(tick, 1000);
 
-// A place chosen in the comparison moves the loupe there.
-document.addEventListener("placechosen", ({ detail }) => {
-  document.querySelector("#loupe [name=across]").value = 100 * detail.across;
-  document.querySelector("#loupe [name=down]").value = 100 * detail.down;
-  lookThere();
-  document.querySelector("#loupe").scrollIntoView({ block: "nearest", behavior: "smooth" });
+new MutationObserver((changes) => {
+  const within = (place) => changes.some(({ target }) => target.parentElement?.closest(place) || target.id === place.slice(1));
+  if (within("#strip")) updateNavigation();
+  if (within("#status")) speak();
+  document.querySelectorAll("#plot summary:not([aria-label])").forEach((it) => it.setAttribute("aria-label", "Save the chart"));
+}).observe(document.documentElement, {
+  childList: true,
+  subtree: true,
+  characterData: true,
+  attributeFilter: ["data-shown", "data-previous", "data-next", "data-today"], // Gradio changes what differs only
 });

@@ -1,25 +1,29 @@
-"""HTML fragments, chart and theme of the monitor's page."""
+"""HTML fragments of the monitor's page."""
 
 import datetime as dt
 import html
-from typing import Any
+from pathlib import Path
 from urllib.parse import quote
 
-import altair
-
-from apps.monitor import cleaning, outliers, pictures
+from apps.monitor import cleaning
+from apps.monitor.apod import FIRST_DAY
 from apps.monitor.cache import Finished
-from apps.monitor.history import Row
-from apps.monitor.outliers import Mark
-from apps.serving.look import note
+from apps.monitor.days import long_date
+from apps.serving.viewer.markup import markup
 
-GREY, GRID = "#7a7f8a", "#80808040"  # legible on white and on black
-COLOURS = {Mark.USUAL: "#6366f1", Mark.FAR: "#d97706", Mark.WORSE: "#dc2626"}
+NAVIGATION = (Path(__file__).parent / "navigation.html").read_text(encoding="utf-8")
+ASKING = '<p class="asking">Asking NASA…</p>'  # page.js adds the seconds
+NEWEST = '<p><a href="#">Show it</a></p>'
 
 
-def notes(sentence: str, reason: str, video: str) -> str:
-    """Render a status sentence, the reason for showing another day, and a video's link; each may be empty."""
-    return note(sentence) + note(reason) + video
+def sentence(text: str) -> str:
+    """Render a sentence of the status line, which page.js tells screen readers; nothing for an empty one."""
+    return f"<p>{html.escape(text)}</p>" if text else ""
+
+
+def progress(text: str, share: float) -> str:
+    """Render a sentence and a progress bar. share: of the work that is done, 0 to 1."""
+    return f'{sentence(text)}<progress aria-label="Share done" max="1" value="{share:.3f}"></progress>'
 
 
 def link(address: str | None, text: str) -> str:
@@ -29,102 +33,78 @@ def link(address: str | None, text: str) -> str:
     return f'<p><a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">{text}</a></p>'
 
 
-def about(finished: Finished) -> str:
-    """Render title, date, credit, explanation, a link to the article, and the facts of upscaling."""
+def heading(finished: Finished) -> str:
+    """Render title, date, which is the day's permanent link, and credit."""
     entry = finished.entry
     credit = cleaning.links(entry.credit or entry.copyright)
     return (
-        f"<h2>{html.escape(cleaning.text(entry.title))}</h2>"
-        f"<p>{entry.date:%A}, {entry.date.day} {entry.date:%B %Y}{' · ' + credit if credit else ''}</p>"
+        f"<h2>{html.escape(_title(finished))}</h2>"
+        f'<p><a href="#{entry.date}" title="Link to this day"><time datetime="{entry.date}">'
+        f"{entry.date:%A}, {long_date(entry.date)}</time></a>{' · ' + credit if credit else ''}</p>"
+    )
+
+
+def viewer(finished: Finished) -> str:
+    """Render the comparison of the day's picture before and after upscaling."""
+    return markup(finished.comparison, _address(finished.tiles_path))
+
+
+def about(finished: Finished) -> str:
+    """Render explanation, a link to the article, and the facts of upscaling."""
+    entry = finished.entry
+    return (
         f"<p>{cleaning.explanation(entry.explanation)}</p>"
         + link(entry.article, "NASA's article")
         + f'<p class="facts">{html.escape(facts(finished))}</p>'
     )
 
 
-def loupe(finished: Finished) -> str:
-    """Render the loupe, a full-resolution detail before and after; page.js assembles it from the detail squares."""
-    wide, high = finished.doubled_size
-    squares = f"gradio_api/file={quote(str(finished.folder))}"
-    return (
-        f'<div class="loupe" data-squares="{squares}" data-side="{pictures.DETAIL}" data-wide="{wide}"'
-        f' data-high="{high}"><p><strong>Look closer:</strong> click a place in the picture above, or move these.</p>'
-        f'<p class="place">{_range("across")}{_range("down")}</p>'
-        f'<div class="panes">{_pane("before", "Before (bicubic)")}{_pane("after", "After")}</div></div>'
-    )
-
-
-def _range(name: str) -> str:
-    return f'<label>{name.capitalize()} <input type="range" name="{name}" min="0" max="100" step="0.25"></label>'
-
-
-def _pane(name: str, caption: str) -> str:
-    return (
-        f'<figure><div class="pane" data-name="{name}" role="img" aria-label="{caption}, at full resolution"></div>'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
 def facts(finished: Finished) -> str:
     """Summarise sizes, seconds, model and revision in one line."""
-    (width, height), (wide, high) = finished.source_size, finished.doubled_size
     return (
-        f"{width}x{height} to {wide}x{high} in {finished.seconds:.1f} s, model {finished.model} ({finished.revision})"
+        f"{_by(finished.source_size)} to {_by(finished.doubled_size)} pixels in {finished.seconds:.1f} s, "
+        f"model {finished.model} ({finished.revision})"
     )
 
 
 def download_label(finished: Finished) -> str:
     """Return the label of the download button."""
-    wide, high = finished.doubled_size
-    return f"Download {wide}x{high}, {finished.doubled_path.stat().st_size / 1e6:.1f} MB"
+    megabytes = finished.doubled_path.stat().st_size / 1e6
+    return f"Download {_by(finished.doubled_size)}, {megabytes:.1f} MB"
 
 
-def test_gain(measured: dict[str, Any]) -> float | None:
-    """Return the model's gain over bicubic interpolation on its test set in dB, if its metrics.json has one."""
-    if "test" not in measured.get("tests", {}):
-        return None
-    test = measured["tests"]["test"]
-    psnr = {row["name"]: row["score"]["psnr_y"] for row in test["rows"]}
-    return float(psnr[test["model"]] - psnr["bicubic"])
+def strip(recent: list[Finished], shown: dt.date | None, today: dt.date) -> str:
+    """Render the finished days as links, newest first, and in its attributes the days that the navigation leads to.
+
+    shown: the day whose picture is on the page, if any. today: the last day that can be asked for.
+    """
+    newest = recent[0].entry.date if recent else None
+    previous = shown - dt.timedelta(1) if shown and shown > FIRST_DAY else ""
+    later = f"after-{shown}" if shown and newest and shown < newest else ""
+    days = f'data-shown="{shown or ""}" data-previous="{previous}" data-next="{later}" data-today="{today}"'
+    if not recent:
+        return f'<div class="days" {days}><p>Each picture that is done gets its place here.</p></div>'
+    items = "".join(_thumbnail(finished, finished.entry.date == shown) for finished in recent)
+    return f'<nav class="days" aria-label="Days done lately" {days}><ul>{items}</ul></nav>'
 
 
-def _day_axis(rows: list[Row]) -> altair.Axis:
-    """Return an axis with about ten ticks, at the starts of days; the default shows hours if there are few days."""
-    days = (dt.date.fromisoformat(rows[-1].day) - dt.date.fromisoformat(rows[0].day)).days if rows else 0
-    every = altair.TimeIntervalStep(interval="day", step=1 + days // 10)
-    return altair.Axis(format="%-d %b", tickCount=every, labelOverlap=True, title=None)
-
-
-def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
-    """Plot the gain over bicubic interpolation by day, with outliers marked, and the test set's gain as a line."""
-    days = [
-        {"day": row.day, "gain": round(row.gain, 3), "mark": str(mark), "title": row.title}
-        for row, mark in zip(rows, outliers.marks(rows), strict=True)
-    ]
-    marks, colours = [str(mark) for mark in COLOURS], list(COLOURS.values())
-    data = altair.Data(values=days)  # type: ignore[no-untyped-call]
-    points = (
-        altair.Chart(data)
-        .mark_circle(size=70, opacity=0.9)
-        .encode(
-            x=altair.X("day:T", axis=_day_axis(rows), scale=altair.Scale(padding=12)),
-            y=altair.Y("gain:Q", title="gain over bicubic, dB"),
-            color=altair.Color(
-                "mark:N",
-                title=None,
-                scale=altair.Scale(domain=marks, range=colours),
-                legend=altair.Legend(orient="bottom"),
-            ),
-            tooltip=["day:T", "title:N", "gain:Q", "mark:N"],
-        )
+def _thumbnail(finished: Finished, is_shown: bool) -> str:
+    day = finished.entry.date
+    current = ' aria-current="true"' if is_shown else ""
+    name = html.escape(f"{long_date(day)}: {_title(finished)}")
+    return (
+        f'<li><a href="#{day}"{current}><img src="{_address(finished.thumbnail_path)}" alt="{name}" title="{name}">'
+        f'<span aria-hidden="true">{day.day} {day:%b}</span></a></li>'
     )
-    line = altair.Data(values=[] if tested is None else [{"gain": tested}])  # type: ignore[no-untyped-call]
-    rule = altair.Chart(line).mark_rule(strokeDash=[6, 4], color=GREY).encode(y="gain:Q")
-    chart: altair.LayerChart = (
-        altair.layer(points, rule)
-        .properties(width="container", height=260, background="transparent")
-        .configure_axis(labelColor=GREY, titleColor=GREY, gridColor=GRID, domainColor=GRID, tickColor=GRID)
-        .configure_view(stroke=GRID)
-        .configure_legend(labelColor=GREY)
-    )
-    return chart
+
+
+def _title(finished: Finished) -> str:
+    return cleaning.text(finished.entry.title) or "Without a title"
+
+
+def _address(path: Path) -> str:
+    return f"gradio_api/file={quote(str(path))}"
+
+
+def _by(size: tuple[int, int]) -> str:
+    return "{} × {}".format(*size)

@@ -1,4 +1,4 @@
-"""Validation of a day's downloaded picture, and the page's copies of it before and after upscaling."""
+"""Validation of a day's downloaded picture, and its thumbnail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +7,17 @@ from pathlib import Path
 from PIL import Image
 
 from apps.monitor.errors import ApodError
-from upscaler import bicubic
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import Limits, exceeds
-from upscaler.pictures.formats import Sequence
+from upscaler.pictures.formats import BY_SUFFIX, Sequence
 from upscaler.pictures.reading import read_header, read_rgb8
 
-SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}
+SUFFIXES = {format.name: suffix for suffix, format in reversed(BY_SUFFIX.items())}  # a format's first suffix
+SUFFIXES["MPO"] = SUFFIXES["JPEG"]  # a camera's JPEG with a preview behind the picture
 MOST_PIXELS = 40_000_000  # of the input; pictures from NASA's image service have at most 16 million
-PREVIEW = 1600  # pixels, the longer side
-THUMBNAIL = 240
-DETAIL = 512  # pixels a side of the loupe's squares
+THUMBNAIL = "thumbnail.webp"
+THUMBNAIL_SIDE = 240  # pixels, the longer side
+TILES = "tiles"  # folder of the viewer's pictures
 
 
 class BrokenPictureError(ApodError):
@@ -29,50 +29,34 @@ def checked_suffix(file: Path, limits: Limits) -> str:
 
     Raises BrokenPictureError unless it is a still picture within `limits`.
     """
-    with as_broken():
+    with as_broken(file):
         header = read_header(file, limits)
     if header.sequence is not Sequence.SINGLE:
         raise BrokenPictureError("is an animation")
     if exceeds(header.pixels, limits.pixels):
         raise BrokenPictureError(f"has a picture of {header.width}x{header.height} pixels, which is too large")
-    if header.format not in SUFFIXES:
-        raise BrokenPictureError(f"has a picture in {header.format}, which is not one of {', '.join(SUFFIXES)}")
     return SUFFIXES[header.format]
 
 
 @contextmanager
-def as_broken() -> Iterator[None]:
-    """Turn a PictureError into a BrokenPictureError with a reason for the page."""
+def as_broken(file: Path) -> Iterator[None]:
+    """Turn a PictureError about a file into a BrokenPictureError with its reason, which the page shows."""
     try:
         yield
     except LimitError as error:
         raise BrokenPictureError("has a picture that costs too much to upscale") from error
     except PictureError as error:
-        raise BrokenPictureError("has a file that is no picture, or a broken one") from error
+        raise BrokenPictureError(_reason(file, str(error))) from error
 
 
-def write_copies(folder: Path, source: Path, doubled: Path) -> None:
-    """Write the page's pictures: previews before and after, a thumbnail, and full-resolution squares for the loupe.
-
-    "Before" is the source upscaled by bicubic interpolation, so that both have one size.
-    """
-    for name, picture in (
-        ("before", bicubic.double(read_rgb8(source))),
-        ("after", read_rgb8(doubled, Limits(pixels=None))),
-    ):
-        image = Image.fromarray(picture)
-        _write_details(folder / name, image)
-        image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
-        image.save(folder / f"{name}.webp", quality=88)
-        if name == "after":
-            image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-            image.save(folder / "thumbnail.webp", quality=80)
+def _reason(file: Path, sentence: str) -> str:
+    """Turn a sentence about a file, with advice after a semicolon that no visitor could follow, into a predicate."""
+    fault, about = sentence.partition(";")[0], f"{file} "
+    return f"has a file that {fault.removeprefix(about)}" if fault.startswith(about) else f"has a broken file: {fault}"
 
 
-def _write_details(folder: Path, image: Image.Image) -> None:
-    """Split an image into squares named `<row>_<column>.jpg`."""
-    folder.mkdir()
-    for row, top in enumerate(range(0, image.height, DETAIL)):
-        for column, left in enumerate(range(0, image.width, DETAIL)):
-            box = (left, top, min(left + DETAIL, image.width), min(top + DETAIL, image.height))
-            image.crop(box).save(folder / f"{row}_{column}.jpg", quality=92, subsampling=0)
+def write_thumbnail(source: Path, limits: Limits) -> None:
+    """Write a small copy of a picture beside it. Raises PictureError if the picture cannot be shown."""
+    image = Image.fromarray(read_rgb8(source, limits))
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    image.save(source.with_name(THUMBNAIL), quality=80)

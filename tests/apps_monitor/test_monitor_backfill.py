@@ -64,7 +64,7 @@ def test_days_without_a_picture_are_skipped_with_the_reason(client: Client, reco
     nasa.add(day(2))
     video, broken, good = backfill(client, recorder, 3, TODAY)
     assert "skipped: it is a video" in video
-    assert "no picture, or a broken one" in broken
+    assert "has a file that is not a readable picture" in broken
     assert "dB over bicubic" in good
     assert [row.day for row in recorder.history.rows()] == [day(2)]
 

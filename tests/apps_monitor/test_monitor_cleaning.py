@@ -15,6 +15,7 @@ from apps.monitor.cache import Finished
 from apps.monitor.fetch import Fetcher
 from apps.monitor.monitor import Monitor, View
 from apps.serving.look import note
+from apps.serving.viewer.comparison import Comparison
 from support.nasa import Nasa
 
 REPEATED = [
@@ -49,6 +50,9 @@ MARKUP = [
 ]
 
 
+COMPARISON = Comparison(size=(1, 1), doubled_size=(2, 2), suffix=".jpg", transparent=False, spot=(0.5, 0.5))
+
+
 class Tags(HTMLParser):
     """HTML parser that collects tags and attributes, as a browser would."""
 
@@ -64,7 +68,7 @@ class Tags(HTMLParser):
 def finished(**fields: object) -> Finished:
     entry = Entry.model_validate({"date": "2026-11-23"} | fields)
     return Finished(entry=entry, source="a", doubled="b", source_size=(1, 1), doubled_size=(2, 2), seconds=1,
-                    model="m", revision="r")  # fmt: skip
+                    model="m", revision="r", comparison=COMPARISON)  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", REPEATED)
@@ -73,7 +77,7 @@ def test_hostile_text_is_cleaned_in_linear_time(piece: str) -> None:
     names = ("title", "explanation", "credit", "copyright", "alt", "basic_html", "permalink", "url", "hdurl")
     started = time.monotonic()
     shown = finished(**dict.fromkeys(names, text))
-    page.about(shown)
+    page.heading(shown), page.about(shown)
     assert shown.entry.lack
     assert time.monotonic() - started < 3
 

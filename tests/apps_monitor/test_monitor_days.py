@@ -3,6 +3,7 @@
 import datetime as dt
 import errno
 import io
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,13 @@ import pytest
 from PIL import Image
 
 from apps.monitor import page
+from apps.monitor.days import nasa_day
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, News, View
 from support.clock import Clock
 from support.nasa import Nasa, picture
 from support.pictures import photo_like
+from upscaler.pictures.reading import read_rgb8
 
 TODAY, YESTERDAY, BEFORE = "2026-11-23", "2026-11-22", "2026-11-21"
 
@@ -89,8 +92,8 @@ LACKS: dict[str, tuple[dict[str, Any], str]] = {
     "broken frame": ({"media_type": "video", "basic_html": '<iframe src="https://["></iframe>'}, "is a video"),
     "placeholder": ({"hdurl": "https://assets.science.nasa.gov/images/misc/news-thumbnail.png"}, "only a placeholder"),
     "logo": ({"hdurl": "https://www.nasa.gov/logo.png"}, "only a placeholder"),
-    "web page": ({"file": b"<html>not found</html>"}, "no picture, or a broken one"),
-    "truncated": ({"file": picture()[:-400]}, "no picture, or a broken one"),
+    "web page": ({"file": b"<html>not found</html>"}, "has a file that is not a readable picture. So"),
+    "truncated": ({"file": picture()[:-400]}, "has a file that is broken (image file is truncated"),
     "100 megapixels": ({"file": large_png()}, "too large"),
     "animation": ({"file": gif()}, "is an animation"),
     "foreign host": ({"hdurl": "https://example.org/a.jpg"}, "not NASA's"),
@@ -230,11 +233,103 @@ def test_html_from_nasa_is_sanitised(monitor: Monitor, nasa: Nasa) -> None:
     )
     view = last(monitor.look())
     assert view.finished is not None
-    shown = page.about(view.finished)
+    shown = page.heading(view.finished) + page.about(view.finished)
     assert "alert" not in shown
     assert "Saturn\N{RIGHT SINGLE QUOTATION MARK}s rings" in shown
     assert 'href="https://apod.nasa.gov/apod/ap950616.html"' in shown
     assert "More" not in shown
+
+
+HALF_PAST_MIDNIGHT = 1_795_480_200.0  # 2026-11-24 00:30 UTC, in seconds since 1970
+
+
+def test_at_half_past_midnight_in_london_it_is_still_yesterday_in_washington(
+    monitor: Monitor, nasa: Nasa, clock: Clock
+) -> None:
+    clock.seconds = HALF_PAST_MIDNIGHT
+    nasa.add(TODAY)
+    view = last(monitor.look())
+    assert (shown_day(view), view.note) == (TODAY, "")
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        (HALF_PAST_MIDNIGHT, TODAY),
+        (HALF_PAST_MIDNIGHT + 4.4 * 3600, TODAY),
+        (HALF_PAST_MIDNIGHT + 4.6 * 3600, "2026-11-24"),
+        (1_783_224_000.0 - 1, "2026-07-04"),  # daylight saving time
+        (1_783_224_000.0, "2026-07-05"),
+    ],
+)
+def test_nasas_day_begins_at_midnight_eastern_time(moment: float, day: str) -> None:
+    assert str(nasa_day(moment)) == day
+
+
+def test_the_next_day_skips_videos_and_ends_at_the_newest_picture(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(BEFORE)
+    nasa.add_video(YESTERDAY)
+    nasa.add(TODAY)
+    view = last(monitor.show_after(dt.date.fromisoformat(BEFORE)))
+    assert (shown_day(view), view.video) == (TODAY, "https://www.youtube.com/embed/abc")
+    assert view.note.startswith("The entry of 22 November 2026 is a video. So this is the picture of 23 November")
+    assert last(monitor.show_after(dt.date.fromisoformat(TODAY))).finished is None
+
+
+def saved(image: Image.Image, format: str, **options: Any) -> bytes:
+    content = io.BytesIO()
+    image.save(content, format, **options)
+    return content.getvalue()
+
+
+def odd_picture(kind: str) -> bytes:
+    """Return a picture of 40x30 pixels, upright, as `kind` says."""
+    image = Image.fromarray(photo_like(30, 40))
+    if kind == "two pictures":
+        return saved(image, "MPO", save_all=True, append_images=[image.resize((20, 15))])
+    if kind == "turned":
+        exif = Image.Exif()
+        exif[0x112] = 6
+        return saved(image.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
+    if kind == "16 bits":
+        return saved(Image.fromarray(photo_like(30, 40)[:, :, 0].astype("uint16") * 257), "PNG")
+    return saved(image.convert("CMYK") if kind == "CMYK" else image, "JPEG" if kind == "CMYK" else kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        ("two pictures", ".jpg"),
+        ("turned", ".jpg"),
+        ("CMYK", ".jpg"),
+        ("16 bits", ".png"),
+        ("BMP", ".bmp"),
+        ("TIFF", ".tif"),
+    ],
+)
+def test_odd_pictures_are_doubled_shown_and_measured_upright(
+    monitor: Monitor, nasa: Nasa, history: History, kind: str, suffix: str
+) -> None:
+    nasa.add(TODAY, file=odd_picture(kind))
+    view = last(monitor.look())
+    finished = view.finished
+    assert finished is not None, view.note
+    assert (finished.source_path.suffix, finished.comparison.size) == (suffix, (40, 30))
+    assert read_rgb8(finished.doubled_path).shape == (60, 80, 3)
+    with Image.open(finished.thumbnail_path) as thumbnail:
+        assert thumbnail.size == (40, 30)
+    monitor.finish()
+    assert [(row.width, row.height) for row in history.rows()] == [(40, 30)]
+
+
+def test_a_day_cached_without_tiles_is_made_anew(monitor: Monitor, nasa: Nasa) -> None:
+    nasa.add(TODAY)
+    before = look(monitor).finished
+    assert before is not None
+    shutil.rmtree(before.tiles_path)
+    assert monitor.cache.find(dt.date.fromisoformat(TODAY)) is None
+    assert shown_day(look(monitor)) == TODAY
+    assert before.tiles_path.is_dir()
 
 
 def test_unknown_and_missing_fields_are_accepted(monitor: Monitor, nasa: Nasa) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,14 +17,20 @@ from hypothesis import strategies as st
 from apps.monitor import settings
 from apps.monitor.allowance import HOUR, Allowance
 from apps.monitor.apod import Entry
-from apps.monitor.app import NEW_DAYS_AN_HOUR, App
-from apps.monitor.cache import COPIES, Cache, Finished, write_record
+from apps.monitor.app import App
+from apps.monitor.cache import Cache, Finished, write_record
+from apps.monitor.days import nasa_day
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, View
+from apps.monitor.pictures import THUMBNAIL, TILES
+from apps.monitor.visits import NEW_DAYS_AN_HOUR, Visit
+from apps.serving.viewer.comparison import Comparison
 from support.clock import Clock
 from support.nasa import Nasa, picture
 
-TODAY = dt.datetime.now(dt.UTC).date()
+TODAY = nasa_day()
+NEWEST = ""
+COMPARISON = Comparison(size=(1, 1), doubled_size=(2, 2), suffix=".jpg", transparent=False, spot=(0.5, 0.5))
 OLD = [TODAY - dt.timedelta(100 + ago) for ago in range(7)]
 
 
@@ -49,20 +56,22 @@ def by(host: str) -> Any:
     return SimpleNamespace(client=SimpleNamespace(host=host))
 
 
-def show(app: App, day: dt.date, host: str = "192.0.2.1") -> list[Any]:
-    *_, shown = app.show(str(day), by(host))
+def show(app: App, day: dt.date | str, host: str = "192.0.2.1") -> list[Any]:
+    """Open a new page at a day; return the last values of its outputs: status, heading and others."""
+    *_, shown = app.visits.show(Visit(), gr.EventData(None, {"day": str(day)}), by(host))
     return list(shown)
 
 
 def add(cache: Cache, day: str) -> None:
-    """Add a day of about 900 bytes to the cache."""
+    """Add a day of about 1,100 bytes to the cache."""
     entry = Entry.model_validate({"date": day})
     finished = Finished(entry=entry, source="a.jpg", doubled="b.jpg", source_size=(1, 1), doubled_size=(2, 2),
-                        seconds=1, model="m", revision="r")  # fmt: skip
+                        seconds=1, model="m", revision="r", comparison=COMPARISON)  # fmt: skip
     with cache.adding(entry.date) as folder:
         (folder / "a.jpg").write_bytes(bytes(500))
-        for name in ("b.jpg", *COPIES):
-            (folder / name).touch()
+        (folder / "b.jpg").touch()
+        (folder / THUMBNAIL).touch()
+        (folder / TILES).mkdir()
         write_record(folder, finished)
 
 
@@ -72,18 +81,17 @@ def days(app: App) -> list[str]:
 
 @pytest.mark.slow
 def test_old_days_do_not_evict_todays_picture(app: App) -> None:
-    list(app.visit())
+    show(app, NEWEST)
     for day in OLD:
-        assert str(day.year) in show(app, day)[3]
+        assert str(day.year) in show(app, day)[1]
     assert len(days(app)) < 1 + len(OLD)
     assert days(app)[-1] == str(TODAY)
     assert app.today()["date"] == str(TODAY)
-    *_, visited = app.visit()
-    assert f"{TODAY:%B %Y}" in visited[3]
+    assert f"{TODAY:%B %Y}" in show(app, NEWEST)[1]
 
 
 def test_the_least_recently_used_day_is_evicted_first(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, 3000, "r")
+    cache = Cache(tmp_path, 3600, "r")
     for n, day in enumerate(["2020-01-01", "2020-01-02", "2020-01-03"]):
         add(cache, day)
         os.utime(tmp_path / f"{day}-r", (n, n))
@@ -102,7 +110,7 @@ def test_other_models_are_evicted_first_and_the_latest_day_never(tmp_path: Path)
 
 @pytest.mark.parametrize("gone", ["all", "today", "a file"])
 def test_a_removed_picture_is_fetched_again(app: App, gone: str) -> None:
-    list(app.visit())
+    show(app, NEWEST)
     show(app, OLD[0])
     finished = app.monitor.latest.finished
     assert finished is not None
@@ -113,13 +121,12 @@ def test_a_removed_picture_is_fetched_again(app: App, gone: str) -> None:
     answer = app.today()
     assert answer["date"] == str(TODAY)
     assert Path(answer["file"].removeprefix("/gradio_api/file=")).is_file()
-    *_, visited = app.visit()
-    assert f"{TODAY:%B %Y}" in visited[3]
+    assert f"{TODAY:%B %Y}" in show(app, NEWEST)[1]
 
 
 @pytest.mark.slow
 def test_during_an_outage_the_newest_remaining_picture_is_shown(app: App, nasa: Nasa) -> None:
-    list(app.visit())
+    show(app, NEWEST)
     show(app, OLD[0])
     assert app.monitor.latest.finished is not None
     shutil.rmtree(app.monitor.latest.finished.folder)
@@ -142,15 +149,32 @@ def test_thirty_refreshes_ask_nasa_once_a_minute(monitor: Monitor, nasa: Nasa, c
     assert len(nasa.requests) == asked + 2
 
 
+@pytest.mark.parametrize("retry_after", ["", "1800"])
+def test_a_refresh_asks_after_an_outage_unless_nasa_asked_for_a_pause(
+    monitor: Monitor, nasa: Nasa, clock: Clock, retry_after: str
+) -> None:
+    nasa.failing, nasa.retry_after = 503, retry_after
+    for _ in range(4):  # the back-off grows to 8 minutes
+        *_, view = monitor.look()
+        clock.sleep(61)
+    nasa.failing = None
+    nasa.add("2026-11-23")
+    asked = len(nasa.requests)
+    *_, view = monitor.refresh()
+    assert isinstance(view, View)
+    assert (view.finished is None, len(nasa.requests) == asked) == (bool(retry_after), bool(retry_after)), view.note
+    assert bool(retry_after) is ("asked for a pause" in view.note)
+
+
 def test_a_visitor_cannot_request_the_whole_archive(app: App, nasa: Nasa) -> None:
     each, _ = NEW_DAYS_AN_HOUR
     for ago in range(each):
-        app.new_days.take("192.0.2.1", time.time() - ago)
+        app.visits.new_days.take("192.0.2.1", time.time() - ago)
     asked = len(nasa.requests)
     assert "ask for another one in 60 minutes" in show(app, OLD[0])[0]
     assert len(nasa.requests) == asked
-    assert str(OLD[0].year) in show(app, OLD[0], "192.0.2.2")[3]
-    assert str(OLD[0].year) in show(app, OLD[0])[3]  # it is in the cache now
+    assert str(OLD[0].year) in show(app, OLD[0], "192.0.2.2")[1]
+    assert str(OLD[0].year) in show(app, OLD[0])[1]  # it is in the cache now
 
 
 ADDRESSES = ["192.0.2.1", "2001:db8::", "192.0.2.2", ""]

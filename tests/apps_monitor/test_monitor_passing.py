@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from apps.monitor import settings
 from apps.monitor.app import App
+from apps.monitor.visits import Visit, Visits
 from support.nasa import Nasa
+
+BEFORE, YESTERDAY, TODAY = "2026-11-21", "2026-11-22", "2026-11-23"
 
 
 @pytest.fixture
@@ -20,22 +25,60 @@ def app(interface: str, tiny_model: Path, tmp_path: Path) -> Iterator[App]:
         yield made
 
 
+def at(day: str) -> gr.EventData:
+    return gr.EventData(None, {"day": day})
+
+
+def ask(visits: Visits, visit: Visit, day: str = "") -> Iterator[list[Any]]:
+    request: Any = SimpleNamespace(client=None)
+    return visits.show(visit, at(day), request)
+
+
 def is_skipped(value: Any) -> bool:
     return isinstance(value, dict) and value == {"__type__": "update"}
 
 
-def test_an_open_page_is_notified_of_a_newer_picture_once(app: App, nasa: Nasa) -> None:
-    nasa.add("2026-11-22")
-    *_, shown = app.visit()
+def test_an_open_page_follows_the_newest_picture_unless_it_shows_another_day(app: App, nasa: Nasa) -> None:
+    nasa.add(BEFORE)
+    nasa.add(YESTERDAY)
+    newest, other = Visit(), Visit()
+    list(ask(app.visits, newest))
     app.monitor.finish()
-    day, _ = shown[-1].split()
-    measured = app.poll(f"{day} 0")  # a page loaded before the day was measured
-    assert is_skipped(measured[0])
-    assert all(map(is_skipped, app.poll(measured[-1])))
-    nasa.add("2026-11-23")
+    list(ask(app.visits, other, BEFORE))
+    app.monitor.finish()
+    measured = app.visits.poll(newest, at(""))
+    assert all(map(is_skipped, measured[:5]))  # the picture keeps its place
+    assert "3 dB" in measured[6]
+    app.visits.poll(other, at(BEFORE))
+    assert all(map(is_skipped, app.visits.poll(newest, at(""))))
+
+    nasa.add(TODAY, "A galaxy")
     list(app.monitor.look())
     app.monitor.finish()
-    told = app.poll(measured[-1])
-    assert "A newer picture is here" in told[0]
+    assert "A galaxy" in app.visits.poll(newest, at(""))[1]
+    told = app.visits.poll(other, at(BEFORE))
+    assert "A newer picture is out" in told[0]
     assert all(map(is_skipped, told[1:5]))
-    assert all(map(is_skipped, app.poll(told[-1])))
+    for visit, day in ((newest, ""), (other, BEFORE)):
+        assert all(map(is_skipped, app.visits.poll(visit, at(day))))
+
+
+def test_a_new_wish_ends_the_one_before(app: App, nasa: Nasa) -> None:
+    nasa.add(YESTERDAY, "Slow")
+    nasa.add(BEFORE, "Fast")
+    nasa.held.clear()
+    visit = Visit()
+    slow = ask(app.visits, visit, YESTERDAY)
+    assert "Asking NASA" in next(slow)[0]
+    nasa.held.set()
+    *_, fast = ask(app.visits, visit, BEFORE)
+    assert "Fast" in fast[1]
+    assert all(map(is_skipped, [value for values in slow for value in values]))
+    assert str(visit.shown) == BEFORE
+
+
+@pytest.mark.parametrize("day", ["1995-06-15", "2126-01-01", "soon", "after-", "after-2126-01-01", "9" * 99])
+def test_a_day_without_a_picture_gets_a_sentence(app: App, nasa: Nasa, day: str) -> None:
+    (values,) = ask(app.visits, Visit(), day)
+    assert "choose one of these days" in values[0] or "names no day" in values[0]
+    assert nasa.requests == []

@@ -37,13 +37,14 @@ class Nasa:
     """What the server knows. days: entries by date. files: pictures by path. failing: status or body of every answer.
 
     failing_files: paths of pictures that answer 500. requests: the paths that were asked for, in order.
-    held: pictures are sent only while it is set.
+    held: pictures are sent only while it is set. retry_after: header of failures, if not empty.
     """
 
     address: str = ""
     days: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     failing: int | bytes | None = None
+    retry_after: str = ""
     failing_files: set[str] = field(default_factory=set)
     held: threading.Event = field(default_factory=_set)
     requests: list[str] = field(default_factory=list)
@@ -116,6 +117,8 @@ def serving(nasa: Nasa) -> Iterator[str]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            if status >= 400 and nasa.retry_after:
+                self.send_header("Retry-After", nasa.retry_after)
             self.end_headers()
             self.wfile.write(body)
 
