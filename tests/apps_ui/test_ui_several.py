@@ -114,6 +114,7 @@ def test_files_are_dropped_anywhere_pasted_and_taken_from_a_folder(page: Page, t
     start = page.url
     for target in ("body", "#trust", "header"):
         page.goto(start)
+        page.get_by_role("button", name="Choose photos").wait_for()
         assert drop(page, [dropped], target)  # otherwise the browser opens the photo
         expect(page.locator("#download")).to_have_text("Download dropped_2x.png")
     assert drop(page, photos(tmp_path, "replaced.png"), "#stage")

@@ -37,7 +37,9 @@ def choose(page: Page, *files: Path) -> None:
 
 def upscale(page: Page, *files: Path) -> None:
     """Choose files and wait until nothing is left to do."""
+    before = page.url
     choose(page, *files)
+    page.wait_for_url(lambda url: url != before)
     finished(page)
 
 

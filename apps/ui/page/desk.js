@@ -3,7 +3,6 @@
 const MOST_FILES = 50;
 const LAST = "double-resolution last work";
 const POLL = 1000, SPEAK = 10_000, QUIET = 3000; // milliseconds
-const UPLOADS_AT_ONCE = 2;
 
 class Desk extends HTMLElement {
   connectedCallback() {
@@ -29,6 +28,8 @@ class Desk extends HTMLElement {
 
   forget() {
     this.turn++;
+    this.stopped?.abort(); // what is uploaded for the last batch
+    this.stopped = new AbortController();
     Object.assign(this, { id: "", state: null, uploads: [], shown: undefined, markups: {}, lost: 0, since: 0, notes: "" });
     clearTimeout(this.timer);
   }
@@ -81,25 +82,25 @@ class Desk extends HTMLElement {
       this.uploads = taken.slice(0, MOST_FILES).map((file) => ({ file, share: 0, picture: URL.createObjectURL(file) }));
       this.render();
       this.poll();
-      await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, () => this.uploadNext(this.id)));
+      await this.uploadAll(this.id, this.stopped.signal);
     } catch (error) {
       this.say([error.message]);
     }
   }
 
-  async uploadNext(id) {
-    const next = this.uploads.find(({ started }) => !started);
-    if (!next || id !== this.id) return;
-    next.started = true;
-    try {
-      next.number = (await upload(id, next.file, (share) => (next.share = share))).number;
-    } catch (error) {
-      if (id !== this.id) return;
-      this.uploads = this.uploads.filter((one) => one !== next);
-      this.say([...this.refusals, error.message]);
+  // One after another, so that they keep their order.
+  async uploadAll(id, signal) {
+    for (const next of [...this.uploads]) {
+      try {
+        next.number = (await upload(id, next.file, (share) => (next.share = share), signal)).number;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.uploads = this.uploads.filter((one) => one !== next);
+        this.say([...this.refusals, error.message]);
+      }
+      if (signal.aborted) return;
+      this.poll();
     }
-    this.poll();
-    return this.uploadNext(id);
   }
 
   async clicked({ target }) {
@@ -121,6 +122,7 @@ class Desk extends HTMLElement {
   }
 
   async cancelled() {
+    this.stopped.abort();
     this.uploads = this.uploads.filter(({ number }) => number !== undefined);
     this.state = await cancel(this.id);
     if (this.state.pictures.some(({ state }) => state === "done")) return this.render();

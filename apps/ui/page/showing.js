@@ -177,7 +177,9 @@ async function source(image, address) {
   if (!address) return image.removeAttribute("src");
   const next = Object.assign(new Image(), { src: address });
   await next.decode().catch(() => {});
-  if (image.dataset.address === address && next.naturalWidth) image.src = address;
+  if (image.dataset.address !== address) return;
+  if (next.naturalWidth) image.src = address;
+  else image.removeAttribute("src"); // not a picture
 }
 
 function element(name, properties, ...children) {
