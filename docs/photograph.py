@@ -29,6 +29,8 @@ def main() -> None:
             give(page, {"name": "pagoda.jpg", "mimeType": "image/jpeg", "buffer": photo.getvalue()})
             page.wait_for_function("document.querySelector('#share').value > 0.5")
             save([photographed(page)], "ui_working")
+            page.get_by_role("button", name="Cancel").click()
+            page.locator("[data-sample=ducks]").click()
             finish(page)
             save([photographed(page)], "ui_done")
             files = [SAMPLES / f"{name}.jpg" for name in ("butterfly", "ducks", "pagoda")]
