@@ -124,7 +124,10 @@ class Desk extends HTMLElement {
   async cancelled() {
     this.stopped.abort();
     this.uploads = this.uploads.filter(({ number }) => number !== undefined);
-    this.state = await cancel(this.id);
+    const { id } = this;
+    const found = await cancel(id);
+    if (id !== this.id) return; // another photo was chosen meanwhile
+    this.state = found;
     if (this.state.pictures.some(({ state }) => state === "done")) return this.render();
     this.leave("Cancelled. Nothing is kept of it.");
   }
