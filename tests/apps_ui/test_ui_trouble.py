@@ -125,9 +125,9 @@ def test_leaving_while_uploading_warns_and_later_does_not(page: Page, small: Pat
     page.close(run_before_unload=True)
     page.wait_for_timeout(500)
     assert asked == ["beforeunload"]
-    page.unroute_all(behavior="ignoreErrors")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#note")).to_contain_text("Cancelled")
+    page.unroute_all(behavior="ignoreErrors")
     upscale(page, small)
     page.reload()
     finished(page)
