@@ -1,6 +1,8 @@
 """The page's own interface: batches of pictures, their state and their files, by unguessable ids."""
 
 import os
+import shutil
+import threading
 import zipfile
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
@@ -51,6 +53,7 @@ class Api:
         """Set the worker `viewing`, which makes comparisons, the names of models, and the samples by name."""
         self._batches, self._runner, self._viewing = batches, runner, viewing
         self._models, self._samples = models, samples
+        self._comparing = threading.Lock()
 
     def routes(self) -> Iterator[tuple[Route, Rule]]:
         """Yield the routes, each with the guard's rule for it."""
@@ -128,7 +131,8 @@ class Api:
             raise RequestRefusedError(404, "this picture is not finished; wait until it is")
         address = f"work/{request.path_params['id']}/{request.path_params['number']}/{COMPARISON}"
         try:
-            picture.comparison = picture.comparison or compared(self._viewing, picture, address)
+            with self._comparing:  # two pages may ask at once
+                picture.comparison = picture.comparison or compared(self._viewing, picture, address)
         except (JobRefusedError, WorkerError, OSError) as error:
             raise RequestRefusedError(422, "this picture cannot be shown here; download it instead") from error
         return JSONResponse({"markup": picture.comparison}, headers=_FRESH)
@@ -174,6 +178,7 @@ class Api:
 def compared(worker: Worker, picture: Picture, address: str) -> str:
     """Write the tiles of a finished picture; return the markup of its comparison. address: of their folder."""
     folder = picture.folder / COMPARISON
+    shutil.rmtree(folder, ignore_errors=True)  # of a worker that ended on the way
     arguments: dict[str, Any] = {"source": str(picture.source), "doubled": str(picture.target), "folder": str(folder)}
     *_, comparison = worker.run("compare", arguments, Comparison)
     assert isinstance(comparison, Comparison)

@@ -71,7 +71,8 @@ def test_other_files_in_an_app_are_not_staged(checkout: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [("app.py", "secret"), ("page.css", "secret"), ("samples", "folder"), ("README.md", "secret")]
+    ("name", "target"),
+    [("app.py", "secret"), ("page/desk.css", "secret"), ("samples", "folder"), ("README.md", "secret")],
 )
 def test_any_link_is_refused(checkout: Path, tmp_path: Path, name: str, target: str) -> None:
     (tmp_path / "secret").write_text("hf_secret")
@@ -80,7 +81,7 @@ def test_any_link_is_refused(checkout: Path, tmp_path: Path, name: str, target: 
     place = checkout / "apps/ui" / name
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     place.symlink_to(tmp_path / target)
-    with pytest.raises(PushError, match=f"{name} is a link"):
+    with pytest.raises(PushError, match=f"{Path(name).name} is a link"):
         push.stage(SpaceConfig("ui", SPACE), tmp_path / "staged")
 
 

@@ -104,7 +104,7 @@ def test_the_api_upscales_with_the_staged_model(space: str, tmp_path: Path) -> N
 def test_a_sample_is_upscaled_in_a_browser(space: str, chromium: Browser) -> None:
     with chromium.new_page() as page:
         page.goto(space)
-        page.locator("#samples button, #samples .gallery-item").first.click()
+        page.locator("[data-sample]").first.click()
         link = page.locator("#download")
         expect(link).to_be_visible()
         with page.expect_download() as download:

@@ -40,7 +40,7 @@ def large(tmp_path: Path) -> Path:
 
 def at_work(page: Page) -> None:
     expect(page.locator("upscaling-desk")).to_have_attribute("data-mode", "working")
-    expect(page.locator("#stage .before")).to_be_visible()
+    expect(page.locator("#left")).to_contain_text(" left")
 
 
 def test_work_is_found_again_after_reload_back_and_in_another_tab(page: Page, small: Path, large: Path) -> None:
@@ -125,8 +125,9 @@ def test_leaving_while_uploading_warns_and_later_does_not(page: Page, small: Pat
     page.close(run_before_unload=True)
     page.wait_for_timeout(500)
     assert asked == ["beforeunload"]
-    page.unroute_all(behavior="ignoreErrors")
     page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#note")).to_contain_text("Cancelled")
+    page.unroute_all(behavior="ignoreErrors")
     upscale(page, small)
     page.reload()
     finished(page)

@@ -39,7 +39,7 @@ def test_each_file_of_a_folder_is_counted(
     corpus.run(CorpusConfig(tmp_path))
     assert capsys.readouterr().out.splitlines()[2:] == [
         "| upscaled | 2 |  |",
-        "| refused | 1 | FILE is not a readable picture; give a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF |",
+        "| refused | 1 | FILE is not a readable picture; give a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or JPEG N |",
     ]
     monkeypatch.setattr(corpus, "SECONDS", 0.01)
     corpus.run(CorpusConfig(tmp_path / "deeper"))

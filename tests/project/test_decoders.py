@@ -60,7 +60,7 @@ def test_disguised_files_are_refused_and_start_no_program(
         [sys.executable, "-c", _READ, str(tmp_path / name)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     lines = done.stdout.splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 7
     assert all(line.startswith("refused: ") for line in lines), lines
 
 

@@ -21,8 +21,12 @@ def opened(chromium: Browser, address: str, **context: Any) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
     page.get_by_role("button", name="Choose photos").wait_for()
-    yield page
-    visitor.close()
+    try:
+        yield page
+    finally:
+        if work := id_of(page):  # so that the next visitor need not wait for it
+            requests.post(f"{page.url.partition('#')[0]}work/{work}/cancel", timeout=60)
+        visitor.close()
     assert errors == []
 
 
@@ -33,7 +37,9 @@ def choose(page: Page, *files: Path) -> None:
 
 def upscale(page: Page, *files: Path) -> None:
     """Choose files and wait until nothing is left to do."""
+    before = page.url
     choose(page, *files)
+    page.wait_for_url(lambda url: url != before)
     finished(page)
 
 

@@ -30,16 +30,16 @@ def into(out: object, suffix: str | None = None) -> Naming:
     return Naming(str(out), suffix, "_2x")
 
 
-@pytest.mark.parametrize("out", ["new", "dated.2024-05-01/", "there.jp2", "there.jpg", ".hidden"])
+@pytest.mark.parametrize("out", ["new", "dated.2024-05-01/", "there.jxl", "there.jpg", ".hidden"])
 def test_a_folder_exists_or_has_no_suffix_or_ends_with_a_slash(
     out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    files(tmp_path, "a.png", "there.jp2/x", "there.jpg/x")
+    files(tmp_path, "a.png", "there.jxl/x", "there.jpg/x")
     assert find((Path("a.png"),), into(out), False).tasks == [Task(Path("a.png"), Path(out) / "a.png")]
 
 
-@pytest.mark.parametrize("out", ["out/res.jp2", "v1.2", "a.tar.gz"])
+@pytest.mark.parametrize("out", ["out/res.jxl", "v1.2", "a.tar.gz"])
 def test_an_unknown_suffix_is_no_folder(out: str, tmp_path: Path) -> None:
     (source,) = files(tmp_path, "a.png")
     with pytest.raises(PictureError, match=r"has no suffix of a supported format; .* or end the name of a folder with"):

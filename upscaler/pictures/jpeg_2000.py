@@ -38,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Stream:
-    """What the header of a code stream says. bits: per channel, the most; reversible: without losses."""
+    """Facts of a code stream's header. bits: per channel, the most; reversible: without losses."""
 
     width: int
     height: int

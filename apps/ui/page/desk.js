@@ -3,12 +3,12 @@
 const MOST_FILES = 50;
 const LAST = "double-resolution last work";
 const POLL = 1000, SPEAK = 10_000, QUIET = 3000; // milliseconds
-const UPLOADS_AT_ONCE = 2;
 
 class Desk extends HTMLElement {
   connectedCallback() {
     if (this.facts) return;
     this.facts = JSON.parse(this.dataset.facts);
+    this.turn = 0; // of asking for the state: answers may come in another order
     this.forget();
     this.id = undefined; // until the address is read
     this.options = optionsOf(this.find("#options form"), () => this.render());
@@ -27,6 +27,9 @@ class Desk extends HTMLElement {
   }
 
   forget() {
+    this.turn++;
+    this.stopped?.abort(); // what is uploaded for the last batch
+    this.stopped = new AbortController();
     Object.assign(this, { id: "", state: null, uploads: [], shown: undefined, markups: {}, lost: 0, since: 0, notes: "" });
     clearTimeout(this.timer);
   }
@@ -79,25 +82,25 @@ class Desk extends HTMLElement {
       this.uploads = taken.slice(0, MOST_FILES).map((file) => ({ file, share: 0, picture: URL.createObjectURL(file) }));
       this.render();
       this.poll();
-      await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, () => this.uploadNext(this.id)));
+      await this.uploadAll(this.id, this.stopped.signal);
     } catch (error) {
       this.say([error.message]);
     }
   }
 
-  async uploadNext(id) {
-    const next = this.uploads.find(({ started }) => !started);
-    if (!next || id !== this.id) return;
-    next.started = true;
-    try {
-      next.number = (await upload(id, next.file, (share) => (next.share = share))).number;
-    } catch (error) {
-      if (id !== this.id) return;
-      this.uploads = this.uploads.filter((one) => one !== next);
-      this.say([...this.refusals, error.message]);
+  // One after another, so that they keep their order.
+  async uploadAll(id, signal) {
+    for (const next of [...this.uploads]) {
+      try {
+        next.number = (await upload(id, next.file, (share) => (next.share = share), signal)).number;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.uploads = this.uploads.filter((one) => one !== next);
+        this.say([...this.refusals, error.message]);
+      }
+      if (signal.aborted) return;
+      this.poll();
     }
-    this.poll();
-    return this.uploadNext(id);
   }
 
   async clicked({ target }) {
@@ -119,8 +122,12 @@ class Desk extends HTMLElement {
   }
 
   async cancelled() {
+    this.stopped.abort();
     this.uploads = this.uploads.filter(({ number }) => number !== undefined);
-    this.state = await cancel(this.id);
+    const { id } = this;
+    const found = await cancel(id);
+    if (id !== this.id) return; // another photo was chosen meanwhile
+    this.state = found;
     if (this.state.pictures.some(({ state }) => state === "done")) return this.render();
     this.leave("Cancelled. Nothing is kept of it.");
   }
@@ -129,15 +136,15 @@ class Desk extends HTMLElement {
 
   async poll() {
     clearTimeout(this.timer);
-    const id = this.id;
-    if (!id) return;
+    if (!this.id) return;
+    const turn = ++this.turn;
     try {
-      const found = await state(id);
-      if (id !== this.id) return;
+      const found = await state(this.id);
+      if (turn !== this.turn) return;
       this.state = found;
       this.lost = 0;
     } catch (error) {
-      if (id !== this.id) return;
+      if (turn !== this.turn) return;
       if (error instanceof Refused) return this.leave(error.message);
       this.lost++;
     }
@@ -146,7 +153,7 @@ class Desk extends HTMLElement {
   }
 
   isPending() {
-    return !this.state || this.state.pending || this.uploads.some(({ number }) => number === undefined);
+    return !this.state || this.state.pending || this.uploading().length > 0;
   }
 
   say(refusals) {

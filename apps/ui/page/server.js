@@ -6,7 +6,8 @@ async function asked(address, options = {}) {
   const response = await fetch(address, options);
   if (response.ok) return response.status === 204 ? null : response.json();
   const { detail } = await response.json().catch(() => ({}));
-  throw new Refused(detail ? sentence(detail) : "This did not work; try again in a minute.");
+  if (!detail) throw new Error("This did not work; try again in a minute."); // of something between, such as a proxy
+  throw new Refused(sentence(detail));
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
@@ -22,18 +23,18 @@ const remove = (id) => asked(`work/${id}`, { method: "DELETE" });
 const comparison = async (id, number) => (await asked(`work/${id}/${number}/comparison`, { method: "POST" })).markup;
 
 // Uploads a file; `progress` gets the share done. Tries again while the connection is gone.
-async function upload(id, file, progress, tries = 6) {
+async function upload(id, file, progress, signal, tries = 6) {
   for (let n = 0; ; n++) {
     try {
-      return await sent(`work/${id}?name=${encodeURIComponent(file.name)}`, file, progress);
+      return await sent(`work/${id}?name=${encodeURIComponent(file.name)}`, file, progress, signal);
     } catch (error) {
-      if (error instanceof Refused || n === tries) throw error;
+      if (error instanceof Refused || signal.aborted || n === tries) throw error;
       await new Promise((resolve) => setTimeout(resolve, 1000 * 2 ** n));
     }
   }
 }
 
-function sent(address, file, progress) {
+function sent(address, file, progress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch reports no progress of uploads
     request.open("PUT", address);
@@ -45,6 +46,8 @@ function sent(address, file, progress) {
       reject(new Refused(detail ? sentence(detail) : `${file.name} could not be uploaded; try again.`));
     };
     request.onerror = () => reject(new Error(`${file.name} could not be uploaded: the connection is gone.`));
+    request.onabort = request.onerror;
+    signal.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }

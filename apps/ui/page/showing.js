@@ -8,6 +8,7 @@ Object.assign(Desk.prototype, {
     const several = pictures.length > 1, done = pictures.filter(({ state }) => state === "done");
     const empty = !this.id || !(pending || done.length); // also after nothing but refusals
     this.dataset.mode = empty ? "empty" : pending ? "working" : "done";
+    this.dataset.several = several;
     for (const [selector, visible] of Object.entries({
       "#give": empty, "#example": empty, "#trust": empty, "#work": !empty, "#bar": !empty,
       "#cards": several, "#share": pending, "[data-do=another]": !pending, "[data-do=cancel]": pending,
@@ -25,9 +26,14 @@ Object.assign(Desk.prototype, {
   // What the server knows, then what is not uploaded yet.
   pictures() {
     const arrived = this.state?.pictures ?? [];
-    const own = this.uploads.filter(({ number }) => number === undefined || number >= arrived.length);
     const local = ({ file, share, picture }) => ({ name: file.name, state: "uploading", share, thumbnail: picture });
-    return [...arrived.map((picture, number) => ({ ...picture, number, thumbnail: picture.thumbnail || this.uploadOf(number) })), ...own.map(local)];
+    return [...arrived.map((picture, number) => ({ ...picture, number, thumbnail: picture.thumbnail || this.uploadOf(number) })), ...this.uploading().map(local)];
+  },
+
+  // Files that the server has not, or not yet told of.
+  uploading() {
+    const arrived = this.state?.pictures.length ?? 0;
+    return this.uploads.filter(({ number }) => number === undefined || number >= arrived);
   },
 
   uploadOf(number) {
@@ -47,14 +53,17 @@ Object.assign(Desk.prototype, {
   },
 
   showStage(pictures, done, several) {
-    if (this.shown === undefined || !(this.shown in pictures)) this.shown = several ? done[0]?.number : 0;
-    const picture = pictures[this.shown], stage = this.find("#stage");
+    if (!(this.shown in pictures)) this.shown = several ? done[0]?.number : 0;
+    const picture = pictures[this.shown] ?? pictures.find(({ state }) => state === "working");
+    const stage = this.find("#stage");
     const finished = picture?.state === "done";
     this.find("#facts").hidden = !finished;
     text(this.find("#sentence"), finished ? `${several ? `${picture.file}: ` : ""}${enlarged(picture)} ${taken(picture.seconds)}.` : "");
     text(this.find("#facts p"), finished ? this.details(picture) : "");
-    stage.hidden = !picture || ["failed", "cancelled"].includes(picture.state);
-    if (stage.hidden) return stage.replaceChildren();
+    if (!picture) {
+      stage.dataset.shows = "";
+      return stage.replaceChildren();
+    }
     if (finished) return this.compare(stage, picture);
     stage.dataset.shows = "";
     if (!stage.querySelector(".developing")) {
@@ -168,7 +177,9 @@ async function source(image, address) {
   if (!address) return image.removeAttribute("src");
   const next = Object.assign(new Image(), { src: address });
   await next.decode().catch(() => {});
-  if (image.dataset.address === address && next.naturalWidth) image.src = address;
+  if (image.dataset.address !== address) return;
+  if (next.naturalWidth) image.src = address;
+  else image.removeAttribute("src"); // not a picture
 }
 
 function element(name, properties, ...children) {
