@@ -13,7 +13,7 @@ from support.hub import TOKEN, Hub, running_hub
 from support.models import write_tiny_model
 from support.nasa import Nasa, serving
 
-# Two test files run at a time: threads of both that wait for each other by spinning take ten times as long as one each.
+# Several test files run at a time: threads that wait for each other by spinning take ten times as long as one each.
 # Read by OpenMP when it is loaded, so set before torch is imported; processes that tests start inherit it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
