@@ -75,6 +75,7 @@ def test_axe_finds_nothing_and_every_width_fits(
 
 def test_from_the_file_to_the_download_by_keyboard(chromium: Browser, ui: str, tmp_path: Path) -> None:
     with opened(chromium, ui) as page:
+        compared(page, "#greeting")
         reach(page, "[data-do=choose]")
         with page.expect_file_chooser() as chooser:
             page.keyboard.press("Enter")

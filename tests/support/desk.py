@@ -20,7 +20,7 @@ def opened(chromium: Browser, address: str, **context: Any) -> Iterator[Page]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
-    page.get_by_role("button", name="Choose photos").wait_for()
+    page.locator("upscaling-desk[data-mode]").wait_for()  # its script has begun
     try:
         yield page
     finally:
