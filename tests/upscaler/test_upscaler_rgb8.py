@@ -138,3 +138,9 @@ def test_a_camera_raw_is_refused_by_name_and_not_its_preview(tmp_path: Path) -> 
         Image.fromarray(PHOTO).save(tmp_path / "raw.tif", tiffinfo=tags)
         with pytest.raises(PictureError, match="camera raw file"):
             read_rgb8(tmp_path / "raw.tif")
+
+
+def test_a_palette_with_transparency_is_read_without_a_warning() -> None:
+    palette = Image.fromarray(PHOTO).quantize(16)
+    content = saved(palette, "PNG", transparency=bytes(range(16)))
+    assert np.array_equal(read_rgb8(content), np.asarray(palette.convert("RGB")))

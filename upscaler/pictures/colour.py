@@ -44,6 +44,8 @@ def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """
     if image.mode == "CMYK":
         return cmyk_in_srgb(image)
+    if image.mode == "P":
+        image = image.convert("RGBA")  # Pillow warns of each palette with transparency that becomes RGB at once
     return _converted(image.convert("L" if is_gray(image.mode) else "RGB"), profile)
 
 
