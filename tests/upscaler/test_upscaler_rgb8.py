@@ -144,3 +144,10 @@ def test_a_palette_with_transparency_is_read_without_a_warning() -> None:
     palette = Image.fromarray(PHOTO).quantize(16)
     content = saved(palette, "PNG", transparency=bytes(range(16)))
     assert np.array_equal(read_rgb8(content), np.asarray(palette.convert("RGB")))
+
+
+def test_a_kind_that_the_reader_lacks_is_not_called_broken() -> None:
+    content = bytearray(saved(Image.fromarray(PHOTO), "BMP"))
+    content[28] = 7  # bits a pixel
+    with pytest.raises(PictureError, match=r"is of an unsupported kind \(.*\); save it as PNG or TIFF"):
+        read_rgb8(bytes(content))

@@ -34,7 +34,10 @@ def decoding(source: Source) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         _log.debug("%s: %s", name, type(error).__name__, exc_info=True)
-        raise PictureError(f"{name} is broken ({first_line(error)}); download or export it again") from error
+        reason = first_line(error)
+        if "support" in reason.lower():
+            raise PictureError(f"{name} is of an unsupported kind ({reason}); save it as PNG or TIFF") from error
+        raise PictureError(f"{name} is broken ({reason}); download or export it again") from error
 
 
 def name_of(source: Source) -> str:
