@@ -140,7 +140,7 @@ class Api:
     def file(self, request: Request) -> Response:
         """Send a result, or a file for the page."""
         picture, name = self._picture(request), request.path_params["file"]
-        if name == "result" and picture.state is State.DONE:
+        if name == "result" and picture.state is State.DONE and picture.target.is_file():
             return FileResponse(picture.target, headers=_KEPT, filename=picture.target.name)
         path = picture.folder / name
         is_known = name in (PARTIAL, THUMBNAIL) or is_inside(path, picture.folder / COMPARISON)

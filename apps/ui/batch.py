@@ -15,7 +15,7 @@ from apps.ui.choices import Choices
 
 PARTIAL, THUMBNAIL = "partial.jpg", "thumbnail.webp"  # files beside a picture, for the page
 COMPARISON = "comparison"  # folder of the viewer's tiles
-_TOUCH_INTERVAL = 60.0  # seconds between two resets of the files' age
+_TOUCH_INTERVAL = 10.0  # seconds between two resets of the files' age
 
 
 class State(StrEnum):

@@ -73,6 +73,7 @@ class Runner:
             for message in messages:
                 if picture.state is not State.WORKING:
                     return
+                self._batches.clean()
                 if isinstance(message, Update):
                     keep([picture.source])
                     picture.share = message.share
