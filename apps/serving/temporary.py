@@ -42,6 +42,12 @@ def temporary_folder(keep_seconds: float) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def content_of(folder: Path) -> Iterator[Path]:
+    """Yield all files and folders under `folder`, content first; folders that vanish meanwhile are passed over."""
+    for parent, folders, files in os.walk(folder, topdown=False):
+        yield from (Path(parent, name) for name in (*files, *folders))
+
+
 def keep(files: Iterable[Path]) -> None:
     """Reset the age of files that are in use."""
     for file in files:
@@ -61,7 +67,7 @@ def is_inside(path: Path, folder: Path) -> bool:
 def size_of(folder: Path) -> int:
     """Return the bytes of all files under `folder`."""
     total = 0
-    for path in folder.rglob("*"):
+    for path in content_of(folder):
         with suppress(OSError):  # deleted in the meantime
             total += path.lstat().st_size
     return total
@@ -69,7 +75,7 @@ def size_of(folder: Path) -> int:
 
 def delete_old(folder: Path, seconds: float) -> None:
     """Delete files under `folder` last changed more than `seconds` ago, and folders that become empty."""
-    for path in sorted(folder.rglob("*"), reverse=True):  # the content of a folder before the folder
+    for path in content_of(folder):
         with suppress(OSError):  # in use, not empty, or already deleted
             if _is_old(path, seconds):
                 path.rmdir() if path.is_dir() else delete(path, seconds)

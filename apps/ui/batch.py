@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 
-from apps.serving.temporary import keep
+from apps.serving.temporary import content_of, keep
 from apps.ui.choices import Choices
 
 PARTIAL, THUMBNAIL = "partial.jpg", "thumbnail.webp"  # files beside a picture, for the page
@@ -109,7 +109,7 @@ class Batch:
     def add(self, source: Path) -> Picture:
         """Add a picture, whose results get a folder of their own."""
         folder = self.folder / str(len(self.pictures))
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)  # an empty folder may have expired during a long upload
         picture = Picture(source, folder / self.choices.target_name(source))
         self.pictures.append(picture)
         return picture
@@ -119,7 +119,7 @@ class Batch:
         self.seen = time.monotonic()
         if self.seen - self._touched > _TOUCH_INTERVAL:
             self._touched = self.seen
-            keep(self.folder.rglob("*"))
+            keep(content_of(self.folder))
 
     def cancel(self) -> None:
         """Cancel what is not finished."""

@@ -1,5 +1,6 @@
 """Removal of temporary files at the end of an app."""
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from apps.serving.temporary import is_inside, size_of
+from apps.serving.temporary import content_of, is_inside, size_of
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from support.processes import running_app
@@ -69,3 +70,16 @@ def test_hidden_files_and_links_out_of_a_folder_are_not_inside(tmp_path: Path) -
     assert is_inside(folder / "a.png", folder)
     for name in ("", ".part-a.png", ".hidden/a.png", "link.png", "../outside.txt", "gone.png", "a.png/x", "\0"):
         assert not is_inside(folder / name, folder)
+
+
+def test_folders_that_vanish_during_a_walk_are_passed_over(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("content")
+    walk = content_of(tmp_path)
+    first = next(walk).parent
+    for folder in tmp_path.iterdir():
+        if folder != first:
+            shutil.rmtree(folder)
+    assert first / "file" not in list(walk)
+    assert size_of(tmp_path) > 0

@@ -12,6 +12,7 @@ import requests
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from apps.ui.batches import GREETING
 from support.pictures import photo_like
 
 SAMPLES = Path(__file__).parents[2] / "apps" / "ui" / "samples"
@@ -46,8 +47,9 @@ def test_many_pictures_leave_nothing_behind(own_ui: tuple[subprocess.Popen[str],
 
 
 def kept_files(folder: Path) -> list[Path]:
+    """Return the files in the app's folder, except the example, which greets visitors as long as the app runs."""
     (app_folder,) = folder.glob("double_resolution_*")
-    return [path for path in app_folder.rglob("*") if path.is_file()]
+    return [path for path in app_folder.rglob("*") if path.is_file() and GREETING not in path.parts]
 
 
 def grow_old_and_wait_until_they_are_gone(files: list[Path]) -> None:
