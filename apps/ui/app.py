@@ -129,7 +129,7 @@ class App:
         flags = {"flips": flips, "four_times": four_times, "remove_location": remove_location}
         choices = Choices.model_validate(options | flags)
         try:
-            batch = self.batches.create(f"session {request.session_hash}", choices, for_page=False)
+            batch = self.batches.create(request.client.host, choices, for_page=False)
         except RequestRefusedError as refusal:
             raise gr.Error(f"{refusal.sentence}.", print_exception=False) from None
         picture = self.batches.add(batch, Path(file))
