@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from apps.serving.temporary import content_of
 from apps.ui.batches import GREETING
 from benchmarks.serving import nasa
 
@@ -40,7 +41,7 @@ class Served:
 
     def files(self) -> list[Path]:
         """Return the files in the temporary folder, except the example that greets visitors."""
-        return [path for path in self.temporary.rglob("*") if path.is_file() and GREETING not in path.parts]
+        return [path for path in content_of(self.temporary) if path.is_file() and GREETING not in path.parts]
 
     def memory(self) -> int:
         """Return the resident bytes of all its processes; shared pages count for each."""

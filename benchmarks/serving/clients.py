@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,7 @@ class Tally:
 def run(number: int, is_hostile: bool, app: str, address: str, until: float) -> Tally:
     """Run one client until the given time. Never raises."""
     os.nice(10)  # the app may have the machine's only cores
-    own = (f"127.0.1.{number + 1}", 0)
-    socket.create_connection = partial(socket.create_connection, source_address=own)
+    _connect_from(f"127.0.1.{number + 1}")
     random.seed(number)
     tally = Tally()
     if is_hostile:
@@ -50,6 +48,18 @@ def run(number: int, is_hostile: bool, app: str, address: str, until: float) -> 
         with tempfile.TemporaryDirectory() as folder:
             _visit(Visitor(app, address, Path(folder)), until, tally)
     return tally
+
+
+def _connect_from(own: str) -> None:
+    """Let all connections of this process come from an address; httpx would pass on that it has no wish."""
+    connect = socket.create_connection
+
+    def connect_from_own(
+        address: Any, timeout: Any = None, source_address: Any = None, **options: Any
+    ) -> socket.socket:
+        return connect(address, timeout, source_address or (own, 0), **options)
+
+    socket.create_connection = connect_from_own
 
 
 def _attack(app: str, address: str, until: float, tally: Tally) -> None:
