@@ -11,7 +11,7 @@ from upscaler.config import PIPE, UpscaleConfig
 from upscaler.errors import PictureError
 from upscaler.limits import Limits
 from upscaler.pictures.decoding import decoding
-from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.formats import SUFFIXES
 from upscaler.pictures.opening import open_picture
 from upscaler.streams import discard, say
 from upscaler.targets import Task
@@ -19,7 +19,6 @@ from upscaler.targets import Task
 _MOST_BYTES_PER_PIXEL = 16  # four channels of 32 bits, uncompressed
 _MOST_METADATA = 100_000_000  # bytes
 _CHUNK = 1 << 20
-_SUFFIXES = {format.name: suffix for suffix, format in reversed(BY_SUFFIX.items())} | {"MPO": ".jpg"}
 
 
 def run(config: UpscaleConfig) -> int:
@@ -80,7 +79,7 @@ def _suffix(source: Path, config: UpscaleConfig) -> str:
     if config.naming.suffix:
         return config.naming.suffix
     with decoding(source), open_picture(source, config.options.limits) as image:
-        return _SUFFIXES[image.format or ""]
+        return SUFFIXES[image.format or ""]
 
 
 def _send(path: Path) -> None:

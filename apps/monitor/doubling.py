@@ -10,13 +10,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveInt
 from apps.monitor import cache
 from apps.monitor.apod import Client, Entry
 from apps.monitor.cache import Finished
-from apps.monitor.pictures import MOST_PIXELS, SUFFIXES, BrokenPictureError
+from apps.monitor.pictures import MOST_PIXELS, BrokenPictureError
 from apps.serving import loading
 from apps.serving.job_limits import JobLimits
 from apps.serving.messages import Update
 from apps.serving.viewer.comparison import Comparison
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from upscaler.model.artifact import Artifact
+from upscaler.pictures.formats import SUFFIXES
 
 
 def _known(suffix: str) -> str:

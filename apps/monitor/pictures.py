@@ -9,11 +9,9 @@ from PIL import Image
 from apps.monitor.errors import ApodError
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import Limits, exceeds
-from upscaler.pictures.formats import BY_SUFFIX, Sequence
+from upscaler.pictures.formats import SUFFIXES, Sequence
 from upscaler.pictures.reading import read_header, read_rgb8
 
-SUFFIXES = {format.name: suffix for suffix, format in reversed(BY_SUFFIX.items())}  # a format's first suffix
-SUFFIXES["MPO"] = SUFFIXES["JPEG"]  # a camera's JPEG with a preview behind the picture
 MOST_PIXELS = 40_000_000  # of the input; pictures from NASA's image service have at most 16 million
 THUMBNAIL = "thumbnail.webp"
 THUMBNAIL_SIDE = 240  # pixels, the longer side

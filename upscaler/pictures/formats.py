@@ -71,6 +71,11 @@ if find_spec("pillow_heif"):  # the extra "heic"; opening.py registers it with P
     BY_SUFFIX |= {".heic": HEIF, ".heif": HEIF}
 
 
+# Each format's usual suffix, by Pillow's name
+SUFFIXES = {format.name: suffix for suffix, format in reversed(BY_SUFFIX.items())}
+SUFFIXES["MPO"] = SUFFIXES[JPEG.name]  # a camera's JPEG with a preview behind the picture
+
+
 def format_of(path: Path) -> Format:
     """Return the format for a file's suffix. Raises PictureError if no supported format has it."""
     if found := BY_SUFFIX.get(path.suffix.lower()):
