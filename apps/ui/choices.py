@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from upscaler import Limits, Options
-from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.naming import ENDINGS, Naming
 
 AS_ORIGINAL = "as the original"
 FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif"}
@@ -35,6 +35,6 @@ class Choices(BaseModel):
         )
 
     def target_name(self, source: Path) -> str:
-        """Return the output name: photo.jpg -> photo_2x.jpg, in the chosen format, or PNG for unsupported suffixes."""
-        original = source.suffix if source.suffix.lower() in BY_SUFFIX else ".png"
-        return f"{source.stem}_{'4x' if self.four_times else '2x'}{FORMATS.get(self.format, original)}"
+        """Return the output name, as the command line's: photo.jpg -> photo_2x.jpg."""
+        naming = Naming(out=None, suffix=FORMATS.get(self.format), ending=ENDINGS[self.four_times])
+        return naming.target(source, source.parent).name
