@@ -1,22 +1,22 @@
 """A batch described for its page, as JSON values."""
 
-from math import isfinite
 from typing import Any
 
+from apps.serving.progress import in_words
 from apps.ui.batch import PARTIAL, THUMBNAIL, Batch, Picture, State
 from apps.ui.batches import Batches
 from apps.ui.pace import Pace, outlook
 
 
 def described(batch: Batch, batches: Batches, pace: Pace) -> dict[str, Any]:
-    """Describe a batch: its pictures, and when it will begin and end."""
+    """Describe a batch: its pictures, and in words when it will begin and end."""
     ahead, begins, ends = outlook(pace, batch, batches.working(), batches.queue())
     pictures = [_picture(batch, picture, number) for number, picture in enumerate(batch.pictures)]
     return {
         "pending": batch.is_pending,
         "ahead": ahead,
-        "begins": round(begins, 1),
-        "ends": round(ends, 1),
+        "begins": in_words(begins),
+        "ends": in_words(ends),
         "choices": batch.choices.model_dump(),
         "pictures": pictures,
         "zip": f"work/{batch.id}/all.zip" if len(batch.done) > 1 else "",
@@ -25,12 +25,10 @@ def described(batch: Batch, batches: Batches, pace: Pace) -> dict[str, Any]:
 
 def _picture(batch: Batch, picture: Picture, number: int) -> dict[str, Any]:
     address = f"work/{batch.id}/{number}"
-    left = picture.seconds_left
     described: dict[str, Any] = {
         "name": picture.source.name,
         "state": picture.state,
         "share": round(picture.share, 4),
-        "left": round(left, 1) if left is not None and isfinite(left) else None,
         "sentence": picture.sentence,
         "thumbnail": _if_there(picture, THUMBNAIL, address),
         "partial": _if_there(picture, PARTIAL, address) if picture.state is State.WORKING else "",

@@ -138,11 +138,11 @@ Object.assign(Desk.prototype, {
     if (!pictures.some(({ state }) => state === "working")) {
       if (uploading.length) return `Uploading, ${Math.round((100 * uploading.reduce((sum, { share }) => sum + share, 0)) / uploading.length)} %`;
       const { ahead, begins } = this.state ?? { ahead: 0 };
-      return ahead ? `You are ${ordinals[ahead] ?? `number ${ahead + 1}`}; it begins in ${duration(begins)}.` : "Beginning…";
+      return ahead ? `You are ${ordinals[ahead] ?? `number ${ahead + 1}`}; it begins in ${begins}.` : "Beginning…";
     }
     if (!this.since) this.since = Date.now() - QUIET; // come back to
     if (Date.now() - this.since < QUIET) return "Working…";
-    return capital(`${finished}${duration(this.state.ends)} left`);
+    return capital(`${finished}${this.state.ends} left`);
   },
 
   outcome(pictures, done, one) {

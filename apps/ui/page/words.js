@@ -4,13 +4,6 @@ const pixels = ([width, height]) => `${width} × ${height}`;
 const megabytes = (bytes) => (bytes < 1e5 ? `${Math.max(Math.round(bytes / 1e3), 1)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`);
 const ordinals = ["first", "second", "third", "fourth", "fifth"];
 
-function duration(seconds) {
-  if (seconds < 8) return "a few seconds";
-  if (seconds < 57.5) return `about ${5 * Math.round(seconds / 5)} s`;
-  if (seconds < 59.5 * 60) return `about ${Math.max(Math.round(seconds / 60), 1)} min`;
-  return `about ${Math.round(seconds / 3600)} h`;
-}
-
 const taken = (seconds) => (seconds < 100 ? `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);
 
 function enlarged({ size, doubled_size: [width, height] }) {
