@@ -6,8 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
 
+from support.desk import opened
 from support.models import write_tiny_model
+from support.pictures import photo_like
 from support.processes import running_app
 
 
@@ -59,3 +63,18 @@ def started(folder: Path, models: Sequence[str], **settings: str) -> Iterator[tu
     settings |= {"DOUBLE_RESOLUTION_MODEL": ",".join(written), "TMPDIR": str(folder)}
     with running_app("apps.ui", settings) as app:
         yield app
+
+
+@pytest.fixture
+def page(chromium: Browser, ui: str) -> Iterator[Page]:
+    """The page in a browser of its own."""
+    with opened(chromium, ui) as page:
+        yield page
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A photo that takes minutes with the options TAKES_LONG."""
+    path = tmp_path / "large.jpg"
+    Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(path, quality=70)
+    return path

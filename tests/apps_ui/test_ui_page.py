@@ -1,7 +1,6 @@
 """The page in a browser: the first screen, one photo, and the options."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ SCREENS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2},
 }
 FIRST_VISIT = 1_000_000  # bytes
-
-
-@pytest.fixture
-def page(chromium: Browser, ui: str) -> Iterator[Page]:
-    with opened(chromium, ui) as page:
-        yield page
 
 
 @pytest.fixture

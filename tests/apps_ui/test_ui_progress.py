@@ -9,11 +9,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from support.desk import choose, finished, opened, set_options
+from support.desk import TAKES_LONG, choose, finished, opened, set_options
 from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-TAKES_LONG = ("Cleaner edges", "Four times as wide and high")
 
 # Notes of all that the page says: what, the words, the share done, and seconds since the file was chosen.
 RECORDER = """() => {

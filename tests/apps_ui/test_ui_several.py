@@ -3,18 +3,27 @@
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from support.desk import choose, compared, downloaded, drop, finished, id_of, opened, set_options, state, upscale
+from support.desk import (
+    TAKES_LONG,
+    choose,
+    compared,
+    downloaded,
+    drop,
+    finished,
+    id_of,
+    set_options,
+    state,
+    upscale,
+)
 from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-TAKES_LONG = ("Cleaner edges", "Four times as wide and high")
 
 # As browsers give a folder: entries in several portions, with a folder inside, and a file of the system.
 DROP_OF_A_FOLDER = """([a, b, c]) => {
@@ -31,25 +40,11 @@ DROP_OF_A_FOLDER = """([a, b, c]) => {
 }"""
 
 
-@pytest.fixture
-def page(chromium: Browser, ui: str) -> Iterator[Page]:
-    with opened(chromium, ui) as page:
-        yield page
-
-
 def photos(folder: Path, *names: str) -> list[Path]:
     folder.mkdir(exist_ok=True)
     for n, name in enumerate(names):
         Image.fromarray(photo_like(40 + n, 60, seed=n)).save(folder / name)
     return [folder / name for name in names]
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    """A photo that takes minutes with the options TAKES_LONG."""
-    path = tmp_path / "large.jpg"
-    Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(path, quality=70)
-    return path
 
 
 def test_of_ten_files_with_one_bad_nine_are_done(page: Page, tmp_path: Path) -> None:

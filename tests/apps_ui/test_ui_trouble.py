@@ -1,40 +1,24 @@
 """Trouble in a browser: work survives reloads, other pages, lost connections, and a closed browser."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from support.desk import choose, compared, finished, id_of, opened, set_options, state, upscale
+from support.desk import TAKES_LONG, choose, compared, finished, id_of, opened, set_options, state, upscale
 from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-TAKES_LONG = ("Cleaner edges", "Four times as wide and high")
 OUTAGE = 6_000  # milliseconds
 UPLOADS = "**/work/*?name=*"
-
-
-@pytest.fixture
-def page(chromium: Browser, ui: str) -> Iterator[Page]:
-    with opened(chromium, ui) as page:
-        yield page
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.png"
     Image.fromarray(photo_like(40, 60)).save(path)
-    return path
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    """A photo that takes minutes with the options TAKES_LONG."""
-    path = tmp_path / "large.jpg"
-    Image.fromarray(photo_like(500, 800)).resize((3200, 2000)).save(path, quality=70)
     return path
 
 

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, Download, Page, expect
 
 from support.browser import DESK, PATIENCE
 
+TAKES_LONG = ("Cleaner edges", "Four times as wide and high")  # options with which a photo takes minutes
+
 
 @contextmanager
 def opened(chromium: Browser, address: str, **context: Any) -> Iterator[Page]:
