@@ -25,9 +25,9 @@ def temporary_folder(keep_seconds: float) -> Iterator[Path]:
 
     Files in it are deleted `keep_seconds` after their last use. Folders of killed apps are deleted at the start.
     """
-    for name in ("SIGTERM", "SIGHUP"):  # the default handlers would end the process without removing the folder
-        if number := getattr(signal, name, None):
-            signal.signal(number, _exit)
+    signal.signal(signal.SIGTERM, _exit)  # the default handler would end the process without removing the folder
+    if hangup := getattr(signal, "SIGHUP", None):
+        signal.signal(hangup, _terminate)
     _remove_abandoned(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}_")).resolve()
     before = tempfile.tempdir
@@ -92,6 +92,10 @@ def delete(file: Path, seconds: float) -> None:
 
 def _exit(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)  # shells' exit code for a process killed by a signal
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGTERM)  # a running server replaces only that handler, by one that ends it in order
 
 
 def _is_old(path: Path, seconds: float) -> bool:
