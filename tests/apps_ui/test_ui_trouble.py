@@ -1,6 +1,5 @@
 """Trouble in a browser: work survives reloads, other pages, lost connections, and a closed browser."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -95,17 +94,16 @@ def test_six_seconds_without_network_in_mid_upload(page: Page, small: Path) -> N
 
 def test_leaving_while_uploading_warns_and_later_does_not(page: Page, small: Path) -> None:
     asked: list[str] = []
-    uploading = threading.Event()
 
     def stay(dialog: Dialog) -> None:
         asked.append(dialog.type)
         dialog.dismiss()
 
     page.on("dialog", stay)
-    page.route(UPLOADS, lambda _: uploading.set())  # never answered
+    page.route(UPLOADS, lambda _: None)  # never answered
     page.locator("header").click()  # browsers warn only those who have used the page
-    choose(page, small)
-    page.wait_for_event("request", lambda request: request.method == "PUT") if not uploading.is_set() else None
+    with page.expect_request(lambda request: request.method == "PUT"):
+        choose(page, small)
     page.close(run_before_unload=True)
     page.wait_for_timeout(500)
     assert asked == ["beforeunload"]
