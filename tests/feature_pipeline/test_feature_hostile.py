@@ -177,7 +177,7 @@ HEAD = "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,A
 
 
 def listing(path: Path, *rows: str) -> Path:
-    path.write_text(HEAD + "".join(rows))
+    path.write_text(HEAD + "".join(rows), encoding="utf-8")
     return path
 
 
