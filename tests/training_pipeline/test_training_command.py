@@ -216,7 +216,7 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # a full disk
     try:
         with pytest.raises(OSError, match="File too large"):
-            checkpoint.write(tmp_path, Checkpoint({}, 1, 0.0, [], state))
+            checkpoint.write(tmp_path, Checkpoint({}, "", 1, 0.0, [], state))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list((tmp_path / checkpoint.FOLDER).iterdir()) == []
