@@ -53,6 +53,11 @@ def write_best(run: Path, checkpoint: Checkpoint) -> None:
     _save(run / FOLDER / BEST, checkpoint)
 
 
+def has_best(run: Path) -> bool:
+    """Return True if there is a best checkpoint: a run that continues from another folder's last one has none yet."""
+    return (run / FOLDER / BEST).exists()
+
+
 def read_best(run: Path) -> Checkpoint:
     """Read the checkpoint with the best evaluation. Raises TrainingError if it cannot be read."""
     return read(run / FOLDER / BEST)

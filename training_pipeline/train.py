@@ -176,7 +176,8 @@ class Run:
             if interrupts:
                 return  # repeated when the run resumes
             scores.append(score)
-        score, best_before = metrics.mean(scores), self.journal.best
+        score = metrics.mean(scores)
+        best_before = self.journal.best if checkpoint.has_best(self.config.out) else -math.inf
         seconds = round(self.seconds, 1)
         self.journal.add(self.step, score, loss=self.loss, learning_rate=self._rate, seconds=seconds)
         if score.psnr_y > best_before:
