@@ -12,7 +12,8 @@ from upscaler.options import check_limits, option, option_name
 
 TILE = 128  # pixels a side of an LR tile
 LONG_STEPS, LONG_MINUTES = 100, 5
-PLACES = ("shards", "validation")  # fields that may differ when a run is resumed elsewhere
+# May differ when a run is resumed, such as on another machine: tiles are compared by content, threads only round
+MACHINE = ("shards", "validation", "threads")
 
 Loss = Literal["l1", "charbonnier", "luma"]
 Optimiser = Literal["adamw", "muon"]
@@ -71,10 +72,10 @@ class TrainingConfig:
         """Return the fields, paths as text, without `out`, because a run may be moved."""
         return _plain({field.name: getattr(self, field.name) for field in fields(self) if field.name != "out"})
 
-    def check_same(self, recorded: dict[str, Any], but: Collection[str] = PLACES) -> None:
+    def check_same(self, recorded: dict[str, Any], but: Collection[str] = MACHINE) -> None:
         """Raise TrainingError if `recorded`, the result of `as_json` when the run began, differs.
 
-        A field that did not exist then had its default. `but`: fields that may differ; tiles are compared by content.
+        A field that did not exist then had its default. `but`: fields that may differ.
         """
         defaults = _plain({field.name: field.default for field in fields(self)})
         for name, value in self.as_json().items():

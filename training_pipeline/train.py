@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from training_pipeline import checkpoint, data, device, evaluation, optimisers, report
 from training_pipeline.checkpoint import Checkpoint
-from training_pipeline.config import PLACES, TrainingConfig
+from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
 from training_pipeline.journal import Journal
@@ -72,7 +72,7 @@ def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) ->
     """Raise TrainingError unless the checkpoint is of this run; while its rate is constant, the steps may change."""
     budgets = start.configuration["steps"], config.steps
     extends = all(steps and is_constant(config.schedule, start.step / steps) for steps in budgets)
-    config.check_same(start.configuration, but=(*PLACES, "steps") if extends else PLACES)
+    config.check_same(start.configuration, but=(*MACHINE, "steps") if extends else MACHINE)
     if start.data != tiles.digest:
         raise TrainingError(
             f"the run in {config.out} was made with tiles of other content; give the same --shards and --validation, "
