@@ -13,7 +13,7 @@ SIZES = {
     "small": Architecture(width=48, depth=8),
     "base": Architecture(width=64, depth=16),
 }
-SYNTAX = f"{', '.join(SIZES)} or WIDTHxDEPTH[-BLOCK], with BLOCK as {', '.join(get_args(Block))}"
+SYNTAX = f"{', '.join(SIZES)} or WIDTHxDEPTH[-BLOCK] with {', '.join(get_args(Block))} blocks"
 
 
 def architecture(size: str) -> Architecture:
