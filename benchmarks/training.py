@@ -95,7 +95,7 @@ def convolution_limit(folder: Path) -> float:
 def multiplications(architecture: Architecture, side: int) -> int:
     """Count the multiplications in one window of the engine, whose 3x3 convolutions each remove two pixels."""
     layers = enumerate(architecture.layers, start=1)
-    return sum(9 * inputs * outputs * (side - 2 * n) ** 2 for n, (inputs, outputs) in layers)
+    return sum(9 * layer.inputs * layer.outputs * (side - 2 * n) ** 2 for n, layer in layers)
 
 
 def write_tiles(folder: Path, seed: int) -> Path:

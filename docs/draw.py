@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
-from training_pipeline.network import EDGES, Convolution
+from training_pipeline.convolution import EDGES, Convolution
 from upscaler import Upscaler
 from upscaler.model import find
 from upscaler.pixels import Pixels

@@ -1,6 +1,6 @@
 """Output averaging, weight averaging, and self-ensemble over the horizontal flip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -45,17 +45,15 @@ def with_mirror_images(config: ModelConfig, weights: Weights) -> tuple[ModelConf
     images = {
         name: array
         for n in range(config.networks)
-        for name, array in arrays_of(map(_mirrored, layers_of(weights, n)), config.networks + n).items()
+        for name, array in arrays_of(_mirrored(layers_of(weights, n)), config.networks + n).items()
     }
     return config.model_copy(update={"mirrored": True}), weights | images
 
 
-def _mirrored(layer: Layer) -> Layer:
-    """Mirror a layer, so that it treats a mirrored picture as the layer treats the picture."""
-    kernel = np.ascontiguousarray(layer.kernel[..., ::-1])
-    if layer.slope is not None:
-        return Layer(kernel, layer.bias, layer.slope)
-    return Layer(_with_mirrored_pixels(kernel), _with_mirrored_pixels(layer.bias), None)
+def _mirrored(layers: Iterable[Layer]) -> list[Layer]:
+    """Mirror a network, so that it treats a mirrored picture as the network treats the picture."""
+    *first, tail = (layer._replace(kernel=np.ascontiguousarray(layer.kernel[..., ::-1])) for layer in layers)
+    return [*first, Layer(_with_mirrored_pixels(tail.kernel), _with_mirrored_pixels(tail.bias))]
 
 
 def _with_mirrored_pixels(array: Array) -> Array:

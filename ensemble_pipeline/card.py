@@ -101,7 +101,8 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
 
 def _description(config: ModelConfig) -> str:
     size = config.architecture
-    return f"{_combination(config)}, {size.width} channels and {size.depth} layers between the first and the last"
+    blocks = "layers" if size.block == "plain" else f"{size.block} blocks"
+    return f"{_combination(config)}, {size.width} channels and {size.depth} {blocks} between the first and the last"
 
 
 def _combination(config: ModelConfig) -> str:

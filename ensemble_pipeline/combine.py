@@ -34,7 +34,7 @@ def run(config: CombineConfig) -> Artifact:
 
         model, weights, learned = distill.run(members, config)
         metrics |= learned
-    elif len(members) == 1 and members[0].config.combination != "single":
+    elif len(members) == 1:
         model, weights = members[0].config, members[0].weights()
     else:
         model, weights = averaged(members, config.how)

@@ -9,6 +9,7 @@ from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline.config import FeatureConfig
 from training_pipeline.commands import WHERE
 from training_pipeline.config import TrainingConfig
+from training_pipeline.sizes import SYNTAX
 from upscaler.model import find
 from upscaler.options import check_limits, option, part, same
 
@@ -22,7 +23,7 @@ Kind = Literal["pictures", "shards"]
 class Distillation:
     """Training of the student in a distillation. `into`: its size; empty: no distillation."""
 
-    into: str = option("size of the student: tiny, small, base or WIDTHxDEPTH", default="", metavar="SIZE")
+    into: str = option(f"size of the student: {SYNTAX}", default="", metavar="SIZE")
     shards: tuple[Path, ...] = same(TrainingConfig, "shards", default=())
     steps: int | None = same(TrainingConfig, "steps")
     jpeg: bool = same(TrainingConfig, "jpeg")

@@ -31,8 +31,10 @@ def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:
         if member.config.combination != "single" and not (alone and member.config.networks == 1):
             raise EnsembleError(f"{run} is itself an ensemble; give its member runs")
         if member.config.architecture != first.config.architecture:
-            sizes = [f"{m.config.architecture.width}x{m.config.architecture.depth}" for m in (first, member)]
-            raise EnsembleError(f"{runs[0]} is {sizes[0]} and {run} is {sizes[1]}; combine networks of one size")
+            raise EnsembleError(
+                f"{runs[0]} is {first.config.architecture} and {run} is {member.config.architecture}; "
+                "combine networks of one size"
+            )
     return members
 
 

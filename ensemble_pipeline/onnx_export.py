@@ -9,12 +9,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ensemble_pipeline.config import ExportConfig
 from upscaler.atomic import atomic_path
+from upscaler.engines.graph import add_network
 from upscaler.model import find
-from upscaler.model.architecture import COLOURS, SCALE, Architecture, Layer, Weights, layers_of
+from upscaler.model.architecture import COLOURS, SCALE, Architecture, Array, Layer, Weights
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 
 OPSET = 18
+_PICTURE = "picture"  # name of the input
 
 
 def run(config: ExportConfig) -> None:
@@ -45,45 +47,43 @@ def onnx_graph(architecture: Architecture, weights: Weights, networks: int) -> o
     Input `picture`: N3(H + 2r)(W + 2r) float32 in [0, 1], the picture extended by the radius r on each side. Output:
     N3(2H)(2W) float32, not clipped. The graph has no padding; the caller extends the picture once.
     """
-    builder = _Builder()
-    residuals = [builder.network(layers_of(weights, n), f"network_{n}") for n in range(networks)]
-    total = builder.add(builder.mean(residuals), builder.interpolation(architecture.radius))
-    return builder.model(builder.shuffle(total))
+    graph = _Graph()
+    residuals = [add_network(graph, _PICTURE, architecture, weights, n) for n in range(networks)]
+    total = graph.add(graph.mean(residuals), graph.interpolation(architecture.radius - INTERPOLATION_RADIUS))
+    return graph.model(graph.shuffle(total))
 
 
-class _Builder:
-    """Builder of a graph; each method adds one operation and returns the name of its output."""
+class _Graph:
+    """Builder of a graph, a `Graph` of names; each method adds operations and returns the name of the output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def network(self, layers: list[Layer], name: str) -> str:
-        x = "picture"
-        for i, (kernel, bias, slope) in enumerate(layers):
-            x = self._convolution(x, kernel, bias, f"{name}.layer_{i}")
-            if slope is not None:
-                x = self._node("PRelu", [x, self._constant(f"{name}.layer_{i}.slope", slope.reshape(-1, 1, 1))])
-        return x
+    def convolution(self, x: str, layer: Layer) -> str:
+        x = self._node("Conv", [x, self._constant(layer.kernel), self._constant(layer.bias)])
+        return x if layer.slope is None else self._node("PRelu", [x, self._per_channel(layer.slope)])
+
+    def affine(self, x: str, gain: Array, offset: Array) -> str:
+        return self.add(self.multiply(x, self._per_channel(gain)), self._per_channel(offset))
+
+    def crop(self, x: str, margin: int) -> str:
+        starts, ends, axes = (self._constant(np.array(values)) for values in ([margin] * 2, [-margin] * 2, [2, 3]))
+        return self._node("Slice", [x, starts, ends, axes])
+
+    def add(self, a: str, b: str) -> str:
+        return self._node("Add", [a, b])
+
+    def multiply(self, a: str, b: str) -> str:
+        return self._node("Mul", [a, b])
 
     def mean(self, residuals: list[str]) -> str:
         if len(residuals) == 1:
             return residuals[0]
         return self._node("Mean", residuals)
 
-    def interpolation(self, radius: int) -> str:
-        margin = radius - INTERPOLATION_RADIUS
-        bounds = [
-            self._constant("crop.starts", np.array([margin, margin])),
-            self._constant("crop.ends", np.array([-margin, -margin])),
-            self._constant("crop.axes", np.array([2, 3])),
-        ]
-        inner = self._node("Slice", ["picture", *bounds])
-        kernel = self._constant("interpolation", bicubic_kernel())
-        return self._node("Conv", [inner, kernel], group=COLOURS)
-
-    def add(self, a: str, b: str) -> str:
-        return self._node("Add", [a, b])
+    def interpolation(self, margin: int) -> str:
+        return self._node("Conv", [self.crop(_PICTURE, margin), self._constant(bicubic_kernel())], group=COLOURS)
 
     def shuffle(self, x: str) -> str:
         return self._node("DepthToSpace", [x], blocksize=SCALE, mode="CRD")
@@ -92,7 +92,7 @@ class _Builder:
         graph = helper.make_graph(
             self.nodes,
             "double_resolution",
-            [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["n", COLOURS, "h", "w"])],
+            [helper.make_tensor_value_info(_PICTURE, TensorProto.FLOAT, ["n", COLOURS, "h", "w"])],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", COLOURS, "H", "W"])],
             self.constants,
         )
@@ -100,11 +100,11 @@ class _Builder:
         onnx.checker.check_model(model)
         return model
 
-    def _convolution(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32], name: str) -> str:
-        kernel = self._constant(f"{name}.weight", weight)
-        return self._node("Conv", [x, kernel, self._constant(f"{name}.bias", bias)])
+    def _per_channel(self, values: Array) -> str:
+        return self._constant(values.reshape(-1, 1, 1))
 
-    def _constant(self, name: str, values: NDArray[np.float32] | NDArray[np.int64]) -> str:
+    def _constant(self, values: Array | NDArray[np.int64]) -> str:
+        name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(values, name))
         return name
 

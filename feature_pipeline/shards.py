@@ -4,9 +4,10 @@ A sample is `<key>.hr.png` 256x256, `<key>.json` and `<key>.lr.png` 128x128. Eac
 file that is written last: a shard is finished when its record exists. A folder of shards holds one part of Open Images.
 """
 
+import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,6 +187,12 @@ def read(folder: Path) -> Iterator[Sample]:
 def index(folder: Path) -> list[Entry]:
     """List the folder's samples in order, without opening a tar. Raises FeatureError if there are no shards."""
     return [Entry(tar, spans) for tar in tars(folder) for spans in read_record(record_path(tar)).samples]
+
+
+def digest(folders: Iterable[Path]) -> str:
+    """Return the SHA-256 of the recorded hashes of all shards, in order. Raises FeatureError if there are none."""
+    hashes = (read_record(record_path(tar)).sha256 for folder in folders for tar in tars(folder))
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def load(entry: Entry) -> Sample:

@@ -26,11 +26,13 @@ _BROKEN = (
 class Checkpoint:
     """The state of a run after `step` steps; the step determines the next batch, so no data position is needed.
 
-    `configuration`: must be equal to resume. `seconds`: time spent. `log`: one row for each evaluation. `states`: the
-    state of each stateful part (network, EMA, optimiser, random generators), by name.
+    `configuration` and `data`, a digest of the tiles: must be equal to resume. `seconds`: time spent. `log`: one row
+    for each evaluation. `states`: the state of each stateful part (network, EMA, optimiser, random generators), by
+    name.
     """
 
     configuration: dict[str, Any]
+    data: str
     step: int
     seconds: float
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -49,6 +51,11 @@ def write(run: Path, checkpoint: Checkpoint) -> Path:
 def write_best(run: Path, checkpoint: Checkpoint) -> None:
     """Write the run's best checkpoint."""
     _save(run / FOLDER / BEST, checkpoint)
+
+
+def has_best(run: Path) -> bool:
+    """Return True if there is a best checkpoint: a run that continues from another folder's last one has none yet."""
+    return (run / FOLDER / BEST).exists()
 
 
 def read_best(run: Path) -> Checkpoint:

@@ -1,19 +1,23 @@
 """Configuration of a training run."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from training_pipeline.errors import TrainingError
-from training_pipeline.sizes import SIZES, architecture
+from training_pipeline.sizes import SYNTAX, architecture
 from upscaler.options import check_limits, option, option_name
 
 TILE = 128  # pixels a side of an LR tile
 LONG_STEPS, LONG_MINUTES = 100, 5
+# May differ when a run is resumed, such as on another machine: tiles are compared by content, threads only round
+MACHINE = ("shards", "validation", "threads")
 
 Loss = Literal["l1", "charbonnier", "luma"]
 Optimiser = Literal["adamw", "muon"]
+Schedule = Literal["cosine", "wsd"]
 
 
 @dataclass(frozen=True)
@@ -27,22 +31,28 @@ class TrainingConfig:
     shards: tuple[Path, ...] = option("a folder of tile shards to train on; may be given several times")
     validation: tuple[Path, ...] = option("tile shards of other pictures, for the score; may be given several times")
     out: Path = option("folder of the run")
-    size: str = option(f"size of the network: {', '.join(SIZES)} or WIDTHxDEPTH", default="small")
+    size: str = option(f"size of the network: {SYNTAX}", default="small")
     steps: int | None = option("training steps; the result is reproducible to the bit", default=None, least=1)
     minutes: float | None = option("minutes of training, in place of --steps; not reproducible", default=None, above=0)
     init_from: str | None = option("start from the weights of this model", default=None, metavar="MODEL")
     share: float = option("share of the training pictures to use, above 0 and at most 1", default=1.0, above=0, most=1)
-    batch: int = option("crops per step", default=16, least=1)
-    crop: int = option(f"side of an LR crop in pixels, at most {TILE}", default=48, least=1, most=TILE)
+    batch: int = option("crops per step", default=36, least=1)
+    crop: int = option(f"side of an LR crop in pixels, at most {TILE}", default=32, least=1, most=TILE)
     jpeg: bool = option("degrade LR tiles with JPEG, at qualities from 50 to 97", default=False)
     learning_rate: float = option("peak learning rate", default=1e-3, above=0, metavar="RATE")
-    weight_decay: float = option("weight decay of AdamW", default=0.0, least=0, metavar="DECAY")
+    schedule: Schedule = option(
+        "learning-rate schedule after the warm-up: cosine decay, or wsd: constant, with a decay over the last fifth",
+        default="cosine",
+    )
+    weight_decay: float = option("weight decay of kernels", default=0.0, least=0, metavar="DECAY")
     dropout: float = option("dropout of channels before the last layer", default=0.0, least=0, below=1)
     branches: bool = option("re-parameterised branches beside each 3x3 kernel", default=True)
     average: float = option("decay of the exponential moving average of the weights", default=0.999, least=0, below=1)
     clip: float = option("clip the gradient norm to this value", default=1.0, above=0, metavar="NORM")
     loss: Loss = option("training loss", default="l1")
-    optimiser: Optimiser = option("muon: for the 3x3 kernels, AdamW for the rest", default="adamw")
+    optimiser: Optimiser = option(
+        "muon: for the 3x3 kernels between the first and the last layer, AdamW for the rest", default="adamw"
+    )
     seed: int = option("random seed", default=0, least=0)
     threads: int = option("threads of each run; one and two round differently", default=2, least=1)
     fold: tuple[int, int] | None = None
@@ -62,13 +72,15 @@ class TrainingConfig:
         """Return the fields, paths as text, without `out`, because a run may be moved."""
         return _plain({field.name: getattr(self, field.name) for field in fields(self) if field.name != "out"})
 
-    def check_same(self, recorded: dict[str, Any]) -> None:
+    def check_same(self, recorded: dict[str, Any], but: Collection[str] = MACHINE) -> None:
         """Raise TrainingError if `recorded`, the result of `as_json` when the run began, differs.
 
-        A field that did not exist then had its default.
+        A field that did not exist then had its default. `but`: fields that may differ.
         """
         defaults = _plain({field.name: field.default for field in fields(self)})
         for name, value in self.as_json().items():
+            if name in but:
+                continue
             before = recorded.get(name, defaults[name])
             if before != value:
                 raise TrainingError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from feature_pipeline import shards
@@ -35,10 +36,11 @@ FULL_CHROMA = 0.25  # share of these JPEGs without chroma subsampling
 
 @dataclass(frozen=True)
 class Tiles:
-    """The training and the validation tiles of a run."""
+    """The training and the validation tiles of a run. `digest`: of the content of all shards that they are in."""
 
     training: list[Entry]
     validation: list[Entry]
+    digest: str
 
 
 def read(config: TrainingConfig) -> Tiles:
@@ -49,7 +51,8 @@ def read(config: TrainingConfig) -> Tiles:
     else:
         validation = entries(config.validation)
     check_apart(training, validation)
-    return Tiles(share(training, config.share), validation)
+    digest = shards.digest([*config.shards, *config.validation])
+    return Tiles(share(training, config.share), validation, digest)
 
 
 def entries(folders: Iterable[Path]) -> list[Entry]:
@@ -168,13 +171,23 @@ def random_crop(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool 
     if jpeg:
         lr = compressed(lr, int(rng.integers(*QUALITY, endpoint=True)), bool(rng.random() < FULL_CHROMA))
     edge = EDGE if downsampled else 0
-    top, left = rng.integers(edge, len(lr) - crop - edge + 1, size=2)
+    top, left = edge + _corner(len(lr) - crop - 2 * edge, crop, rng)
     turns, flip = int(rng.integers(4)), rng.integers(2)
     lr, hr = (
         np.rot90(tile[top * s : (top + crop) * s, left * s : (left + crop) * s], turns)
         for tile, s in ((lr, 1), (hr, SCALE))
     )
     return (lr[:, ::-1], hr[:, ::-1]) if flip else (lr, hr)
+
+
+def _corner(last: int, crop: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the top and the left of a crop from 0 to `last`.
+
+    Half a crop beyond, draws count as the outermost position: otherwise pixels at a tile's edge are in 1 of 32 times as
+    many crops as those in the middle.
+    """
+    beyond = crop // 2
+    return rng.integers(-beyond, last + beyond, size=2, endpoint=True).clip(0, last)
 
 
 def _is_degraded(sample: Sample) -> bool:

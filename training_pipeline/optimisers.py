@@ -1,4 +1,4 @@
-"""Optimisers: AdamW, or Muon for the 3x3 kernels with AdamW for the rest."""
+"""Optimisers: AdamW, or Muon for the 3x3 kernels of the trunk with AdamW for the rest."""
 
 import math
 from typing import Any
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from training_pipeline.config import Optimiser
+from training_pipeline.network import Network
 
 BETAS = (0.9, 0.99)  # of AdamW
 MOMENTUM, ITERATIONS = 0.95, 5  # of Muon
@@ -15,16 +16,27 @@ QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients of the Newton-Schulz iterati
 ADAMW_RMS = 0.2  # RMS of AdamW's steps, in learning rates
 
 
-def make(name: Optimiser, network: nn.Module, learning_rate: float, weight_decay: float) -> dict[str, Optimizer]:
-    """Return the optimisers of all parameters, by their names in checkpoints."""
+def make(name: Optimiser, network: Network, learning_rate: float, weight_decay: float) -> dict[str, Optimizer]:
+    """Return the optimisers of all parameters, by their names in checkpoints.
+
+    Weights decay; biases, slopes and gates, which have one value for each channel, do not.
+    """
     rates: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
-    named = dict(network.named_parameters())
-    of_muon = [key for key in named if name == "muon" and key.endswith(".kernel")]
-    rest = [parameter for key, parameter in named.items() if key not in of_muon]
-    optimisers: dict[str, Optimizer] = {"optimiser": AdamW(rest, betas=BETAS, **rates)}
+    of_muon = {key for key, _ in network.named_parameters() if name == "muon" and is_hidden_kernel(key)}
+    rest = [parameter for key, parameter in network.named_parameters() if key not in of_muon]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in rest if parameter.ndim > 1]},
+        {"params": [parameter for parameter in rest if parameter.ndim == 1], "weight_decay": 0.0},
+    ]
+    optimisers: dict[str, Optimizer] = {"optimiser": AdamW(groups, betas=BETAS, **rates)}
     if of_muon:
-        optimisers["muon"] = Muon([named[key] for key in of_muon], **rates)
+        optimisers["muon"] = Muon([one for key, one in network.named_parameters() if key in of_muon], **rates)
     return optimisers
+
+
+def is_hidden_kernel(name: str) -> bool:
+    """Return True if a parameter of a `Network` is a 3x3 kernel of its trunk."""
+    return name.startswith("trunk.") and name.endswith(".kernel")
 
 
 class Muon(Optimizer):

@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from training_pipeline import checkpoint, data, device, evaluation, optimisers, report
 from training_pipeline.checkpoint import Checkpoint
-from training_pipeline.config import TrainingConfig
+from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
-from training_pipeline.network import Network, deepened
-from training_pipeline.schedule import learning_rate
+from training_pipeline.network import Network
+from training_pipeline.schedule import is_constant, learning_rate
 from training_pipeline.sizes import architecture
 from training_pipeline.stopping import stop_signals
 from upscaler import metrics
@@ -34,6 +34,7 @@ __all__ = ["DivergedError", "Run", "TrainingConfig", "initial_network", "run"]
 
 RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps
+SAVE_EVERY = 300  # seconds; a step takes up to one, so that a killed run loses little
 SHOW_EVERY = 100  # steps, in TensorBoard
 SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
 
@@ -51,20 +52,32 @@ def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | No
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
-    start = _start(config, resume)
+    start = _start(config, tiles, resume)
     training = (make_run or Run)(config, tiles, start)
     write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
     training.train()
     return report.write(config, tiles)
 
 
-def _start(config: TrainingConfig, resume: bool) -> Checkpoint | None:
+def _start(config: TrainingConfig, tiles: Tiles, resume: bool) -> Checkpoint | None:
     if not resume and (config.out / checkpoint.FOLDER).exists():
         raise TrainingError(f"{config.out} already holds a run; give --resume to continue it, or another --out")
     start = checkpoint.latest(config.out) if resume else None
     if start:
-        config.check_same(start.configuration)
+        _check_continues(config, tiles, start)
     return start
+
+
+def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) -> None:
+    """Raise TrainingError unless the checkpoint is of this run; while its rate is constant, the steps may change."""
+    budgets = start.configuration["steps"], config.steps
+    extends = all(steps and is_constant(config.schedule, start.step / steps) for steps in budgets)
+    config.check_same(start.configuration, but=(*MACHINE, "steps") if extends else MACHINE)
+    if start.data != tiles.digest:
+        raise TrainingError(
+            f"the run in {config.out} was made with tiles of other content; give the same --shards and --validation, "
+            "or start in another folder"
+        )
 
 
 class Run:
@@ -81,6 +94,7 @@ class Run:
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
         self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
         self.step, self.loss, self.earlier_seconds, self.started = 0, math.nan, 0.0, time.monotonic()
+        self.saved = self.started
         if start:
             self._restore(start)
         self.reserve = evaluation.seconds(self._averaged, tiles.validation, config.jpeg) if config.minutes else 0.0
@@ -118,7 +132,7 @@ class Run:
 
     def advance(self, lr_crops: Tensor, hr_crops: Tensor) -> None:
         """Take one step on a batch (N3cc and N3(2c)(2c), 0 to 255). Raises DivergedError and leaves the weights."""
-        rate = learning_rate(self.config.learning_rate, self.progress)
+        rate = learning_rate(self.config.schedule, self.config.learning_rate, self.progress)
         x, truth = (crops.to(self.device, non_blocking=True) / 255 for crops in (lr_crops, hr_crops))
         with device.autocast(self.device, self.bfloat16):
             output = self.forward(x.contiguous(memory_format=self.layout))
@@ -149,9 +163,11 @@ class Run:
         if due and not self.journal.holds(self.step):
             self._evaluate(interrupts)
         if interrupts:
-            checkpoint.write(self.config.out, self._checkpoint())
+            self._save()
             tqdm.write(f"interrupted at step {self.step}; continue with the same command and --resume", sys.stderr)
             raise KeyboardInterrupt
+        if time.monotonic() >= self.saved + SAVE_EVERY:
+            self._save()
         return done
 
     def _evaluate(self, interrupts: list[int]) -> None:
@@ -160,12 +176,17 @@ class Run:
             if interrupts:
                 return  # repeated when the run resumes
             scores.append(score)
-        score, best_before = metrics.mean(scores), self.journal.best
+        score = metrics.mean(scores)
+        best_before = self.journal.best if checkpoint.has_best(self.config.out) else -math.inf
         seconds = round(self.seconds, 1)
         self.journal.add(self.step, score, loss=self.loss, learning_rate=self._rate, seconds=seconds)
         if score.psnr_y > best_before:
             checkpoint.write_best(self.config.out, self._checkpoint())
+        self._save()
+
+    def _save(self) -> None:
         checkpoint.write(self.config.out, self._checkpoint())
+        self.saved = time.monotonic()
 
     @property
     def _rate(self) -> float:
@@ -183,7 +204,7 @@ class Run:
         states["random"] = torch.get_rng_state()
         states["random_cuda"] = torch.cuda.get_rng_state_all()
         states["loss"] = self.loss
-        return Checkpoint(self.config.as_json(), self.step, self.seconds, self.journal.rows, states)
+        return Checkpoint(self.config.as_json(), self.tiles.digest, self.step, self.seconds, self.journal.rows, states)
 
     def _restore(self, start: Checkpoint) -> None:
         self.step, self.earlier_seconds = start.step, start.seconds
@@ -217,13 +238,14 @@ def initial_network(config: TrainingConfig) -> Network:
     network = Network(shape, config.branches, config.dropout)
     if config.init_from:
         start = find.model(config.init_from)
-        layers = shape.depth - start.config.architecture.depth
-        if start.config.networks != 1 or start.config.architecture.width != shape.width or layers < 0:
+        begun = start.config.architecture
+        fits = (begun.width, begun.block) == (shape.width, shape.block) and begun.depth <= shape.depth
+        if start.config.networks != 1 or not fits:
             raise TrainingError(
                 f"{config.init_from} is no warm start for the size {config.size}; give a single network of the same "
-                "width and at most as many layers"
+                "width and kind of blocks and at most as many of them"
             )
-        network.assign(deepened(start.weights(), layers))
+        network.assign(start.weights())
     return network
 
 

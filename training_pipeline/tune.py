@@ -64,7 +64,7 @@ def open_study(first: TrainingConfig) -> Study:
             heartbeat_stale_trial_callback=requeue,
         )
     study = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
-    first.check_same(study.user_attrs.get("configuration", first.as_json()))
+    first.check_same(study.user_attrs.get("configuration", first.as_json()), but=())
     study.set_user_attr("configuration", first.as_json())
     return study
 

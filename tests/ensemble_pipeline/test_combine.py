@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.errors import ModelError
 from upscaler.model import artifact
+from upscaler.model.architecture import Block
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import bicubic_kernel
 from upscaler.pixels import Pixels
@@ -74,6 +76,15 @@ def test_a_mirrored_model_gives_the_mean_over_the_picture_and_its_mirror_image(
     assert mirrored.config.networks == 2 * plain.config.networks
     assert (alone != image).any()
     assert np.abs(difference[inside]).max() < (3 if Upscaler(plain).precision == "f32" else 300)
+
+
+@pytest.mark.parametrize("block", get_args(Block))
+def test_every_kind_of_network_has_a_mirror_image(block: Block, tmp_path: Path) -> None:
+    run, picture = write_tiny_model(tmp_path / "run", block=block), photo_like(20, 30)
+    mirrored = combine.run(CombineConfig((run,), tmp_path / "mirrored", "outputs", mirrored=True))
+    doubled = Upscaler(mirrored, "f32").upscale(picture)
+    assert np.abs(doubled[:, ::-1].astype(int) - Upscaler(mirrored, "f32").upscale(picture[:, ::-1])).max() <= 1
+    assert (doubled != Upscaler(artifact.read(run), "f32").upscale(picture)).any()
 
 
 def test_weights_are_averaged(runs: tuple[Path, ...], tmp_path: Path) -> None:

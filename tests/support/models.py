@@ -5,17 +5,22 @@ from pathlib import Path
 import numpy as np
 
 from upscaler.model import artifact
-from upscaler.model.architecture import Architecture, Weights
+from upscaler.model.architecture import Architecture, Block, Weights
 from upscaler.model.artifact import Member, ModelConfig
 
 TINY = Architecture(width=4, depth=1)
 
 
 def write_tiny_model(
-    folder: Path, networks: int = 1, seed: int = 0, width: int = TINY.width, jpeg_model: Path | None = None
+    folder: Path,
+    networks: int = 1,
+    seed: int = 0,
+    width: int = TINY.width,
+    jpeg_model: Path | None = None,
+    block: Block = TINY.block,
 ) -> Path:
     """Write an artifact whose output is the mean of `networks` small random networks, and a model for JPEGs in it."""
-    architecture = Architecture(width=width, depth=TINY.depth)
+    architecture = Architecture(width=width, depth=TINY.depth, block=block)
     members = tuple(Member(name=str(n), parts=(f"train_{n:x}",), pictures=1, steps=1) for n in range(networks))
     config = ModelConfig(
         architecture=architecture, combination="outputs" if networks > 1 else "single", members=members
@@ -39,13 +44,10 @@ def write_run(
 def random_weights(architecture: Architecture, networks: int, seed: int) -> Weights:
     """Weights small enough that the result still resembles the picture."""
     rng = np.random.default_rng(seed)
-    layers = list(architecture.layers)
+    means = {"slope": 0.2, "offset": 1.0}
+    spreads = {"weight": 0.1, "bias": 0.01, "slope": 0.0, "gain": 0.3, "offset": 0.1}
     weights: Weights = {}
-    for n in range(networks):
-        for i, (inputs, outputs) in enumerate(layers):
-            name = f"networks.{n}.layers.{i}"
-            weights[f"{name}.weight"] = rng.normal(0, 0.1, (outputs, inputs, 3, 3)).astype(np.float32)
-            weights[f"{name}.bias"] = rng.normal(0, 0.01, outputs).astype(np.float32)
-            if i < len(layers) - 1:
-                weights[f"{name}.slope"] = np.full(outputs, 0.2, np.float32)
+    for name, shape in architecture.shapes(networks).items():
+        kind = name.rpartition(".")[-1]
+        weights[name] = rng.normal(means.get(kind, 0), spreads[kind], shape).astype(np.float32)
     return weights

@@ -216,7 +216,7 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # a full disk
     try:
         with pytest.raises(OSError, match="File too large"):
-            checkpoint.write(tmp_path, Checkpoint({}, 1, 0.0, [], state))
+            checkpoint.write(tmp_path, Checkpoint({}, "", 1, 0.0, [], state))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list((tmp_path / checkpoint.FOLDER).iterdir()) == []
@@ -260,6 +260,22 @@ def test_batches_follow_from_the_step_alone(tmp_path: Path) -> None:
             assert torch.equal(ours, theirs)
     ahead.close()
     assert not torch.equal(batches[0][0], Batches(tiles, size=3, crop=8, seed=2)[0][0])
+
+
+@pytest.mark.parametrize("crop", [32, 48])
+def test_crops_reach_the_edge_of_a_tile_nearly_as_often_as_its_middle(crop: int) -> None:
+    rows, columns = np.indices((128, 128), np.uint8)
+    lr = np.stack([rows, columns, columns], axis=-1)
+    degraded = SampleInfo(image_id="0", part="0", box=(0, 0, 256, 256), augmented=Draw(noise=0.1))
+    sample, rng = Sample("0-0", lr, lr.repeat(2, axis=0).repeat(2, axis=1), degraded), np.random.default_rng(0)
+    count = np.zeros((128, 128))
+    for _ in range(2000):
+        cut, _ = data.random_crop(sample, crop, rng)
+        count[cut[..., 0], cut[..., 1]] += 1
+    middle = count[48:80, 48:80].mean()
+    edges = np.concatenate([count[0, 32:96], count[-1, 32:96], count[32:96, 0], count[32:96, -1]]).mean()
+    assert 0.25 * middle < edges < middle
+    assert count.max() < 3 * middle
 
 
 def test_lr_and_hr_crops_are_aligned(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.shards import write_shard
 from support.training_runs import small_config
 from training_pipeline import checkpoint, evaluation, train
 from training_pipeline.config import TrainingConfig
@@ -167,7 +170,6 @@ def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(folder: P
     ("change", "sentence"),
     [
         ({"steps": 13}, "--steps 12, not 13"),
-        ({"threads": 2}, "--threads 1, not 2"),
         ({"size": "5x1"}, "--size 4x1, not 5x1"),
     ],
 )
@@ -179,6 +181,58 @@ def test_a_run_of_another_configuration_is_not_resumed(
     with pytest.raises(TrainingError, match=f"{sentence}; resume with the same configuration"):
         train.run(config, resume=True)
     assert {path: path.read_bytes() for path in whole.out.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_is_resumed_with_the_same_tiles_elsewhere_but_not_with_others(
+    folder: Path, whole: TrainingConfig, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "train_0", tmp_path / "train_0")
+    moved = replace(whole, shards=(tmp_path / "train_0",), threads=2)
+    assert train.run(moved, resume=True).metrics["validation"]["step"] == STEPS
+    shutil.rmtree(tmp_path / "train_0")
+    write_shard(tmp_path / "train_0", first=7)
+    with pytest.raises(TrainingError, match="was made with tiles of other content"):
+        train.run(moved, resume=True)
+
+
+@pytest.mark.parametrize("steps", [15, 40])
+def test_a_run_at_a_constant_rate_gets_shorter_or_longer(folder: Path, tmp_path: Path, steps: int) -> None:
+    config = small_config(folder, out=tmp_path / "run", **CHANGES | {"steps": 20, "schedule": "wsd"})
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stopping_after(iter([12]), patch, signal.SIGTERM)
+        train.run(config)
+    for refused in (replace(config, steps=14), replace(config, steps=15, schedule="cosine")):  # would decay already
+        with pytest.raises(TrainingError, match="resume with the same configuration"):
+            train.run(refused, resume=True)
+    train.run(replace(config, steps=steps), resume=True)
+    rates = {row["step"]: row["learning_rate"] for row in log(config)}
+    assert rates[5] == rates[10] == config.learning_rate
+    assert rates[steps] < 0.4 * config.learning_rate
+    with pytest.raises(TrainingError, match=f"--steps {steps}, not 50"):
+        train.run(replace(config, steps=50), resume=True)
+
+
+def test_a_checkpoint_is_written_every_few_minutes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "SAVE_EVERY", 0)
+    seen: list[int] = []
+    monkeypatch.setattr(checkpoint, "write", lambda run, state: seen.append(state.step))
+    train.run(small_config(folder, out=tmp_path / "run", steps=3))
+    assert {1, 2, 3} <= set(seen)
+
+
+def test_a_run_continued_from_its_last_checkpoint_alone_has_a_best_one_again(
+    folder: Path, whole: TrainingConfig, tmp_path: Path
+) -> None:
+    config = small_config(folder, out=tmp_path / "copy", **CHANGES)
+    kept = whole.out / checkpoint.FOLDER / "step-00000010.pt"
+    (config.out / checkpoint.FOLDER).mkdir(parents=True)
+    shutil.copy(kept, config.out / checkpoint.FOLDER)
+    start = checkpoint.read(kept)
+    start.log[0]["psnr_y"] = 99.0  # its best evaluation, of a checkpoint that was left behind
+    checkpoint.write(config.out, start)
+    assert train.run(config, resume=True).metrics["validation"]["step"] == STEPS
 
 
 def test_a_run_that_lacks_a_new_field_is_resumed(whole: TrainingConfig) -> None:

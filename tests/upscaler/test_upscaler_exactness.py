@@ -2,7 +2,8 @@
 
 import threading
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import openvino as ov
@@ -21,7 +22,7 @@ from upscaler.engines.engine import PRECISIONS, Precision, engine_for, has_bf16
 from upscaler.engines.openvino_engine import CORE, ending_model, residual_model
 from upscaler.flat import flat_places
 from upscaler.model import find
-from upscaler.model.architecture import Architecture
+from upscaler.model.architecture import Architecture, Block
 from upscaler.model.artifact import Member, ModelConfig
 from upscaler.pixels import Pixels, to_pixels, to_planes
 from upscaler.transparency import keep_in_local_range, with_hidden_filled
@@ -79,6 +80,18 @@ def test_windows_of_any_size_give_the_same_picture(
     assert_equal(large, one)
 
 
+@pytest.mark.parametrize("block", get_args(Block))
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_windows_of_every_kind_of_network_give_the_whole_picture(
+    tmp_path: Path, precision: Precision, block: Block
+) -> None:
+    model, picture = find.model(str(write_tiny_model(tmp_path / "tiny", block=block))), photo_like(61, 83)
+    small, one = (Upscaler(model, precision, side) for side in (24, 83))
+    assert_equal(small.upscale(picture), one.upscale(picture))
+    if precision == "f32":
+        assert_equal(one.upscale(picture), whole(one, picture))
+
+
 def test_windows_of_the_default_size(upscaler: Upscaler) -> None:
     picture = photo_like(523, 277)
     assert_equal(Upscaler(upscaler.model, "f32").upscale(picture), whole(upscaler, picture))
@@ -100,11 +113,12 @@ def test_the_extension_reflects_then_repeats() -> None:
 
 @pytest.mark.parametrize("networks", [1, 3])
 @pytest.mark.parametrize("side", [30, 31])
+@pytest.mark.parametrize("block", get_args(Block))
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_each_engine_computes_the_graph(
-    tmp_path_factory: pytest.TempPathFactory, precision: Precision, side: int, networks: int
+    tmp_path_factory: pytest.TempPathFactory, precision: Precision, block: Block, side: int, networks: int
 ) -> None:
-    model = find.model(str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", networks)))
+    model = find.model(str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", networks, block=block)))
     inputs = [to_planes(photo_like(side, side, seed)) for seed in range(9)]
     graph = CORE.read_model(serialised(model))
     compiled = CORE.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -127,8 +141,9 @@ def test_engines_accept_transposed_inputs(upscaler: Upscaler, precision: Precisi
 @pytest.mark.parametrize("networks", [1, 3])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("side", [30, 31])
-def test_openvino_model_matches_the_onnx_graph(side: int, mirrored: bool, networks: int) -> None:
-    architecture = Architecture(width=8, depth=3)
+@pytest.mark.parametrize("block", get_args(Block))
+def test_openvino_model_matches_the_onnx_graph(block: Block, side: int, mirrored: bool, networks: int) -> None:
+    architecture = Architecture(width=8, depth=3, block=block)
     weights = random_weights(architecture, networks, seed=0)
     if mirrored:
         member = Member(name="n", parts=(), pictures=1, steps=1)
@@ -137,7 +152,7 @@ def test_openvino_model_matches_the_onnx_graph(side: int, mirrored: bool, networ
         networks = config.networks
     planes = to_planes(photo_like(side, side))
     graph = onnx_graph(architecture, weights, networks).SerializeToString()
-    residual = in_float32(residual_model(weights, networks, side))(planes)[0]
+    residual = in_float32(residual_model(architecture, weights, networks, side))(planes)[0]
     doubled = in_float32(ending_model(architecture, side))([planes, residual])[0]
     expected = in_float32(CORE.read_model(graph))(planes)[0]
     assert np.abs(doubled.transpose(0, 3, 1, 2) - expected).max() < 1e-5

@@ -65,6 +65,8 @@ CONFIGS: dict[str, Change] = {
     "width": lambda c: c["architecture"].update(width=HUGE),
     "width of many digits": lambda c: c["architecture"].update(width=10**4000),
     "negative depth": lambda c: c["architecture"].update(depth=-1),
+    "convolutions": lambda c: c.update(architecture={"width": 4, "depth": 43, "block": "gated"}),
+    "block": lambda c: c["architecture"].update(block="x" * 5000),
     "both at their limits in many networks": lambda c: c.update(
         architecture={"width": 256, "depth": 128}, combination="outputs", members=[member()] * 200
     ),

@@ -1,16 +1,17 @@
 """ncnn engine in float32, and conversion of weights into ncnn's network format."""
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 import ncnn
 import numpy as np
 
 from upscaler.engines.cores import cores
-from upscaler.model.architecture import COLOURS, SCALE, Architecture, Array, Layer, Weights, layers_of
+from upscaler.engines.graph import add_network
+from upscaler.model.architecture import COLOURS, SCALE, Architecture, Array, Layer, Weights
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 from upscaler.pixels import Planes
@@ -22,6 +23,7 @@ _PICTURE, _DOUBLED = "picture", "doubled"  # names of the input and the output
 _MAGIC = 7767517  # first line of ncnn's present text format
 _FLOAT32 = bytes(4)  # kernel prefix: neither compressed nor quantised
 _SUM = 1  # operation of an Eltwise layer
+_ADD, _MULTIPLY = 0, 2  # operations of a BinaryOp layer
 _LIST = -23300  # parameter n that is a list has the key -23300 - n and starts with its length
 
 
@@ -85,62 +87,91 @@ def describe(architecture: Architecture, weights: Weights, networks: int) -> tup
     Input `picture`: 3(H + 2r)(W + 2r) float32 in [0, 1], the picture extended by the radius r on each side.
     Output `doubled`: 3(2H)(2W) float32, not clipped.
     """
-    description = _Description()
-    pictures = description.split(_PICTURE, networks + 1)
-    residuals = [description.network(pictures[n], layers_of(weights, n), str(n)) for n in range(networks)]
-    interpolated = description.interpolation(pictures[-1], architecture.radius - INTERPOLATION_RADIUS)
-    description.shuffle(description.sum({interpolated: 1.0} | dict.fromkeys(residuals, 1 / networks)))
-    return description.text(), b"".join(description.weights)
+    graph = _Graph()
+    residuals = [add_network(graph, _PICTURE, architecture, weights, n) for n in range(networks)]
+    interpolated = graph.interpolation(_PICTURE, architecture.radius - INTERPOLATION_RADIUS)
+    graph.shuffle(graph.sum({interpolated: 1.0} | dict.fromkeys(residuals, 1 / networks)))
+    return graph.text(), b"".join(graph.weights)
 
 
-class _Description:
-    """Builder of a .param text and its weights; each method adds a layer and returns the name of its output."""
+class _Operation(NamedTuple):
+    """A layer of ncnn; `values`: its parameters."""
+
+    kind: str
+    inputs: list[str]
+    outputs: list[str]
+    values: str = ""
+
+
+class _Graph:
+    """Builder of a .param text and its weights, a `Graph` of names; each method adds layers and returns the output."""
 
     def __init__(self) -> None:
-        self.layers = [f"Input {_PICTURE} 0 1 {_PICTURE}"]
         self.weights: list[bytes] = []
-        self.outputs = 1
+        self._operations = [_Operation("Input", [], [_PICTURE])]
 
-    def text(self) -> str:
-        return "\n".join([str(_MAGIC), f"{len(self.layers)} {self.outputs}", *self.layers, ""])
+    def convolution(self, x: str, layer: Layer) -> str:
+        kernel = layer.kernel
+        self.weights += [_FLOAT32, kernel.tobytes(), layer.bias.tobytes()]
+        x = self._add("Convolution", [x], f"0={kernel.shape[0]} 1={kernel.shape[-1]} 5=1 6={kernel.size}")
+        if layer.slope is None:
+            return x
+        self.weights.append(layer.slope.tobytes())
+        return self._add("PReLU", [x], f"0={layer.slope.size}")
 
-    def split(self, x: str, copies: int) -> list[str]:
-        return self._layer("Split", [x], [f"{x}.{n}" for n in range(copies)])
+    def affine(self, x: str, gain: Array, offset: Array) -> str:
+        self.weights += [gain.tobytes(), offset.tobytes()]
+        return self._add("Scale", [x], f"0={gain.size} 1=1")
 
-    def network(self, x: str, layers: list[Layer], name: str) -> str:
-        for i, (kernel, bias, slope) in enumerate(layers):
-            x = self.convolution(x, kernel, bias, f"{name}.{i}")
-            if slope is not None:
-                x = self.prelu(x, slope, f"{name}.{i}")
-        return x
-
-    def convolution(self, x: str, kernel: Array, bias: Array, name: str) -> str:
-        self.weights += [_FLOAT32, kernel.tobytes(), bias.tobytes()]
-        values = f"0={kernel.shape[0]} 1={kernel.shape[-1]} 5=1 6={kernel.size}"
-        return self._layer("Convolution", [x], [name], values)[0]
-
-    def prelu(self, x: str, slope: Array, name: str) -> str:
-        self.weights.append(slope.tobytes())
-        return self._layer("PReLU", [x], [f"{name}.activated"], f"0={slope.size}")[0]
-
-    def interpolation(self, x: str, margin: int) -> str:
+    def crop(self, x: str, margin: int) -> str:
         to_end = -233  # size: everything up to the offset from the end
         sides = f"0={margin} 1={margin} 3={to_end} 4={to_end} 5={to_end} 6={margin} 7={margin}"
-        (inner,) = self._layer("Crop", [x], ["inner"], sides)
+        return self._add("Crop", [x], sides)
+
+    def add(self, a: str, b: str) -> str:
+        return self._add("BinaryOp", [a, b], f"0={_ADD}")
+
+    def multiply(self, a: str, b: str) -> str:
+        return self._add("BinaryOp", [a, b], f"0={_MULTIPLY}")
+
+    def interpolation(self, x: str, margin: int) -> str:
         kernel = bicubic_kernel()
         self.weights += [_FLOAT32, kernel.tobytes()]
         values = f"0={kernel.shape[0]} 1={kernel.shape[-1]} 6={kernel.size} 7={COLOURS}"
-        return self._layer("ConvolutionDepthWise", [inner], ["interpolated"], values)[0]
+        return self._add("ConvolutionDepthWise", [self.crop(x, margin)], values)
 
     def sum(self, weighted: dict[str, float]) -> str:
         factors = ",".join(map(str, [len(weighted), *weighted.values()]))
-        return self._layer("Eltwise", list(weighted), ["total"], f"0={_SUM} {_LIST - 1}={factors}")[0]
+        return self._add("Eltwise", list(weighted), f"0={_SUM} {_LIST - 1}={factors}")
 
-    def shuffle(self, x: str) -> str:
-        return self._layer("PixelShuffle", [x], [_DOUBLED], f"0={SCALE}")[0]
+    def shuffle(self, x: str) -> None:
+        self._operations.append(_Operation("PixelShuffle", [x], [_DOUBLED], f"0={SCALE}"))
 
-    def _layer(self, kind: str, inputs: list[str], outputs: list[str], values: str = "") -> list[str]:
-        names = " ".join([*inputs, *outputs])
-        self.layers.append(f"{kind} {outputs[0]} {len(inputs)} {len(outputs)} {names} {values}")
-        self.outputs += len(outputs)
-        return outputs
+    def text(self) -> str:
+        """Return the .param text."""
+        operations = _with_splits(self._operations)
+        blobs = sum(len(operation.outputs) for operation in operations)
+        lines = [
+            f"{kind} {outputs[0]} {len(inputs)} {len(outputs)} {' '.join([*inputs, *outputs])} {values}"
+            for kind, inputs, outputs, values in operations
+        ]
+        return "\n".join([str(_MAGIC), f"{len(lines)} {blobs}", *lines, ""])
+
+    def _add(self, kind: str, inputs: list[str], values: str) -> str:
+        output = str(len(self._operations))
+        self._operations.append(_Operation(kind, inputs, [output], values))
+        return output
+
+
+def _with_splits(operations: Iterable[_Operation]) -> list[_Operation]:
+    """Copy each output that several operations take: ncnn allows one for each."""
+    operations = list(operations)
+    takers = Counter(name for operation in operations for name in operation.inputs)
+    copies = {name: iter([f"{name}.{n}" for n in range(takes)]) for name, takes in takers.items() if takes > 1}
+    split: list[_Operation] = []
+    for operation in operations:
+        inputs = [next(copies[name]) if name in copies else name for name in operation.inputs]
+        split.append(operation._replace(inputs=inputs))
+        for name in copies.keys() & operation.outputs:
+            split.append(_Operation("Split", [name], [f"{name}.{n}" for n in range(takers[name])]))
+    return split

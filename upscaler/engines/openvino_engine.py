@@ -15,7 +15,8 @@ import openvino as ov
 from openvino import opset13 as operations
 
 from upscaler.engines.cores import cores
-from upscaler.model.architecture import COLOURS, SCALE, Architecture, Layer, Weights, layers_of
+from upscaler.engines.graph import add_network
+from upscaler.model.architecture import COLOURS, SCALE, Architecture, Array, Layer, Weights
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 from upscaler.pixels import Planes
@@ -35,7 +36,7 @@ class OpenVinoEngine:
 
     def __init__(self, model: Artifact, side: int) -> None:
         architecture = model.config.architecture
-        networks = residual_model(model.weights(), model.config.networks, side)
+        networks = residual_model(architecture, model.weights(), model.config.networks, side)
         self._networks = CORE.compile_model(networks, "CPU", _properties("bf16", cores()))
         self._ending = CORE.compile_model(ending_model(architecture, side), "CPU", _properties("f32", 1))
         self._streams: int = self._networks.get_property("NUM_STREAMS")
@@ -78,14 +79,14 @@ def _properties(precision: str, streams: int) -> dict[str, object]:
     return {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": streams, "NUM_STREAMS": streams}
 
 
-def residual_model(weights: Weights, networks: int, side: int) -> ov.Model:
+def residual_model(architecture: Architecture, weights: Weights, networks: int, side: int) -> ov.Model:
     """Build the graph picture -> residual, the mean of the outputs of `networks` networks.
 
     Input: 13(side)(side) float32 in [0, 1], the picture extended by the radius r on each side. Output:
     1(12)(side - 2r)(side - 2r) float32, the residual before the pixel shuffle.
     """
     picture = operations.parameter([1, COLOURS, side, side], np.float32)
-    residuals = [_network(picture, layers_of(weights, n)) for n in range(networks)]
+    residuals = [add_network(_Graph(), picture, architecture, weights, n) for n in range(networks)]
     residual = reduce(operations.add, residuals)
     if networks > 1:
         residual = operations.divide(residual, np.float32(networks))
@@ -105,17 +106,32 @@ def ending_model(architecture: Architecture, side: int) -> ov.Model:
     return ov.Model([operations.transpose(shuffled, np.array([0, 2, 3, 1]))], [picture, residual])
 
 
-def _network(x: ov.Node, layers: list[Layer]) -> ov.Node:
-    for kernel, bias, slope in layers:
-        x = operations.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
-        x = operations.add(x, bias.reshape(1, -1, 1, 1))
-        if slope is not None:
-            x = operations.prelu(x, slope)
-    return x
+class _Graph:
+    """Builder of a graph of nodes; see `Graph`."""
+
+    def convolution(self, x: ov.Node, layer: Layer) -> ov.Node:
+        x = operations.convolution(x, layer.kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+        x = operations.add(x, _per_channel(layer.bias))
+        return x if layer.slope is None else operations.prelu(x, layer.slope)
+
+    def affine(self, x: ov.Node, gain: Array, offset: Array) -> ov.Node:
+        return operations.add(operations.multiply(x, _per_channel(gain)), _per_channel(offset))
+
+    def crop(self, x: ov.Node, margin: int) -> ov.Node:
+        return operations.slice(x, *map(np.array, ([margin] * 2, [-margin] * 2, [1, 1], [2, 3])))
+
+    def add(self, a: ov.Node, b: ov.Node) -> ov.Node:
+        return operations.add(a, b)
+
+    def multiply(self, a: ov.Node, b: ov.Node) -> ov.Node:
+        return operations.multiply(a, b)
+
+
+def _per_channel(values: Array) -> Array:
+    return values.reshape(1, -1, 1, 1)
 
 
 def _interpolation(picture: ov.Node, margin: int) -> ov.Node:
-    inner = operations.slice(picture, *map(np.array, ([margin] * 2, [-margin] * 2, [1, 1], [2, 3])))
     kernel = bicubic_kernel()
     groups = kernel.reshape(COLOURS, SCALE**2, 1, *kernel.shape[-2:])
-    return operations.group_convolution(inner, groups, [1, 1], [0, 0], [0, 0], [1, 1])
+    return operations.group_convolution(_Graph().crop(picture, margin), groups, [1, 1], [0, 0], [0, 0], [1, 1])

@@ -264,10 +264,9 @@ def _check_fits(config: ModelConfig, jpeg_model: Artifact) -> None:
     if jpeg_model.jpeg_model:
         raise ModelError(f"{jpeg_model.folder} has a JPEG network itself; give {jpeg_model.jpeg_model.folder}")
     if jpeg_model.config.architecture != config.architecture:
-        sizes = [f"{size.width}x{size.depth}" for size in (jpeg_model.config.architecture, config.architecture)]
         raise ModelError(
-            f"the JPEG network {jpeg_model.folder} has size {sizes[0]}, the clean-image network {sizes[1]}; "
-            "combine networks of one size"
+            f"the JPEG network {jpeg_model.folder} has size {jpeg_model.config.architecture}, the clean-image network "
+            f"{config.architecture}; combine networks of one size"
         )
 
 
