@@ -8,10 +8,9 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from training_pipeline import dataset
 from training_pipeline.dataset import Dataset
+from training_pipeline.folder import PICTURE as PICTURE
 from upscaler.model.artifact import Artifact, Member, ModelConfig
 from upscaler.pictures import lossy
-
-PICTURE = "before_after.png"
 
 _COMBINATIONS = {
     "single": "one network",
@@ -54,7 +53,7 @@ def model_card(
     data = dataset.of(folder)
     parts = [
         f"---\n{metadata(title, config, measured, data).to_yaml()}\n---",
-        f"# {title}\n\nDoubles the width and height of photos: {_description(config)}.\n\n{_USE.format(name=name)}",
+        f"# {title}\n\nDoubles the width and height of photos: {description(config)}.\n\n{_USE.format(name=name)}",
         _training(config, measured, data),
         *_training_of_jpeg_model(config, jpeg_model, data),
         *_tests(measured),
@@ -99,7 +98,8 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _description(config: ModelConfig) -> str:
+def description(config: ModelConfig) -> str:
+    """Describe the networks of a model and how they are combined."""
     size = config.architecture
     blocks = "layers" if size.block == "plain" else f"{size.block} blocks"
     return f"{_combination(config)}, {size.width} channels and {size.depth} {blocks} between the first and the last"

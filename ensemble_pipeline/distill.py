@@ -15,6 +15,7 @@ from training_pipeline import device, train
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import EDGE, Tiles
+from training_pipeline.folder import DISTILLATION
 from training_pipeline.network import Network
 from upscaler.bicubic import halve
 from upscaler.model import artifact
@@ -24,7 +25,6 @@ from upscaler.orientations import Orientation
 from upscaler.pixels import Planes
 
 ORIENTATIONS = tuple(Orientation)
-RUN = "distillation"  # prefix of the run's folder inside the model's
 
 
 class Teacher(nn.Module):
@@ -71,7 +71,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> tuple[ModelConfig
     run_config = TrainingConfig(
         wanted.shards,
         config.validation,
-        config.out / f"{RUN}-{fingerprint(members)}",
+        config.out / f"{DISTILLATION}-{fingerprint(members)}",
         size=wanted.into,
         steps=wanted.steps,
         init_from=wanted.init_from,
@@ -81,6 +81,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> tuple[ModelConfig
         optimiser="muon",
         loss="luma",
         threads=wanted.threads,
+        checkpoint_every=wanted.checkpoint_every,
     )
     student = train.run(run_config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
     return config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics

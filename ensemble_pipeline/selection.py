@@ -25,12 +25,14 @@ Errors = NDArray[np.float64]
 Chosen = tuple[int, ...]
 
 
-def run(members: Sequence[Artifact], how: How, validation: Path) -> tuple[list[Artifact], list[dict[str, Any]]]:
+def run(
+    members: Sequence[Artifact], how: How, validation: Sequence[Path]
+) -> tuple[list[Artifact], list[dict[str, Any]]]:
     """Select the members that help, best first; return them and a metrics record for each: name and PSNR (Y) in dB.
 
     Distillation selects by output averaging, which is the teacher.
     """
-    tiles = testset.read(validation, "shards").spread(MOST_TILES)
+    tiles = testset.joined([testset.read(folder, "shards") for folder in validation]).spread(MOST_TILES)
     score = partial(psnr_of_mean_weights, members, tiles) if how == "weights" else mean_of_outputs(members, tiles)
     steps = greedy(len(members), score)
     for n, decibels in steps:

@@ -66,6 +66,12 @@ def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:
     return TestSet(f"{name}, JPEG {jpeg_quality}" if jpeg_quality else name, sources, jpeg_quality)
 
 
+def joined(tests: Sequence[TestSet]) -> TestSet:
+    """Return one test set with the pairs of all."""
+    sources = [source for test in tests for source in test.sources]
+    return TestSet(", ".join(test.name for test in tests), sources, tests[0].jpeg_quality)
+
+
 def _pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in BY_SUFFIX)
 

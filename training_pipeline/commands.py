@@ -28,6 +28,7 @@ class RunsConfig:
     )
     each: bool = option("one network for each --shards, in a folder in --out", default=False)
     resume: bool = option("resume the run in --out, if there is one", default=False)
+    overwrite: bool = option("replace the run or model in --out", default=False)
     engine: Engine = part(title=WHERE)
 
     def __post_init__(self) -> None:
@@ -38,6 +39,8 @@ class RunsConfig:
             )
         if self.folds and self.engine.storage:
             raise TrainingError("--folds trains here alone; leave out --storage, or give --validation")
+        if self.overwrite and (self.resume or self.engine.storage):
+            raise TrainingError("--overwrite starts anew, --resume and --storage continue; leave out one")
 
 
 @dataclass(frozen=True)

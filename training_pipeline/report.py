@@ -27,6 +27,15 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     return artifact.write(config.out, model, network.collapsed(), {"validation": row}, _card(config, row))
 
 
+def sentence(config: TrainingConfig, model: Artifact) -> str:
+    """Say what a finished run made, and how good it is."""
+    row = model.metrics["validation"]
+    return (
+        f"{config.out}: a network of size {config.size}, the best of its run after {row['step']:,} steps: "
+        f"{row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles"
+    )
+
+
 def averaged_network(config: TrainingConfig, state: dict[str, Any]) -> Network:
     """Return the network with the EMA weights of a checkpoint, in evaluation mode."""
     network = Network(architecture(config.size), config.branches, config.dropout)

@@ -13,8 +13,8 @@ from feature_pipeline.shards import Entry
 from training_pipeline import data, journal, scoreboard
 from training_pipeline.commands import ScoringConfig
 from training_pipeline.errors import TrainingError
+from training_pipeline.folder import RUN
 from training_pipeline.scoreboard import FinalTest, Row, Scoreboard
-from training_pipeline.train import RUN
 from upscaler import Upscaler, bicubic, metrics
 from upscaler.metrics import Score
 from upscaler.model import find

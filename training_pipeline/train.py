@@ -18,6 +18,7 @@ from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
+from training_pipeline.folder import CHECKPOINTS, RUN, Kind, claimed
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network
@@ -32,9 +33,7 @@ from upscaler.model.artifact import Artifact
 
 __all__ = ["DivergedError", "Run", "TrainingConfig", "initial_network", "run"]
 
-RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps
-SAVE_EVERY = 300  # seconds; a step takes up to one, so that a killed run loses little
 SHOW_EVERY = 100  # steps, in TensorBoard
 SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
 
@@ -43,29 +42,42 @@ class DivergedError(TrainingError):
     """Error for a loss or gradient that is not finite: the learning rate was too high."""
 
 
-def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | None" = None) -> Artifact:
-    """Train, and write the artifact to `config.out`. Raises TrainingError, FeatureError or ModelError.
+def run(
+    config: TrainingConfig, resume: bool = False, make_run: "RunFactory | None" = None, overwrite: bool = False
+) -> Artifact:
+    """Train, write the artifact to `config.out` and print its score. Raises TrainingError, FeatureError or ModelError.
 
     make_run: a factory in place of `Run`. SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; `resume`
-    continues from there.
+    continues from there. overwrite: replace another model in the folder.
     """
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
-    start = _start(config, tiles, resume)
-    training = (make_run or Run)(config, tiles, start)
-    write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
-    training.train()
-    return report.write(config, tiles)
+    instead = "another --out" if resume else "--resume to continue it, another --out, or --overwrite to replace it"
+    with claimed(config.out, lambda found: resume and found is Kind.RUN, overwrite, instead):
+        start = _start(config, tiles) if resume else None
+        training = (make_run or Run)(config, tiles, start)
+        write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
+        try:
+            training.train()
+        except KeyboardInterrupt:
+            again = "the same command" if resume else "the same command and --resume"
+            tqdm.write(f"interrupted at step {training.step}; continue with {again}", sys.stderr)
+            raise
+        model = report.write(config, tiles)
+    print(report.sentence(config, model))
+    return model
 
 
-def _start(config: TrainingConfig, tiles: Tiles, resume: bool) -> Checkpoint | None:
-    if not resume and (config.out / checkpoint.FOLDER).exists():
-        raise TrainingError(f"{config.out} already holds a run; give --resume to continue it, or another --out")
-    start = checkpoint.latest(config.out) if resume else None
+def _start(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:
+    start = checkpoint.latest(config.out)
     if start:
         _check_continues(config, tiles, start)
-    return start
+        return start
+    if (recorded := config.out / RUN).exists():  # a finished run whose checkpoints were removed is no other one's
+        config.check_same(json.loads(recorded.read_text(encoding="utf-8")))
+    print(f"{config.out} has no checkpoint; training starts at step 0", file=sys.stderr)
+    return None
 
 
 def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) -> None:
@@ -153,7 +165,7 @@ class Run:
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"the loss is {loss} and its gradient {norm} at step {self.step}; the checkpoints before it are "
-                f"in {self.config.out / checkpoint.FOLDER}; start another run with a lower --learning-rate"
+                f"in {self.config.out / CHECKPOINTS}; start another run with a lower --learning-rate"
             )
 
     def _finish_step(self, interrupts: list[int]) -> bool:
@@ -164,9 +176,8 @@ class Run:
             self._evaluate(interrupts)
         if interrupts:
             self._save()
-            tqdm.write(f"interrupted at step {self.step}; continue with the same command and --resume", sys.stderr)
             raise KeyboardInterrupt
-        if time.monotonic() >= self.saved + SAVE_EVERY:
+        if time.monotonic() >= self.saved + 60 * self.config.checkpoint_every:
             self._save()
         return done
 

@@ -27,6 +27,7 @@ from training_pipeline import checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.data import Batches
+from training_pipeline.folder import CHECKPOINTS
 from training_pipeline.train import DivergedError
 from upscaler import Upscaler, metrics
 from upscaler.model import artifact
@@ -135,14 +136,14 @@ def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
         ("share", "1.5", "--share must be above 0 and at most 1, got 1.5"),
         ("share", "nan", "--share must be a finite number, got nan"),
         ("batch", "0", "--batch must be 1 or more, got 0"),
-        ("crop", "129", "--crop must be 1 to 128, got 129"),
+        ("crop", "61", "--crop must be 1 to 60, got 61"),
         ("learning_rate", "0", "--learning-rate must be above 0, got 0.0"),
         ("learning_rate", "inf", "--learning-rate must be a finite number, got inf"),
         ("weight_decay", "-0.1", "--weight-decay must be 0 or more, got -0.1"),
         ("dropout", "1", "--dropout must be 0 or more and below 1, got 1.0"),
         ("average", "1", "--average must be 0 or more and below 1, got 1.0"),
         ("clip", "0", "--clip must be above 0, got 0.0"),
-        ("seed", "-1", "--seed must be 0 or more, got -1"),
+        ("seed", "9" * 23, "--seed must be 0 to 4294967295, got 9999"),
         ("threads", "0", "--threads must be 1 or more, got 0"),
         ("size", "huge", "unknown size 'huge'"),
         ("init_from", "nowhere", "model 'nowhere' does not exist"),
@@ -219,7 +220,7 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
             checkpoint.write(tmp_path, Checkpoint({}, "", 1, 0.0, [], state))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list((tmp_path / checkpoint.FOLDER).iterdir()) == []
+    assert list((tmp_path / CHECKPOINTS).iterdir()) == []
 
 
 @pytest.mark.slow
@@ -311,7 +312,7 @@ def test_half_of_the_crops_that_fit_come_from_the_downsampled_image_unless_the_l
 
 
 def test_jpeg_compression_affects_the_lr_crops_only(tmp_path: Path) -> None:
-    config = small_config(tmp_path, crop=128, jpeg=True)  # whole tiles
+    config = small_config(tmp_path, jpeg=True)
     (tile,) = (data.load(entry) for entry in data.read(config).training[:1])
     lr, hr = data.random_crop(tile, 128, np.random.default_rng(0), jpeg=True)
     sides = [np.rot90(side, turns) for side in (lr, lr[:, ::-1]) for turns in range(4)]
