@@ -40,8 +40,8 @@ class Distillation:
 class CombineConfig:
     """Runs that become one model: the average of their outputs or weights, or a student of the first.
 
-    `validation`: tile shards that no run was trained on; the student is scored on them, and runs are selected by
-    them. `mirrored`: average over the picture and its mirror image. `jpeg_model`: the network for JPEG input.
+    `validation`: tile shards that no run was trained on; runs are selected and the student is scored by them.
+    `mirrored`: average over the picture and its mirror image. `jpeg_model`: the network for JPEG input.
     Raises EnsembleError if options lack others that they need.
     """
 
@@ -53,9 +53,13 @@ class CombineConfig:
     overwrite: bool = option("replace the run or model in --out", default=False)
     select: bool = option("keep only the runs that help on --validation", default=False)
     validation: tuple[Path, ...] = option(
-        "tile shards that no run was trained on; may be given several times", default=()
+        "tile shards that no run was trained on; may be given several times",
+        default=(),
+        needs={"select": True, "how": "distill"},
     )
-    distillation: Distillation = part(title="with --how distill", default_factory=Distillation)
+    distillation: Distillation = part(
+        title="with --how distill", needs={"how": "distill"}, default_factory=Distillation
+    )
 
     def __post_init__(self) -> None:
         check_limits(self)

@@ -86,6 +86,8 @@ def _halved(path: Path) -> Pair:
     hr = picture[: height // 2 * 2, : width // 2 * 2]
     if min(hr.shape[:2]) < SMALLEST:
         raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; remove it from the test set")
+    if (hr == hr[0, 0]).all():
+        raise EnsembleError(f"{path} is of one colour, which any method upscales exactly; remove it from the test set")
     return Pair(path.stem, bicubic.halve(hr), hr)
 
 

@@ -4,6 +4,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 from cluster.engine import Engine
+from feature_pipeline.config import MOST_WORKERS
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
 from upscaler.model import find
@@ -85,7 +86,7 @@ class TuningConfig:
         *("shards", "validation", "out", "steps", "size", "branches", "init_from", "seed", "threads"), steps=MISSING
     )
     trials: int = option("finished trials in the study, of all workers", least=1)
-    workers: int = option("processes that share the study", default=1, least=1)
+    workers: int = option("processes that share the study", default=1, least=1, most=MOST_WORKERS)
     engine: Engine = part(title=WHERE, default_factory=Engine)
 
     def __post_init__(self) -> None:

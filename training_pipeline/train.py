@@ -18,7 +18,7 @@ from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
-from training_pipeline.folder import CHECKPOINTS, RUN, Kind, claimed
+from training_pipeline.folder import CHECKPOINTS, INSTEAD, RUN, Kind, claimed, kind
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network
@@ -53,8 +53,7 @@ def run(
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
-    instead = "another --out" if resume else "--resume to continue it, another --out, or --overwrite to replace it"
-    with claimed(config.out, lambda found: resume and found is Kind.RUN, overwrite, instead):
+    with claimed(config.out, lambda found: resume and found is Kind.RUN, overwrite, _alternatives(config, resume)):
         start = _start(config, tiles) if resume else None
         training = (make_run or Run)(config, tiles, start)
         write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
@@ -67,6 +66,13 @@ def run(
         model = report.write(config, tiles)
     print(report.sentence(config, model))
     return model
+
+
+def _alternatives(config: TrainingConfig, resume: bool) -> str:
+    """Return the options that get around a folder that is taken."""
+    if resume:
+        return "another --out"
+    return f"--resume to continue it, {INSTEAD}" if kind(config.out) is Kind.RUN else INSTEAD
 
 
 def _start(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:

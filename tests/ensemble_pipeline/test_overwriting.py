@@ -69,7 +69,7 @@ def test_a_run_replaces_no_other_model(trained: TrainingConfig, ensemble: Combin
     assert sentence(trained, trained.out) == f"already holds a run; give --resume to continue it, {to_replace}"
     assert sentence(other, trained.out).startswith("already holds a run")
     assert "was made with --seed 0, not 1" in sentence(other, trained.out, resume=True)
-    assert sentence(trained, ensemble.out).startswith("already holds a combined model; give --resume")
+    assert sentence(trained, ensemble.out) == f"already holds a combined model; give {to_replace}"
     assert sentence(trained, ensemble.out, resume=True) == "already holds a combined model; give another --out"
     assert sentence(trained, ensemble.runs[0], resume=True) == "already holds a model; give another --out"
     assert sentence(trained, trained.shards[0]) == "holds tile shards; give another --out"
