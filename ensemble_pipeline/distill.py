@@ -14,7 +14,8 @@ from ensemble_pipeline.members import config_for
 from training_pipeline import device, train
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import TrainingConfig
-from training_pipeline.data import EDGE, Tiles
+from training_pipeline.crops import EDGE
+from training_pipeline.data import Tiles
 from training_pipeline.network import Network
 from upscaler.bicubic import halve
 from upscaler.model import artifact

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from training_pipeline import checkpoint, data, device, evaluation, optimisers, report
+from training_pipeline import batches, checkpoint, data, device, evaluation, optimisers, report
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
@@ -102,13 +102,13 @@ class Run:
 
     def train(self) -> None:
         """Train to the end of the budget. An interrupt writes a checkpoint and raises KeyboardInterrupt."""
-        batches = data.batches(self.tiles, self.config).prefetched(self.step)
-        with closing(self.journal), closing(batches), stop_signals() as interrupts, self._bar() as bar:
+        loaded = batches.of(self.tiles.training, self.config).prefetched(self.step)
+        with closing(self.journal), closing(loaded), stop_signals() as interrupts, self._bar() as bar:
             if self.forward is not self.network:
                 bar.set_postfix_str("compiling, about half a minute")
             done = self._finish_step(interrupts)  # the run may have been interrupted before an evaluation
             while not done:
-                self.advance(*next(batches))
+                self.advance(*next(loaded))
                 self._show(bar)
                 if self.step % SHOW_EVERY == 0:
                     self.journal.show(self.step, loss=self.loss, learning_rate=self._rate)

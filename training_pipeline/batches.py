@@ -1,0 +1,83 @@
+"""Batches of crops; the seed and the step determine a batch."""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import count
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from feature_pipeline.shards import Entry, Sample
+from training_pipeline import crops, data
+from training_pipeline.config import TrainingConfig
+from training_pipeline.crops import Crops
+
+Batch = tuple[Tensor, Tensor]
+
+CROPS = 4  # from each decoded tile
+AHEAD = 8  # batches
+
+
+def of(tiles: list[Entry], config: TrainingConfig) -> "Batches":
+    """Return the batches of a run on the training tiles."""
+    return Batches(tiles, config.batch, config.crop, config.seed, config.jpeg)
+
+
+def drawn(step: int, size: int, seed: int, tiles: int) -> tuple[list[int], Crops]:
+    """Return the numbers of the tiles of batch `step`, and the crops of them: `size` each.
+
+    The tiles are consecutive ones of a shuffled epoch. Between batches their window moves by a quarter of its length,
+    so that each decoded tile gives four crops: decoding is most of the cost.
+    """
+    first = step * max(1, size // CROPS)
+    places = (divmod(first + i, tiles) for i in range(size))
+    numbers = [_order(seed, epoch, tiles)[i] for epoch, i in places]
+    return numbers, crops.draw(np.random.default_rng([seed, step]), size)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Random crops of `size` tiles as batch n: uint8 tensors, LR N3cc and HR N3(2c)(2c), with c = `crop`.
+
+    jpeg: compress the LR tiles.
+    """
+
+    tiles: list[Entry]
+    size: int
+    crop: int
+    seed: int
+    jpeg: bool = False
+
+    def __getitem__(self, step: int) -> Batch:
+        numbers, draws = drawn(step, self.size, self.seed, len(self.tiles))
+        pairs = [
+            crops.cut(self._load(self.tiles[number]), self.crop, draws, n, self.jpeg)
+            for n, number in enumerate(numbers)
+        ]
+        lr, hr = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
+        return torch.from_numpy(np.ascontiguousarray(lr)), torch.from_numpy(np.ascontiguousarray(hr))
+
+    def prefetched(self, step: int) -> Generator[Batch, None, None]:
+        """Yield the batches from `step` on, endlessly, prefetched by a thread: decoding releases the GIL."""
+        pool = ThreadPoolExecutor(1, "loader")
+        try:
+            waiting = deque(pool.submit(self.__getitem__, n) for n in range(step, step + AHEAD))
+            for n in count(step + AHEAD):
+                yield waiting.popleft().result()
+                waiting.append(pool.submit(self.__getitem__, n))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    @cached_property
+    def _load(self) -> Callable[[Entry], Sample]:
+        return lru_cache(maxsize=2 * self.size)(data.load)
+
+
+@lru_cache(maxsize=2)  # a batch may span two epochs
+def _order(seed: int, epoch: int, tiles: int) -> list[int]:
+    order: list[int] = np.random.default_rng([seed, epoch, tiles]).permutation(tiles).tolist()
+    return order
