@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from training_pipeline import batches, checkpoint, data, device, evaluation, optimisers, report
+from training_pipeline import batches, checkpoint, data, device, evaluation, optimisers, report, resident
+from training_pipeline.batches import Batches
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
@@ -21,6 +22,7 @@ from training_pipeline.errors import TrainingError
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network
+from training_pipeline.resident import ResidentBatches
 from training_pipeline.schedule import is_constant, learning_rate
 from training_pipeline.sizes import architecture
 from training_pipeline.stopping import stop_signals
@@ -102,7 +104,7 @@ class Run:
 
     def train(self) -> None:
         """Train to the end of the budget. An interrupt writes a checkpoint and raises KeyboardInterrupt."""
-        loaded = batches.of(self.tiles.training, self.config).prefetched(self.step)
+        loaded = self._batches().prefetched(self.step)
         with closing(self.journal), closing(loaded), stop_signals() as interrupts, self._bar() as bar:
             if self.forward is not self.network:
                 bar.set_postfix_str("compiling, about half a minute")
@@ -117,6 +119,12 @@ class Run:
     def compiled(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
         """Compile the network if the run is long enough to gain from it."""
         return device.compiled(network, self.device) if self.config.long else network
+
+    def _batches(self) -> Batches | ResidentBatches:
+        tiles = self.tiles.training
+        if self.config.long and not self.config.jpeg and resident.fits(len(tiles), self.device):
+            return ResidentBatches(tiles, self.config, self.device)
+        return batches.of(tiles, self.config)
 
     @property
     def progress(self) -> float:

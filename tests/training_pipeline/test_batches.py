@@ -10,8 +10,9 @@ from feature_pipeline.manifest import Draw, SampleInfo
 from feature_pipeline.shards import Entry, Sample
 from support.shards import write_shard
 from support.training_runs import small_config
-from training_pipeline import batches, crops, data
+from training_pipeline import batches, crops, data, resident
 from training_pipeline.batches import Batches
+from training_pipeline.resident import ResidentBatches
 from upscaler.pixels import Pixels
 
 
@@ -104,3 +105,20 @@ def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.Mo
     for step in range(5):  # the window of 8 moves by 2 to the end of the 16 tiles
         made[step]
     assert sorted(decoded) == sorted(tile.key for tile in tiles)
+
+
+@pytest.mark.parametrize("crop", [8, 48, 61, 128])
+def test_batches_of_tiles_on_a_device_are_the_same(tmp_path: Path, crop: int) -> None:
+    write_shard(tmp_path / "train_1", first=10, draw=Draw(noise=0.05))
+    both = (tmp_path / "train_0", tmp_path / "train_1")
+    config = small_config(tmp_path, shards=both, batch=5, crop=crop)
+    tiles = data.read(config).training
+    read, kept = batches.of(tiles, config), ResidentBatches(tiles, config, torch.device("cpu"))
+    for step in range(6):
+        for ours, theirs in zip(kept[step], read[step], strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_only_tiles_that_fit_stay_on_a_device() -> None:
+    assert resident.fits(8_000, torch.device("cpu"))
+    assert not resident.fits(9_000, torch.device("cpu"))
