@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import count
 
@@ -20,11 +20,12 @@ Batch = tuple[Tensor, Tensor]
 
 CROPS = 4  # from each decoded tile
 AHEAD = 8  # batches
+ALL = slice(None)
 
 
-def of(tiles: list[Entry], config: TrainingConfig) -> "Batches":
-    """Return the batches of a run on the training tiles."""
-    return Batches(tiles, config.batch, config.crop, config.seed, config.jpeg)
+def of(tiles: list[Entry], config: TrainingConfig, part: slice = ALL) -> "Batches":
+    """Return the batches of a run on the training tiles, or a part of each."""
+    return Batches(tiles, config.batch, config.crop, config.seed, config.jpeg, part)
 
 
 def drawn(step: int, size: int, seed: int, tiles: int) -> tuple[list[int], Crops]:
@@ -43,7 +44,7 @@ def drawn(step: int, size: int, seed: int, tiles: int) -> tuple[list[int], Crops
 class Batches:
     """Random crops of `size` tiles as batch n: uint8 tensors, LR N3cc and HR N3(2c)(2c), with c = `crop`.
 
-    jpeg: compress the LR tiles.
+    jpeg: compress the LR tiles. part: of each batch.
     """
 
     tiles: list[Entry]
@@ -51,12 +52,13 @@ class Batches:
     crop: int
     seed: int
     jpeg: bool = False
+    part: slice = field(default_factory=lambda: ALL)
 
     def __getitem__(self, step: int) -> Batch:
         numbers, draws = drawn(step, self.size, self.seed, len(self.tiles))
         pairs = [
-            crops.cut(self._load(self.tiles[number]), self.crop, draws, n, self.jpeg)
-            for n, number in enumerate(numbers)
+            crops.cut(self._load(self.tiles[number]), self.crop, draws[self.part], n, self.jpeg)
+            for n, number in enumerate(numbers[self.part])
         ]
         lr, hr = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
         return torch.from_numpy(np.ascontiguousarray(lr)), torch.from_numpy(np.ascontiguousarray(hr))

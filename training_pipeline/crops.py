@@ -4,7 +4,7 @@ Multi-scale crops: half of those that fit come from the 2x downsampled image, wh
 the LR tile is the ground truth, its half the input.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ class Crops:
     flip: NDArray[np.bool_]
     quality: NDArray[np.int64]
     full_chroma: NDArray[np.bool_]
+
+    def __getitem__(self, part: slice) -> "Crops":
+        return Crops(*(getattr(self, field.name)[part] for field in fields(self)))
 
 
 def draw(rng: np.random.Generator, size: int) -> Crops:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from feature_pipeline.shards import Entry
 from training_pipeline import crops, data
-from training_pipeline.batches import Batch, drawn
+from training_pipeline.batches import ALL, Batch, drawn
 from training_pipeline.config import TILE, TrainingConfig
 from upscaler.bicubic import halve
 from upscaler.engines.cores import cores
@@ -32,9 +32,9 @@ def fits(tiles: int, device: torch.device) -> bool:
 class ResidentBatches:
     """The same batches as `Batches` makes of clean tiles, on the device."""
 
-    def __init__(self, tiles: list[Entry], config: TrainingConfig, device: torch.device) -> None:
-        """Decode all tiles and copy them to the device, as uint8."""
-        self._size, self._crop, self._seed = config.batch, config.crop, config.seed
+    def __init__(self, tiles: list[Entry], config: TrainingConfig, device: torch.device, part: slice = ALL) -> None:
+        """Decode all tiles and copy them to the device, as uint8. part: of each batch."""
+        self._part, self._size, self._crop, self._seed = part, config.batch, config.crop, config.seed
         pyramid = [np.empty((len(tiles), side, side, COLOURS), np.uint8) for side in SIDES]
         self._has_downsampled = np.zeros(len(tiles), bool)
 
@@ -51,7 +51,7 @@ class ResidentBatches:
 
     def __getitem__(self, step: int) -> Batch:
         tiles, draws = drawn(step, self._size, self._seed, len(self._has_downsampled))
-        numbers = np.array(tiles)
+        numbers, draws = np.array(tiles[self._part]), draws[self._part]
         orientations = 2 * draws.turns + draws.flip
         downsampled = draws.downsampled & self._has_downsampled[numbers]
         lr, hr = (

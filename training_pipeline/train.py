@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from training_pipeline import batches, checkpoint, data, device, evaluation, optimisers, report, resident
+from training_pipeline import batches, checkpoint, data, device, evaluation, optimisers, ranks, report, resident
 from training_pipeline.batches import Batches
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
@@ -51,14 +52,17 @@ def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | No
     make_run: a factory in place of `Run`. SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; `resume`
     continues from there.
     """
+    ranks.check(config)
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
     start = _start(config, tiles, resume)
-    training = (make_run or Run)(config, tiles, start)
-    write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
-    training.train()
-    return report.write(config, tiles)
+    with ranks.folder(config.out) as out:
+        config = replace(config, out=out)
+        training = (make_run or Run)(config, tiles, start)
+        write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
+        training.train()
+        return report.write(config, tiles)
 
 
 def _start(config: TrainingConfig, tiles: Tiles, resume: bool) -> Checkpoint | None:
@@ -123,8 +127,8 @@ class Run:
     def _batches(self) -> Batches | ResidentBatches:
         tiles = self.tiles.training
         if self.config.long and not self.config.jpeg and resident.fits(len(tiles), self.device):
-            return ResidentBatches(tiles, self.config, self.device)
-        return batches.of(tiles, self.config)
+            return ResidentBatches(tiles, self.config, self.device, ranks.part())
+        return batches.of(tiles, self.config, ranks.part())
 
     @property
     def progress(self) -> float:
@@ -147,6 +151,8 @@ class Run:
         loss = LOSSES[self.config.loss](output.float(), truth)
         self.network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = loss.detach()
+        ranks.average([loss, *(cast(Tensor, parameter.grad) for parameter in self.network.parameters())])
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self._check_finite(loss.item(), norm.item())
         for optimiser in self.optimisers.values():
@@ -170,9 +176,10 @@ class Run:
         due = done or (self.step > 0 and self.step % EVALUATE_EVERY == 0)
         if due and not self.journal.holds(self.step):
             self._evaluate(interrupts)
-        if interrupts:
+        if ranks.any_of(bool(interrupts)):
             self._save()
-            tqdm.write(f"interrupted at step {self.step}; continue with the same command and --resume", sys.stderr)
+            if ranks.is_first():
+                tqdm.write(f"interrupted at step {self.step}; continue with the same command and --resume", sys.stderr)
             raise KeyboardInterrupt
         if time.monotonic() >= self.saved + SAVE_EVERY:
             self._save()
@@ -220,7 +227,8 @@ class Run:
         for name, part in self._stateful().items():
             part.load_state_dict(start.states[name])
         torch.set_rng_state(start.states["random"])
-        torch.cuda.set_rng_state_all(start.states["random_cuda"])
+        for n, state in enumerate(start.states["random_cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(state, n)
 
     def _budget(self) -> int:
         """Return the budget in steps or seconds."""
@@ -228,7 +236,9 @@ class Run:
 
     def _bar(self) -> "tqdm[Any]":
         unit = "step" if self.config.steps else "s"
-        return tqdm(total=self._budget(), unit=unit, desc=self.config.out.name, dynamic_ncols=True)
+        return tqdm(
+            total=self._budget(), unit=unit, desc=self.config.out.name, dynamic_ncols=True, disable=not ranks.is_first()
+        )
 
     def _show(self, bar: "tqdm[Any]") -> None:
         done = round(min(1.0, self.progress) * self._budget())
