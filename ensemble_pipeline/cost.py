@@ -57,7 +57,7 @@ def _seconds(double: Callable[[Pixels], Pixels], picture: Pixels) -> float:
 def peak_memory() -> int:
     """Return this process's peak memory in bytes; with VmHWM, without the parent's memory at the fork."""
     status = Path("/proc/self/status")
-    if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+    if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))):
         return int(match[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -125,7 +125,7 @@ def writing(path: Path) -> Iterator[ShardWriter]:
     with (
         atomic_path(path) as temporary,
         temporary.open("wb") as file,
-        tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as tar,
     ):
         writer = ShardWriter(tar)
         yield writer

@@ -107,7 +107,7 @@ def _limit(memory: int) -> None:
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="utf-8")
     if sys.platform == "linux":  # elsewhere RLIMIT_DATA differs, and only the serving process watches memory
         import resource
 

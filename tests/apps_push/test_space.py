@@ -46,11 +46,11 @@ def space(place: Path) -> Iterator[str]:
     staged = place / "app"
     staged.mkdir()
     push.stage(SpaceConfig("ui", "ada/doubler"), staged)
-    venv.create(place / "venv", with_pip=True)
+    venv.create(place / "venv")
     bin_folder = place / "venv" / "bin"
+    pip = [sys.executable, "-m", "pip", "--python", str(bin_folder / "python")]
     for command in instructions(staged, "RUN pip"):
-        install = [str(bin_folder / "pip"), *command.split()]
-        done = subprocess.run(install, cwd=staged, capture_output=True, text=True, check=False)
+        done = subprocess.run([*pip, *command.split()], cwd=staged, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     with started(bin_folder, staged, place) as address:
         yield address

@@ -9,7 +9,8 @@ import requests
 from PIL import Image, ImageCms
 from playwright.sync_api import Browser, Page, expect
 
-from support.browser import DESK, PHONE, watch_requests
+from benchmarks.pages import exceeded, first_visit
+from support.browser import DESK, PHONE
 from support.desk import choose, compared, downloaded, finished, id_of, opened, set_options, upscale
 from support.pictures import photo_like
 
@@ -20,7 +21,6 @@ SCREENS: dict[str, dict[str, Any]] = {
     "laptop": {"viewport": {"width": 1280, "height": 720}},
     "phone": {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2},
 }
-FIRST_VISIT = 1_000_000  # bytes
 
 
 @pytest.fixture
@@ -60,19 +60,8 @@ def test_the_first_screen_shows_a_labelled_comparison_at_1_to_1(chromium: Browse
             expect(page.get_by_role("link", name=link)).to_have_attribute("href", re.compile("^https://github.com/"))
 
 
-def test_a_first_visit_is_light_and_asks_no_other_host(chromium: Browser, fast_ui: str) -> None:
-    page = chromium.new_page(**SCREENS["desktop"])
-    received: list[int] = []
-    session = page.context.new_cdp_session(page)
-    session.send("Network.enable")
-    session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
-    foreign = watch_requests(page, fast_ui)
-    page.goto(fast_ui)
-    compared(page, "#greeting")
-    page.wait_for_load_state("networkidle")
-    assert foreign == []
-    assert 0 < sum(received) < FIRST_VISIT
-    page.close()
+def test_a_first_visit_keeps_its_budget_and_asks_no_other_host(chromium: Browser, fast_ui: str) -> None:
+    assert exceeded(first_visit(chromium, fast_ui)) == []
 
 
 def test_a_photo_is_chosen_compared_downloaded_and_deleted(page: Page, photo: Path) -> None:

@@ -57,7 +57,7 @@ def test_files_in_use_are_not_deleted(worker: Worker, tmp_path: Path) -> None:
         batch = given(batches, [source], flips=True, four_times=True)
         while batch.is_pending:
             os.utime(source, (long_ago, long_ago))  # as if an hour passed between two reports
-            time.sleep(0.3)
+            until(lambda: source.stat().st_mtime > long_ago or not batch.is_pending)
             temporary.delete_old(tmp_path / "uploads", 3600)
     assert [picture.state for picture in batch.pictures] == [State.DONE]
 

@@ -23,7 +23,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def write(path: Path, content: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     return path
 
 
@@ -61,8 +61,8 @@ def test_work_finds_what_was_there_and_leaves_what_it_wrote(place: str, tmp_path
     here = Path.cwd()
 
     def work() -> int:
-        assert Path("shards/train_0/0.tar").read_text() == "shard"
-        assert Path("runs/0/old.pt").read_text() == "old"
+        assert Path("shards/train_0/0.tar").read_text(encoding="utf-8") == "shard"
+        assert Path("runs/0/old.pt").read_text(encoding="utf-8") == "old"
         Path("runs/0/old.pt").unlink()
         write(Path("runs/0/checkpoints/new.pt"), "new")
         write(Path("runs/0/.part-half.pt"), "half")

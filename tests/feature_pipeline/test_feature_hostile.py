@@ -137,7 +137,9 @@ def test_members_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("kind", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
 def test_tars_of_each_format_are_read(kind: int) -> None:
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w", format=kind, pax_headers={"comment": "global"}) as made:
+    with tarfile.open(
+        fileobj=content, mode="w", format=kind, encoding="utf-8", pax_headers={"comment": "global"}
+    ) as made:
         for name in ("train_0/a.jpg", f"{'folder/' * 15}{'n' * 90}.jpg", "é.jpg"):
             member = tarfile.TarInfo(name)
             member.size, member.mtime = 3, 1.5  # PAX writes it into records
@@ -177,7 +179,7 @@ HEAD = "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,A
 
 
 def listing(path: Path, *rows: str) -> Path:
-    path.write_text(HEAD + "".join(rows))
+    path.write_text(HEAD + "".join(rows), encoding="utf-8")
     return path
 
 

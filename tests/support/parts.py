@@ -27,7 +27,7 @@ def photo(seed: int, width: int = 600, height: int = 300) -> bytes:
 def tar_gz(files: Mapping[str, bytes], folder: str = "train_0") -> bytes:
     """Return a part: a gzipped tar with the files in a folder."""
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as tar:
+    with tarfile.open(fileobj=content, mode="w", encoding="utf-8") as tar:
         directory = tarfile.TarInfo(folder)
         directory.type = tarfile.DIRTYPE
         tar.addfile(directory)

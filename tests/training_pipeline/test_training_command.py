@@ -91,7 +91,7 @@ def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
         "steps": 3,
         "ancestor": None,
     }
-    assert json.loads(Path("runs/0/run.json").read_text())["steps"] == 3
+    assert json.loads(Path("runs/0/run.json").read_text(encoding="utf-8"))["steps"] == 3
     assert run.metrics["validation"]["step"] == 3
     assert {path.name for path in Path("runs/0").iterdir()} >= {"learning_curve.png", "crops.png", "log.jsonl"}
     assert list(Path("runs/0/tensorboard").glob("events.out.tfevents.*"))
@@ -101,10 +101,10 @@ def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
 def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
     command(out="runs/open", steps="1")
     Path("runs/mine").mkdir()
-    Path("runs/mine/DATA.md").write_text("# Ada's photos\nAll by Ada, CC0.\n")
+    Path("runs/mine/DATA.md").write_text("# Ada's photos\nAll by Ada, CC0.\n", encoding="utf-8")
     command(out="runs/mine", steps="1")
-    assert "trained on train_0 of Open Images for 1 steps" in Path("runs/open/README.md").read_text()
-    assert "trained on train_0 of Ada's photos for 1 steps" in Path("runs/mine/README.md").read_text()
+    assert "trained on train_0 of Open Images for 1 steps" in Path("runs/open/README.md").read_text(encoding="utf-8")
+    assert "trained on train_0 of Ada's photos for 1 steps" in Path("runs/mine/README.md").read_text(encoding="utf-8")
 
 
 def test_a_run_from_another_one_names_its_ancestor(command: Command) -> None:

@@ -118,15 +118,20 @@ import sys
 from pathlib import Path
 from ensemble_pipeline.cost import peak_memory
 from upscaler import Options, Upscaler, double_file
-options = Options(times=int(sys.argv[4]), flips=sys.argv[5] == "flips")
-list(double_file(Upscaler.load(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), options))
-print(peak_memory())
+model, target, times, flips, *sources = sys.argv[1:]
+options = Options(times=int(times), flips=flips == "flips")
+upscaler = Upscaler.load(model)
+for source in sources:
+    list(double_file(upscaler, Path(source), Path(target), options))
+    print(peak_memory())
 """
 
 
-def measured(model: Path, source: Path, target: Path, times: int = 1, flips: str = "") -> int:
-    command = [sys.executable, "-c", MEASURED, str(model), str(source), str(target), str(times), flips]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+def measured(model: Path, target: Path, *sources: Path, times: int = 1, flips: str = "") -> list[int]:
+    """Return the peak memory in bytes of one process after each source, smallest first."""
+    command = [sys.executable, "-c", MEASURED, *map(str, (model, target, times, flips or "none", *sources))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return [int(line) for line in done.stdout.split()]
 
 
 @pytest.mark.slow
@@ -164,7 +169,8 @@ def test_the_estimate_matches_the_measured_peak(
     is_slow = target in (("avif",) if frames > 1 else ("avif", "jp2", "webp"))
     pixels = _PIXELS[frames > 1][is_slow] // frames // 4 ** (times - 1)
     write_picture(large, kind, frames, (round(pixels**0.5) * 6 // 5, round(pixels**0.5) * 5 // 6))
-    taken = measured(tiny_model, large, doubled, times) - measured(tiny_model, small, doubled)
+    least, most = measured(tiny_model, doubled, small, large, times=times)
+    taken = most - least
     foreseen = budget.peak_memory(read_header(large), format_of(doubled), times)
     # Below 0.9, the kernel could kill the process; above 1.3, feasible jobs would be refused. Encoders vary by about
     # 15 % with the content.
@@ -175,5 +181,5 @@ def test_the_estimate_matches_the_measured_peak(
 def test_the_self_ensemble_takes_no_more_memory(tmp_path: Path, tiny_model: Path) -> None:
     source, doubled = tmp_path / "a.png", tmp_path / "b.png"
     write_picture(source, "colour", 1, (1500, 1000))
-    taken = [measured(tiny_model, source, doubled, 1, flips) for flips in ("", "flips")]
-    assert taken[1] < 1.1 * taken[0]
+    plain, ensemble = (measured(tiny_model, doubled, source, flips=flips)[0] for flips in ("", "flips"))
+    assert ensemble < 1.1 * plain

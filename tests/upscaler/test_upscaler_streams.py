@@ -27,7 +27,7 @@ class Run:
         self._model, self._patch, self._capture = model, patch, capture
 
     def __call__(self, *arguments: object, given: bytes = b"") -> None:
-        self._patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(given)))
+        self._patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(given), encoding="utf-8"))
         with pytest.raises(SystemExit) as stopped:
             main([*map(str, arguments), "--model", str(self._model)])
         self.code = stopped.value.code

@@ -18,7 +18,7 @@ def cores() -> int:
 
 def _cgroup_cores() -> list[int]:
     try:
-        quota, period = _CGROUP_CPU.read_text().split()
+        quota, period = _CGROUP_CPU.read_text(encoding="utf-8").split()
     except OSError:  # no control groups, or version 1
         return []
     return [] if quota == "max" else [math.ceil(int(quota) / int(period))]

@@ -55,7 +55,9 @@ def fastest_precision() -> Precision:
 def has_bf16() -> bool:
     """Return True if the processor supports bf16."""
     if _PROCESSOR.exists():
-        flags = next((line for line in _PROCESSOR.read_text().splitlines() if line.startswith("flags")), "")
+        flags = next(
+            (line for line in _PROCESSOR.read_text(encoding="utf-8").splitlines() if line.startswith("flags")), ""
+        )
         return not _BF16_FLAGS.isdisjoint(flags.split())
     from upscaler.engines.openvino_engine import CORE  # elsewhere than on Linux, only OpenVINO can tell
 

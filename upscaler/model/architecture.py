@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Array = NDArray[np.float32]
-Weights = dict[
-    str, Array
-]  # networks.N.layers.I.weight (OI33), .bias (O) and those of .slope, .gain, .offset (O) it has
+Weights = dict[str, Array]  # networks.N.layers.I.weight (OI33), .bias (O); some also .slope, .gain, .offset (O)
 Shape = tuple[int, ...]
 
 SCALE = 2

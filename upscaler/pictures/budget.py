@@ -154,7 +154,7 @@ def _folders(root: Path, controller: str) -> Iterator[Path]:
     """Yield the folder of this process's group below `root` and those around it; in a container, `root` is its own."""
     yield root
     with suppress(OSError):
-        for line in _OWN_GROUPS.read_text().splitlines():
+        for line in _OWN_GROUPS.read_text(encoding="utf-8").splitlines():
             _, controllers, group = line.split(":", 2)
             if controller in controllers.split(","):
                 parts = Path(group).parts[1:]
