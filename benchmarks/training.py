@@ -14,7 +14,7 @@ from PIL import Image
 from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
-from training_pipeline import batches, data
+from training_pipeline import batches, data, loader
 from training_pipeline.config import TrainingConfig
 from training_pipeline.network import Network
 from training_pipeline.sizes import SIZES
@@ -49,7 +49,7 @@ def row(config: TrainingConfig, limit: float) -> str:
     torch.set_num_threads(config.threads)
     run = Run(config, data.read(config), None)
     crops = batches.of(run.tiles.training, config)
-    prefetched = crops.prefetched(0)
+    prefetched = loader.prefetched(crops, 0)
     fixed, loaded = seconds_per_step(run, repeat(crops[0]), prefetched)
     prefetched.close()
     run.journal.close()

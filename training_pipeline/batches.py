@@ -1,11 +1,8 @@
 """Batches of crops; the seed and the step determine a batch."""
 
-from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import count
 
 import numpy as np
 import torch
@@ -19,7 +16,6 @@ from training_pipeline.crops import Crops
 Batch = tuple[Tensor, Tensor]
 
 CROPS = 4  # from each decoded tile
-AHEAD = 8  # batches
 ALL = slice(None)
 
 
@@ -62,17 +58,6 @@ class Batches:
         ]
         lr, hr = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
         return torch.from_numpy(np.ascontiguousarray(lr)), torch.from_numpy(np.ascontiguousarray(hr))
-
-    def prefetched(self, step: int) -> Generator[Batch, None, None]:
-        """Yield the batches from `step` on, endlessly, prefetched by a thread: decoding releases the GIL."""
-        pool = ThreadPoolExecutor(1, "loader")
-        try:
-            waiting = deque(pool.submit(self.__getitem__, n) for n in range(step, step + AHEAD))
-            for n in count(step + AHEAD):
-                yield waiting.popleft().result()
-                waiting.append(pool.submit(self.__getitem__, n))
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     @cached_property
     def _load(self) -> Callable[[Entry], Sample]:

@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, cast
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from training_pipeline import batches, checkpoint, data, device, evaluation, optimisers, ranks, report, resident
-from training_pipeline.batches import Batches
+from training_pipeline import batches, checkpoint, data, device, evaluation, loader, optimisers, ranks, report, resident
+from training_pipeline.batches import Batch
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
@@ -29,6 +29,7 @@ from training_pipeline.sizes import architecture
 from training_pipeline.stopping import stop_signals
 from upscaler import metrics
 from upscaler.atomic import write_text
+from upscaler.engines.cores import cores
 from upscaler.metrics import Score
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
@@ -108,7 +109,7 @@ class Run:
 
     def train(self) -> None:
         """Train to the end of the budget. An interrupt writes a checkpoint and raises KeyboardInterrupt."""
-        loaded = self._batches().prefetched(self.step)
+        loaded = self._loaded()
         with closing(self.journal), closing(loaded), stop_signals() as interrupts, self._bar() as bar:
             if self.forward is not self.network:
                 bar.set_postfix_str("compiling, about half a minute")
@@ -124,11 +125,12 @@ class Run:
         """Compile the network if the run is long enough to gain from it."""
         return device.compiled(network, self.device) if self.config.long else network
 
-    def _batches(self) -> Batches | ResidentBatches:
+    def _loaded(self) -> Generator[Batch, None, None]:
         tiles = self.tiles.training
         if self.config.long and not self.config.jpeg and resident.fits(len(tiles), self.device):
-            return ResidentBatches(tiles, self.config, self.device, ranks.part())
-        return batches.of(tiles, self.config, ranks.part())
+            return ResidentBatches(tiles, self.config, self.device, ranks.part()).prefetched(self.step)
+        processes = max(1, cores() // ranks.count() - 1) if self.device.type == "cuda" else 0
+        return loader.prefetched(batches.of(tiles, self.config, ranks.part()), self.step, processes)
 
     @property
     def progress(self) -> float:

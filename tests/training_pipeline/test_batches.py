@@ -10,7 +10,7 @@ from feature_pipeline.manifest import Draw, SampleInfo
 from feature_pipeline.shards import Entry, Sample
 from support.shards import write_shard
 from support.training_runs import small_config
-from training_pipeline import batches, crops, data, resident
+from training_pipeline import batches, crops, data, loader, resident
 from training_pipeline.batches import Batches
 from training_pipeline.resident import ResidentBatches
 from upscaler.pixels import Pixels
@@ -21,10 +21,11 @@ def random_crop(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool 
     return crops.cut(sample, crop, crops.draw(rng, 1), 0, jpeg)
 
 
-def test_batches_follow_from_the_step_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_batches_follow_from_the_step_alone(tmp_path: Path, processes: int) -> None:
     tiles = data.read(small_config(tmp_path)).training
     made = Batches(tiles, size=3, crop=8, seed=1)
-    ahead = made.prefetched(2)
+    ahead = loader.prefetched(made, 2, processes)
     for step in range(2, 14):
         for ours, theirs in zip(next(ahead), made[step], strict=True):
             assert torch.equal(ours, theirs)

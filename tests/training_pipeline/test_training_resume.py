@@ -23,7 +23,13 @@ from training_pipeline.train import Run
 from upscaler.model import artifact
 
 STEPS = 12
-CHANGES: dict[str, Any] = {"steps": STEPS, "dropout": 0.2, "loss": "charbonnier", "optimiser": "muon"}
+CHANGES: dict[str, Any] = {
+    "size": "4x1-gated",
+    "steps": STEPS,
+    "dropout": 0.2,
+    "loss": "charbonnier",
+    "optimiser": "muon",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +176,7 @@ def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(folder: P
     ("change", "sentence"),
     [
         ({"steps": 13}, "--steps 12, not 13"),
-        ({"size": "5x1"}, "--size 4x1, not 5x1"),
+        ({"size": "4x1"}, "--size 4x1-gated, not 4x1"),
     ],
 )
 def test_a_run_of_another_configuration_is_not_resumed(
