@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from training_pipeline import checkpoint, data, dataset, drawings, journal
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
@@ -25,6 +27,16 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
         architecture=network.architecture, combination="single", members=(_member(config, tiles, best.step),)
     )
     return artifact.write(config.out, model, network.collapsed(), {"validation": row}, _card(config, row))
+
+
+def used(config: TrainingConfig, on: torch.device) -> str:
+    """Return what the run has used: steps, LR pixels and hours."""
+    last = journal.read(config.out)[-1]
+    pixels = last["step"] * config.batch * config.crop**2
+    place = f"{on}, {config.threads} threads" if on.type == "cpu" else str(on)
+    return (
+        f"{config.out}: {last['step']:,} steps, {pixels:.2e} LR pixels, {last['seconds'] / 3600:.2f} hours on {place}"
+    )
 
 
 def averaged_network(config: TrainingConfig, state: dict[str, Any]) -> Network:

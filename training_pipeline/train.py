@@ -63,6 +63,8 @@ def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | No
         training = (make_run or Run)(config, tiles, start)
         write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
         training.train()
+        if ranks.is_first():
+            print(report.used(config, training.device))
         return report.write(config, tiles)
 
 

@@ -98,6 +98,11 @@ def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
     assert Upscaler(run).upscale(np.zeros((5, 6, 3), np.uint8)).shape == (10, 12, 3)
 
 
+def test_a_run_tells_what_it_used(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    command()
+    assert "runs/0: 3 steps, 3.84e+02 LR pixels, 0.00 hours on " in capsys.readouterr().out  # 2 crops of 8x8 a step
+
+
 def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
     command(out="runs/open", steps="1")
     Path("runs/mine").mkdir()
