@@ -37,7 +37,8 @@ from upscaler.model.artifact import Artifact
 __all__ = ["DivergedError", "Run", "TrainingConfig", "initial_network", "run"]
 
 RUN = "run.json"
-EVALUATE_EVERY = 1000  # steps
+EVALUATE_EVERY = 1000  # steps, at least
+EVALUATIONS = 50  # at most, because each takes as long as 70 steps on a CPU
 SAVE_EVERY = 300  # seconds; a step takes up to one, so that a killed run loses little
 SHOW_EVERY = 100  # steps, in TensorBoard
 SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
@@ -177,7 +178,8 @@ class Run:
     def _finish_step(self, interrupts: list[int]) -> bool:
         """Evaluate if due, stop if interrupted; return True if the budget is spent."""
         done = self.step > 0 and self.progress >= 1
-        due = done or (self.step > 0 and self.step % EVALUATE_EVERY == 0)
+        every = max(EVALUATE_EVERY, (self.config.steps or 0) // EVALUATIONS)
+        due = done or (self.step > 0 and self.step % every == 0)
         if due and not self.journal.holds(self.step):
             self._evaluate(interrupts)
         if ranks.any_of(bool(interrupts)):
