@@ -14,27 +14,37 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from training_pipeline import batches, checkpoint, data, device, evaluation, loader, optimisers, ranks, report, resident
+from training_pipeline import (
+    batches,
+    beginning,
+    checkpoint,
+    data,
+    device,
+    evaluation,
+    loader,
+    optimisers,
+    ranks,
+    report,
+    resident,
+)
 from training_pipeline.batches import Batch
 from training_pipeline.checkpoint import Checkpoint
-from training_pipeline.config import MACHINE, TrainingConfig
+from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network
 from training_pipeline.resident import ResidentBatches
-from training_pipeline.schedule import is_constant, learning_rate
-from training_pipeline.sizes import architecture
+from training_pipeline.schedule import learning_rate
 from training_pipeline.stopping import stop_signals
 from upscaler import metrics
 from upscaler.atomic import write_text
 from upscaler.engines.cores import cores
 from upscaler.metrics import Score
-from upscaler.model import find
 from upscaler.model.artifact import Artifact
 
-__all__ = ["DivergedError", "Run", "TrainingConfig", "initial_network", "run"]
+__all__ = ["DivergedError", "Run", "TrainingConfig", "run"]
 
 RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps, at least
@@ -58,7 +68,7 @@ def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | No
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
-    start = _start(config, tiles, resume)
+    start = beginning.resumed(config, tiles, resume)
     with ranks.folder(config.out) as out:
         config = replace(config, out=out)
         training = (make_run or Run)(config, tiles, start)
@@ -67,27 +77,6 @@ def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | No
         if ranks.is_first():
             print(report.used(config, training.device))
         return report.write(config, tiles)
-
-
-def _start(config: TrainingConfig, tiles: Tiles, resume: bool) -> Checkpoint | None:
-    if not resume and (config.out / checkpoint.FOLDER).exists():
-        raise TrainingError(f"{config.out} already holds a run; give --resume to continue it, or another --out")
-    start = checkpoint.latest(config.out) if resume else None
-    if start:
-        _check_continues(config, tiles, start)
-    return start
-
-
-def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) -> None:
-    """Raise TrainingError unless the checkpoint is of this run; while its rate is constant, the steps may change."""
-    budgets = start.configuration["steps"], config.steps
-    extends = all(steps and is_constant(config.schedule, start.step / steps) for steps in budgets)
-    config.check_same(start.configuration, but=(*MACHINE, "steps") if extends else MACHINE)
-    if start.data != tiles.digest:
-        raise TrainingError(
-            f"the run in {config.out} was made with tiles of other content; give the same --shards and --validation, "
-            "or start in another folder"
-        )
 
 
 class Run:
@@ -99,7 +88,7 @@ class Run:
         self.device = device.best()
         self.bfloat16 = device.has_bfloat16(self.device)
         self.layout = torch.channels_last if self.bfloat16 else torch.contiguous_format  # the faster one, as measured
-        self.network = initial_network(config).to(memory_format=self.layout).to(self.device)
+        self.network = beginning.network(config).to(memory_format=self.layout).to(self.device)
         self.forward = self.compiled(self.network)
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
         self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
@@ -254,23 +243,6 @@ class Run:
 
 
 RunFactory = Callable[[TrainingConfig, Tiles, Checkpoint | None], Run]
-
-
-def initial_network(config: TrainingConfig) -> Network:
-    """Return the network before the first step. Raises ModelError or TrainingError if its warm start does not fit."""
-    shape = architecture(config.size)
-    network = Network(shape, config.branches, config.dropout)
-    if config.init_from:
-        start = find.model(config.init_from)
-        begun = start.config.architecture
-        fits = (begun.width, begun.block) == (shape.width, shape.block) and begun.depth <= shape.depth
-        if start.config.networks != 1 or not fits:
-            raise TrainingError(
-                f"{config.init_from} is no warm start for the size {config.size}; give a single network of the same "
-                "width and kind of blocks and at most as many of them"
-            )
-        network.assign(start.weights())
-    return network
 
 
 def _moving_mean(mean: float, value: float) -> float:

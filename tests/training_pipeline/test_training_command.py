@@ -21,7 +21,7 @@ from support.clock import NOON, Clock
 from support.models import write_tiny_model
 from support.shards import write_shard
 from support.training_runs import small_config
-from training_pipeline import checkpoint, data, evaluation, train
+from training_pipeline import beginning, checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
 from training_pipeline.batches import Batches
 from training_pipeline.checkpoint import Checkpoint
@@ -256,7 +256,7 @@ def simulated_clock(patch: pytest.MonkeyPatch, a_step: float, a_tile: float) -> 
 
 def test_a_run_on_jpegs_is_scored_on_jpegs(tmp_path: Path) -> None:
     config = small_config(tmp_path)
-    tiles, network = data.read(config).validation, train.initial_network(config)
+    tiles, network = data.read(config).validation, beginning.network(config)
     clean, jpeg = (metrics.mean(list(evaluation.scores(network, tiles, jpeg))) for jpeg in (False, True))
     assert jpeg.psnr_y < clean.psnr_y - 0.5
     logged = train.run(small_config(tmp_path, jpeg=True, steps=1)).metrics["validation"]["psnr_y"]
