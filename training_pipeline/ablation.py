@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from feature_pipeline import shards
 from training_pipeline import data, scoreboard, scoring, train
 from training_pipeline.commands import AblationConfig, ScoringConfig
 from training_pipeline.config import TrainingConfig
@@ -74,9 +73,6 @@ def run_config(config: AblationConfig, version: Version) -> TrainingConfig:
 
 
 def _check_data(config: AblationConfig, version: Version) -> None:
-    for folder in config.augmented if version.augmented else ():
-        if not shards.read_settings(folder).augment:
-            raise TrainingError(f"the tiles in {folder} are not augmented; make them with feature_pipeline --augment")
     first, rest = scoring.parts(config.test)
     data.check_apart(data.read(run_config(config, version)).training, first + rest, "test")
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from training_pipeline import checkpoint, data, dataset, drawings, journal
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
@@ -27,12 +29,15 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     return artifact.write(config.out, model, network.collapsed(), {"validation": row}, _card(config, row))
 
 
-def sentence(config: TrainingConfig, model: Artifact) -> str:
-    """Say what a finished run made, and how good it is."""
-    row = model.metrics["validation"]
+def summary(config: TrainingConfig, on: torch.device) -> str:
+    """Return what the run has used (steps, LR pixels and hours) and reached."""
+    rows = journal.read(config.out)
+    last, best = rows[-1], max(row["psnr_y"] for row in rows)
+    pixels = last["step"] * config.batch * config.crop**2
+    place = f"{on}, {config.threads} threads" if on.type == "cpu" else str(on)
     return (
-        f"{config.out}: a network of size {config.size}, the best of its run after {row['step']:,} steps: "
-        f"{row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles"
+        f"{config.out}: {last['step']:,} steps, {pixels:.2e} LR pixels, {last['seconds'] / 3600:.2f} hours on {place}; "
+        f"{best:.2f} dB PSNR (Y) on the validation tiles"
     )
 
 

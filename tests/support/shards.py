@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from feature_pipeline import samples, shards
-from feature_pipeline.manifest import PictureRecord, SampleInfo
+from feature_pipeline.manifest import Draw, PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
 from support.pictures import photo_like
 from upscaler.bicubic import halve
@@ -18,13 +18,22 @@ def write_shard(
     side: int = 256,
     author: str = "",
     license: str = "",
+    draw: Draw | None = None,
 ) -> Path:
-    """Write one shard of generated pictures, numbered from `first`, with `tiles` tiles each."""
+    """Write one shard of generated pictures, numbered from `first`, with `tiles` tiles each.
+
+    draw: the augmentation that the tiles claim.
+    """
     with shards.writing(shards.shard_path(folder, 0)) as writer:
         for n in range(first, first + pictures):
             image_id = f"{n:016x}"
             info = SampleInfo(
-                image_id=image_id, part=folder.name, box=(0, 0, side, side), author=author, license=license
+                image_id=image_id,
+                part=folder.name,
+                box=(0, 0, side, side),
+                author=author,
+                license=license,
+                augmented=draw,
             )
             encoded = (encoded_pair(100 * n + tile, side) for tile in range(tiles))
             cut = tuple(EncodedSample(f"{image_id}-{tile}", *pair, info) for tile, pair in enumerate(encoded))

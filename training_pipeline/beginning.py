@@ -1,0 +1,70 @@
+"""The state in which a run begins: a new or a warm-started network, or a checkpoint."""
+
+import json
+import sys
+from contextlib import AbstractContextManager, nullcontext
+
+from training_pipeline import checkpoint, folder, ranks
+from training_pipeline.checkpoint import Checkpoint
+from training_pipeline.config import MACHINE, TrainingConfig
+from training_pipeline.data import Tiles
+from training_pipeline.errors import TrainingError
+from training_pipeline.folder import INSTEAD, RUN, Kind, kind
+from training_pipeline.network import Network
+from training_pipeline.schedule import is_constant
+from training_pipeline.sizes import architecture
+from upscaler.model import find
+
+
+def claimed(config: TrainingConfig, resume: bool, overwrite: bool) -> AbstractContextManager[None]:
+    """Hold the folder of the run, as `folder.claimed` does; of processes that share a run, the first one holds it."""
+    if not ranks.is_first():
+        return nullcontext()
+    alternatives = "another --out" if resume else INSTEAD
+    if not resume and kind(config.out) is Kind.RUN:
+        alternatives = f"--resume to continue it, {INSTEAD}"
+    return folder.claimed(config.out, lambda found: resume and found is Kind.RUN, overwrite, alternatives)
+
+
+def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:
+    """Return the checkpoint to continue from; without one, say so and return None.
+
+    Raises TrainingError if the folder holds another run.
+    """
+    if start := checkpoint.latest(config.out):
+        _check_continues(config, tiles, start)
+        return start
+    if (recorded := config.out / RUN).exists():  # a finished run whose checkpoints were removed stays what it is
+        config.check_same(json.loads(recorded.read_text(encoding="utf-8")))
+    if ranks.is_first():
+        print(f"{config.out} has no checkpoint; training starts at step 0", file=sys.stderr)
+    return None
+
+
+def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) -> None:
+    """Raise TrainingError unless the checkpoint is of this run; while its rate is constant, the steps may change."""
+    budgets = start.configuration["steps"], config.steps
+    extends = all(steps and is_constant(config.schedule, start.step / steps) for steps in budgets)
+    config.check_same(start.configuration, but=(*MACHINE, "steps") if extends else MACHINE)
+    if start.data != tiles.digest:
+        raise TrainingError(
+            f"the run in {config.out} was made with tiles of other content; give the same --shards and --validation, "
+            "or start in another folder"
+        )
+
+
+def network(config: TrainingConfig) -> Network:
+    """Return the network before the first step. Raises ModelError or TrainingError if its warm start does not fit."""
+    shape = architecture(config.size)
+    made = Network(shape, config.branches, config.dropout)
+    if config.init_from:
+        start = find.model(config.init_from)
+        begun = start.config.architecture
+        fits = (begun.width, begun.block) == (shape.width, shape.block) and begun.depth <= shape.depth
+        if start.config.networks != 1 or not fits:
+            raise TrainingError(
+                f"{config.init_from} is no warm start for the size {config.size}; give a single network of the same "
+                "width and kind of blocks and at most as many of them"
+            )
+        made.assign(start.weights())
+    return made
