@@ -124,6 +124,13 @@ class PublishConfig:
 
 
 @dataclass(frozen=True)
+class StatusConfig:
+    """A folder to look into, with the folders in it."""
+
+    folder: Path = option("folder of parts, runs and models", positional=True)
+
+
+@dataclass(frozen=True)
 class BuildConfig:
     """All stages. `features`: the parts and their tiles; validation is made in any case. `first`: what the runs have in
     common; shards and folder are those of each part. `allow_missing`: combine what there is where a part failed.

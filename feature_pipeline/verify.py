@@ -15,7 +15,7 @@ def run(folder: Path) -> None:
     """Verify a part, or all parts in a folder, and print a line for each. Raises FeatureError if there are problems."""
     problems = 0
     for part in _parts(folder):
-        found = [*_problems(part), *_content_problems(part)]
+        found = [*problems_of(part), *_content_problems(part)]
         problems += len(found)
         name = part.resolve().name
         print("\n".join(f"{name}: {problem}" for problem in found) or f"{name}: matches its manifest")
@@ -27,7 +27,7 @@ def run(folder: Path) -> None:
 
 def is_finished(part: Path) -> bool:
     """Return True if a part needs no further work, as far as can be seen without reading its tars."""
-    return not any(_problems(part))
+    return not any(problems_of(part))
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ def _parts(folder: Path) -> list[Path]:
     return parts
 
 
-def _problems(part: Path) -> Iterator[str]:
+def problems_of(part: Path) -> Iterator[str]:
     """Yield what the command that made the part repairs."""
     if not (part / MANIFEST).exists():
         yield "is not finished; run the same command again to resume"
