@@ -74,7 +74,7 @@ def sentence(config: CombineConfig, model: Artifact) -> str:
         return f"{made}; {row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles"
     if steps := model.metrics.get("selection"):
         return f"{made}; {steps[-1]['psnr_y']:.2f} dB PSNR (Y) on the validation tiles it was selected by"
-    return f"{made}; python -m ensemble_pipeline evaluate {config.out} tests it"
+    return f"{made}; measure it with python -m ensemble_pipeline evaluate {config.out}"
 
 
 def _checked_members(config: CombineConfig) -> list[Artifact]:

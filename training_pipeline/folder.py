@@ -37,7 +37,7 @@ IsOwn = Callable[[Kind], bool]
 def kind(folder: Path) -> Kind | None:
     """Return the kind of a folder's content; None if it is free."""
     marks = {
-        Kind.SHARDS: (MANIFEST, f"{folder.name}-00000.tar"),
+        Kind.SHARDS: (MANIFEST, f"{folder.resolve().name}-00000.tar"),
         Kind.COMBINED: (COMBINATION,),
         Kind.RUN: (RUN, CHECKPOINTS),
         Kind.MODEL: (CONFIG,),

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from upscaler.errors import OptionError
 
 Needs = Mapping[str, str | Literal[True]]
-LARGEST = 10**12
+LARGEST = 10**12  # of whole numbers that declare no limit
 
 
 @dataclass(frozen=True)
