@@ -16,6 +16,8 @@ COMBINE := $(PYTHON) -m ensemble_pipeline combine
 ALL := $(PARTS:%=--shards shards/train_%)
 SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.json
 IN_PROGRESS := recipes/in_progress
+# Threads that wait for each other sleep: beside other work, spinning made a step cost 2.3 core-seconds in place of 0.56
+export OMP_WAIT_POLICY := PASSIVE
 .PHONY: all keep
 .SECONDARY:
 
