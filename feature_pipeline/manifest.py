@@ -97,7 +97,10 @@ class ShardSummary(Record):
 
 
 class Manifest(Record):
-    """The content of manifest.json. source_bytes: length of the compressed part. seconds: duration of the last run."""
+    """The content of manifest.json. source_bytes: length of the compressed part. seconds: duration of the last run.
+
+    dataset: the data set's name; "" if the part is from another server, which may hold other pictures.
+    """
 
     settings: Settings
     code_version: str
@@ -113,3 +116,4 @@ class Manifest(Record):
     seconds: NonNegativeFloat
     shards: tuple[ShardSummary, ...]
     attribution_sha256: str | None = None
+    dataset: str = ""
