@@ -27,6 +27,11 @@ class State(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def is_pending(self) -> bool:
+        """True if work remains."""
+        return self in (State.WAITING, State.WORKING)
+
 
 class Result(BaseModel):
     """Result of the worker: sizes as (width, height), upright; seconds of reading, upscaling and writing."""
@@ -59,11 +64,12 @@ class Picture:
     @property
     def is_pending(self) -> bool:
         """True if work remains."""
-        return self.state in (State.WAITING, State.WORKING)
+        return self.state.is_pending
 
     def end(self, state: State, sentence: str = "") -> None:
         """Set the final state."""
-        self.state, self.sentence, self.seconds_left = state, sentence, None
+        self.sentence, self.seconds_left = sentence, None
+        self.state = state  # last: whoever sees it finds the rest complete
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ def described(batch: Batch, batches: Batches, pace: Pace) -> dict[str, Any]:
     ahead, begins, ends = outlook(pace, batch, batches.working(), batches.queue())
     pictures = [_picture(batch, picture, number) for number, picture in enumerate(batch.pictures)]
     return {
-        "pending": batch.is_pending,
+        "pending": any(picture["state"].is_pending for picture in pictures),  # as described: a page stops asking then
         "ahead": ahead,
         "begins": in_words(begins),
         "ends": in_words(ends),
@@ -24,16 +24,16 @@ def described(batch: Batch, batches: Batches, pace: Pace) -> dict[str, Any]:
 
 
 def _picture(batch: Batch, picture: Picture, number: int) -> dict[str, Any]:
-    address = f"work/{batch.id}/{number}"
+    address, state = f"work/{batch.id}/{number}", picture.state  # which may change meanwhile
     described: dict[str, Any] = {
         "name": picture.source.name,
-        "state": picture.state,
+        "state": state,
         "share": round(picture.share, 4),
         "sentence": picture.sentence,
         "thumbnail": _if_there(picture, THUMBNAIL, address),
-        "partial": _if_there(picture, PARTIAL, address) if picture.state is State.WORKING else "",
+        "partial": _if_there(picture, PARTIAL, address) if state is State.WORKING else "",
     }
-    if picture.state is State.DONE and picture.result:
+    if state is State.DONE and picture.result:
         described |= {
             "download": f"{address}/result",
             "file": picture.target.name,

@@ -1,6 +1,7 @@
 """Batches of visitors: turns, limits, expiry, names, and estimates."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given as for_all
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from apps.serving.bodies import MOST_FILES
 from apps.serving.refusal import RequestRefusedError
+from apps.ui import description
 from apps.ui.batch import Batch, Picture, State
 from apps.ui.batches import ABANDONED, AWAY, Batches
 from apps.ui.choices import Choices
@@ -35,6 +37,24 @@ def order(batches: Batches) -> list[str]:
 def finish(picture: Picture) -> None:
     picture.target.write_bytes(picture.source.name.encode())
     picture.end(State.DONE)
+
+
+def test_a_picture_that_ends_while_it_is_described_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = registry(tmp_path)
+    batch = queued(batches, "a", "photo.png")
+    describe = description._picture
+
+    def describe_and_finish(batch: Batch, picture: Picture, number: int) -> dict[str, Any]:
+        before = describe(batch, picture, number)
+        finish(picture)
+        return before
+
+    monkeypatch.setattr(description, "_picture", describe_and_finish)
+    first, second = (description.described(batch, batches, Pace()) for _ in range(2))
+    assert [(first["pending"], first["pictures"][0]["state"])] == [(True, State.WAITING)]
+    assert [(second["pending"], second["pictures"][0]["state"])] == [(False, State.DONE)]
 
 
 def test_batches_take_turns(tmp_path: Path) -> None:
