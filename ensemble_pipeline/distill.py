@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ensemble_pipeline.config import CombineConfig
+from feature_pipeline import shards
 from training_pipeline import data, device, train, unseen
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import TrainingConfig
@@ -67,7 +68,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
     """
     wanted = config.distillation
     for member in members:
-        unseen.check_for_selection(member, data.pictures(data.entries(config.validation)), "the validation set")
+        unseen.check_for_selection(member, shards.pictures(data.entries(config.validation)), "the validation set")
     run_config = TrainingConfig(
         wanted.shards,
         config.validation,

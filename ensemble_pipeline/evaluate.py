@@ -60,15 +60,16 @@ def run(config: EvaluationConfig) -> list[Row]:
     """
     models = [find.model(model) for model in config.models]
     tests = testset.read(config.test_set, config.kind, config.jpeg_quality)
-    complete = [unseen.check_for_test(model, tests.pictures, str(config.test_set)) for model in models]
+    pictures = tests.pictures()
+    complete = [unseen.check_for_test(model, pictures, config.test_set) for model in models]
     with candidates(models, window_for(tests), config.jpeg_quality) as methods:
         rows = [row(method, tests) for method in methods]
     print(card.test_table([asdict(row) for row in rows]))
     if config.out:
-        write(entry(rows, tests, models[0], all(complete)), config.out)
+        write(entry(rows, len(pictures), models[0], all(complete)), config.out)
         draw(models, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
     elif models[0].origin is Origin.FOLDER:
-        record(entry(rows, tests, models[0], all(complete)), tests, models[0], config.kind)
+        record(entry(rows, len(pictures), models[0], all(complete)), tests, models[0], config.kind)
     return rows
 
 
@@ -138,13 +139,13 @@ def record(evaluation: dict[str, Any], tests: TestSet, model: Artifact, kind: Ki
     write_text(model.folder / artifact.CARD, card.of(replace(model, metrics=recorded), model.name))
 
 
-def entry(rows: Sequence[Row], tests: TestSet, model: Artifact, recorded: bool) -> dict[str, Any]:
+def entry(rows: Sequence[Row], pictures: int, model: Artifact, recorded: bool) -> dict[str, Any]:
     """Return the JSON record of an evaluation of `model`.
 
     recorded: False if a model has no complete record of the pictures it learned from.
     """
     evaluated = [asdict(row) for row in rows]
-    return {"model": model.name, "pictures": len(tests.pictures), "recorded": recorded, "rows": evaluated}
+    return {"model": model.name, "pictures": pictures, "recorded": recorded, "rows": evaluated}
 
 
 def draw(models: Sequence[Artifact], samples: TestSet, target: Path) -> list[str]:

@@ -24,7 +24,7 @@ class Selection:
 
 def learned(members: Sequence[Artifact], selection: Selection | None) -> Learned:
     """Return the pictures that the members learned from, or that selected them."""
-    of_selection = Learned.of((), selection.pictures if selection else ())
+    of_selection = Learned.of({}, selection.pictures if selection else ())
     return reduce(or_, (member.learned() for member in members), of_selection)
 
 

@@ -32,16 +32,17 @@ def run(members: Sequence[Artifact], how: How, validation: Path) -> Selection:
     Distillation selects by output averaging, which is the teacher. Raises TrainingError if a member was trained on
     pictures of the validation set.
     """
-    pictures = testset.read(validation, "shards")
+    tests = testset.read(validation, "shards")
+    pictures = tests.pictures()
     for member in members:
-        unseen.check_for_selection(member, pictures.pictures, str(validation))
-    tiles = pictures.spread(MOST_TILES)
+        unseen.check_for_selection(member, pictures, validation)
+    tiles = tests.spread(MOST_TILES)
     score = partial(psnr_of_mean_weights, members, tiles) if how == "weights" else mean_of_outputs(members, tiles)
     steps = greedy(len(members), score)
     for n, decibels in steps:
         print(f"{members[n].name}: {decibels:.3f} dB PSNR (Y)")
     records = [{"member": members[n].name, "psnr_y": decibels} for n, decibels in steps]
-    return Selection([members[n] for n, _ in steps], records, pictures.pictures)
+    return Selection([members[n] for n, _ in steps], records, set(pictures))
 
 
 def greedy(count: int, score: Callable[[Chosen], float]) -> list[tuple[int, float]]:

@@ -10,6 +10,7 @@ from ensemble_pipeline.config import Kind
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards
 from feature_pipeline.compression import compressed
+from feature_pipeline.samples import perceptual_hash
 from feature_pipeline.shards import Entry
 from training_pipeline import data, held_out
 from upscaler import bicubic
@@ -51,10 +52,10 @@ class TestSet:
     def __len__(self) -> int:
         return len(self.sources)
 
-    @property
-    def pictures(self) -> set[str]:
-        """Ids of the pictures."""
-        return {_picture(source) for source in self.sources}
+    def pictures(self) -> dict[str, int | None]:
+        """Return the pictures by id, with their perceptual hashes. Raises EnsembleError if one cannot be read."""
+        files = {file.stem: perceptual_hash(_read(file)) for file in self.sources if isinstance(file, Path)}
+        return files | shards.pictures(tile for tile in self.sources if isinstance(tile, Entry))
 
     def __iter__(self) -> Iterator[Pair]:
         for source in self.sources:
@@ -92,10 +93,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _halved(path: Path) -> Pair:
     """Read a picture, crop it to even sides and downscale it."""
-    try:
-        picture = read_rgb8(path)
-    except (OSError, PictureError) as error:
-        raise EnsembleError(f"{path} cannot be read as a picture; remove it from the test set") from error
+    picture = _read(path)
     height, width = picture.shape[:2]
     hr = picture[: height // 2 * 2, : width // 2 * 2]
     if min(hr.shape[:2]) < SMALLEST:
@@ -103,12 +101,15 @@ def _halved(path: Path) -> Pair:
     return Pair(path.stem, path.stem, bicubic.halve(hr), hr)
 
 
+def _read(path: Path) -> Pixels:
+    try:
+        return read_rgb8(path)
+    except (OSError, PictureError) as error:
+        raise EnsembleError(f"{path} cannot be read as a picture; remove it from the test set") from error
+
+
 def _tile(entry: Entry) -> Pair:
     sample = shards.load(entry)
     info = sample.info
     credit = f"{info.title or info.image_id} by {info.author}, {info.license}" if info.author else info.image_id
     return Pair(sample.key, info.image_id, sample.lr, sample.hr, credit)
-
-
-def _picture(source: Path | Entry) -> str:
-    return data.image_id(source) if isinstance(source, Entry) else source.stem

@@ -49,7 +49,7 @@ def _cut(picture: Pixels, known: PictureRecord, settings: Settings) -> Outcome:
         for number, (pair, draw) in enumerate(_augmented(picture, pairs, image_id, settings))
     )
     found = {
-        "perceptual_hash": _perceptual_hash(picture),
+        "perceptual_hash": f"{perceptual_hash(picture):016x}",
         "tiles": len(samples),
         "rejected": dict(rejected),
         "skipped": None if samples else "no tile worth taking" if rejected else "too small",
@@ -69,9 +69,9 @@ def _augmented(
         yield augment.augmented(picture, pair, seed=f"{image_id}-{number}")
 
 
-def _perceptual_hash(picture: Pixels) -> str:
-    """Return 64 bits in hexadecimal, of the picture at a quarter of its size: the hash uses 32x32 pixels."""
-    return str(imagehash.phash(Image.fromarray(picture).reduce(4)))
+def perceptual_hash(picture: Pixels) -> int:
+    """Return 64 bits, of the picture at a quarter of its size: the hash uses 32x32 pixels."""
+    return int(str(imagehash.phash(Image.fromarray(picture).reduce(4))), 16)
 
 
 def encode_png(pixels: Pixels) -> bytes:

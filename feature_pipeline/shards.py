@@ -93,6 +93,11 @@ class Entry:
         """Image id and tile number, joined by a hyphen."""
         return self.spans.key
 
+    @property
+    def image_id(self) -> str:
+        """Id of the picture."""
+        return self.key.rpartition("-")[0]
+
 
 class ShardWriter:
     """Writer of samples to an open tar. The bytes depend on the samples only, not on time, user or hash order."""
@@ -187,6 +192,19 @@ def read(folder: Path) -> Iterator[Sample]:
 def index(folder: Path) -> list[Entry]:
     """List the folder's samples in order, without opening a tar. Raises FeatureError if there are no shards."""
     return [Entry(tar, spans) for tar in tars(folder) for spans in read_record(record_path(tar)).samples]
+
+
+def pictures(tiles: Iterable[Entry]) -> dict[str, int | None]:
+    """Return the pictures of the tiles by id, in order, with their perceptual hashes; None if it is not recorded."""
+    tiles = list(tiles)
+    records = (read_record(record_path(tar)) for tar in dict.fromkeys(tile.tar for tile in tiles))
+    hashes = {
+        picture.name.partition(".")[0]: int(picture.perceptual_hash, 16)
+        for record in records
+        for picture in record.pictures
+        if picture.perceptual_hash
+    }
+    return {tile.image_id: hashes.get(tile.image_id) for tile in tiles}
 
 
 def digest(folders: Iterable[Path]) -> str:

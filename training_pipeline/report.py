@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from feature_pipeline import shards
 from training_pipeline import checkpoint, data, dataset, drawings, journal, photo_credits, provenance
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
@@ -27,7 +28,7 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     member = _member(config, tiles, best.step, start)
     model = ModelConfig(architecture=network.architecture, combination="single", members=(member,))
     metrics: dict[str, Any] = {"validation": row, "training": [asdict(provenance.of(config, tiles))]}
-    learned = Learned.of(data.pictures(tiles.training), data.pictures(tiles.validation))
+    learned = Learned.of(shards.pictures(tiles.training), data.pictures(tiles.validation))
     if start:
         metrics["beginning"] = [begun.model_dump() for begun in start.config.members]
         learned |= start.learned()

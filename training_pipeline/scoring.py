@@ -25,7 +25,7 @@ def add(config: ScoringConfig) -> Row:
     """
     model = find.model(config.model)
     tiles, rest = held_out.parts(config.test)
-    recorded = unseen.check_for_test(model, data.pictures(tiles + rest), str(config.test))
+    recorded = unseen.check_for_test(model, shards.pictures(tiles + rest), config.test)
     board = scoreboard.read(config.scoreboard)
     if board is None:
         board = Scoreboard(test=shards.digest([config.test]), bicubic=scores(bicubic.double, tiles))
@@ -63,7 +63,7 @@ def final_test(config: ScoringConfig) -> FinalTest:
             f"the final test of version {result.version} is recorded, of {result.model} ({result.revision}); "
             "test another model with another version"
         )
-    if not unseen.check_for_test(model, data.pictures(first + tiles), str(config.test)):
+    if not unseen.check_for_test(model, shards.pictures(first + tiles), config.test):
         raise TrainingError(f"{model.name} has no complete record of the pictures it learned from; train it again")
     if result is None:
         result = _tested(model, tiles)

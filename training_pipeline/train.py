@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from feature_pipeline import shards
 from training_pipeline import checkpoint, data, device, evaluation, optimisers, report, unseen
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
@@ -53,7 +54,8 @@ def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | No
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
     if config.init_from:
-        unseen.check_for_selection(find.model(config.init_from), data.pictures(tiles.validation), "the validation set")
+        warm_start, held_out = find.model(config.init_from), shards.pictures(tiles.validation)
+        unseen.check_for_selection(warm_start, held_out, "the validation set")
     start = _start(config, tiles, resume)
     training = (make_run or Run)(config, tiles, start)
     write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")

@@ -1,30 +1,34 @@
 """The guard of every score: a model must not have learned from the pictures that it is scored on."""
 
 import sys
-from collections.abc import Collection
+from pathlib import Path
 
+from feature_pipeline import duplicates
+from feature_pipeline.duplicates import Pictures
 from training_pipeline.errors import TrainingError
 from upscaler.model.artifact import Artifact
+from upscaler.model.learned import Learned
 
 
-def check_for_selection(model: Artifact, pictures: Collection[str], name: str) -> None:
+def check_for_selection(model: Artifact, pictures: Pictures, name: str | Path) -> None:
     """Raise TrainingError if the model was trained on some of the pictures, by which it is to be selected.
 
-    pictures: ids. name: of their set. A set may select several times, such as a run's checkpoint and then the run.
+    A picture that looks like a training picture, or like its mirror image, counts. name: of the set of pictures. A set
+    may select several times, such as a run's checkpoint and then the run.
     """
-    _refuse(model, model.learned().was_trained_on(pictures), "was trained on", name)
+    _check_training(model, model.learned(), pictures, name)
 
 
-def check_for_test(model: Artifact, pictures: Collection[str], name: str) -> bool:
+def check_for_test(model: Artifact, pictures: Pictures, name: str | Path) -> bool:
     """Raise TrainingError if the model was trained or selected on some of the pictures, by which it is to be tested.
 
-    The pictures of its JPEG network count too. Return True if the record of the pictures is complete; warn otherwise.
+    What its JPEG network learned from counts too. Return True if the record of the pictures is complete; warn if not.
     """
     learned = model.learned()
     if model.jpeg_model:
         learned |= model.jpeg_model.learned()
-    _refuse(model, learned.was_trained_on(pictures), "was trained on", name)
-    _refuse(model, learned.was_selected_on(pictures), "was selected on", name)
+    _check_training(model, learned, pictures, name)
+    _refuse(model, "was selected on", learned.was_selected_on(pictures), name)
     if not learned.complete:
         print(
             f"warning: {model.name} has no complete record of the pictures it learned from; some may be in {name}",
@@ -33,7 +37,12 @@ def check_for_test(model: Artifact, pictures: Collection[str], name: str) -> boo
     return learned.complete
 
 
-def _refuse(model: Artifact, shared: list[str], verb: str, name: str) -> None:
+def _check_training(model: Artifact, learned: Learned, pictures: Pictures, name: str | Path) -> None:
+    _refuse(model, "was trained on", learned.was_trained_on(pictures), name)
+    _refuse(model, "was trained on near-duplicates of", duplicates.alike(pictures, learned.perceptual), name)
+
+
+def _refuse(model: Artifact, verb: str, shared: list[str], name: str | Path) -> None:
     if shared:
         raise TrainingError(
             f"{model.name} {verb} {len(shared)} of the pictures in {name}, such as {shared[0]}; give other pictures"

@@ -172,7 +172,7 @@ def test_the_smallest_picture_is_scored(quick: None, tmp_path: Path, tiny_model:
 
 def test_the_final_test_is_the_scoreboards(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_out, "LEAST", 1)
-    model, board = write_tiny_model(tmp_path / "model", learned=Learned.of([])), tmp_path / "scoreboard"
+    model, board = write_tiny_model(tmp_path / "model", learned=Learned.of({})), tmp_path / "scoreboard"
     scoring.add(ScoringConfig(str(model), tiles, board))
     command = ["ensemble_pipeline", "final-test", str(model), "--test", str(tiles), "--scoreboard", str(board)]
     monkeypatch.setattr(sys, "argv", command)

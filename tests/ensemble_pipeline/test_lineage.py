@@ -10,11 +10,11 @@ from PIL import Image
 from ensemble_pipeline import combine, cost, evaluate
 from ensemble_pipeline.config import CombineConfig, Distillation, EvaluationConfig
 from ensemble_pipeline.cost import Cost
-from feature_pipeline import shards
+from feature_pipeline import duplicates, shards
 from feature_pipeline.attribution import HEADER
 from support.models import write_run, write_tiny_model
 from support.pictures import photo_like
-from support.shards import write_shard
+from support.shards import random_looks, write_shard
 from support.training_runs import small_config
 from training_pipeline import data, held_out, scoreboard, scoring, train
 from training_pipeline.commands import ScoringConfig
@@ -33,16 +33,22 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "measure", lambda model, flips=False: Cost(1.0, 10**8))
 
 
+def different_parts(folder: Path) -> dict[str, Path]:
+    """Write shards of different pictures."""
+    names = ("first", "second", "third", "validation", "selection", "other")
+    return {name: write_shard(folder / name, pictures=2, tiles=1, first=10 * n) for n, name in enumerate(names)}
+
+
 @pytest.fixture
 def parts(tmp_path: Path) -> dict[str, Path]:
-    """Shards of different pictures."""
-    names = ("first", "second", "third", "validation", "selection", "other")
-    return {name: write_shard(tmp_path / name, pictures=2, tiles=1, first=10 * n) for n, name in enumerate(names)}
+    return different_parts(tmp_path)
 
 
-@pytest.fixture
-def chained(parts: dict[str, Path], tmp_path: Path) -> Artifact:
+@pytest.fixture(scope="module")
+def chained(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A student of the selected mean of networks that were fine-tuned from another, each on pictures of its own."""
+    tmp_path = tmp_path_factory.mktemp("chain")
+    parts = different_parts(tmp_path)
 
     def run(name: str, part: str, start: Path | None = None) -> Path:
         config = small_config(
@@ -119,17 +125,28 @@ def test_a_student_names_its_own_training_and_its_teacher(chained: Artifact) -> 
 
 
 def test_the_pictures_of_the_jpeg_network_count(parts: dict[str, Path], tmp_path: Path) -> None:
-    learned = Learned.of(data.pictures(data.entries([parts["first"]])))
+    learned = Learned.of(shards.pictures(data.entries([parts["first"]])))
     inside = write_tiny_model(tmp_path / "inside", learned=learned)
-    both = write_tiny_model(tmp_path / "both", jpeg_model=inside, learned=Learned.of([]))
+    both = write_tiny_model(tmp_path / "both", jpeg_model=inside, learned=Learned.of({}))
     for command in TESTS:
         with pytest.raises(TrainingError, match="both was trained on 2 of the pictures"):
             command(both, parts["first"], tmp_path / "out")
 
 
+def test_a_copy_of_a_training_picture_under_another_name_is_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "train_0", looks=random_looks(3))
+    model = train.run(small_config(tmp_path, steps=1)).folder
+    mean = combine.run(CombineConfig((model,), tmp_path / "mean", "outputs")).folder
+    looks = {50: random_looks(3)[1] ^ int(duplicates.ODD_COLUMNS), 51: random_looks(4)[3]}
+    test = write_shard(tmp_path / "copies", pictures=2, tiles=1, first=50, looks=looks)
+    for command in [*TESTS, selected]:
+        with pytest.raises(TrainingError, match=r"mean was trained on near-duplicates of 1 of the pictures .*000032; "):
+            command(mean, test, tmp_path / "out")
+
+
 def test_one_member_without_a_record_makes_the_record_incomplete(parts: dict[str, Path], tmp_path: Path) -> None:
     old = write_run(tmp_path / "old", 0)
-    new = write_run(tmp_path / "new", 1, learned=Learned.of(data.pictures(data.entries([parts["first"]]))))
+    new = write_run(tmp_path / "new", 1, learned=Learned.of(shards.pictures(data.entries([parts["first"]]))))
     mean = combine.run(CombineConfig((old, new), tmp_path / "mean", "outputs"))
     assert not mean.learned().complete
     with pytest.raises(TrainingError, match="mean was trained on 2 of the pictures"):
@@ -155,7 +172,7 @@ def test_a_warm_start_must_not_know_the_validation_pictures(parts: dict[str, Pat
 def test_pictures_named_as_training_pictures_are_refused(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     Image.fromarray(photo_like(64, 64)).save(tmp_path / "photos" / "0123456789abcdef.png")
-    model = write_tiny_model(tmp_path / "model", learned=Learned.of(["0123456789abcdef"]))
+    model = write_tiny_model(tmp_path / "model", learned=Learned.of({"0123456789abcdef": None}))
     with pytest.raises(
         TrainingError, match=r"model was trained on 1 of the pictures in .*photos, such as 0123456789ab"
     ):
@@ -165,7 +182,7 @@ def test_pictures_named_as_training_pictures_are_refused(tmp_path: Path) -> None
 def test_an_evaluation_on_the_test_part_leaves_the_final_pictures_alone(tmp_path: Path) -> None:
     test = write_shard(tmp_path / "test", pictures=20, tiles=2)
     moved = test.rename(tmp_path / "any_name")
-    model = write_tiny_model(tmp_path / "model", learned=Learned.of([]))
+    model = write_tiny_model(tmp_path / "model", learned=Learned.of({}))
     evaluate.run(EvaluationConfig(models=(str(model),), shards=moved))
     ((name, result),) = artifact.read(model).metrics["tests"].items()
     assert (name, result["pictures"], result["recorded"]) == ("any_name, first 2 pictures", 2, True)
