@@ -14,9 +14,8 @@ from PIL import Image
 from feature_pipeline import samples, shards
 from feature_pipeline.manifest import PictureRecord, SampleInfo
 from feature_pipeline.shards import EncodedSample
-from training_pipeline import data
+from training_pipeline import batches, data, loader
 from training_pipeline.config import TrainingConfig
-from training_pipeline.data import Batch
 from training_pipeline.network import Network
 from training_pipeline.sizes import SIZES
 from training_pipeline.train import Run
@@ -49,8 +48,8 @@ def row(config: TrainingConfig, limit: float) -> str:
     """Measure one size and return its row."""
     torch.set_num_threads(config.threads)
     run = Run(config, data.read(config), None)
-    crops = data.batches(run.tiles, config)
-    prefetched = crops.prefetched(0)
+    crops = batches.of(run.tiles.training, config)
+    prefetched = loader.prefetched(crops, 0)
     fixed, loaded = seconds_per_step(run, repeat(crops[0]), prefetched)
     prefetched.close()
     run.journal.close()
@@ -62,16 +61,16 @@ def row(config: TrainingConfig, limit: float) -> str:
     )
 
 
-def seconds_per_step(run: Run, *sources: Iterator[Batch]) -> list[float]:
+def seconds_per_step(run: Run, *sources: Iterator[batches.Batch]) -> list[float]:
     """Return the median for each source of batches, waiting for the batch included; interleaved, since machines drift.
 
     The loader prefetches one batch for each one taken, and finishes before the step.
     """
     times: list[list[float]] = [[] for _ in sources]
     for _ in range(WARM_UP + STEPS):
-        for batches, column in zip(sources, times, strict=True):
+        for source, column in zip(sources, times, strict=True):
             started = time.perf_counter()
-            run.advance(*next(batches))
+            run.advance(*next(source))
             column.append(time.perf_counter() - started)
     return [statistics.median(column[WARM_UP:]) for column in times]
 

@@ -13,7 +13,8 @@ from feature_pipeline import shards
 from training_pipeline import data, device, train, unseen
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import TrainingConfig
-from training_pipeline.data import EDGE, Tiles
+from training_pipeline.crops import EDGE
+from training_pipeline.data import Tiles
 from training_pipeline.network import Network
 from upscaler.bicubic import halve
 from upscaler.model import artifact
@@ -97,9 +98,9 @@ def without_degradation(lr_crops: Tensor, hr_crops: Tensor) -> Tensor:
 
     The border of `EDGE` pixels stays, because the crop lacks part of the filter's support there.
     """
-    halved = np.stack([halve(crop) for crop in hr_crops.permute(0, 2, 3, 1).numpy()])
+    halved = np.stack([halve(crop) for crop in hr_crops.permute(0, 2, 3, 1).numpy(force=True)])
     clean, inner = lr_crops.clone(), slice(EDGE, -EDGE)
-    clean[..., inner, inner] = torch.from_numpy(halved).permute(0, 3, 1, 2)[..., inner, inner]
+    clean[..., inner, inner] = torch.from_numpy(halved).permute(0, 3, 1, 2)[..., inner, inner].to(clean.device)
     return clean
 
 

@@ -10,7 +10,8 @@ from ensemble_pipeline.config import Kind
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards
 from feature_pipeline.compression import compressed
-from feature_pipeline.samples import perceptual_hash
+from feature_pipeline.duplicates import Looks
+from feature_pipeline.samples import perceptual_hashes
 from feature_pipeline.shards import Entry
 from training_pipeline import data, held_out
 from upscaler import bicubic
@@ -52,9 +53,11 @@ class TestSet:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def pictures(self) -> dict[str, int | None]:
+    def pictures(self) -> dict[str, Looks]:
         """Return the pictures by id, with their perceptual hashes. Raises EnsembleError if one cannot be read."""
-        files = {file.stem: perceptual_hash(_read(file)) for file in self.sources if isinstance(file, Path)}
+        files: dict[str, Looks] = {
+            file.stem: perceptual_hashes(_read(file)) for file in self.sources if isinstance(file, Path)
+        }
         return files | shards.pictures(tile for tile in self.sources if isinstance(tile, Entry))
 
     def __iter__(self) -> Iterator[Pair]:

@@ -63,11 +63,15 @@ class SampleInfo(Attribution):
 
 
 class PictureRecord(Record):
-    """The result of one file of the tar: `skipped` is the reason to skip it, `rejected` counts tiles by reason."""
+    """The result of one file of the tar: `skipped` is the reason to skip it, `rejected` counts tiles by reason.
+
+    `mirrored_hash`: perceptual hash of the mirror image.
+    """
 
     name: str
     bytes: NonNegativeInt = 0
     perceptual_hash: str | None = None
+    mirrored_hash: str | None = None
     tiles: NonNegativeInt = 0
     rejected: dict[str, NonNegativeInt] = {}
     skipped: str | None = None

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
+from feature_pipeline.duplicates import Looks, looks
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import CONFIG, MANIFEST, FileName, Manifest, PictureRecord, SampleInfo, Settings
 from upscaler import json_files
@@ -194,17 +195,12 @@ def index(folder: Path) -> list[Entry]:
     return [Entry(tar, spans) for tar in tars(folder) for spans in read_record(record_path(tar)).samples]
 
 
-def pictures(tiles: Iterable[Entry]) -> dict[str, int | None]:
-    """Return the pictures of the tiles by id, in order, with their perceptual hashes; None if it is not recorded."""
+def pictures(tiles: Iterable[Entry]) -> dict[str, Looks]:
+    """Return the pictures of the tiles by id, in order, with the perceptual hashes that are recorded."""
     tiles = list(tiles)
     records = (read_record(record_path(tar)) for tar in dict.fromkeys(tile.tar for tile in tiles))
-    hashes = {
-        picture.name.partition(".")[0]: int(picture.perceptual_hash, 16)
-        for record in records
-        for picture in record.pictures
-        if picture.perceptual_hash
-    }
-    return {tile.image_id: hashes.get(tile.image_id) for tile in tiles}
+    hashes = {picture.name.partition(".")[0]: looks(picture) for record in records for picture in record.pictures}
+    return {tile.image_id: hashes.get(tile.image_id, ()) for tile in tiles}
 
 
 def digest(folders: Iterable[Path]) -> str:

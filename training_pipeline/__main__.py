@@ -16,9 +16,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m train
 
 def train(config: RunsConfig) -> None:
     """Train one network, one for each fold, or one for each folder of shards."""
-    from training_pipeline import tasks
+    from training_pipeline import ranks, tasks
 
-    tasks.run_all(config)
+    with ranks.joined():
+        tasks.run_all(config)
 
 
 def plan(config: AblationConfig) -> None:

@@ -1,38 +1,17 @@
-"""Batches of crops from tile shards; the seed and the step determine a batch."""
+"""The tiles of a run: read from shards, shared out, split, and checked."""
 
 import hashlib
 import math
 import sys
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import count
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from feature_pipeline import duplicates, shards
-from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry, Sample
 from training_pipeline.config import TILE, TrainingConfig
 from training_pipeline.errors import TrainingError
-from upscaler.bicubic import halve
 from upscaler.model.architecture import SCALE
-from upscaler.pixels import Pixels
-
-Batch = tuple[Tensor, Tensor]
-
-CROPS = 4  # from each decoded tile
-AHEAD = 8  # batches
-DOWNSAMPLED = 0.5  # share of the crops from the 2x downsampled image: the LR tile as ground truth, its half as input
-EDGE = 2  # pixels at the border of a downsampled tile that lack part of the filter's support
-QUALITY = (50, 97)  # of the JPEG compression of LR tiles
-FULL_CHROMA = 0.25  # share of these JPEGs without chroma subsampling
 
 
 @dataclass(frozen=True)
@@ -128,96 +107,6 @@ def load(entry: Entry) -> Sample:
             f"{TILE} and {SCALE * TILE} pixels a side; make the shards again"
         )
     return sample
-
-
-def batches(tiles: Tiles, config: TrainingConfig) -> "Batches":
-    """Return the batches of a run."""
-    return Batches(tiles.training, config.batch, config.crop, config.seed, config.jpeg)
-
-
-@dataclass(frozen=True)
-class Batches:
-    """Random crops of `size` consecutive tiles of a shuffled epoch, as batch n.
-
-    Between batches the window of tiles moves by a quarter of its length, so that each decoded tile gives four crops:
-    decoding is most of the cost. A batch is a pair of uint8 tensors, LR N3cc and HR N3(2c)(2c), with c = `crop`.
-    jpeg: compress the LR tiles.
-    """
-
-    tiles: list[Entry]
-    size: int
-    crop: int
-    seed: int
-    jpeg: bool = False
-
-    def __getitem__(self, step: int) -> Batch:
-        rng = np.random.default_rng([self.seed, step])
-        first = step * max(1, self.size // CROPS)
-        pairs = [random_crop(self._load(self._tile(first + i)), self.crop, rng, self.jpeg) for i in range(self.size)]
-        lr, hr = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
-        return torch.from_numpy(np.ascontiguousarray(lr)), torch.from_numpy(np.ascontiguousarray(hr))
-
-    def prefetched(self, step: int) -> Generator[Batch, None, None]:
-        """Yield the batches from `step` on, endlessly, prefetched by a thread: decoding releases the GIL."""
-        pool = ThreadPoolExecutor(1, "loader")
-        try:
-            waiting = deque(pool.submit(self.__getitem__, n) for n in range(step, step + AHEAD))
-            for n in count(step + AHEAD):
-                yield waiting.popleft().result()
-                waiting.append(pool.submit(self.__getitem__, n))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    @cached_property
-    def _load(self) -> Callable[[Entry], Sample]:
-        return lru_cache(maxsize=2 * self.size)(load)
-
-    def _tile(self, place: int) -> Entry:
-        epoch, i = divmod(place, len(self.tiles))
-        return self.tiles[_order(self.seed, epoch, len(self.tiles))[i]]
-
-
-def random_crop(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool = False) -> tuple[Pixels, Pixels]:
-    """Cut a random LR crop and its HR crop, in one of the 8 flips and rotations.
-
-    Multi-scale crops: half of those that fit come from the 2x downsampled image, where photos are sharper and less
-    noisy, unless the LR tile is degraded and cannot serve as ground truth. jpeg: compress the LR tile before cropping,
-    so that a crop starts anywhere in a block.
-    """
-    downsampled = rng.random() < DOWNSAMPLED and crop <= TILE // SCALE - 2 * EDGE and not _is_degraded(sample)
-    lr, hr = (halve(sample.lr), sample.lr) if downsampled else (sample.lr, sample.hr)
-    if jpeg:
-        lr = compressed(lr, int(rng.integers(*QUALITY, endpoint=True)), bool(rng.random() < FULL_CHROMA))
-    edge = EDGE if downsampled else 0
-    top, left = edge + _corner(len(lr) - crop - 2 * edge, crop, rng)
-    turns, flip = int(rng.integers(4)), rng.integers(2)
-    lr, hr = (
-        np.rot90(tile[top * s : (top + crop) * s, left * s : (left + crop) * s], turns)
-        for tile, s in ((lr, 1), (hr, SCALE))
-    )
-    return (lr[:, ::-1], hr[:, ::-1]) if flip else (lr, hr)
-
-
-def _corner(last: int, crop: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw the top and the left of a crop from 0 to `last`.
-
-    Half a crop beyond, draws count as the outermost position: otherwise pixels at a tile's edge are in 1 of 32 times as
-    many crops as those in the middle.
-    """
-    beyond = crop // 2
-    return rng.integers(-beyond, last + beyond, size=2, endpoint=True).clip(0, last)
-
-
-def _is_degraded(sample: Sample) -> bool:
-    """Return True if augmentation added noise or JPEG compression to the LR tile."""
-    drawn = sample.info.augmented
-    return drawn is not None and (drawn.noise is not None or drawn.quality is not None)
-
-
-@lru_cache(maxsize=2)  # a batch may span two epochs
-def _order(seed: int, epoch: int, tiles: int) -> list[int]:
-    order: list[int] = np.random.default_rng([seed, epoch, tiles]).permutation(tiles).tolist()
-    return order
 
 
 def _shuffled(ids: Iterable[str]) -> list[str]:

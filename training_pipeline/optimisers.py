@@ -1,7 +1,7 @@
 """Optimisers: AdamW, or Muon for the 3x3 kernels of the trunk with AdamW for the rest."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ def is_hidden_kernel(name: str) -> bool:
 
 
 class Muon(Optimizer):
-    """Muon: momentum steps, orthogonalised, for kernels OI33 taken as matrices of O rows.
+    """Muon: momentum steps, orthogonalised, for kernels OI33 of one shape, taken as matrices of O rows.
 
     K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. The step size matches AdamW's at
     the same learning rate: J. Liu et al., "Muon is Scalable for LLM Training", arXiv:2502.16982, 2025. torch's Muon
@@ -54,23 +54,27 @@ class Muon(Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update the kernels from their gradients."""
         for group in self.param_groups:
-            for kernel in group["params"]:
-                state = self.state[kernel]
-                if not state:
-                    state["momentum"] = torch.zeros_like(kernel)
-                momentum = state["momentum"]
-                momentum.mul_(MOMENTUM).add_(kernel.grad)
-                direction = orthogonal((kernel.grad + MOMENTUM * momentum).flatten(1))
-                size = group["lr"] * ADAMW_RMS * math.sqrt(max(direction.shape))
+            kernels = group["params"]
+            directions = orthogonal(torch.stack([self._direction(kernel) for kernel in kernels]))
+            size = group["lr"] * ADAMW_RMS * math.sqrt(max(directions.shape[1:]))
+            for kernel, direction in zip(kernels, directions, strict=True):
                 kernel.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction.view_as(kernel), alpha=size)
 
+    def _direction(self, kernel: nn.Parameter) -> Tensor:
+        state = self.state[kernel]
+        if not state:
+            state["momentum"] = torch.zeros_like(kernel)
+        momentum: Tensor = state["momentum"]
+        momentum.mul_(MOMENTUM).add_(cast(Tensor, kernel.grad))
+        return (cast(Tensor, kernel.grad) + MOMENTUM * momentum).flatten(1)
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Approximate the nearest orthogonal matrix: singular values come out between 0.7 and 1.2, except tiny ones."""
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Approximate the nearest orthogonal matrices, ...MN: singular values become 0.7 to 1.2, except tiny ones."""
+    wide = matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.mT
     a, b, c = QUINTIC
-    x: Tensor = wide / (wide.norm() + 1e-7)
+    x: Tensor = wide / (wide.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x if wide is matrix else x.mT
+    return x if wide is matrices else x.mT

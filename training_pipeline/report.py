@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 from feature_pipeline import shards
 from training_pipeline import checkpoint, data, dataset, drawings, journal, photo_credits, provenance
 from training_pipeline.config import TrainingConfig
@@ -34,6 +36,16 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
         learned |= start.learned()
     photo_credits.collect([*config.shards, *([start.folder] if start else [])], config.out)
     return artifact.write(config.out, model, network.collapsed(), metrics, _card(config, metrics), learned=learned)
+
+
+def used(config: TrainingConfig, on: torch.device) -> str:
+    """Return what the run has used: steps, LR pixels and hours."""
+    last = journal.read(config.out)[-1]
+    pixels = last["step"] * config.batch * config.crop**2
+    place = f"{on}, {config.threads} threads" if on.type == "cpu" else str(on)
+    return (
+        f"{config.out}: {last['step']:,} steps, {pixels:.2e} LR pixels, {last['seconds'] / 3600:.2f} hours on {place}"
+    )
 
 
 def averaged_network(config: TrainingConfig, state: dict[str, Any]) -> Network:

@@ -4,8 +4,9 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -13,28 +14,41 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from feature_pipeline import shards
-from training_pipeline import checkpoint, data, device, evaluation, optimisers, report, unseen
+from training_pipeline import (
+    batches,
+    beginning,
+    checkpoint,
+    data,
+    device,
+    evaluation,
+    loader,
+    optimisers,
+    ranks,
+    report,
+    resident,
+)
+from training_pipeline.batches import Batch
 from training_pipeline.checkpoint import Checkpoint
-from training_pipeline.config import MACHINE, TrainingConfig
+from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network
-from training_pipeline.schedule import is_constant, learning_rate
-from training_pipeline.sizes import architecture
+from training_pipeline.resident import ResidentBatches
+from training_pipeline.schedule import learning_rate
 from training_pipeline.stopping import stop_signals
 from upscaler import metrics
 from upscaler.atomic import write_text
+from upscaler.engines.cores import cores
 from upscaler.metrics import Score
-from upscaler.model import find
 from upscaler.model.artifact import Artifact
 
-__all__ = ["DivergedError", "Run", "TrainingConfig", "initial_network", "run"]
+__all__ = ["DivergedError", "Run", "TrainingConfig", "run"]
 
 RUN = "run.json"
-EVALUATE_EVERY = 1000  # steps
+EVALUATE_EVERY = 1000  # steps, at least
+EVALUATIONS = 50  # at most, because each takes as long as 70 steps on a CPU
 SAVE_EVERY = 300  # seconds; a step takes up to one, so that a killed run loses little
 SHOW_EVERY = 100  # steps, in TensorBoard
 SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
@@ -50,38 +64,19 @@ def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | No
     make_run: a factory in place of `Run`. SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; `resume`
     continues from there.
     """
+    ranks.check(config)
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
-    if config.init_from:
-        warm_start, held_out = find.model(config.init_from), shards.pictures(tiles.validation)
-        unseen.check_for_selection(warm_start, held_out, "the validation set")
-    start = _start(config, tiles, resume)
-    training = (make_run or Run)(config, tiles, start)
-    write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
-    training.train()
-    return report.write(config, tiles)
-
-
-def _start(config: TrainingConfig, tiles: Tiles, resume: bool) -> Checkpoint | None:
-    if not resume and (config.out / checkpoint.FOLDER).exists():
-        raise TrainingError(f"{config.out} already holds a run; give --resume to continue it, or another --out")
-    start = checkpoint.latest(config.out) if resume else None
-    if start:
-        _check_continues(config, tiles, start)
-    return start
-
-
-def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) -> None:
-    """Raise TrainingError unless the checkpoint is of this run; while its rate is constant, the steps may change."""
-    budgets = start.configuration["steps"], config.steps
-    extends = all(steps and is_constant(config.schedule, start.step / steps) for steps in budgets)
-    config.check_same(start.configuration, but=(*MACHINE, "steps") if extends else MACHINE)
-    if start.data != tiles.digest:
-        raise TrainingError(
-            f"the run in {config.out} was made with tiles of other content; give the same --shards and --validation, "
-            "or start in another folder"
-        )
+    start = beginning.resumed(config, tiles, resume)
+    with ranks.folder(config.out) as out:
+        config = replace(config, out=out)
+        training = (make_run or Run)(config, tiles, start)
+        write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
+        training.train()
+        if ranks.is_first():
+            print(report.used(config, training.device))
+        return report.write(config, tiles)
 
 
 class Run:
@@ -93,7 +88,7 @@ class Run:
         self.device = device.best()
         self.bfloat16 = device.has_bfloat16(self.device)
         self.layout = torch.channels_last if self.bfloat16 else torch.contiguous_format  # the faster one, as measured
-        self.network = initial_network(config).to(memory_format=self.layout).to(self.device)
+        self.network = beginning.network(config).to(memory_format=self.layout).to(self.device)
         self.forward = self.compiled(self.network)
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
         self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
@@ -106,13 +101,13 @@ class Run:
 
     def train(self) -> None:
         """Train to the end of the budget. An interrupt writes a checkpoint and raises KeyboardInterrupt."""
-        batches = data.batches(self.tiles, self.config).prefetched(self.step)
-        with closing(self.journal), closing(batches), stop_signals() as interrupts, self._bar() as bar:
+        loaded = self._loaded()
+        with closing(self.journal), closing(loaded), stop_signals() as interrupts, self._bar() as bar:
             if self.forward is not self.network:
                 bar.set_postfix_str("compiling, about half a minute")
             done = self._finish_step(interrupts)  # the run may have been interrupted before an evaluation
             while not done:
-                self.advance(*next(batches))
+                self.advance(*next(loaded))
                 self._show(bar)
                 if self.step % SHOW_EVERY == 0:
                     self.journal.show(self.step, loss=self.loss, learning_rate=self._rate)
@@ -121,6 +116,13 @@ class Run:
     def compiled(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
         """Compile the network if the run is long enough to gain from it."""
         return device.compiled(network, self.device) if self.config.long else network
+
+    def _loaded(self) -> Generator[Batch, None, None]:
+        tiles = self.tiles.training
+        if self.config.long and not self.config.jpeg and resident.fits(len(tiles), self.device):
+            return ResidentBatches(tiles, self.config, self.device, ranks.part()).prefetched(self.step)
+        processes = max(1, cores() // ranks.count() - 1) if self.device.type == "cuda" else 0
+        return loader.prefetched(batches.of(tiles, self.config, ranks.part()), self.step, processes)
 
     @property
     def progress(self) -> float:
@@ -143,6 +145,8 @@ class Run:
         loss = LOSSES[self.config.loss](output.float(), truth)
         self.network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = loss.detach()
+        ranks.average([loss, *(cast(Tensor, parameter.grad) for parameter in self.network.parameters())])
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self._check_finite(loss.item(), norm.item())
         for optimiser in self.optimisers.values():
@@ -163,12 +167,14 @@ class Run:
     def _finish_step(self, interrupts: list[int]) -> bool:
         """Evaluate if due, stop if interrupted; return True if the budget is spent."""
         done = self.step > 0 and self.progress >= 1
-        due = done or (self.step > 0 and self.step % EVALUATE_EVERY == 0)
+        every = max(EVALUATE_EVERY, (self.config.steps or 0) // EVALUATIONS)
+        due = done or (self.step > 0 and self.step % every == 0)
         if due and not self.journal.holds(self.step):
             self._evaluate(interrupts)
-        if interrupts:
+        if ranks.any_of(bool(interrupts)):
             self._save()
-            tqdm.write(f"interrupted at step {self.step}; continue with the same command and --resume", sys.stderr)
+            if ranks.is_first():
+                tqdm.write(f"interrupted at step {self.step}; continue with the same command and --resume", sys.stderr)
             raise KeyboardInterrupt
         if time.monotonic() >= self.saved + SAVE_EVERY:
             self._save()
@@ -216,7 +222,8 @@ class Run:
         for name, part in self._stateful().items():
             part.load_state_dict(start.states[name])
         torch.set_rng_state(start.states["random"])
-        torch.cuda.set_rng_state_all(start.states["random_cuda"])
+        for n, state in enumerate(start.states["random_cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(state, n)
 
     def _budget(self) -> int:
         """Return the budget in steps or seconds."""
@@ -224,7 +231,9 @@ class Run:
 
     def _bar(self) -> "tqdm[Any]":
         unit = "step" if self.config.steps else "s"
-        return tqdm(total=self._budget(), unit=unit, desc=self.config.out.name, dynamic_ncols=True)
+        return tqdm(
+            total=self._budget(), unit=unit, desc=self.config.out.name, dynamic_ncols=True, disable=not ranks.is_first()
+        )
 
     def _show(self, bar: "tqdm[Any]") -> None:
         done = round(min(1.0, self.progress) * self._budget())
@@ -234,23 +243,6 @@ class Run:
 
 
 RunFactory = Callable[[TrainingConfig, Tiles, Checkpoint | None], Run]
-
-
-def initial_network(config: TrainingConfig) -> Network:
-    """Return the network before the first step. Raises ModelError or TrainingError if its warm start does not fit."""
-    shape = architecture(config.size)
-    network = Network(shape, config.branches, config.dropout)
-    if config.init_from:
-        start = find.model(config.init_from)
-        begun = start.config.architecture
-        fits = (begun.width, begun.block) == (shape.width, shape.block) and begun.depth <= shape.depth
-        if start.config.networks != 1 or not fits:
-            raise TrainingError(
-                f"{config.init_from} is no warm start for the size {config.size}; give a single network of the same "
-                "width and kind of blocks and at most as many of them"
-            )
-        network.assign(start.weights())
-    return network
 
 
 def _moving_mean(mean: float, value: float) -> float:

@@ -16,6 +16,7 @@ from support.models import TINY, random_weights, write_run
 from support.pictures import photo_like
 from support.shards import write_shard
 from training_pipeline import data, train
+from training_pipeline.batches import Batches
 from training_pipeline.errors import TrainingError
 from upscaler import Upscaler, bicubic
 from upscaler.model import artifact
@@ -110,7 +111,7 @@ def test_the_teacher_gets_clean_crops_in_all_orientations_and_the_student_degrad
 
 
 def test_a_crop_of_a_clean_tile_is_left_as_it_is(wanted: CombineConfig) -> None:
-    lr, hr = data.Batches(data.entries(wanted.distillation.shards), size=8, crop=48, seed=0)[0]
+    lr, hr = Batches(data.entries(wanted.distillation.shards), size=8, crop=48, seed=0)[0]
     difference = distill.without_degradation(lr, hr).int() - lr.int()
     assert difference.abs().max() <= 1  # rounding depends on the orientation
 

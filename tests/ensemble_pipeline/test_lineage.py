@@ -10,11 +10,11 @@ from PIL import Image
 from ensemble_pipeline import combine, cost, evaluate
 from ensemble_pipeline.config import CombineConfig, Distillation, EvaluationConfig
 from ensemble_pipeline.cost import Cost
-from feature_pipeline import duplicates, shards
+from feature_pipeline import shards
 from feature_pipeline.attribution import HEADER
 from support.models import write_run, write_tiny_model
 from support.pictures import photo_like
-from support.shards import random_looks, write_shard
+from support.shards import mirrored, random_looks, write_shard
 from support.training_runs import small_config
 from training_pipeline import data, held_out, scoreboard, scoring, train
 from training_pipeline.commands import ScoringConfig
@@ -137,7 +137,7 @@ def test_a_copy_of_a_training_picture_under_another_name_is_refused(tmp_path: Pa
     write_shard(tmp_path / "train_0", looks=random_looks(3))
     model = train.run(small_config(tmp_path, steps=1)).folder
     mean = combine.run(CombineConfig((model,), tmp_path / "mean", "outputs")).folder
-    looks = {50: random_looks(3)[1] ^ int(duplicates.ODD_COLUMNS), 51: random_looks(4)[3]}
+    looks = {50: mirrored(random_looks(3)[1]), 51: random_looks(4)[3]}
     test = write_shard(tmp_path / "copies", pictures=2, tiles=1, first=50, looks=looks)
     for command in [*TESTS, selected]:
         with pytest.raises(TrainingError, match=r"mean was trained on near-duplicates of 1 of the pictures .*000032; "):
@@ -172,7 +172,7 @@ def test_a_warm_start_must_not_know_the_validation_pictures(parts: dict[str, Pat
 def test_pictures_named_as_training_pictures_are_refused(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     Image.fromarray(photo_like(64, 64)).save(tmp_path / "photos" / "0123456789abcdef.png")
-    model = write_tiny_model(tmp_path / "model", learned=Learned.of({"0123456789abcdef": None}))
+    model = write_tiny_model(tmp_path / "model", learned=Learned.of({"0123456789abcdef": ()}))
     with pytest.raises(
         TrainingError, match=r"model was trained on 1 of the pictures in .*photos, such as 0123456789ab"
     ):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ensemble_pipeline.onnx_export import onnx_graph
 from support.pictures import photo_like
 from support.training_runs import small_config
-from training_pipeline import data, evaluation, optimisers, train
+from training_pipeline import beginning, data, evaluation, optimisers
 from training_pipeline.config import Optimiser
 from training_pipeline.convolution import Convolution
 from training_pipeline.errors import TrainingError
@@ -209,7 +209,7 @@ def test_sizes_have_names_or_width_depth_and_block(tmp_path: Path) -> None:
         "6x2-plain": Architecture(width=6, depth=2),
         "6x2-gated": Architecture(width=6, depth=2, block="gated"),
     }.items():
-        assert train.initial_network(small_config(tmp_path, size=size)).architecture == shape
+        assert beginning.network(small_config(tmp_path, size=size)).architecture == shape
     assert str(Architecture(width=6, depth=2, block="gated")) == "6x2-gated"
     assert small_config(tmp_path, size="small").size == "small"
     for unknown in ("huge", "0x3", "8x", "x", "8x-1", "8x1-", "8x1-round", "257x1", "8x129", "8x43-gated"):

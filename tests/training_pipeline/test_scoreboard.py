@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from optuna.storages._heartbeat import BaseHeartbeat
 
 from cluster.engine import Engine
-from feature_pipeline import duplicates, shards
+from feature_pipeline import shards
 from support.models import write_tiny_model
-from support.shards import random_looks, write_shard
+from support.shards import mirrored, random_looks, write_shard
 from support.training_runs import small_config
 from training_pipeline import (
     ablation,
@@ -168,7 +168,7 @@ def test_set(tmp_path: Path) -> Path:
 @pytest.fixture
 def two(tmp_path: Path, test_set: Path) -> list[ScoringConfig]:
     """Two models to score, which record what they learned from."""
-    learned = Learned.of({"0": None}, ["1"])
+    learned = Learned.of({"0": ()}, ["1"])
     models = [write_tiny_model(tmp_path / f"m{n}", seed=n, learned=learned) for n in range(2)]
     return [ScoringConfig(str(model), test_set, tmp_path / "board", changed="its seed") for model in models]
 
@@ -319,7 +319,7 @@ def test_folds_hold_every_picture_out_once(tmp_path: Path) -> None:
 
 def test_pictures_that_look_alike_are_in_the_same_fold(tmp_path: Path) -> None:
     looks = random_looks(10)
-    looks |= {7: looks[0], 8: looks[0] ^ int(duplicates.ODD_COLUMNS), 9: looks[1] ^ 0xF}
+    looks |= {7: looks[0], 8: mirrored(looks[0]), 9: mirrored(mirrored(looks[1]))}
     tiles = data.entries([write_shard(tmp_path / "train_0", pictures=10, side=16, tiles=1, looks=looks)])
     held_out = [{int(picture, 16) for picture in data.pictures(data.split(tiles, k, 3)[1])} for k in range(3)]
     assert set().union(*held_out) == set(range(10))
@@ -329,8 +329,8 @@ def test_pictures_that_look_alike_are_in_the_same_fold(tmp_path: Path) -> None:
 
 def test_copies_of_validation_pictures_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, other, third = random_looks(3).values()
-    write_shard(tmp_path / "train_0", looks={0: one ^ 0b1111, 1: other, 2: one ^ int(duplicates.ODD_COLUMNS)})
-    write_shard(tmp_path / "validation", first=1000, looks={1000: one, 1001: third})
+    write_shard(tmp_path / "train_0", looks={0: one, 1: other, 2: mirrored(one)})
+    write_shard(tmp_path / "validation", first=1000, looks={1000: one, 1001: third, 1002: third})
     tiles = data.read(small_config(tmp_path))
     assert data.pictures(tiles.training) == {f"{1:016x}"}
     assert "warning: 2 training pictures look like pictures of the validation set and are" in capsys.readouterr().err

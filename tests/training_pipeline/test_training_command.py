@@ -17,16 +17,14 @@ import numpy as np
 import pytest
 import torch
 
-from feature_pipeline.manifest import Draw, SampleInfo
-from feature_pipeline.shards import Entry, Sample
 from support.clock import NOON, Clock
 from support.models import write_tiny_model
 from support.shards import write_shard
 from support.training_runs import small_config
-from training_pipeline import checkpoint, data, evaluation, train
+from training_pipeline import beginning, checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
+from training_pipeline.batches import Batches
 from training_pipeline.checkpoint import Checkpoint
-from training_pipeline.data import Batches
 from training_pipeline.train import DivergedError
 from upscaler import Upscaler, metrics
 from upscaler.model import artifact
@@ -98,6 +96,11 @@ def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
     assert {path.name for path in Path("runs/0").iterdir()} >= {"learning_curve.png", "crops.png", "log.jsonl"}
     assert list(Path("runs/0/tensorboard").glob("events.out.tfevents.*"))
     assert Upscaler(run).upscale(np.zeros((5, 6, 3), np.uint8)).shape == (10, 12, 3)
+
+
+def test_a_run_tells_what_it_used(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    command()
+    assert "runs/0: 3 steps, 3.84e+02 LR pixels, 0.00 hours on " in capsys.readouterr().out  # 2 crops of 8x8 a step
 
 
 def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
@@ -253,101 +256,13 @@ def simulated_clock(patch: pytest.MonkeyPatch, a_step: float, a_tile: float) -> 
     return clock
 
 
-def test_batches_follow_from_the_step_alone(tmp_path: Path) -> None:
-    tiles = data.read(small_config(tmp_path)).training
-    batches = Batches(tiles, size=3, crop=8, seed=1)
-    ahead = batches.prefetched(2)
-    for step in range(2, 14):
-        for ours, theirs in zip(next(ahead), batches[step], strict=True):
-            assert torch.equal(ours, theirs)
-    ahead.close()
-    assert not torch.equal(batches[0][0], Batches(tiles, size=3, crop=8, seed=2)[0][0])
-
-
-@pytest.mark.parametrize("crop", [32, 48])
-def test_crops_reach_the_edge_of_a_tile_nearly_as_often_as_its_middle(crop: int) -> None:
-    rows, columns = np.indices((128, 128), np.uint8)
-    lr = np.stack([rows, columns, columns], axis=-1)
-    degraded = SampleInfo(image_id="0", part="0", box=(0, 0, 256, 256), augmented=Draw(noise=0.1))
-    sample, rng = Sample("0-0", lr, lr.repeat(2, axis=0).repeat(2, axis=1), degraded), np.random.default_rng(0)
-    count = np.zeros((128, 128))
-    for _ in range(2000):
-        cut, _ = data.random_crop(sample, crop, rng)
-        count[cut[..., 0], cut[..., 1]] += 1
-    middle = count[48:80, 48:80].mean()
-    edges = np.concatenate([count[0, 32:96], count[-1, 32:96], count[32:96, 0], count[32:96, -1]]).mean()
-    assert 0.25 * middle < edges < middle
-    assert count.max() < 3 * middle
-
-
-def test_lr_and_hr_crops_are_aligned(tmp_path: Path) -> None:
-    batches = Batches(data.read(small_config(tmp_path)).training, size=8, crop=32, seed=0)
-    lr, hr = (side.float() for side in batches[0])
-    halved = torch.nn.functional.avg_pool2d(hr, 2)
-    error = (halved - lr).abs().mean(dim=(1, 2, 3))
-    assert lr.shape == (8, 3, 32, 32)
-    assert hr.shape == (8, 3, 64, 64)
-    assert error.max() < 6  # of 255, from two ways of downscaling; a misalignment would differ by tens
-
-
-@pytest.mark.parametrize(
-    ("crop", "drawn", "share"),
-    [
-        (48, None, 0.5),
-        (61, None, 0.0),
-        (48, Draw(scale=0.5, shift=0.1), 0.5),
-        (48, Draw(noise=0.05), 0.0),
-        (48, Draw(quality=75), 0.0),
-    ],
-    ids=["clean", "too large to fit", "scaled and shifted", "noisy", "compressed"],
-)
-def test_half_of_the_crops_that_fit_come_from_the_downsampled_image_unless_the_lr_tile_is_degraded(
-    crop: int, drawn: Draw | None, share: float
-) -> None:
-    rng = np.random.default_rng(0)
-    info = SampleInfo(image_id="picture", part="train_0", box=(0, 0, 256, 256), augmented=drawn)
-    tile = Sample("picture-0", np.full((128, 128, 3), 100, np.uint8), np.full((256, 256, 3), 200, np.uint8), info)
-    crops = [data.random_crop(tile, crop, rng) for _ in range(200)]
-    assert {lr.shape + hr.shape for lr, hr in crops} == {(crop, crop, 3, 2 * crop, 2 * crop, 3)}
-    assert np.mean([hr.max() == 100 for _, hr in crops]) == pytest.approx(share, abs=0.1)
-
-
-def test_jpeg_compression_affects_the_lr_crops_only(tmp_path: Path) -> None:
-    config = small_config(tmp_path, crop=128, jpeg=True)  # whole tiles
-    (tile,) = (data.load(entry) for entry in data.read(config).training[:1])
-    lr, hr = data.random_crop(tile, 128, np.random.default_rng(0), jpeg=True)
-    sides = [np.rot90(side, turns) for side in (lr, lr[:, ::-1]) for turns in range(4)]
-    assert 1 < min(np.abs(side.astype(float) - tile.lr).mean() for side in sides) < 10
-    assert np.sort(hr, axis=None).tolist() == np.sort(tile.hr, axis=None).tolist()
-    for one, same in zip(
-        data.batches(data.read(config), config)[3], data.batches(data.read(config), config)[3], strict=True
-    ):
-        assert torch.equal(one, same)
-
-
 def test_a_run_on_jpegs_is_scored_on_jpegs(tmp_path: Path) -> None:
     config = small_config(tmp_path)
-    tiles, network = data.read(config).validation, train.initial_network(config)
+    tiles, network = data.read(config).validation, beginning.network(config)
     clean, jpeg = (metrics.mean(list(evaluation.scores(network, tiles, jpeg))) for jpeg in (False, True))
     assert jpeg.psnr_y < clean.psnr_y - 0.5
     logged = train.run(small_config(tmp_path, jpeg=True, steps=1)).metrics["validation"]["psnr_y"]
     assert logged == pytest.approx(jpeg.psnr_y, abs=0.3)
-
-
-def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiles = data.entries([write_shard(tmp_path / "train_0", pictures=8)])
-    decoded: list[str] = []
-    load = data.load
-
-    def load_noted(entry: Entry) -> Sample:
-        decoded.append(entry.key)
-        return load(entry)
-
-    monkeypatch.setattr(data, "load", load_noted)
-    batches = Batches(tiles, size=8, crop=8, seed=0)
-    for step in range(5):  # the window of 8 moves by 2 to the end of the 16 tiles
-        batches[step]
-    assert sorted(decoded) == sorted(tile.key for tile in tiles)
 
 
 def test_a_share_of_the_pictures_holds_a_smaller_one(tmp_path: Path) -> None:

@@ -37,10 +37,13 @@ class Learned:
     perceptual: Hashes = field(default_factory=lambda: np.empty(0, np.uint64))
 
     @classmethod
-    def of(cls, trained: Mapping[str, int | None], selected: Iterable[str] = ()) -> "Learned":
-        """Return the record for training pictures (perceptual hashes by id) and the ids of pictures for selection."""
-        looks = [value for value in trained.values() if value is not None]
-        return cls(_hashes(trained), _hashes(selected), perceptual=np.unique(np.array(looks, np.uint64)))
+    def of(cls, trained: Mapping[str, tuple[int, ...]], selected: Iterable[str] = ()) -> "Learned":
+        """Return the record for training pictures and the ids of pictures for selection.
+
+        trained: by id, the picture's perceptual hash, which that of its mirror image may follow, or nothing.
+        """
+        known = [hashes[0] for hashes in trained.values() if hashes]
+        return cls(_hashes(trained), _hashes(selected), perceptual=np.unique(np.array(known, np.uint64)))
 
     def __or__(self, other: "Learned") -> "Learned":
         return Learned(

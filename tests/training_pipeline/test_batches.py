@@ -1,0 +1,125 @@
+"""Batches and crops: their size, place and content."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from feature_pipeline.manifest import Draw, SampleInfo
+from feature_pipeline.shards import Entry, Sample
+from support.shards import write_shard
+from support.training_runs import small_config
+from training_pipeline import batches, crops, data, loader, resident
+from training_pipeline.batches import Batches
+from training_pipeline.resident import ResidentBatches
+from upscaler.pixels import Pixels
+
+
+def random_crop(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool = False) -> tuple[Pixels, Pixels]:
+    """Draw and cut one crop."""
+    return crops.cut(sample, crop, crops.draw(rng, 1), 0, jpeg)
+
+
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_batches_follow_from_the_step_alone(tmp_path: Path, processes: int) -> None:
+    tiles = data.read(small_config(tmp_path)).training
+    made = Batches(tiles, size=3, crop=8, seed=1)
+    ahead = loader.prefetched(made, 2, processes)
+    for step in range(2, 14):
+        for ours, theirs in zip(next(ahead), made[step], strict=True):
+            assert torch.equal(ours, theirs)
+    ahead.close()
+    assert not torch.equal(made[0][0], Batches(tiles, size=3, crop=8, seed=2)[0][0])
+
+
+@pytest.mark.parametrize("crop", [32, 48])
+def test_crops_reach_the_edge_of_a_tile_nearly_as_often_as_its_middle(crop: int) -> None:
+    rows, columns = np.indices((128, 128), np.uint8)
+    tile = np.stack([rows, columns, columns], axis=-1)
+    degraded = SampleInfo(image_id="0", part="0", box=(0, 0, 256, 256), augmented=Draw(noise=0.1))
+    sample, rng = Sample("0-0", tile, tile.repeat(2, axis=0).repeat(2, axis=1), degraded), np.random.default_rng(0)
+    count = np.zeros((128, 128))
+    for _ in range(2000):
+        lr, _ = random_crop(sample, crop, rng)
+        count[lr[..., 0], lr[..., 1]] += 1
+    middle = count[48:80, 48:80].mean()
+    edges = np.concatenate([count[0, 32:96], count[-1, 32:96], count[32:96, 0], count[32:96, -1]]).mean()
+    assert 0.25 * middle < edges < middle
+    assert count.max() < 3 * middle
+
+
+def test_lr_and_hr_crops_are_aligned(tmp_path: Path) -> None:
+    made = Batches(data.read(small_config(tmp_path)).training, size=8, crop=32, seed=0)
+    lr, hr = (side.float() for side in made[0])
+    halved = torch.nn.functional.avg_pool2d(hr, 2)
+    error = (halved - lr).abs().mean(dim=(1, 2, 3))
+    assert lr.shape == (8, 3, 32, 32)
+    assert hr.shape == (8, 3, 64, 64)
+    assert error.max() < 6  # of 255, from two ways of downscaling; a misalignment would differ by tens
+
+
+@pytest.mark.parametrize(
+    ("crop", "drawn", "share"),
+    [
+        (48, None, 0.5),
+        (61, None, 0.0),
+        (48, Draw(scale=0.5, shift=0.1), 0.5),
+        (48, Draw(noise=0.05), 0.0),
+        (48, Draw(quality=75), 0.0),
+    ],
+    ids=["clean", "too large to fit", "scaled and shifted", "noisy", "compressed"],
+)
+def test_half_of_the_crops_that_fit_come_from_the_downsampled_image_unless_the_lr_tile_is_degraded(
+    crop: int, drawn: Draw | None, share: float
+) -> None:
+    rng = np.random.default_rng(0)
+    info = SampleInfo(image_id="picture", part="train_0", box=(0, 0, 256, 256), augmented=drawn)
+    tile = Sample("picture-0", np.full((128, 128, 3), 100, np.uint8), np.full((256, 256, 3), 200, np.uint8), info)
+    cut = [random_crop(tile, crop, rng) for _ in range(200)]
+    assert {lr.shape + hr.shape for lr, hr in cut} == {(crop, crop, 3, 2 * crop, 2 * crop, 3)}
+    assert np.mean([hr.max() == 100 for _, hr in cut]) == pytest.approx(share, abs=0.1)
+
+
+def test_jpeg_compression_affects_the_lr_crops_only(tmp_path: Path) -> None:
+    config = small_config(tmp_path, crop=128, jpeg=True)  # whole tiles
+    (tile,) = (data.load(entry) for entry in data.read(config).training[:1])
+    lr, hr = random_crop(tile, 128, np.random.default_rng(0), jpeg=True)
+    sides = [np.rot90(side, turns) for side in (lr, lr[:, ::-1]) for turns in range(4)]
+    assert 1 < min(np.abs(side.astype(float) - tile.lr).mean() for side in sides) < 10
+    assert np.sort(hr, axis=None).tolist() == np.sort(tile.hr, axis=None).tolist()
+    for one, same in zip(*(batches.of(data.read(config).training, config)[3] for _ in range(2)), strict=True):
+        assert torch.equal(one, same)
+
+
+def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = data.entries([write_shard(tmp_path / "train_0", pictures=8)])
+    decoded: list[str] = []
+    load = data.load
+
+    def load_noted(entry: Entry) -> Sample:
+        decoded.append(entry.key)
+        return load(entry)
+
+    monkeypatch.setattr(data, "load", load_noted)
+    made = Batches(tiles, size=8, crop=8, seed=0)
+    for step in range(5):  # the window of 8 moves by 2 to the end of the 16 tiles
+        made[step]
+    assert sorted(decoded) == sorted(tile.key for tile in tiles)
+
+
+@pytest.mark.parametrize("crop", [8, 48, 61, 128])
+def test_batches_of_tiles_on_a_device_are_the_same(tmp_path: Path, crop: int) -> None:
+    write_shard(tmp_path / "train_1", first=10, draw=Draw(noise=0.05))
+    both = (tmp_path / "train_0", tmp_path / "train_1")
+    config = small_config(tmp_path, shards=both, batch=5, crop=crop)
+    tiles = data.read(config).training
+    read, kept = batches.of(tiles, config), ResidentBatches(tiles, config, torch.device("cpu"))
+    for step in range(6):
+        for ours, theirs in zip(kept[step], read[step], strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_only_tiles_that_fit_stay_on_a_device() -> None:
+    assert resident.fits(8_000, torch.device("cpu"))
+    assert not resident.fits(9_000, torch.device("cpu"))

@@ -1,0 +1,90 @@
+"""Runs on several processes, as torchrun starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.shards import write_shard
+from training_pipeline import checkpoint, evaluation, train
+from training_pipeline.config import TrainingConfig
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+OPTIONS = {"size": "6x2-gated", "batch": 4, "crop": 8, "threads": 1, "seed": 3, "optimiser": "muon"}
+ROOT = Path(__file__).parents[2]
+TIMEOUT = 60  # seconds
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> tuple[Path, Path]:
+    return write_shard(tmp_path / "train_0"), write_shard(tmp_path / "validation", pictures=1, first=1000, tiles=1)
+
+
+@contextmanager
+def two_processes(shards: tuple[Path, Path], out: Path, **changes: Any) -> "Iterator[subprocess.Popen[str]]":
+    """Start a run on two processes without a GPU; their messages go into `log` beside its folder."""
+    values = {"shards": shards[0], "validation": shards[1], "out": out, **OPTIONS, **changes}
+    options = [text for name, value in values.items() for text in (f"--{name}", str(value))]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [*TORCHRUN, "-m", "training_pipeline", "--no-branches", "--resume", *options]
+    with (
+        (out.parent / "log").open("w") as log,
+        subprocess.Popen(command, env=environment, stderr=log, text=True) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def losses(out: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_two_processes_train_like_one(
+    shards: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "MOST_TILES", 1)
+    with two_processes(shards, tmp_path / "two", steps=5) as process:
+        alone = TrainingConfig((shards[0],), (shards[1],), tmp_path / "one", branches=False, steps=5, **OPTIONS)  # type: ignore[arg-type]
+        train.run(alone)
+        assert process.wait(TIMEOUT) == 0, (tmp_path / "log").read_text()
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    one, two = (checkpoint.latest(tmp_path / name) for name in ("one", "two"))
+    assert one and two and one.step == two.step == 5
+    for key in one.states["muon"]["state"]:
+        gradients = [run.states["muon"]["state"][key]["momentum"] for run in (one, two)]
+        difference = (gradients[0] - gradients[1]).norm() / gradients[0].norm()
+        assert difference < 0.03, key  # bfloat16 on some processors; half of the batch differs by 0.5
+
+
+@pytest.mark.slow
+def test_interrupted_processes_stop_at_one_step(shards: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "two"
+    with two_processes(shards, out, steps=99, batch=64, crop=64) as process:
+        while not list(out.glob("tensorboard/*")):
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) != 0
+    stopped = checkpoint.latest(out)
+    assert stopped and 0 < stopped.step < 99
+    assert f"interrupted at step {stopped.step}; continue" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.slow
+def test_a_batch_that_two_processes_cannot_share_is_refused(shards: tuple[Path, Path], tmp_path: Path) -> None:
+    with two_processes(shards, tmp_path / "two", steps=3, batch=5) as process:
+        assert process.wait(TIMEOUT) != 0
+    message = "error: 2 processes cannot share --batch 5; give a multiple of 2"
+    assert message in (tmp_path / "log").read_text()

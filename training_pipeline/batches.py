@@ -1,0 +1,70 @@
+"""Batches of crops; the seed and the step determine a batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from feature_pipeline.shards import Entry, Sample
+from training_pipeline import crops, data
+from training_pipeline.config import TrainingConfig
+from training_pipeline.crops import Crops
+
+Batch = tuple[Tensor, Tensor]
+
+CROPS = 4  # from each decoded tile
+ALL = slice(None)
+
+
+def of(tiles: list[Entry], config: TrainingConfig, part: slice = ALL) -> "Batches":
+    """Return the batches of a run on the training tiles, or a part of each."""
+    return Batches(tiles, config.batch, config.crop, config.seed, config.jpeg, part)
+
+
+def drawn(step: int, size: int, seed: int, tiles: int) -> tuple[list[int], Crops]:
+    """Return the numbers of the tiles of batch `step`, and the crops of them: `size` each.
+
+    The tiles are consecutive ones of a shuffled epoch. Between batches their window moves by a quarter of its length,
+    so that each decoded tile gives four crops: decoding is most of the cost.
+    """
+    first = step * max(1, size // CROPS)
+    places = (divmod(first + i, tiles) for i in range(size))
+    numbers = [_order(seed, epoch, tiles)[i] for epoch, i in places]
+    return numbers, crops.draw(np.random.default_rng([seed, step]), size)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Random crops of `size` tiles as batch n: uint8 tensors, LR N3cc and HR N3(2c)(2c), with c = `crop`.
+
+    jpeg: compress the LR tiles. part: of each batch.
+    """
+
+    tiles: list[Entry]
+    size: int
+    crop: int
+    seed: int
+    jpeg: bool = False
+    part: slice = field(default_factory=lambda: ALL)
+
+    def __getitem__(self, step: int) -> Batch:
+        numbers, draws = drawn(step, self.size, self.seed, len(self.tiles))
+        pairs = [
+            crops.cut(self._load(self.tiles[number]), self.crop, draws[self.part], n, self.jpeg)
+            for n, number in enumerate(numbers[self.part])
+        ]
+        lr, hr = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
+        return torch.from_numpy(np.ascontiguousarray(lr)), torch.from_numpy(np.ascontiguousarray(hr))
+
+    @cached_property
+    def _load(self) -> Callable[[Entry], Sample]:
+        return lru_cache(maxsize=2 * self.size)(data.load)
+
+
+@lru_cache(maxsize=2)  # a batch may span two epochs
+def _order(seed: int, epoch: int, tiles: int) -> list[int]:
+    order: list[int] = np.random.default_rng([seed, epoch, tiles]).permutation(tiles).tolist()
+    return order

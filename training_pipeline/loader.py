@@ -1,0 +1,54 @@
+"""Batches made ahead of the training, by a thread or by processes."""
+
+import signal
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training_pipeline.batches import Batch, Batches
+
+AHEAD = 8  # batches, and one more for each process
+
+Arrays = tuple[NDArray[np.uint8], ...]
+
+
+def prefetched(batches: Batches, step: int, processes: int = 0) -> Generator[Batch, None, None]:
+    """Yield the batches from `step` on, endlessly.
+
+    A thread suffices on a CPU, because decoding releases the GIL; a GPU needs several processes, above all for JPEG.
+    """
+    pool: Executor = ThreadPoolExecutor(1)
+    make: Callable[[int], Arrays | Batch] = batches.__getitem__
+    if processes:
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (replace(batches),))
+        make = _made
+    ahead = AHEAD + processes
+    try:
+        waiting = deque(pool.submit(make, n) for n in range(step, step + ahead))
+        for n in count(step + ahead):
+            lr, hr = waiting.popleft().result()
+            yield torch.as_tensor(lr), torch.as_tensor(hr)
+            waiting.append(pool.submit(make, n))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_batches: Batches  # of a loader process
+
+
+def _begin(batches: Batches) -> None:
+    global _batches
+    _batches = batches
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the training ends its loaders
+
+
+def _made(step: int) -> Arrays:
+    """Make a batch as arrays, which reach the training as bytes; tensors would take shared memory."""
+    return tuple(side.numpy() for side in _batches[step])
