@@ -32,7 +32,7 @@ def run(config: CombineConfig) -> Artifact:
 
         student = distill.run(members, config)
         model, weights = lineage.student_config(student, config.out.name), student.weights()
-        metrics = lineage.of_student(student, members, metrics)
+        metrics = lineage.of_student(student, config.out.name, members, metrics)
         learned |= student.learned()
         sources.append(student.folder)
     elif len(members) == 1:

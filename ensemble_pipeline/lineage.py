@@ -41,10 +41,13 @@ def of(members: Sequence[Artifact], selection: Selection | None) -> dict[str, An
     return metrics
 
 
-def of_student(student: Artifact, teachers: Sequence[Artifact], of_teachers: dict[str, Any]) -> dict[str, Any]:
-    """Return the metrics of a distilled model: its own, and what its teacher was."""
+def of_student(
+    student: Artifact, name: str, teachers: Sequence[Artifact], of_teachers: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the metrics of a distilled model: its own, under the model's name, and what its teacher was."""
+    training = [network | {"network": name} for network in student.metrics["training"]]
     networks = [network.model_dump() for teacher in teachers for network in teacher.config.members]
-    return student.metrics | {"teacher": of_teachers | {"members": networks}}
+    return student.metrics | {"training": training, "teacher": of_teachers | {"members": networks}}
 
 
 def student_config(student: Artifact, name: str) -> ModelConfig:

@@ -1,6 +1,7 @@
 """What a model learned from, through chains of training, averaging, selection and distillation."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,7 +122,8 @@ def test_a_student_names_its_own_training_and_its_teacher(chained: Artifact) -> 
     assert "| tuned (teacher) | second | 2 | 1 |" in card
     assert "| start (warm start of the teacher) | first | 2 | 1 |" in card
     digest = shards.digest([chained.folder.parent / "third", chained.folder.parent / "validation"])
-    assert f"SHA-256 of the shards: {digest}" in card
+    assert re.search(rf"^student: trained with double-resolution .*, torch .*, CPU; .* {digest}\.$", card, re.MULTILINE)
+    assert re.search(r"^tuned: trained with double-resolution ", card, re.MULTILINE)
 
 
 def test_the_pictures_of_the_jpeg_network_count(parts: dict[str, Path], tmp_path: Path) -> None:
