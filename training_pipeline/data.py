@@ -86,16 +86,21 @@ def check_apart(training: list[Entry], held_out: list[Entry], name: str = "valid
 
 
 def without_duplicates(training: list[Entry], validation: list[Entry]) -> list[Entry]:
-    """Return the training tiles without pictures that look like one for validation, also mirrored; warn of them."""
+    """Return the training tiles without pictures that look like one for validation, also mirrored; warn of them.
+
+    Raises TrainingError if none remain.
+    """
     held_out = duplicates.numbers(shards.pictures(validation))
     if not (repeated := set(duplicates.alike(shards.pictures(training), held_out))):
         return training
+    if not (kept := [tile for tile in training if image_id(tile) not in repeated]):
+        raise TrainingError("all training pictures look like pictures of the validation set; give other --validation")
     print(
         f"warning: {len(repeated)} training pictures look like pictures of the validation set and are left out, such "
         f"as {min(repeated)}",
         file=sys.stderr,
     )
-    return [tile for tile in training if image_id(tile) not in repeated]
+    return kept
 
 
 def load(entry: Entry) -> Sample:

@@ -334,6 +334,9 @@ def test_copies_of_validation_pictures_are_left_out(tmp_path: Path, capsys: pyte
     tiles = data.read(small_config(tmp_path))
     assert data.pictures(tiles.training) == {f"{1:016x}"}
     assert "warning: 2 training pictures look like pictures of the validation set and are" in capsys.readouterr().err
+    write_shard(tmp_path / "train_0", looks={0: one, 1: one, 2: mirrored(one)})
+    with pytest.raises(TrainingError, match="all training pictures look like pictures of the validation set; give"):
+        data.read(small_config(tmp_path))
 
 
 def test_cross_validation_gives_mean_and_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
