@@ -50,7 +50,8 @@ def space(place: Path) -> Iterator[str]:
     bin_folder = place / "venv" / "bin"
     pip = [sys.executable, "-m", "pip", "--python", str(bin_folder / "python")]
     for command in instructions(staged, "RUN pip"):
-        done = subprocess.run([*pip, *command.split()], cwd=staged, capture_output=True, text=True, check=False)
+        words = [word for word in command.split() if word != "--no-cache-dir"]  # which only keeps an image small
+        done = subprocess.run([*pip, *words], cwd=staged, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     with started(bin_folder, staged, place) as address:
         yield address
