@@ -1,17 +1,13 @@
 """Combination of several trained networks into one model."""
 
-from typing import Any
-
+from ensemble_pipeline import lineage
 from ensemble_pipeline.averaging import averaged, with_mirror_images
 from ensemble_pipeline.card import model_card
 from ensemble_pipeline.config import CombineConfig
 from ensemble_pipeline.errors import EnsembleError
-from ensemble_pipeline.members import (
-    check_common_ancestor,
-    common_warm_start,
-    read_members,
-    without_warm_start,
-)
+from ensemble_pipeline.lineage import Selection
+from ensemble_pipeline.members import check_common_ancestor, read_members
+from training_pipeline import photo_credits
 from upscaler import saved
 from upscaler.model import artifact, find
 from upscaler.model.artifact import Artifact
@@ -23,25 +19,31 @@ def run(config: CombineConfig) -> Artifact:
     """Write the ensemble. Raises EnsembleError before anything is written if the runs do not fit together."""
     members = _checked_members(config)
     jpeg_model = artifact.read(config.jpeg_model) if config.jpeg_model else None
-    warm_start = common_warm_start(without_warm_start(members))
-    metrics: dict[str, Any] = {"beginning": [member.model_dump() for member in warm_start]} if warm_start else {}
+    selected: Selection | None = None
     if config.select:
         from ensemble_pipeline import selection
 
-        members, metrics["selection"] = selection.run(members, config.how, config.validation[0])
+        selected = selection.run(members, config.how, config.validation[0])
+        members = selected.members
+    metrics, learned = lineage.of(members, selected), lineage.learned(members, selected)
+    sources = [member.folder for member in members]
     if config.how == "distill":
         from ensemble_pipeline import distill  # needs torch
 
-        model, weights, learned = distill.run(members, config)
-        metrics |= learned
+        student = distill.run(members, config)
+        model, weights = lineage.student_config(student, config.out.name), student.weights()
+        metrics = lineage.of_student(student, config.out.name, members, metrics)
+        learned |= student.learned()
+        sources.append(student.folder)
     elif len(members) == 1:
         model, weights = members[0].config, members[0].weights()
     else:
         model, weights = averaged(members, config.how)
     if config.mirrored:
         model, weights = with_mirror_images(model, weights)
+    photo_credits.collect([*sources, *([config.jpeg_model] if config.jpeg_model else [])], config.out)
     card = model_card(config.out.name, model, metrics, config.out, jpeg_model)
-    ensemble = artifact.write(config.out, model, weights, metrics, card, jpeg_model)
+    ensemble = artifact.write(config.out, model, weights, metrics, card, jpeg_model, learned)
     saved.write(config.out / RECORD, config)
     return ensemble
 

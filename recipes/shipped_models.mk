@@ -1,5 +1,6 @@
 # Recipe of the two bundled models, from the bucket to the artifacts: `make ensemble`. Finished steps are skipped, and an
 # interrupted run resumes from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
+# METADATA: the bucket's list of pictures, for licences and authors.
 # A step is 36 crops of 32x32 LR pixels: 27,000 steps are 1e9 LR pixels.
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
 BEST_SIZE ?= 48x6-gated
@@ -8,6 +9,7 @@ FAST_STEPS ?= 65000
 JPEG_STEPS ?= 10000
 TILES_PER_IMAGE ?= 12
 THREADS ?= 2
+METADATA ?=
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m training_pipeline --resume --no-branches --optimiser muon --loss luma --threads $(THREADS) \
@@ -52,7 +54,7 @@ ensembles/best/config.json ensembles/fast/config.json:
 	$(COMBINE) $(<D) --jpeg-model $(word 2,$(^D)) --out $(@D)
 
 shards/train_%/manifest.json:
-	$(PYTHON) -m feature_pipeline --part $* --tiles-per-image $(TILES_PER_IMAGE) --out shards
+	$(PYTHON) -m feature_pipeline --part $* --tiles-per-image $(TILES_PER_IMAGE) $(METADATA:%=--metadata %) --out shards
 
 shards/validation/manifest.json:
 	$(PYTHON) -m feature_pipeline --part validation --out shards

@@ -1,6 +1,7 @@
 """The state in which a run begins: a new or a warm-started network, or a checkpoint."""
 
-from training_pipeline import checkpoint
+from feature_pipeline import shards
+from training_pipeline import checkpoint, unseen
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
@@ -14,8 +15,12 @@ from upscaler.model import find
 def resumed(config: TrainingConfig, tiles: Tiles, resume: bool) -> Checkpoint | None:
     """Return the checkpoint to continue from, or None for a new run.
 
-    Raises TrainingError if there is a run but not `resume`, or it is another run.
+    Raises TrainingError if there is a run but not `resume`, or it is another run, or the warm start was trained on
+    validation pictures.
     """
+    if config.init_from:
+        held_out = shards.pictures(tiles.validation)
+        unseen.check_for_selection(find.model(config.init_from), held_out, "the validation set")
     if not resume and (config.out / checkpoint.FOLDER).exists():
         raise TrainingError(f"{config.out} already holds a run; give --resume to continue it, or another --out")
     start = checkpoint.latest(config.out) if resume else None
