@@ -37,7 +37,7 @@ def main() -> None:
     from support.open_images import serving
 
     photos = {name: (SAMPLES / f"{name}.jpg").read_bytes() for name in ("butterfly", "ducks", "pagoda")}
-    parts = {"train_0": [photos["butterfly"], photos["ducks"]], "validation": [photos["pagoda"]]}
+    parts = {"train_0": [photos["butterfly"]], "validation": [photos["ducks"]], "test": [photos["pagoda"]]}
     with serving(parts) as address, TemporaryDirectory() as folder:
         os.environ |= {"AWS_ENDPOINT_URL_S3": address, "PYTHONPATH": str(ROOT), "IPYTHONDIR": f"{folder}/ipython"}
         pages = [page(path, folder) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]

@@ -6,19 +6,12 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from ensemble_pipeline import card_training
 from training_pipeline import dataset
 from training_pipeline.dataset import Dataset
 from training_pipeline.folder import PICTURE as PICTURE
-from upscaler.model.artifact import Artifact, Member, ModelConfig
-from upscaler.pictures import lossy
+from upscaler.model.artifact import Artifact, ModelConfig
 
-_COMBINATIONS = {
-    "single": "one network",
-    "outputs": "the averaged output of {n} networks",
-    "weights": "one network with the averaged weights of {n} networks that share a warm start",
-    "distilled": "one network distilled from an ensemble of {n} networks",
-}
-_HEAD = "| network | parts of {} | pictures | steps |\n|---|---|---|---|"
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
 
 _USE = """## Use
@@ -50,12 +43,13 @@ def model_card(
     network, if it has one.
     """
     title = name.rpartition("/")[2]
-    data = dataset.of(folder)
+    data = dataset.of(folder, measured)
+    described = description(config, measured)
     parts = [
         f"---\n{metadata(title, config, measured, data).to_yaml()}\n---",
-        f"# {title}\n\nDoubles the width and height of photos: {description(config)}.\n\n{_USE.format(name=name)}",
-        _training(config, measured, data),
-        *_training_of_jpeg_model(config, jpeg_model, data),
+        f"# {title}\n\nDoubles the width and height of photos: {described}.\n\n{_USE.format(name=name)}",
+        card_training.section(config, measured, data),
+        *card_training.of_jpeg_model(config, measured, jpeg_model, data),
         *_tests(measured),
         *_samples(measured),
         _LIMITS.format(degradations=_CLEAN_AND_JPEG if jpeg_model else _CLEAN_ONLY),
@@ -98,44 +92,12 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def description(config: ModelConfig) -> str:
+def description(config: ModelConfig, measured: dict[str, Any]) -> str:
     """Describe the networks of a model and how they are combined."""
     size = config.architecture
     blocks = "layers" if size.block == "plain" else f"{size.block} blocks"
-    return f"{_combination(config)}, {size.width} channels and {size.depth} {blocks} between the first and the last"
-
-
-def _combination(config: ModelConfig) -> str:
-    mirrored = ", averaged over the input and its mirror image" if config.mirrored else ""
-    return _COMBINATIONS[config.combination].format(n=len(config.members)) + mirrored
-
-
-def _training(config: ModelConfig, measured: dict[str, Any], data: Dataset) -> str:
-    lines = ["## Training", _HEAD.format(data.name)]
-    start = [Member(**member) for member in measured.get("beginning", [])]
-    remark = " (warm start of all)" if len(start) == 1 else f" (warm start of all: the average of these {len(start)})"
-    lines += [_row(member, remark) for member in start]
-    lines += [_row(member) for member in config.members]
-    if selection := measured.get("selection"):
-        lines += ["", "Greedy selection of the networks by PSNR on the validation tiles:", ""]
-        lines += [f"- {step['member']}: {step['psnr_y']:.3f} dB PSNR (Y)" for step in selection]
-    return "\n".join(lines) + "\n"
-
-
-def _training_of_jpeg_model(config: ModelConfig, jpeg_model: Artifact | None, data: Dataset) -> Iterator[str]:
-    if jpeg_model:
-        members = jpeg_model.config.members
-        inputs = f"JPEG input of quality {lossy.MOST_QUALITY} or less and lossy WebP input"
-        sentence = f"{inputs} use a second network of the same size: {_combination(jpeg_model.config)}"
-        if members == config.members:
-            yield f"{sentence}, with the members above.\n"
-        else:
-            yield "\n".join([f"{sentence}:\n", _HEAD.format(data.name), *map(_row, members), ""])
-
-
-def _row(member: Member, remark: str = "") -> str:
-    parts = ", ".join(dict.fromkeys(member.parts))  # a part with clean and augmented tiles is listed twice
-    return f"| {member.name}{remark} | {parts} | {member.pictures:,} | {member.steps:,} |"
+    combination = card_training.combination(config, measured)
+    return f"{combination}, {size.width} channels and {size.depth} {blocks} between the first and the last"
 
 
 def _tests(measured: dict[str, Any]) -> Iterator[str]:
@@ -145,7 +107,8 @@ def _tests(measured: dict[str, Any]) -> Iterator[str]:
             "of two pixels; throughput and peak memory for an input of 512x512 pixels on the test machine.\n"
         )
     for name, test in (tests or {}).items():
-        yield f"{name} ({test['pictures']} pictures):\n\n{test_table(test['rows'])}"
+        unknown = "" if test.get("recorded") else "; what the model learned from is not recorded"
+        yield f"{name} ({test['pictures']} pictures{unknown}):\n\n{test_table(test['rows'])}"
 
 
 def _samples(measured: dict[str, Any]) -> Iterator[str]:

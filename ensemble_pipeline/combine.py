@@ -4,16 +4,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from ensemble_pipeline import lineage
 from ensemble_pipeline.averaging import averaged, with_mirror_images
 from ensemble_pipeline.card import description, model_card
 from ensemble_pipeline.config import CombineConfig
 from ensemble_pipeline.errors import EnsembleError
-from ensemble_pipeline.members import (
-    check_common_ancestor,
-    common_warm_start,
-    read_members,
-    without_warm_start,
-)
+from ensemble_pipeline.lineage import Selection
+from ensemble_pipeline.members import check_common_ancestor, read_members
+from training_pipeline import photo_credits
 from training_pipeline.folder import COMBINATION, Kind, claimed
 from upscaler import saved
 from upscaler.model import artifact
@@ -46,30 +44,36 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _written(config: CombineConfig, members: list[Artifact], jpeg_model: Artifact | None) -> Artifact:
-    warm_start = common_warm_start(without_warm_start(members))
-    metrics: dict[str, Any] = {"beginning": [member.model_dump() for member in warm_start]} if warm_start else {}
+    selected: Selection | None = None
     if config.select:
         from ensemble_pipeline import selection
 
-        members, metrics["selection"] = selection.run(members, config.how, config.validation)
+        selected = selection.run(members, config.how, config.validation)
+        members = selected.members
+    metrics, learned = lineage.of(members, selected), lineage.learned(members, selected)
+    sources = [member.folder for member in members]
     if config.how == "distill":
         from ensemble_pipeline import distill  # needs torch
 
-        model, weights, learned = distill.run(members, config)
-        metrics |= learned
+        student = distill.run(members, config)
+        model, weights = lineage.student_config(student, config.out.name), student.weights()
+        metrics = lineage.of_student(student, config.out.name, members, metrics)
+        learned |= student.learned()
+        sources.append(student.folder)
     elif len(members) == 1:
         model, weights = members[0].config, members[0].weights()
     else:
         model, weights = averaged(members, config.how)
     if config.mirrored:
         model, weights = with_mirror_images(model, weights)
+    photo_credits.collect([*sources, *([config.jpeg_model] if config.jpeg_model else [])], config.out)
     card = model_card(config.out.name, model, metrics, config.out, jpeg_model)
-    return artifact.write(config.out, model, weights, metrics, card, jpeg_model)
+    return artifact.write(config.out, model, weights, metrics, card, jpeg_model, learned)
 
 
 def sentence(config: CombineConfig, model: Artifact) -> str:
     """Say what was made, and how good it is, if that was measured."""
-    made = f"{config.out}: {description(model.config)}"
+    made = f"{config.out}: {description(model.config, model.metrics)}"
     if row := model.metrics.get("validation"):
         return f"{made}; {row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles"
     if steps := model.metrics.get("selection"):

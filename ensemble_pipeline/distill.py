@@ -3,15 +3,14 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ensemble_pipeline.config import CombineConfig
-from ensemble_pipeline.members import config_for
-from training_pipeline import device, train
+from feature_pipeline import shards
+from training_pipeline import data, device, train, unseen
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import TrainingConfig
 from training_pipeline.crops import EDGE
@@ -20,8 +19,7 @@ from training_pipeline.folder import DISTILLATION
 from training_pipeline.network import Network
 from upscaler.bicubic import halve
 from upscaler.model import artifact
-from upscaler.model.architecture import Weights
-from upscaler.model.artifact import Artifact, ModelConfig
+from upscaler.model.artifact import Artifact
 from upscaler.orientations import Orientation
 from upscaler.pixels import Planes
 
@@ -63,12 +61,15 @@ class DistillationRun(train.Run):
         super().advance(lr_crops, 255 * _oriented(orientation.undo, output))
 
 
-def run(members: Sequence[Artifact], config: CombineConfig) -> tuple[ModelConfig, Weights, dict[str, Any]]:
-    """Train the student in a folder inside `config.out`, or resume a run of the same configuration.
+def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
+    """Train the student in a folder inside `config.out`, or resume a run of the same configuration; return its run.
 
-    Returns the model and its training metrics. Raises TrainingError, FeatureError or ModelError, as training does.
+    Raises TrainingError, FeatureError or ModelError, as training does, and if a teacher was trained on validation
+    pictures.
     """
     wanted = config.distillation
+    for member in members:
+        unseen.check_for_selection(member, shards.pictures(data.entries(config.validation)), "the validation set")
     run_config = TrainingConfig(
         wanted.shards,
         config.validation,
@@ -84,8 +85,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> tuple[ModelConfig
         threads=wanted.threads,
         checkpoint_every=wanted.checkpoint_every,
     )
-    student = train.run(run_config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
-    return config_for(members, "distilled", student.config.architecture), student.weights(), student.metrics
+    return train.run(run_config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
 
 
 def fingerprint(members: Sequence[Artifact]) -> str:

@@ -17,6 +17,7 @@ from ensemble_pipeline import averaging, card, cost, testset
 from ensemble_pipeline.config import EvaluationConfig, Kind
 from ensemble_pipeline.cost import Cost
 from ensemble_pipeline.testset import Pair, TestSet
+from training_pipeline import unseen
 from upscaler import Upscaler, bicubic, metrics
 from upscaler.atomic import atomic_path, write_text
 from upscaler.engines.engine import engine_for, fastest_precision
@@ -44,7 +45,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: the method's name, its mean score over the test set, and its cost."""
+    """A row of the table: the method's name, its mean score over the pictures, and its cost."""
 
     name: str
     score: Score
@@ -52,21 +53,23 @@ class Row:
 
 
 def run(config: EvaluationConfig) -> list[Row]:
-    """Evaluate the models and print the table.
+    """Evaluate the models and print the table. Raises TrainingError if one learned from pictures of the test set.
 
     With `out`, write evaluation.md, evaluation.json and the before/after picture there. Without, write the table into
     the metrics and the card of the first model, if that is a folder of the user's.
     """
     models = [find.model(model) for model in config.models]
     tests = testset.read(config.test_set, config.kind, config.jpeg_quality)
+    pictures = tests.pictures()
+    complete = [unseen.check_for_test(model, pictures, config.test_set) for model in models]
     with candidates(models, window_for(tests), config.jpeg_quality) as methods:
         rows = [row(method, tests) for method in methods]
     print(card.test_table([asdict(row) for row in rows]))
     if config.out:
-        write(rows, tests, models[0], config.out)
+        write(entry(rows, len(pictures), models[0], all(complete)), config.out)
         draw(models, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
     elif models[0].origin is Origin.FOLDER:
-        record(rows, tests, models[0], config.kind)
+        record(entry(rows, len(pictures), models[0], all(complete)), tests, models[0], config.kind)
     return rows
 
 
@@ -112,23 +115,23 @@ def row(method: Candidate, tests: TestSet) -> Row:
 
 
 def mean_score(double: Double, pairs: Iterable[Pair], name: str = "") -> Score:
-    """Return the mean score of `double` over the test set."""
-    bar = tqdm(pairs, name, unit="picture", leave=False, disable=None)
-    return metrics.mean([metrics.score(double(pair.lr), pair.hr) for pair in bar])
+    """Return the mean score of `double` over the pictures, each of which is the mean of its tiles."""
+    bar = tqdm(pairs, name, unit="pair", leave=False, disable=None)
+    return metrics.mean(metrics.by_picture((pair.picture, metrics.score(double(pair.lr), pair.hr)) for pair in bar))
 
 
-def write(rows: Sequence[Row], tests: TestSet, model: Artifact, folder: Path) -> None:
-    """Write the table as Markdown and JSON."""
-    write_text(folder / "evaluation.md", card.test_table([asdict(row) for row in rows]))
-    write_text(folder / "evaluation.json", json.dumps(entry(rows, tests, model), indent=2) + "\n")
+def write(evaluation: dict[str, Any], folder: Path) -> None:
+    """Write an evaluation as Markdown and JSON."""
+    write_text(folder / "evaluation.md", card.test_table(evaluation["rows"]))
+    write_text(folder / "evaluation.json", json.dumps(evaluation, indent=2) + "\n")
 
 
-def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> None:
-    """Record the table in the model's metrics, under the test set's name, and rewrite its card.
+def record(evaluation: dict[str, Any], tests: TestSet, model: Artifact, kind: Kind) -> None:
+    """Record an evaluation in the model's metrics, under the test set's name, and rewrite its card.
 
     The card shows only pictures from tile shards, whose licence permits it and whose authors are known.
     """
-    evaluated = model.metrics.get("tests", {}) | {tests.name: entry(rows, tests, model)}
+    evaluated = model.metrics.get("tests", {}) | {tests.name: evaluation}
     recorded = model.metrics | {"tests": evaluated}
     if kind == "shards" and not tests.jpeg_quality:
         recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / card.PICTURE)
@@ -136,9 +139,13 @@ def record(rows: Sequence[Row], tests: TestSet, model: Artifact, kind: Kind) -> 
     write_text(model.folder / artifact.CARD, card.of(replace(model, metrics=recorded), model.name))
 
 
-def entry(rows: Sequence[Row], tests: TestSet, model: Artifact) -> dict[str, Any]:
-    """Return the JSON record of an evaluation of `model`."""
-    return {"model": model.name, "pictures": len(tests), "rows": [asdict(row) for row in rows]}
+def entry(rows: Sequence[Row], pictures: int, model: Artifact, recorded: bool) -> dict[str, Any]:
+    """Return the JSON record of an evaluation of `model`.
+
+    recorded: False if a model has no complete record of the pictures it learned from.
+    """
+    evaluated = [asdict(row) for row in rows]
+    return {"model": model.name, "pictures": pictures, "recorded": recorded, "rows": evaluated}
 
 
 def draw(models: Sequence[Artifact], samples: TestSet, target: Path) -> list[str]:

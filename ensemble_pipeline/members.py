@@ -70,7 +70,8 @@ def common_warm_start(members: Sequence[Artifact]) -> tuple[Member, ...]:
 
     It accounts for most of the training.
     """
-    if known := members[0].metrics.get("beginning"):  # the warm start of a single, combined member
+    known = members[0].metrics.get("beginning")
+    if known and len({_ancestor(member) for member in members}) == 1:
         return tuple(Member(**member) for member in known)
     record = members[0].folder / RUN
     start = json.loads(record.read_text(encoding="utf-8")).get("init_from") if record.exists() else None

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,9 @@ from numpy.typing import NDArray
 from ensemble_pipeline import testset
 from ensemble_pipeline.averaging import averaged
 from ensemble_pipeline.config import How
+from ensemble_pipeline.lineage import Selection
 from ensemble_pipeline.testset import TestSet
+from training_pipeline import unseen
 from upscaler import Upscaler, metrics
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
@@ -25,20 +26,23 @@ Errors = NDArray[np.float64]
 Chosen = tuple[int, ...]
 
 
-def run(
-    members: Sequence[Artifact], how: How, validation: Sequence[Path]
-) -> tuple[list[Artifact], list[dict[str, Any]]]:
-    """Select the members that help, best first; return them and a metrics record for each: name and PSNR (Y) in dB.
+def run(members: Sequence[Artifact], how: How, validation: Sequence[Path]) -> Selection:
+    """Select the members that help, by PSNR (Y) on at most 64 tiles.
 
-    Distillation selects by output averaging, which is the teacher.
+    Distillation selects by output averaging, which is the teacher. Raises TrainingError if a member was trained on
+    pictures of the validation set.
     """
-    tiles = testset.joined([testset.read(folder, "shards") for folder in validation]).spread(MOST_TILES)
+    tests = testset.joined([testset.read(folder, "shards") for folder in validation])
+    pictures = tests.pictures()
+    for member in members:
+        unseen.check_for_selection(member, pictures, tests.name)
+    tiles = tests.spread(MOST_TILES)
     score = partial(psnr_of_mean_weights, members, tiles) if how == "weights" else mean_of_outputs(members, tiles)
     steps = greedy(len(members), score)
     for n, decibels in steps:
         print(f"{members[n].name}: {decibels:.3f} dB PSNR (Y)")
     records = [{"member": members[n].name, "psnr_y": decibels} for n, decibels in steps]
-    return [members[n] for n, _ in steps], records
+    return Selection([members[n] for n, _ in steps], records, set(pictures))
 
 
 def greedy(count: int, score: Callable[[Chosen], float]) -> list[tuple[int, float]]:

@@ -10,7 +10,10 @@ from ensemble_pipeline.config import Kind
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards
 from feature_pipeline.compression import compressed
+from feature_pipeline.duplicates import Looks
+from feature_pipeline.samples import perceptual_hashes
 from feature_pipeline.shards import Entry
+from training_pipeline import data, held_out
 from upscaler import bicubic
 from upscaler.errors import PictureError
 from upscaler.pictures.formats import BY_SUFFIX
@@ -22,9 +25,13 @@ SMALLEST = 16  # pixels a side: SSIM has windows of 11, and two border pixels ar
 
 @dataclass(frozen=True)
 class Pair:
-    """An LR input and its ground truth, twice as wide and high, both HWC uint8 RGB. `credit`: its author."""
+    """An LR input and its ground truth, twice as wide and high, both HWC uint8 RGB.
+
+    `picture`: id of the picture, of which there may be several tiles. `credit`: its author.
+    """
 
     name: str
+    picture: str
     lr: Pixels
     hr: Pixels
     credit: str = ""
@@ -46,6 +53,13 @@ class TestSet:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def pictures(self) -> dict[str, Looks]:
+        """Return the pictures by id, with their perceptual hashes. Raises EnsembleError if one cannot be read."""
+        files: dict[str, Looks] = {
+            file.stem: perceptual_hashes(_read(file)) for file in self.sources if isinstance(file, Path)
+        }
+        return files | shards.pictures(tile for tile in self.sources if isinstance(tile, Entry))
+
     def __iter__(self) -> Iterator[Pair]:
         for source in self.sources:
             pair = _tile(source) if isinstance(source, Entry) else _halved(source)
@@ -58,11 +72,21 @@ class TestSet:
 
 
 def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:
-    """Return the test set in a folder, sorted by name. Raises EnsembleError or FeatureError if it is empty."""
-    sources: Sequence[Path | Entry] = _pictures(folder) if kind == "pictures" else shards.index(folder)
+    """Return the test set in a folder, sorted by name. Raises EnsembleError or FeatureError if it is empty.
+
+    Of the part `test` of Open Images, only the pictures to compare models on: the others are for the final test.
+    """
+    name = folder.resolve().name
+    sources: Sequence[Path | Entry]
+    if kind == "pictures":
+        sources = _pictures(folder)
+    elif held_out.is_test(tiles := shards.index(folder)):
+        sources = held_out.comparison(tiles)
+        name = f"{name}, first {len(data.pictures(sources))} pictures"
+    else:
+        sources = tiles
     if not sources:
         raise EnsembleError(f"{folder} has no test pictures; give a folder of PNG, JPEG, TIFF or WebP files")
-    name = folder.resolve().name
     return TestSet(f"{name}, JPEG {jpeg_quality}" if jpeg_quality else name, sources, jpeg_quality)
 
 
@@ -78,21 +102,25 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _halved(path: Path) -> Pair:
     """Read a picture, crop it to even sides and downscale it."""
-    try:
-        picture = read_rgb8(path)
-    except (OSError, PictureError) as error:
-        raise EnsembleError(f"{path} cannot be read as a picture; remove it from the test set") from error
+    picture = _read(path)
     height, width = picture.shape[:2]
     hr = picture[: height // 2 * 2, : width // 2 * 2]
     if min(hr.shape[:2]) < SMALLEST:
         raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; remove it from the test set")
     if (hr == hr[0, 0]).all():
         raise EnsembleError(f"{path} is of one colour, which any method upscales exactly; remove it from the test set")
-    return Pair(path.stem, bicubic.halve(hr), hr)
+    return Pair(path.stem, path.stem, bicubic.halve(hr), hr)
+
+
+def _read(path: Path) -> Pixels:
+    try:
+        return read_rgb8(path)
+    except (OSError, PictureError) as error:
+        raise EnsembleError(f"{path} cannot be read as a picture; remove it from the test set") from error
 
 
 def _tile(entry: Entry) -> Pair:
     sample = shards.load(entry)
     info = sample.info
     credit = f"{info.title or info.image_id} by {info.author}, {info.license}" if info.author else info.image_id
-    return Pair(sample.key, sample.lr, sample.hr, credit)
+    return Pair(sample.key, info.image_id, sample.lr, sample.hr, credit)

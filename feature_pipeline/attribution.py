@@ -24,6 +24,7 @@ COLUMNS = {
     "Title": "title",
     "OriginalLandingURL": "landing_page",
 }
+HEADER = ["image_id", "tiles", *Attribution.model_fields]  # of ATTRIBUTION.csv
 NEEDED = {"ImageID", "Subset", *COLUMNS}
 
 MAX_LIST_BYTES = 8 << 30  # the list of all Open Images is 3 GB
@@ -70,7 +71,7 @@ def write_csv(path: Path, pictures: Iterable[PictureRecord]) -> None:
     """Write ATTRIBUTION.csv: a row for each picture that has tiles."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["image_id", "tiles", *Attribution.model_fields])
+        writer.writerow(HEADER)
         for picture in pictures:
             if picture.skipped is None:
                 credit = picture.attribution or Attribution()

@@ -63,11 +63,15 @@ class SampleInfo(Attribution):
 
 
 class PictureRecord(Record):
-    """The result of one file of the tar: `skipped` is the reason to skip it, `rejected` counts tiles by reason."""
+    """The result of one file of the tar: `skipped` is the reason to skip it, `rejected` counts tiles by reason.
+
+    `mirrored_hash`: perceptual hash of the mirror image.
+    """
 
     name: str
     bytes: NonNegativeInt = 0
     perceptual_hash: str | None = None
+    mirrored_hash: str | None = None
     tiles: NonNegativeInt = 0
     rejected: dict[str, NonNegativeInt] = {}
     skipped: str | None = None
@@ -97,7 +101,10 @@ class ShardSummary(Record):
 
 
 class Manifest(Record):
-    """The content of manifest.json. source_bytes: length of the compressed part. seconds: duration of the last run."""
+    """The content of manifest.json. source_bytes: length of the compressed part. seconds: duration of the last run.
+
+    dataset: the data set's name; "" if the part is from another server, which may hold other pictures.
+    """
 
     settings: Settings
     code_version: str
@@ -113,3 +120,4 @@ class Manifest(Record):
     seconds: NonNegativeFloat
     shards: tuple[ShardSummary, ...]
     attribution_sha256: str | None = None
+    dataset: str = ""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from pathlib import Path
 from typing import Never
@@ -20,6 +19,7 @@ from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest, S
 from feature_pipeline.samples import Outcome
 from feature_pipeline.source import PartStream
 from feature_pipeline.tally import Tally
+from upscaler import version
 from upscaler.atomic import write_text
 from upscaler.model.artifact import sha256
 
@@ -74,7 +74,8 @@ def _run_part(config: FeatureConfig, settings: Settings, folder: Path, listed: L
             write_text(folder / CONFIG, settings.model_dump_json(indent=1) + "\n")
         outcomes = _outcomes(config, settings, folder, stream, listed, pictures)
         _write_shards(stack.enter_context(closing(outcomes)), settings, folder)
-    _finish(settings, folder, source_bytes, time.monotonic() - started)
+        dataset = source.dataset(client)
+    _finish(settings, folder, source_bytes, time.monotonic() - started, dataset)
 
 
 def _bar(settings: Settings, unit: str, total: int | None) -> "tqdm[Never]":
@@ -121,7 +122,7 @@ def _write_shards(outcomes: Iterator[Outcome], settings: Settings, folder: Path)
         number += 1
 
 
-def _finish(settings: Settings, folder: Path, source_bytes: int, seconds: float) -> None:
+def _finish(settings: Settings, folder: Path, source_bytes: int, seconds: float, dataset: str) -> None:
     totals = Tally.of(shards.finished(folder))
     if not totals.tiles:
         shards.remove(folder)  # or they would refuse a command with other settings
@@ -133,10 +134,11 @@ def _finish(settings: Settings, folder: Path, source_bytes: int, seconds: float)
         credited = sha256(folder / ATTRIBUTION)
     manifest = Manifest(
         settings=settings,
-        code_version=_code_version(),
+        code_version=version.installed(),
         source_bytes=source_bytes,
         seconds=round(seconds, 1),
         attribution_sha256=credited,
+        dataset=dataset,
         **totals.fields(),
     )
     write_text(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
@@ -153,10 +155,3 @@ def _summary(manifest: Manifest) -> str:
         f"{len(manifest.shards)} shards, {manifest.shard_bytes / 1e6:.1f} MB; "
         f"{manifest.pictures - manifest.pictures_taken} pictures skipped; {manifest.seconds:.0f} s"
     )
-
-
-def _code_version() -> str:
-    try:
-        return version("double-resolution")
-    except PackageNotFoundError:
-        return "not installed"

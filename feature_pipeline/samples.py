@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 
 import imagehash
-from PIL import Image
+from PIL import Image, ImageOps
 
 from feature_pipeline import pictures, tiles
 from feature_pipeline.manifest import Attribution, Draw, PictureRecord, SampleInfo, Settings
@@ -48,8 +48,10 @@ def _cut(picture: Pixels, known: PictureRecord, settings: Settings) -> Outcome:
         )
         for number, (pair, draw) in enumerate(_augmented(picture, pairs, image_id, settings))
     )
+    own, mirrored = perceptual_hashes(picture)
     found = {
-        "perceptual_hash": _perceptual_hash(picture),
+        "perceptual_hash": f"{own:016x}",
+        "mirrored_hash": f"{mirrored:016x}",
         "tiles": len(samples),
         "rejected": dict(rejected),
         "skipped": None if samples else "no tile worth taking" if rejected else "too small",
@@ -69,9 +71,14 @@ def _augmented(
         yield augment.augmented(picture, pair, seed=f"{image_id}-{number}")
 
 
-def _perceptual_hash(picture: Pixels) -> str:
-    """Return 64 bits in hexadecimal, of the picture at a quarter of its size: the hash uses 32x32 pixels."""
-    return str(imagehash.phash(Image.fromarray(picture).reduce(4)))
+def perceptual_hashes(picture: Pixels) -> tuple[int, int]:
+    """Return 64 bits for the picture and for its mirror image, at a quarter of the size: the hash uses 32x32 pixels."""
+    own = Image.fromarray(picture).reduce(4)
+    return _perceptual_hash(own), _perceptual_hash(ImageOps.mirror(own))
+
+
+def _perceptual_hash(image: Image.Image) -> int:
+    return int(str(imagehash.phash(image)), 16)
 
 
 def encode_png(pixels: Pixels) -> bytes:

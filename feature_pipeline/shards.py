@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
+from feature_pipeline.duplicates import Looks, looks
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import CONFIG, MANIFEST, FileName, Manifest, PictureRecord, SampleInfo, Settings
 from upscaler import json_files
@@ -92,6 +93,11 @@ class Entry:
     def key(self) -> str:
         """Image id and tile number, joined by a hyphen."""
         return self.spans.key
+
+    @property
+    def image_id(self) -> str:
+        """Id of the picture."""
+        return self.key.rpartition("-")[0]
 
 
 class ShardWriter:
@@ -198,6 +204,14 @@ def read(folder: Path) -> Iterator[Sample]:
 def index(folder: Path) -> list[Entry]:
     """List the folder's samples in order, without opening a tar. Raises FeatureError if there are no shards."""
     return [Entry(tar, spans) for tar in tars(folder) for spans in read_record(record_path(tar)).samples]
+
+
+def pictures(tiles: Iterable[Entry]) -> dict[str, Looks]:
+    """Return the pictures of the tiles by id, in order, with the perceptual hashes that are recorded."""
+    tiles = list(tiles)
+    records = (read_record(record_path(tar)) for tar in dict.fromkeys(tile.tar for tile in tiles))
+    hashes = {picture.name.partition(".")[0]: looks(picture) for record in records for picture in record.pictures}
+    return {tile.image_id: hashes.get(tile.image_id, ()) for tile in tiles}
 
 
 def digest(folders: Iterable[Path]) -> str:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 import botocore
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from mypy_boto3_s3 import S3Client
 
-BUCKET = "open-images-dataset"
+BUCKET, DATASET = "open-images-dataset", "Open Images"
 REGION = "us-east-1"  # fixed, or boto3 takes the region of the user's profile
 TIMEOUT = 30.0  # seconds without data
 ATTEMPTS = 6  # consecutive, without data in between
@@ -153,6 +154,12 @@ def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":
         raise FeatureError(f"{endpoint_url!r} is not an address; give one such as http://127.0.0.1:5000") from error
     except BotoCoreError as error:
         raise FeatureError(f"no S3 client can be made ({error}); check AWS_PROFILE and ~/.aws/config") from error
+
+
+def dataset(client: "S3Client") -> str:
+    """Return "Open Images" if the client reads the public bucket; "" for a server that may hold other pictures."""
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    return DATASET if host.endswith(".amazonaws.com") else ""
 
 
 def files(stream: PartStream, skipped: int = 0) -> Iterator[File]:

@@ -52,7 +52,7 @@ def final_test(config: ScoringConfig) -> None:
 
 FINAL_TEST = Command(
     "final-test",
-    "score the chosen model on the other 90 % of the test set, once",
+    "score the chosen model on the pictures of the test set that no row was scored on, once",
     ScoringConfig,
     final_test,
     ("model", "test", "scoreboard"),
@@ -61,7 +61,12 @@ COMMANDS = (
     Command("", "train a network on tile shards", RunsConfig, train, repeatable=True),
     Command("plan", "train versions that each change one thing, and score them", AblationConfig, plan),
     Command("tune", "search hyper-parameters: trials of equal length in one resumable study", TuningConfig, tune),
-    Command("score", "score a model on the first 10 % of the test set, a row of the scoreboard", ScoringConfig, score),
+    Command(
+        "score",
+        "score a model on the first 10 % of the test set (at least 60 pictures), a row of the scoreboard",
+        ScoringConfig,
+        score,
+    ),
     FINAL_TEST,
 )
 

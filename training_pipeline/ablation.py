@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from training_pipeline import data, scoreboard, scoring, train
+from training_pipeline import data, held_out, scoreboard, scoring, train
 from training_pipeline.commands import AblationConfig, ScoringConfig
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
@@ -73,7 +73,7 @@ def run_config(config: AblationConfig, version: Version) -> TrainingConfig:
 
 
 def _check_data(config: AblationConfig, version: Version) -> None:
-    first, rest = scoring.parts(config.test)
+    first, rest = held_out.parts(config.test)
     data.check_apart(data.read(run_config(config, version)).training, first + rest, "test")
 
 

@@ -4,7 +4,8 @@ import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
-from training_pipeline import checkpoint, folder, ranks
+from feature_pipeline import shards
+from training_pipeline import checkpoint, folder, ranks, unseen
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
@@ -24,6 +25,13 @@ def claimed(config: TrainingConfig, resume: bool, overwrite: bool) -> AbstractCo
     if not resume and kind(config.out) is Kind.RUN:
         alternatives = f"--resume to continue it, {INSTEAD}"
     return folder.claimed(config.out, lambda found: resume and found is Kind.RUN, overwrite, alternatives)
+
+
+def check_warm_start(config: TrainingConfig, tiles: Tiles) -> None:
+    """Raise TrainingError if the warm start was trained on validation pictures."""
+    if config.init_from:
+        held_out = shards.pictures(tiles.validation)
+        unseen.check_for_selection(find.model(config.init_from), held_out, "the validation set")
 
 
 def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:

@@ -2,11 +2,12 @@
 
 import hashlib
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_pipeline import shards
+from feature_pipeline import duplicates, shards
 from feature_pipeline.shards import Entry, Sample
 from training_pipeline.config import TILE, TrainingConfig
 from training_pipeline.errors import TrainingError
@@ -30,6 +31,7 @@ def read(config: TrainingConfig) -> Tiles:
     else:
         validation = entries(config.validation)
     check_apart(training, validation)
+    training = without_duplicates(training, validation)
     digest = shards.digest([*config.shards, *config.validation])
     return Tiles(share(training, config.share), validation, digest)
 
@@ -44,7 +46,7 @@ def entries(folders: Iterable[Path]) -> list[Entry]:
 
 def image_id(entry: Entry) -> str:
     """Return the id of a tile's picture."""
-    return entry.key.rpartition("-")[0]
+    return entry.image_id
 
 
 def pictures(tiles: Iterable[Entry]) -> set[str]:
@@ -54,7 +56,7 @@ def pictures(tiles: Iterable[Entry]) -> set[str]:
 
 def share(tiles: list[Entry], part: float) -> list[Entry]:
     """Return the tiles of a share (above 0, at most 1) of the pictures, at least one; larger shares include smaller."""
-    shuffled = _shuffled_pictures(tiles)
+    shuffled = _shuffled(pictures(tiles))
     chosen = set(shuffled[: math.ceil(part * len(shuffled))])
     return [tile for tile in tiles if image_id(tile) in chosen]
 
@@ -62,12 +64,15 @@ def share(tiles: list[Entry], part: float) -> list[Entry]:
 def split(tiles: list[Entry], fold: int, folds: int) -> tuple[list[Entry], list[Entry]]:
     """Split the tiles by picture: those outside and those inside fold `fold` of `folds`.
 
-    Raises TrainingError if there are fewer pictures than folds.
+    Pictures that look alike, also mirrored, are in the same fold. Raises TrainingError if there are fewer pictures than
+    folds.
     """
-    shuffled = _shuffled_pictures(tiles)
+    groups = duplicates.groups(shards.pictures(tiles))
+    shuffled = _shuffled(groups.values())
     if len(shuffled) < folds:
         raise TrainingError(f"{len(shuffled)} pictures cannot be split into {folds} folds; give more shards")
-    inside = set(shuffled[fold::folds])
+    chosen = set(shuffled[fold::folds])
+    inside = {identity for identity, group in groups.items() if group in chosen}
     return [t for t in tiles if image_id(t) not in inside], [t for t in tiles if image_id(t) in inside]
 
 
@@ -78,6 +83,24 @@ def check_apart(training: list[Entry], held_out: list[Entry], name: str = "valid
             f"{len(shared)} pictures are in both the training and the {name} set, such as {shared[0]}; "
             f"give a {name} set of other pictures"
         )
+
+
+def without_duplicates(training: list[Entry], validation: list[Entry]) -> list[Entry]:
+    """Return the training tiles without pictures that look like one for validation, also mirrored; warn of them.
+
+    Raises TrainingError if none remain.
+    """
+    held_out = duplicates.numbers(shards.pictures(validation))
+    if not (repeated := set(duplicates.alike(shards.pictures(training), held_out))):
+        return training
+    if not (kept := [tile for tile in training if image_id(tile) not in repeated]):
+        raise TrainingError("all training pictures look like pictures of the validation set; give other --validation")
+    print(
+        f"warning: {len(repeated)} training pictures look like pictures of the validation set and are left out, such "
+        f"as {min(repeated)}",
+        file=sys.stderr,
+    )
+    return kept
 
 
 def load(entry: Entry) -> Sample:
@@ -91,6 +114,6 @@ def load(entry: Entry) -> Sample:
     return sample
 
 
-def _shuffled_pictures(tiles: Iterable[Entry]) -> list[str]:
-    """List the ids of the tiles' pictures in a fixed order that is unrelated to the ids."""
-    return sorted(pictures(tiles), key=lambda identity: hashlib.sha256(identity.encode()).digest())
+def _shuffled(ids: Iterable[str]) -> list[str]:
+    """List different ids in a fixed order that is unrelated to them."""
+    return sorted(set(ids), key=lambda identity: hashlib.sha256(identity.encode()).digest())

@@ -1,10 +1,12 @@
 """The results of a finished run: the artifact with one member, the learning curve and a strip of sample crops."""
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
-from training_pipeline import checkpoint, data, dataset, drawings, journal
+from feature_pipeline import shards
+from training_pipeline import checkpoint, data, dataset, drawings, journal, photo_credits, provenance
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.evaluation import QUALITY
@@ -12,6 +14,7 @@ from training_pipeline.network import Network
 from training_pipeline.sizes import architecture
 from upscaler.model import artifact, find
 from upscaler.model.artifact import Artifact, Member, ModelConfig
+from upscaler.model.learned import Learned
 
 CURVE, STRIP = "learning_curve.png", "crops.png"
 
@@ -23,10 +26,16 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     drawings.draw_curve(journal.read(config.out), config.out.name, config.out / CURVE)
     drawings.draw_strip(network, tiles.validation, config.out / STRIP, config.jpeg)
     row = next(row for row in best.log if row["step"] == best.step)
-    model = ModelConfig(
-        architecture=network.architecture, combination="single", members=(_member(config, tiles, best.step),)
-    )
-    return artifact.write(config.out, model, network.collapsed(), {"validation": row}, _card(config, row))
+    start = find.model(config.init_from) if config.init_from else None
+    member = _member(config, tiles, best.step, start)
+    model = ModelConfig(architecture=network.architecture, combination="single", members=(member,))
+    metrics: dict[str, Any] = {"validation": row, "training": [asdict(provenance.of(config, tiles))]}
+    learned = Learned.of(shards.pictures(tiles.training), data.pictures(tiles.validation))
+    if start:
+        metrics["beginning"] = [begun.model_dump() for begun in start.config.members]
+        learned |= start.learned()
+    photo_credits.collect([*config.shards, *([start.folder] if start else [])], config.out)
+    return artifact.write(config.out, model, network.collapsed(), metrics, _card(config, metrics), learned=learned)
 
 
 def summary(config: TrainingConfig, on: torch.device) -> str:
@@ -49,23 +58,23 @@ def averaged_network(config: TrainingConfig, state: dict[str, Any]) -> Network:
     return network.eval()
 
 
-def _member(config: TrainingConfig, tiles: Tiles, steps: int) -> Member:
-    ancestor = find.model(config.init_from).config.sha256[artifact.WEIGHTS] if config.init_from else None
+def _member(config: TrainingConfig, tiles: Tiles, steps: int, start: Artifact | None) -> Member:
     return Member(
         name=config.out.resolve().name,
         parts=tuple(folder.resolve().name for folder in config.shards),
         pictures=len(data.pictures(tiles.training)),
         steps=steps,
-        ancestor=ancestor,
+        ancestor=start.config.sha256[artifact.WEIGHTS] if start else None,
     )
 
 
-def _card(config: TrainingConfig, row: dict[str, Any]) -> str:
+def _card(config: TrainingConfig, metrics: dict[str, Any]) -> str:
+    row, data_name = metrics["validation"], dataset.of(config.out, metrics).name
     parts = ", ".join(folder.resolve().name for folder in config.shards)
     of_jpeg = f" with LR inputs compressed to JPEG quality {QUALITY}" if config.jpeg else ""
     return (
         f"# {config.out.resolve().name}\n\n"
-        f"One 2x super-resolution network ({config.size}), trained on {parts} of {dataset.of(config.out).name} for "
+        f"One 2x super-resolution network ({config.size}), trained on {parts} of {data_name} for "
         f"{row['step']} steps: {row['psnr_y']:.2f} dB PSNR (Y) on validation tiles{of_jpeg}.\n\n"
         f"![learning curve]({CURVE})\n\nLR input, bicubic, network, ground truth:\n\n![crops]({STRIP})\n"
     )

@@ -1,15 +1,32 @@
 """Reader and writer of the scoreboard: a folder with scoreboard.json, its table and its learning curves."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training_pipeline import drawings
+from training_pipeline import bootstrap, drawings
+from training_pipeline.bootstrap import Interval
 from training_pipeline.errors import TrainingError
 from upscaler.atomic import write_text
 from upscaler.metrics import Score
 
 JSON, TABLE, CURVES = "scoreboard.json", "scoreboard.md", "learning_curves.png"
+
+Scores = Sequence[Score]  # one for each picture
+Measure = Callable[[Score], float]
+
+_MEASURES: tuple[Measure, ...] = (  # higher is better
+    lambda score: score.psnr_y,
+    lambda score: score.ssim_y,
+    lambda score: -score.cross_entropy_above_floor,
+)
+_BOLD = (
+    "Bold: better than the best row before, and the 95 % bootstrap interval of the paired difference excludes 0 "
+    '(for PSNR it is in the column "to the best before", in dB).'
+)
+_UNRECORDED = "† The model has no complete record of the pictures it learned from; they may be among these."
 
 
 class Record(BaseModel):
@@ -19,41 +36,55 @@ class Record(BaseModel):
 
 
 class Row(Record):
-    """A version. `changed`: its difference from the first. `curve`: (step, PSNR on the validation tiles) of its run."""
+    """A version. `changed`: its difference from the first. `scores`: one for each picture.
+
+    `recorded`: False if the model has no complete record of what it learned from. `curve`: (step, PSNR on the
+    validation tiles) of its run.
+    """
 
     version: str
     changed: str
     revision: str
     parameters: int
     steps: int
-    score: Score
+    scores: tuple[Score, ...]
+    recorded: bool = True
     curve: tuple[tuple[int, float], ...] = ()
 
 
 class FinalTest(Record):
-    """The single test on the part of the test set that no row was scored on. `time`: ISO 8601."""
+    """The only test of a version of the program on the pictures that no row was scored on.
 
+    `interval`: 95 % of the mean PSNR (Y). `time`: ISO 8601.
+    """
+
+    version: str
     model: str
     revision: str
     pictures: int
     tiles: int
     score: Score
+    interval: Interval
     bicubic: Score
     time: str
 
 
 class Scoreboard(Record):
-    """The rows of a test set. `test`: hash of the tiles that rows are scored on. `bicubic`: score of interpolation."""
+    """The rows of a test set. `test`: hash of all its shards. `bicubic`: scores of interpolation."""
 
     test: str
-    bicubic: Score
+    bicubic: tuple[Score, ...]
     rows: tuple[Row, ...] = ()
-    final_test: FinalTest | None = None
+    final_tests: tuple[FinalTest, ...] = ()
 
     def with_row(self, row: Row) -> "Scoreboard":
         """Return a scoreboard with the row added, or replaced in place if its version exists."""
         rows = {old.version: old for old in self.rows} | {row.version: row}
         return self.model_copy(update={"rows": tuple(rows.values())})
+
+    def final_test_of(self, version: str) -> FinalTest | None:
+        """Return the final test of a version of the program, or None."""
+        return next((test for test in self.final_tests if test.version == version), None)
 
 
 def read(folder: Path) -> Scoreboard | None:
@@ -71,52 +102,59 @@ def write(folder: Path, board: Scoreboard) -> None:
     """Write the table, the learning curves and, last, their JSON."""
     write_text(folder / TABLE, table(board))
     drawings.draw_curves({row.version: row.curve for row in board.rows if row.curve}, folder / CURVES)
-    write_text(folder / JSON, board.model_dump_json(indent=1) + "\n")
+    write_text(folder / JSON, board.model_dump_json() + "\n")
 
 
 def table(board: Scoreboard) -> str:
-    """Format the scoreboard as Markdown; values better than in all rows before are bold."""
+    """Format the scoreboard as Markdown.
+
+    A value is bold if it is better than that of the best row before, and the 95 % interval of the paired difference
+    excludes 0.
+    """
     lines = [
-        "| version | PSNR Y, dB | SSIM Y | cross-entropy above the floor | parameters | steps | change |",
-        "|---|---|---|---|---|---|---|",
-        f"| bicubic | {_cells(board.bicubic, board.bicubic)} | 0 | 0 | interpolation, nothing learned |",
+        "| version | PSNR Y, dB | 95 % interval | to the best before | SSIM Y | cross-entropy above the floor "
+        "| parameters | steps | change |",
+        "|---|---|---|---|---|---|---|---|---|",
+        f"| bicubic | {_cells(board.bicubic, [])} | 0 | 0 | interpolation, nothing learned |",
     ]
-    best = board.bicubic
+    before = [board.bicubic]
     for row in board.rows:
-        cells = _cells(row.score, best)
-        lines.append(f"| {row.version} | {cells} | {row.parameters:,} | {row.steps:,} | {row.changed} |")
-        best = _better(best, row.score)
-    if board.final_test:
-        lines += ["", _sentence(board.final_test)]
+        name = row.version if row.recorded else f"{row.version} †"
+        cells = _cells(row.scores, before)
+        lines.append(f"| {name} | {cells} | {row.parameters:,} | {row.steps:,} | {row.changed} |")
+        before.append(row.scores)
+    lines += ["", f"Means over {len(board.bicubic)} pictures. {_BOLD}"]
+    if not all(row.recorded for row in board.rows):
+        lines += ["", _UNRECORDED]
+    for test in board.final_tests:
+        lines += ["", sentence(test)]
     return "\n".join(lines) + "\n"
 
 
-def _cells(score: Score, best: Score) -> str:
-    measures = [
-        (f"{score.psnr_y:.2f}", score.psnr_y > best.psnr_y),
-        (f"{score.ssim_y:.4f}", score.ssim_y > best.ssim_y),
-        (f"{score.cross_entropy_above_floor:.2%}", score.cross_entropy_above_floor < best.cross_entropy_above_floor),
-    ]
-    return " | ".join(f"**{text}**" if better else text for text, better in measures)
-
-
-def _better(a: Score, b: Score) -> Score:
-    """Return the better of each measure."""
-    return Score(
-        psnr_y=max(a.psnr_y, b.psnr_y),
-        ssim_y=max(a.ssim_y, b.ssim_y),
-        psnr_rgb=max(a.psnr_rgb, b.psnr_rgb),
-        cross_entropy=min(a.cross_entropy, b.cross_entropy),
-        cross_entropy_above_floor=min(a.cross_entropy_above_floor, b.cross_entropy_above_floor),
-    )
-
-
-def _sentence(test: FinalTest) -> str:
+def sentence(test: FinalTest) -> str:
+    """Describe a final test in one sentence."""
+    low, high = test.interval
     return (
-        f"Final test of {test.model} ({test.revision}), {test.time[:10]}, on the {test.tiles:,} tiles of "
-        f"{test.pictures:,} pictures that no row was scored on: {_measures(test.score)}; bicubic interpolation: "
-        f"{_measures(test.bicubic)}."
+        f"Final test of {test.model} ({test.revision}), version {test.version}, {test.time[:10]}, on the "
+        f"{test.pictures:,} pictures ({test.tiles:,} tiles) that no row was scored on: {_measures(test.score)} (95 %: "
+        f"{low:.2f} to {high:.2f} dB); bicubic interpolation: {_measures(test.bicubic)}."
     )
+
+
+def _cells(scores: Scores, before: Sequence[Scores]) -> str:
+    psnr, ssim, entropy = ([measure(score) for score in scores] for measure in _MEASURES)
+    low, high = bootstrap.interval(psnr)
+    texts = [f"{fmean(psnr):.2f}", f"{fmean(ssim):.4f}", f"{-fmean(entropy):.2%}"]
+    gains = [_gain(scores, before, measure) for measure in _MEASURES] if before else [(0.0, 0.0)] * 3
+    bold = [f"**{text}**" if gain[0] > 0 else text for text, gain in zip(texts, gains, strict=True)]
+    gain = f"{gains[0][0]:+.2f} to {gains[0][1]:+.2f}" if before else ""
+    return " | ".join([bold[0], f"{low:.2f} to {high:.2f}", gain, *bold[1:]])
+
+
+def _gain(scores: Scores, before: Sequence[Scores], measure: Measure) -> Interval:
+    """Return the interval of the paired difference to the best of the rows before."""
+    best = max(([measure(score) for score in other] for other in before), key=fmean)
+    return bootstrap.of_difference([measure(score) for score in scores], best)
 
 
 def _measures(score: Score) -> str:

@@ -1,112 +1,106 @@
-"""Scoring on the test set: each version on the first 10 % of it, the chosen one on the rest, once."""
+"""Scoring on the test set: each version on the first part of it, the chosen one on the rest, once."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tqdm import tqdm
 
 from feature_pipeline import shards
 from feature_pipeline.shards import Entry
-from training_pipeline import data, journal, scoreboard
+from training_pipeline import bootstrap, data, held_out, journal, scoreboard, unseen
 from training_pipeline.commands import ScoringConfig
 from training_pipeline.errors import TrainingError
-from training_pipeline.folder import RUN
 from training_pipeline.scoreboard import FinalTest, Row, Scoreboard
-from upscaler import Upscaler, bicubic, metrics
+from upscaler import Upscaler, bicubic, metrics, version
 from upscaler.metrics import Score
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Pixels
 
-FIRST = 0.1  # of the test set's pictures
-
 
 def add(config: ScoringConfig) -> Row:
-    """Score a model on the first 10 % of the test set and write its row.
+    """Score a model on the first part of the test set and write its row.
 
-    Raises TrainingError if training used pictures of the test set, or the other rows have another test set.
+    Raises TrainingError if the model learned from pictures of the test set, or the scoreboard has another test set.
     """
     model = find.model(config.model)
-    tiles, _ = parts(config.test)
-    check_not_learned(model, tiles)
-    board = scoreboard.read(config.scoreboard) or Scoreboard(test=_hash(tiles), bicubic=score(bicubic.double, tiles))
-    if board.test != _hash(tiles):
-        raise TrainingError(f"the rows in {config.scoreboard} were scored on other tiles; give another --scoreboard")
+    tiles, rest = held_out.parts(config.test)
+    recorded = unseen.check_for_test(model, shards.pictures(tiles + rest), config.test)
+    board = scoreboard.read(config.scoreboard)
+    if board is None:
+        board = Scoreboard(test=shards.digest([config.test]), bicubic=scores(bicubic.double, tiles))
+    _check_same_test_set(board, config)
     row = Row(
         version=config.version or model.name,
         changed=config.changed,
         revision=model.revision,
         parameters=sum(array.size for array in model.weights().values()),
         steps=sum(member.steps for member in model.config.members),
-        score=score(Upscaler(model).upscale, tiles),
+        scores=scores(Upscaler(model).upscale, tiles),
+        recorded=recorded,
         curve=tuple((line["step"], line["psnr_y"]) for line in journal.read(model.folder)),
     )
     scoreboard.write(config.scoreboard, board.with_row(row))
-    print(f"{row.version}: {row.score.psnr_y:.2f} dB PSNR (Y); bicubic interpolation: {board.bicubic.psnr_y:.2f}")
+    print(f"{row.version}: {_decibels(row.scores)}; bicubic interpolation: {_decibels(board.bicubic)}")
     return row
 
 
 def final_test(config: ScoringConfig) -> FinalTest:
-    """Score the chosen model on the other 90 %, and record the result and the time.
+    """Score the chosen model on the rest of the test set, and record the result and the time.
 
-    Raises TrainingError if there is no scoreboard, or if another model was tested: a test set that selected a model
-    cannot measure it.
+    The same model again: return what is recorded. Raises TrainingError if there is no scoreboard, the test set is not
+    the scoreboard's, this version has tested another model, or the model may have learned from the pictures.
     """
     board = scoreboard.read(config.scoreboard)
     if board is None:
         raise TrainingError(f"{config.scoreboard} has no scoreboard; score the candidates first")
     model = find.model(config.model)
-    if board.final_test and board.final_test.revision != model.revision:
+    first, tiles = held_out.parts(config.test)
+    _check_same_test_set(board, config)
+    result = board.final_test_of(version.installed())
+    if result and result.revision != model.revision:
         raise TrainingError(
-            f"the final test is already recorded, of {board.final_test.model} ({board.final_test.revision}); "
-            "another model needs another test set"
+            f"the final test of version {result.version} is recorded, of {result.model} ({result.revision}); "
+            "test another model with another version"
         )
-    first, tiles = parts(config.test)
-    check_not_learned(model, first + tiles)
-    result = FinalTest(
-        model=model.name,
-        revision=model.revision,
-        pictures=len(data.pictures(tiles)),
-        tiles=len(tiles),
-        score=score(Upscaler(model).upscale, tiles),
-        bicubic=score(bicubic.double, tiles),
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    scoreboard.write(config.scoreboard, board.model_copy(update={"final_test": result}))
-    print(f"{result.model}: {result.score.psnr_y:.2f} dB PSNR (Y); bicubic interpolation: {result.bicubic.psnr_y:.2f}")
+    if not unseen.check_for_test(model, shards.pictures(first + tiles), config.test):
+        raise TrainingError(f"{model.name} has no complete record of the pictures it learned from; train it again")
+    if result is None:
+        result = _tested(model, tiles)
+        final_tests = (*board.final_tests, result)
+        scoreboard.write(config.scoreboard, board.model_copy(update={"final_tests": final_tests}))
+    print(scoreboard.sentence(result))
     return result
 
 
-def parts(test: Path) -> tuple[list[Entry], list[Entry]]:
-    """Split the tiles into those of the first 10 % of the test set's pictures, at least one, and the rest.
-
-    Raises FeatureError if there are no shards, TrainingError if they have fewer than two pictures.
-    """
-    tiles = shards.index(test)
-    pictures = list(dict.fromkeys(data.image_id(tile) for tile in tiles))
-    if len(pictures) < 2:
-        raise TrainingError(f"a test set needs at least two pictures, and {test} has {len(pictures)}; make more")
-    first = set(pictures[: max(1, round(FIRST * len(pictures)))])
-    return [t for t in tiles if data.image_id(t) in first], [t for t in tiles if data.image_id(t) not in first]
-
-
-def check_not_learned(model: Artifact, tiles: list[Entry]) -> None:
-    """Raise TrainingError if the model's run, as far as its shards are available, used the tiles' pictures."""
-    recorded = model.folder / RUN
-    if recorded.exists():
-        folders = map(Path, json.loads(recorded.read_text(encoding="utf-8"))["shards"])
-        trained_on = [entry for folder in folders if folder.is_dir() for entry in shards.index(folder)]
-        data.check_apart(trained_on, tiles, "test")
-
-
-def score(double: Callable[[Pixels], Pixels], tiles: list[Entry]) -> Score:
-    """Return the mean score of `double` over the tiles."""
+def scores(double: Callable[[Pixels], Pixels], tiles: list[Entry]) -> tuple[Score, ...]:
+    """Return a score of `double` for each picture, the mean of its tiles."""
     samples = map(data.load, tqdm(tiles, desc="scoring", unit="tile", leave=False))
-    return metrics.mean([metrics.score(double(sample.lr), sample.hr) for sample in samples])
+    scored = (metrics.score(double(sample.lr), sample.hr) for sample in samples)
+    return tuple(metrics.by_picture(zip(map(data.image_id, tiles), scored, strict=True)))
 
 
-def _hash(tiles: list[Entry]) -> str:
-    return hashlib.sha256("\n".join(tile.key for tile in tiles).encode()).hexdigest()
+def _check_same_test_set(board: Scoreboard, config: ScoringConfig) -> None:
+    if board.test != shards.digest([config.test]):
+        raise TrainingError(f"the scoreboard in {config.scoreboard} has another test set; give another --scoreboard")
+
+
+def _tested(model: Artifact, tiles: list[Entry]) -> FinalTest:
+    of_model, of_bicubic = scores(Upscaler(model).upscale, tiles), scores(bicubic.double, tiles)
+    return FinalTest(
+        version=version.installed(),
+        model=model.name,
+        revision=model.revision,
+        pictures=len(of_model),
+        tiles=len(tiles),
+        score=metrics.mean(of_model),
+        interval=bootstrap.interval([score.psnr_y for score in of_model]),
+        bicubic=metrics.mean(of_bicubic),
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _decibels(scored: tuple[Score, ...]) -> str:
+    values = [score.psnr_y for score in scored]
+    low, high = bootstrap.interval(values)
+    return f"{sum(values) / len(values):.2f} dB PSNR (Y) on {len(values)} pictures (95 %: {low:.2f} to {high:.2f})"

@@ -1,5 +1,6 @@
 """Full-reference image metrics: PSNR, SSIM and cross-entropy of HWC uint8 sRGB pictures against ground truth."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -47,7 +48,15 @@ def score(picture: Pixels, truth: Pixels, shave: int = SHAVE) -> Score:
     )
 
 
-def mean(scores: list[Score]) -> Score:
+def by_picture(tiles: Iterable[tuple[str, Score]]) -> list[Score]:
+    """Return a score for each picture, the mean of its tiles: tiles of one picture are no independent samples."""
+    grouped: dict[str, list[Score]] = {}
+    for picture, tile in tiles:
+        grouped.setdefault(picture, []).append(tile)
+    return [mean(scores) for scores in grouped.values()]
+
+
+def mean(scores: Sequence[Score]) -> Score:
     """Average each metric over pictures, not pixels, as the literature averages PSNR."""
     columns = {name: float(np.mean([getattr(s, name) for s in scores])) for name in Score.__dataclass_fields__}
     return Score(**columns)

@@ -122,7 +122,8 @@ def test_the_student_converges_to_the_ensemble(members: list[Artifact], wanted: 
     assert brightening(student) < -0.01
     assert (student.config.combination, student.config.networks) == ("distilled", 1)
     assert student.config.architecture == Architecture(width=6, depth=1)
-    assert [member.name for member in student.config.members] == ["run_0", "run_1"]
+    assert [member.name for member in student.config.members] == ["v1"]
+    assert [network["name"] for network in student.metrics["teacher"]["members"]] == ["run_0", "run_1"]
     assert student.metrics["validation"]["step"] == STEPS
 
 
@@ -143,7 +144,8 @@ def test_a_finished_distillation_is_repeated_only_for_other_members(
 def test_averaged_weights_can_be_the_teacher(members: list[Artifact], wanted: CombineConfig, tmp_path: Path) -> None:
     mean = artifact.write(tmp_path / "mean", *averaging.averaged(members, "weights"), {}, "")
     student = distilled([mean], shorter(wanted), tmp_path / "v1")
-    assert [member.name for member in student.config.members] == ["run_0", "run_1"]
+    assert [member.name for member in student.config.members] == ["v1"]
+    assert [network["name"] for network in student.metrics["teacher"]["members"]] == ["run_0", "run_1"]
 
 
 def test_pictures_of_the_validation_set_are_not_learned_from(

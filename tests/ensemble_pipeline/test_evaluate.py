@@ -22,10 +22,11 @@ from feature_pipeline.errors import FeatureError
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from support.shards import write_shard
-from training_pipeline import scoreboard, scoring
+from training_pipeline import held_out, scoreboard, scoring
 from training_pipeline.commands import ScoringConfig
 from upscaler import Upscaler, bicubic, metrics
 from upscaler.model import artifact
+from upscaler.model.learned import Learned
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,16 +84,16 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
     evaluate.run(EvaluationConfig(models=(str(tiny_model),), shards=tiles))
 
     model = artifact.read(tiny_model)
-    assert model.metrics["tests"].keys() == {"photos", "test"}
+    assert model.metrics["tests"].keys() == {"photos", "test, first 2 pictures"}
     assert model.weights_file.read_bytes() == weights
     text = (tiny_model / "README.md").read_text()
-    own = model.metrics["tests"]["test"]["rows"][1]
+    own = model.metrics["tests"]["test, first 2 pictures"]["rows"][1]
     assert f"| tiny_model | {own['score']['psnr_y']:.2f} |" in text
     assert "by Ada, CC BY 2.0" in text
     results = ModelCard(text).data.get("eval_results")
     assert results
     assert {(r.dataset_name, r.metric_type) for r in results} == {
-        (name, metric) for name in ("photos", "test") for metric in ("psnr", "ssim")
+        (name, metric) for name in model.metrics["tests"] for metric in ("psnr", "ssim")
     }
     with Image.open(tiny_model / card.PICTURE) as drawn:
         assert drawn.size == (3 * evaluate.SAMPLE_SIDE, 2 * evaluate.SAMPLE_SIDE)
@@ -169,15 +170,16 @@ def test_the_smallest_picture_is_scored(quick: None, tmp_path: Path, tiny_model:
     assert all(np.isfinite(row.score.ssim_y) for row in rows)
 
 
-def test_the_final_test_is_the_scoreboards(tiles: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = tiles.parent / "scoreboard"
-    scoring.add(ScoringConfig(str(tiny_model), tiles, board))
-    command = ["ensemble_pipeline", "final-test", str(tiny_model), "--test", str(tiles), "--scoreboard", str(board)]
+def test_the_final_test_is_the_scoreboards(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_out, "LEAST", 1)
+    model, board = write_tiny_model(tmp_path / "model", learned=Learned.of({})), tmp_path / "scoreboard"
+    scoring.add(ScoringConfig(str(model), tiles, board))
+    command = ["ensemble_pipeline", "final-test", str(model), "--test", str(tiles), "--scoreboard", str(board)]
     monkeypatch.setattr(sys, "argv", command)
     main()
     found = scoreboard.read(board)
-    assert found and found.final_test
-    assert (found.final_test.revision, found.final_test.pictures) == (artifact.read(tiny_model).revision, 1)
+    assert found
+    assert [(test.revision, test.pictures) for test in found.final_tests] == [(artifact.read(model).revision, 1)]
 
 
 @pytest.mark.slow

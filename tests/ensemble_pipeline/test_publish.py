@@ -1,5 +1,6 @@
 """Publishing to a local Hub with the real client; a refused model leaves nothing there."""
 
+import json
 import os
 import subprocess
 import sys
@@ -62,12 +63,29 @@ def _claims_open_images(text: str) -> bool:
     return "open images" in text.lower().replace("-", " ")
 
 
-def test_a_card_without_data_names_open_images(ready: tuple[Hub, str]) -> None:
+@pytest.mark.parametrize("dataset", ["Open Images", "", None])
+def test_a_card_without_data_names_the_data_set_of_the_manifests(
+    ready: tuple[Hub, str], tiny_model: Path, dataset: str | None
+) -> None:
     hub, model = ready
+    made = {"network": "0", "data": "ab12", "code": "0.1.0", "torch": "2.14", "device": "CPU", "dataset": dataset}
+    metrics = {"training": [made]} if dataset is not None else {}
+    (tiny_model / "metrics.json").write_text(json.dumps(metrics))
     publish.run(PublishConfig(model, REPO))
     text = hub.model(REPO).files()["README.md"].decode()
-    assert "- open-images" in text
-    assert "parts of Open Images" in text
+    assert _claims_open_images(text) is (dataset == "Open Images")
+    assert ("0: trained with double-resolution 0.1.0, torch 2.14, CPU; SHA-256 of the shards: ab12." in text) is bool(
+        metrics
+    )
+
+
+def test_the_credits_of_the_photos_are_published(ready: tuple[Hub, str], tiny_model: Path) -> None:
+    hub, model = ready
+    (tiny_model / "ATTRIBUTION.csv").write_text("image_id\n")
+    publish.run(PublishConfig(model, REPO))
+    files = hub.model(REPO).files()
+    assert files["ATTRIBUTION.csv"] == b"image_id\n"
+    assert "`ATTRIBUTION.csv`, beside the weights, names" in files["README.md"].decode()
 
 
 @pytest.mark.parametrize(
@@ -91,10 +109,8 @@ def test_the_data_set_of_a_model_travels_with_it(
 def test_a_model_for_jpegs_goes_with_it(ready: tuple[Hub, str], two_models: Path) -> None:
     hub, _ = ready
     publish.run(PublishConfig(str(two_models), REPO))
-    assert hub.model(REPO).files().keys() - {".gitattributes"} == FILES | {
-        *artifact.JPEG_MODEL_FILES,
-        "jpegs/model.onnx",
-    }
+    inside = {f"jpegs/{name}" for name in FILES - {"README.md"}}
+    assert hub.model(REPO).files().keys() - {".gitattributes"} == FILES | inside
     pulled, original = find.model(REPO).jpeg_model, artifact.read(two_models).jpeg_model
     assert pulled and original
     assert pulled.config == original.config

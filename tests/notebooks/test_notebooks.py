@@ -100,7 +100,7 @@ def command(*words: str, folder: Path) -> None:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Set up an empty folder, the tiny bucket as S3, and an empty home."""
-    with open_images(("train_0", "validation")) as address:
+    with open_images(("train_0", "validation", "test")) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
@@ -127,9 +127,9 @@ def test_the_pipeline_gives_what_the_command_line_gives(machine: Path) -> None:
     shown = [pictures(execute(name, machine)) for name in ("01_features", "02_training", "03_ensemble")]
     assert shown == [1, 2, 2]
 
-    parts = ["--part", "0", "--part", "validation"]
+    parts = ["--part", "0", "--part", "validation", "--part", "test"]
     command("feature_pipeline", *parts, "--images", "200", "--out", "by_command/shards", folder=machine)
-    for part in ("train_0", "validation"):
+    for part in ("train_0", "validation", "test"):
         tars = [folder / "shards" / part / f"{part}-00000.tar" for folder in (ours, theirs)]
         assert tars[0].read_bytes() == tars[1].read_bytes()
 

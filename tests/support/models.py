@@ -7,6 +7,7 @@ import numpy as np
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture, Block, Weights
 from upscaler.model.artifact import Member, ModelConfig
+from upscaler.model.learned import Learned
 
 TINY = Architecture(width=4, depth=1)
 
@@ -18,6 +19,7 @@ def write_tiny_model(
     width: int = TINY.width,
     jpeg_model: Path | None = None,
     block: Block = TINY.block,
+    learned: Learned | None = None,
 ) -> Path:
     """Write an artifact whose output is the mean of `networks` small random networks, and a model for JPEGs in it."""
     architecture = Architecture(width=width, depth=TINY.depth, block=block)
@@ -26,18 +28,24 @@ def write_tiny_model(
         architecture=architecture, combination="outputs" if networks > 1 else "single", members=members
     )
     inside = artifact.read(jpeg_model) if jpeg_model else None
-    artifact.write(folder, config, random_weights(architecture, networks, seed), {}, "# A model for tests\n", inside)
+    weights = random_weights(architecture, networks, seed)
+    artifact.write(folder, config, weights, {}, "# A model for tests\n", inside, learned)
     return folder
 
 
 def write_run(
-    folder: Path, seed: int, ancestor: str | None = None, width: int = TINY.width, weights: Weights | None = None
+    folder: Path,
+    seed: int,
+    ancestor: str | None = None,
+    width: int = TINY.width,
+    weights: Weights | None = None,
+    learned: Learned | None = None,
 ) -> Path:
     """Write the artifact of a training run: one small network, random unless `weights` are given."""
     architecture = Architecture(width=width, depth=TINY.depth)
     member = Member(name=folder.name, parts=(f"train_{seed:x}",), pictures=10, steps=20, ancestor=ancestor)
     config = ModelConfig(architecture=architecture, combination="single", members=(member,))
-    artifact.write(folder, config, weights or random_weights(architecture, 1, seed), {}, "")
+    artifact.write(folder, config, weights or random_weights(architecture, 1, seed), {}, "", learned=learned)
     return folder
 
 

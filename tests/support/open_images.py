@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import boto3
+import numpy as np
 from PIL import Image
 
 from support.parts import tar_gz
@@ -48,7 +49,9 @@ def serving_tars(tars: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def generated(seed: int) -> bytes:
-    """A JPEG from which tiles can be cut."""
-    jpeg = io.BytesIO()
-    Image.fromarray(photo_like(300, 360, seed)).save(jpeg, "JPEG", quality=95)
+    """A JPEG from which tiles can be cut, with shading of its own: by that, perceptual hashes tell pictures apart."""
+    jpeg, size = io.BytesIO(), (360, 300)
+    shades = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+    shading = Image.fromarray(shades).resize(size, Image.Resampling.BICUBIC)
+    Image.blend(Image.fromarray(photo_like(size[1], size[0], seed)), shading, 0.4).save(jpeg, "JPEG", quality=95)
     return jpeg.getvalue()

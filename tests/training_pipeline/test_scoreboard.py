@@ -14,19 +14,37 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.storages._heartbeat import BaseHeartbeat
 
 from cluster.engine import Engine
+from feature_pipeline import shards
 from support.models import write_tiny_model
-from support.shards import write_shard
+from support.shards import mirrored, random_looks, write_shard
 from support.training_runs import small_config
-from training_pipeline import ablation, checkpoint, data, evaluation, folds, scoreboard, scoring, train, tune
+from training_pipeline import (
+    ablation,
+    bootstrap,
+    checkpoint,
+    data,
+    evaluation,
+    folds,
+    held_out,
+    scoreboard,
+    scoring,
+    train,
+    tune,
+)
 from training_pipeline.__main__ import main
 from training_pipeline.commands import AblationConfig, RunsConfig, ScoringConfig, TuningConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import Row, Scoreboard
+from upscaler import bicubic, version
 from upscaler.errors import OptionError
 from upscaler.metrics import Score
+from upscaler.model import find
+from upscaler.model.learned import Learned
 
 
 @pytest.fixture(autouse=True)
@@ -35,40 +53,81 @@ def one_tile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "MOST_TILES", 1)
 
 
+@pytest.fixture(autouse=True)
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test set be small."""
+    monkeypatch.setattr(held_out, "LEAST", 2)
+
+
 def score_of(psnr: float, ssim: float = 0.9, above: float = 0.02) -> Score:
     return Score(psnr_y=psnr, ssim_y=ssim, psnr_rgb=psnr, cross_entropy=0.5, cross_entropy_above_floor=above)
 
 
-def row(version: str, score: Score, changed: str = "something") -> Row:
-    return Row(version=version, changed=changed, revision="abc", parameters=1000, steps=20, score=score)
+def scores_of(*decibels: float, ssim: float = 0.9, above: float = 0.02) -> tuple[Score, ...]:
+    return tuple(score_of(psnr, ssim, above) for psnr in decibels)
+
+
+def row(version: str, scores: tuple[Score, ...], recorded: bool = True) -> Row:
+    return Row(
+        version=version, changed="it", revision="abc", parameters=1000, steps=20, scores=scores, recorded=recorded
+    )
 
 
 BOARD = Scoreboard(
     test="hash",
-    bicubic=score_of(28),
-    rows=(row("v1", score_of(30)), row("v2", score_of(29, ssim=0.95)), row("v3", score_of(30.5, above=0.01))),
+    bicubic=scores_of(20, 28, 36),
+    rows=(
+        row("v1", scores_of(22, 30, 38)),
+        row("v2", scores_of(21, 29, 37, ssim=0.95)),
+        row("v3", scores_of(20, 31, 40, above=0.01)),
+        row("v4", scores_of(22.01, 30.01, 38.99)),
+    ),
 )
 
 
-def test_bold_is_what_is_better_than_all_before() -> None:
+def test_bold_is_a_gain_whose_interval_excludes_zero() -> None:
     lines = scoreboard.table(BOARD).splitlines()
-    assert lines[2] == "| bicubic | 28.00 | 0.9000 | 2.00% | 0 | 0 | interpolation, nothing learned |"
-    assert lines[3] == "| v1 | **30.00** | 0.9000 | 2.00% | 1,000 | 20 | something |"
-    assert lines[4] == "| v2 | 29.00 | **0.9500** | 2.00% | 1,000 | 20 | something |"
-    assert lines[5] == "| v3 | **30.50** | 0.9000 | **1.00%** | 1,000 | 20 | something |"
+    assert (
+        lines[2] == "| bicubic | 28.00 | 20.00 to 36.00 |  | 0.9000 | 2.00% | 0 | 0 | interpolation, nothing learned |"
+    )
+    assert lines[3] == "| v1 | **30.00** | 22.00 to 38.00 | +2.00 to +2.00 | 0.9000 | 2.00% | 1,000 | 20 | it |"
+    assert lines[4] == "| v2 | 29.00 | 21.00 to 37.00 | -1.00 to -1.00 | **0.9500** | 2.00% | 1,000 | 20 | it |"
+    assert lines[5] == "| v3 | 30.33 | 20.00 to 40.00 | -2.00 to +2.00 | 0.9000 | **1.00%** | 1,000 | 20 | it |"
+    assert lines[6].startswith("| v4 | 30.34 |")  # better than v3 in the mean alone
+    assert lines[8].startswith("Means over 3 pictures. Bold: ")
+
+
+def test_an_interval_covers_the_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    intervals = [bootstrap.interval(list(rng.normal(30, 2, 60))) for _ in range(50)]
+    assert 43 <= sum(low <= 30 <= high for low, high in intervals) < 50
+    values = list(rng.normal(30, 2, 60))
+    assert bootstrap.interval(values) == bootstrap.interval(values)
+    assert bootstrap.of_difference([float("inf"), 31.0], [float("inf"), 30.0]) == (0.0, 1.0)
+
+
+@given(st.lists(st.floats(10, 60), min_size=2, max_size=70), st.floats(-1, 1))
+@settings(max_examples=20, deadline=None)
+def test_a_constant_difference_has_no_uncertainty(values: list[float], by: float) -> None:
+    assert bootstrap.of_difference([value + by for value in values], values) == pytest.approx((by, by), abs=1e-9)
 
 
 def test_a_row_of_the_same_version_is_replaced_where_it_stands() -> None:
-    board = BOARD.with_row(row("v2", score_of(40))).with_row(row("v4", score_of(1)))
-    assert [(r.version, r.score.psnr_y) for r in board.rows] == [("v1", 30), ("v2", 40), ("v3", 30.5), ("v4", 1)]
+    board = BOARD.with_row(row("v2", scores_of(40))).with_row(row("v5", scores_of(1)))
+    assert [(r.version, r.scores[0].psnr_y) for r in board.rows] == [
+        ("v1", 22), ("v2", 40), ("v3", 20), ("v4", 22.01), ("v5", 1),
+    ]  # fmt: skip
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    perfect = BOARD.with_row(row("perfect", score_of(float("inf"))))
+    perfect = BOARD.with_row(row("perfect", scores_of(float("inf"), 30, 40), recorded=False))
     scoreboard.write(tmp_path, perfect)
     assert scoreboard.read(tmp_path) == perfect
     assert scoreboard.read(tmp_path / "elsewhere") is None
-    assert (tmp_path / scoreboard.TABLE).read_text() == scoreboard.table(perfect)
+    table = (tmp_path / scoreboard.TABLE).read_text()
+    assert table == scoreboard.table(perfect)
+    assert "| perfect † |" in table
+    assert "no complete record" in table
 
 
 def test_a_broken_scoreboard_is_refused(tmp_path: Path) -> None:
@@ -78,65 +137,106 @@ def test_a_broken_scoreboard_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_test_set_is_divided_by_pictures(tmp_path: Path) -> None:
-    first, rest = scoring.parts(write_shard(tmp_path / "test", pictures=20, side=16))
-    assert len(data.pictures(first)) == 2
-    assert len(data.pictures(rest)) == 18
+    first, rest = held_out.parts(write_shard(tmp_path / "test", pictures=30, side=16))
+    assert len(data.pictures(first)) == 3
+    assert len(data.pictures(rest)) == 27
     assert not data.pictures(first) & data.pictures(rest)
-    assert first == data.entries([tmp_path / "test"])[:4]
-    with pytest.raises(TrainingError, match=r"at least two pictures, and .* has 1"):
-        scoring.parts(write_shard(tmp_path / "one", pictures=1, side=16))
+    assert first == data.entries([tmp_path / "test"])[:6]
+    assert len(held_out.parts(write_shard(tmp_path / "least", pictures=4, side=16, tiles=1))[0]) == 2
+    with pytest.raises(TrainingError, match=r"at least 4 pictures, and .* has 3"):
+        held_out.parts(write_shard(tmp_path / "three", pictures=3, side=16))
+
+
+def test_a_row_needs_sixty_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with pytest.raises(TrainingError, match="at least 120 pictures"):
+        held_out.parts(write_shard(tmp_path / "test", pictures=119, side=16, tiles=1))
+
+
+def test_a_picture_counts_once_however_many_tiles_it_has(tmp_path: Path) -> None:
+    one = write_shard(tmp_path / "one", pictures=1, tiles=1, first=1)
+    several = write_shard(tmp_path / "several", pictures=1, tiles=3)
+    scored = scoring.scores(bicubic.double, data.entries([one, several]))
+    tiles = [scoring.scores(bicubic.double, [tile])[0].psnr_y for tile in data.entries([several])]
+    assert [score.psnr_y for score in scored] == [scored[0].psnr_y, pytest.approx(np.mean(tiles))]
 
 
 @pytest.fixture
 def test_set(tmp_path: Path) -> Path:
-    return write_shard(tmp_path / "test", pictures=3, first=2000, tiles=1)
+    return write_shard(tmp_path / "test", pictures=4, first=2000, tiles=1)
 
 
-def test_models_are_scored_and_the_chosen_one_is_tested_once(tmp_path: Path, test_set: Path) -> None:
-    models = [write_tiny_model(tmp_path / f"m{n}", seed=n) for n in range(2)]
-    configs = [ScoringConfig(str(model), test_set, tmp_path / "board", changed="its seed") for model in models]
-    rows = [scoring.add(config) for config in configs]
-    board = scoreboard.read(tmp_path / "board")
-    assert board and list(board.rows) == rows
+@pytest.fixture
+def two(tmp_path: Path, test_set: Path) -> list[ScoringConfig]:
+    """Two models to score, which record what they learned from."""
+    learned = Learned.of({"0": ()}, ["1"])
+    models = [write_tiny_model(tmp_path / f"m{n}", seed=n, learned=learned) for n in range(2)]
+    return [ScoringConfig(str(model), test_set, tmp_path / "board", changed="its seed") for model in models]
+
+
+def read_board(config: ScoringConfig) -> Scoreboard:
+    board = scoreboard.read(config.scoreboard)
+    assert board
+    return board
+
+
+def test_models_are_scored_and_the_chosen_one_is_tested_once(
+    two: list[ScoringConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [scoring.add(config) for config in two]
+    assert list(read_board(two[0]).rows) == rows
     assert [r.version for r in rows] == ["m0", "m1"]
-    assert rows[0].parameters == sum(layer.size for layer in np.load(weights(models[0])).values())
+    assert [len(r.scores) for r in rows] == [2, 2]
+    assert rows[0].parameters == sum(array.size for array in find.model(two[0].model).weights().values())
 
-    result = scoring.final_test(configs[1])
-    board = scoreboard.read(tmp_path / "board")
-    assert board and board.final_test == result
+    result = scoring.final_test(two[1])
+    assert read_board(two[1]).final_tests == (result,)
     assert (result.model, result.tiles, result.pictures) == ("m1", 2, 2)
-    assert f"Final test of m1 ({result.revision})" in (tmp_path / "board" / scoreboard.TABLE).read_text()
-    with pytest.raises(TrainingError, match="another model needs another test set"):
-        scoring.final_test(configs[0])
-    scoring.add(configs[0])
-    after = scoreboard.read(tmp_path / "board")
-    assert after and after.final_test == result
+    assert result.interval[0] <= result.score.psnr_y <= result.interval[1]
+    assert f"Final test of m1 ({result.revision})" in (two[1].scoreboard / scoreboard.TABLE).read_text()
+    assert scoring.final_test(two[1]) == result
+    with pytest.raises(TrainingError, match="test another model with another version"):
+        scoring.final_test(two[0])
+    scoring.add(two[0])
+    assert read_board(two[0]).final_tests == (result,)
+    monkeypatch.setattr(version, "installed", lambda: "9.0")
+    assert scoring.final_test(two[0]).version == "9.0"
+    assert len(read_board(two[0]).final_tests) == 2
 
 
-def weights(model: Path) -> Path:
-    """Save the model's arrays as a NumPy archive."""
-    from safetensors.numpy import load_file
-
-    np.savez(model / "weights.npz", allow_pickle=False, **load_file(model / "model.safetensors"))
-    return model / "weights.npz"
-
-
-def test_rows_of_another_test_set_are_not_mixed(tmp_path: Path, test_set: Path) -> None:
-    model = str(write_tiny_model(tmp_path / "model"))
-    scoring.add(ScoringConfig(model, test_set, tmp_path / "board"))
-    other = write_shard(tmp_path / "other", pictures=3, first=3000)
-    with pytest.raises(TrainingError, match="were scored on other tiles; give another --scoreboard"):
-        scoring.add(ScoringConfig(model, other, tmp_path / "board"))
+def test_the_test_set_is_fixed_by_the_first_row(two: list[ScoringConfig], tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="has no scoreboard; score the candidates first"):
-        scoring.final_test(ScoringConfig(model, test_set, tmp_path / "nowhere"))
+        scoring.final_test(two[0])
+    scoring.add(two[0])
+    fewer = write_shard(tmp_path / "fewer" / "test", pictures=4, first=2000, tiles=2)  # of the same pictures
+    for command in (scoring.add, scoring.final_test):
+        with pytest.raises(TrainingError, match="has another test set; give another --scoreboard"):
+            command(replace(two[0], test=fewer))
+    assert not read_board(two[0]).final_tests
 
 
-def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path) -> None:
+def test_a_model_without_a_record_is_scored_with_a_mark_and_not_tested(
+    tmp_path: Path, test_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ScoringConfig(str(write_tiny_model(tmp_path / "old")), test_set, tmp_path / "board")
+    assert not scoring.add(config).recorded
+    assert "warning: old has no complete record of the pictures it learned from" in capsys.readouterr().err
+    with pytest.raises(TrainingError, match="old has no complete record of the pictures it learned from; train it"):
+        scoring.final_test(config)
+
+
+@pytest.mark.parametrize("learned_from", ["train_0", "validation"])
+def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path, learned_from: str) -> None:
+    write_shard(tmp_path / "train_0", pictures=4)
+    write_shard(tmp_path / "validation", pictures=4, first=1000)
     train.run(small_config(tmp_path, steps=1))
-    config = ScoringConfig(str(tmp_path / "run"), tmp_path / "train_0", tmp_path / "board")
-    with pytest.raises(TrainingError, match="pictures are in both the training and the test set"):
-        scoring.add(config)
-    assert not (tmp_path / "board").exists()
+    config = ScoringConfig(str(tmp_path / "run"), tmp_path / learned_from, tmp_path / "board")
+    verb = "trained" if learned_from == "train_0" else "selected"
+    for command in (scoring.add, scoring.final_test):
+        if command is scoring.final_test:
+            scoreboard.write(config.scoreboard, Scoreboard(test=shards.digest([config.test]), bicubic=scores_of(1)))
+        with pytest.raises(TrainingError, match=rf"run was {verb} on 4 of the pictures in .*{learned_from}, such as"):
+            command(config)
 
 
 @pytest.fixture
@@ -201,6 +301,7 @@ def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: A
         ablation.run(replace(planned, names=("v1", "v99")))
     with pytest.raises(TrainingError, match="v10 needs augmented tiles; make them"):
         ablation.run(replace(planned, augmented=()))
+    write_shard(tmp_path / "train_0", pictures=4)
     with pytest.raises(TrainingError, match="are in both the training and the test set"):
         ablation.run(replace(planned, test=tmp_path / "train_0"))
     assert not (tmp_path / "runs").exists()
@@ -215,6 +316,28 @@ def test_folds_hold_every_picture_out_once(tmp_path: Path) -> None:
     for outside, inside in parts:
         assert sorted(outside + inside, key=lambda tile: tile.key) == sorted(tiles, key=lambda tile: tile.key)
         assert not data.pictures(outside) & data.pictures(inside)
+
+
+def test_pictures_that_look_alike_are_in_the_same_fold(tmp_path: Path) -> None:
+    looks = random_looks(10)
+    looks |= {7: looks[0], 8: mirrored(looks[0]), 9: mirrored(mirrored(looks[1]))}
+    tiles = data.entries([write_shard(tmp_path / "train_0", pictures=10, side=16, tiles=1, looks=looks)])
+    held_out = [{int(picture, 16) for picture in data.pictures(data.split(tiles, k, 3)[1])} for k in range(3)]
+    assert set().union(*held_out) == set(range(10))
+    for alike in ({0, 7, 8}, {1, 9}):
+        assert any(alike <= fold for fold in held_out)
+
+
+def test_copies_of_validation_pictures_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other, third = random_looks(3).values()
+    write_shard(tmp_path / "train_0", looks={0: one, 1: other, 2: mirrored(one)})
+    write_shard(tmp_path / "validation", first=1000, looks={1000: one, 1001: third, 1002: third})
+    tiles = data.read(small_config(tmp_path))
+    assert data.pictures(tiles.training) == {f"{1:016x}"}
+    assert "warning: 2 training pictures look like pictures of the validation set and are" in capsys.readouterr().err
+    write_shard(tmp_path / "train_0", looks={0: one, 1: one, 2: mirrored(one)})
+    with pytest.raises(TrainingError, match="all training pictures look like pictures of the validation set; give"):
+        data.read(small_config(tmp_path))
 
 
 def test_cross_validation_gives_mean_and_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -355,6 +478,6 @@ def test_commands_reach_their_stage(
         main()
     written = scoreboard.read(Path("board"))
     assert written and [r.version for r in written.rows] == ["v1", "found"]
-    assert written.final_test and written.final_test.model == "v1"
+    assert [test.model for test in written.final_tests] == ["v1"]
     assert Path("runs/folds/folds.json").exists()
     assert "found:" in capsys.readouterr().out

@@ -109,7 +109,9 @@ def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
     Path("runs/mine").mkdir()
     Path("runs/mine/DATA.md").write_text("# Ada's photos\nAll by Ada, CC0.\n", encoding="utf-8")
     command(out="runs/mine", steps="1")
-    assert "trained on train_0 of Open Images for 1 steps" in Path("runs/open/README.md").read_text(encoding="utf-8")
+    assert "trained on train_0 of its own training data for 1" in Path("runs/open/README.md").read_text(
+        encoding="utf-8"
+    )
     assert "trained on train_0 of Ada's photos for 1 steps" in Path("runs/mine/README.md").read_text(encoding="utf-8")
 
 

@@ -1,7 +1,8 @@
 """Model artifact: a folder with config.json, model.safetensors, metrics.json and README.md.
 
 README.md is the model card, which includes DATA.md if there is one. A single trained network is an artifact with one
-member; an ensemble has several. The sub-folder `jpegs` may hold a second artifact, the JPEG network.
+member; an ensemble has several. The sub-folder `jpegs` may hold a second artifact, the JPEG network. learned.json
+records the pictures that the network learned from; older artifacts lack it.
 
 Format 1 had an additional ONNX graph; it is still read, without the graph.
 """
@@ -20,29 +21,33 @@ from upscaler import json_files
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import ModelError
 from upscaler.json_files import JsonError
+from upscaler.model import learned as learned_record
 from upscaler.model import weights_file
 from upscaler.model.architecture import Architecture, Weights
+from upscaler.model.learned import UNKNOWN, Learned
 
-CONFIG, WEIGHTS, METRICS, CARD, DATA = (
+CONFIG, WEIGHTS, METRICS, LEARNED, CARD, DATA = (
     "config.json",
     "model.safetensors",
     "metrics.json",
+    "learned.json",
     "README.md",
     "DATA.md",  # description of the training data for the model card, if it is not Open Images
 )
 
-FILES = (WEIGHTS, METRICS, CARD, DATA, CONFIG)
+FILES = (WEIGHTS, METRICS, LEARNED, CARD, DATA, CONFIG)
 _JPEG_MODEL = "jpegs"
 _JPEG_MODEL_CONFIG = f"{_JPEG_MODEL}/{CONFIG}"
-JPEG_MODEL_FILES = tuple(f"{_JPEG_MODEL}/{file}" for file in (WEIGHTS, METRICS, CONFIG))  # in the order of writing
+JPEG_MODEL_FILES = tuple(f"{_JPEG_MODEL}/{file}" for file in (WEIGHTS, METRICS, LEARNED, CONFIG))  # as written
 
 # Bounds on untrusted models; those on the network are in `architecture`
 MAX_MEMBERS = 256
 MAX_PARTS = 64  # of a member; Open Images has 18
 MAX_WEIGHT_BYTES = 128 << 20  # 70 times the weights of `best`
 MAX_WEIGHTS_FILE = 2 * MAX_WEIGHT_BYTES  # bytes, including the header
-MAX_TEXT_BYTES = 1 << 20  # per file other than the weights
+MAX_TEXT_BYTES = 1 << 20  # per other file
 MAX_HASHES = 8
+_LIMITS = {WEIGHTS: MAX_WEIGHTS_FILE, LEARNED: learned_record.MAX_BYTES}
 
 Combination = Literal["single", "outputs", "weights", "distilled"]
 Name = Annotated[str, Field(max_length=255)]
@@ -124,8 +129,8 @@ class Artifact:
     @property
     def files(self) -> tuple[str, ...]:
         """Names of its files, relative to its folder."""
-        jpeg_model = JPEG_MODEL_FILES if self.jpeg_model else ()
-        return (*(file for file in FILES if (self.folder / file).exists()), *jpeg_model)
+        files = (*FILES, *JPEG_MODEL_FILES) if self.jpeg_model else FILES
+        return tuple(file for file in files if (self.folder / file).exists())
 
     @property
     def weights_file(self) -> Path:
@@ -136,6 +141,18 @@ class Artifact:
         """Read the weights, finite float32. Raises ModelError if the file holds anything else."""
         return weights_file.load(self.weights_file, self.config.architecture, self.config.networks)
 
+    def learned(self) -> Learned:
+        """Read the pictures that the network learned from, without those of the JPEG network; UNKNOWN if not recorded.
+
+        Raises ModelError if the record is broken.
+        """
+        if LEARNED not in self.config.sha256:
+            return UNKNOWN
+        try:
+            return learned_record.read(self.folder / LEARNED)
+        except JsonError as error:
+            raise ModelError(f"{self.folder / LEARNED}: {error}; download or write the model again") from error
+
 
 def write(
     folder: Path,
@@ -144,22 +161,28 @@ def write(
     metrics: dict[str, Any],
     card: str,
     jpeg_model: Artifact | None = None,
+    learned: Learned | None = None,
 ) -> Artifact:
     """Write an artifact; config.json comes last, with the other files' hashes, so a partial artifact is not readable.
 
-    `jpeg_model` is copied into the folder. Raises ModelError if an array is missing or misshaped, or `jpeg_model` has
-    another architecture or a JPEG network itself.
+    `learned`: the pictures that the network learned from; None: an artifact without that record. `jpeg_model` is copied
+    into the folder. Raises ModelError if an array is missing or misshaped, or `jpeg_model` has another architecture or
+    a JPEG network itself.
     """
     weights_file.check(weights, config.architecture, config.networks)
     if jpeg_model:
         _check_fits(config, jpeg_model)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).unlink(missing_ok=True)
+    for old in (CONFIG, LEARNED):
+        (folder / old).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
         temporary.write_bytes(save(weights))  # save_file would not raise OSError for a full disk
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     write_text(folder / CARD, card)
     hashed = [WEIGHTS]
+    if learned:
+        write_text(folder / LEARNED, learned.encoded())
+        hashed.append(LEARNED)
     if jpeg_model:
         _copy_jpeg_model(jpeg_model, folder)
         hashed.append(_JPEG_MODEL_CONFIG)
@@ -204,7 +227,7 @@ def read_config(path: Path) -> ModelConfig:
 
 def limit(file: str) -> int:
     """Return the maximum size in bytes of a file of an artifact."""
-    return MAX_WEIGHTS_FILE if Path(file).name == WEIGHTS else MAX_TEXT_BYTES
+    return _LIMITS.get(Path(file).name, MAX_TEXT_BYTES)
 
 
 def sha256(path: Path) -> str:
@@ -216,6 +239,9 @@ def sha256(path: Path) -> str:
 def _copy_jpeg_model(model: Artifact, folder: Path) -> None:
     (folder / _JPEG_MODEL).mkdir(exist_ok=True)
     for file in map(Path, JPEG_MODEL_FILES):
+        if file.name == LEARNED and LEARNED not in model.config.sha256:
+            (folder / file).unlink(missing_ok=True)
+            continue
         with atomic_path(folder / file) as temporary:
             temporary.write_bytes((model.folder / file.name).read_bytes())
 
@@ -237,6 +263,8 @@ def _check_file(folder: Path, file: str) -> None:
 def _read_network(folder: Path) -> ModelConfig:
     config = read_config(folder / CONFIG)
     _check_hash(folder, WEIGHTS, config)
+    if LEARNED in config.sha256:
+        _check_hash(folder, LEARNED, config)
     return config
 
 
