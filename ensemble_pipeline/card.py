@@ -93,7 +93,7 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def description(config: ModelConfig, measured: dict[str, Any]) -> str:
-    """Describe the networks of a model and how they are combined."""
+    """Describe the networks of a model and how they are combined. measured: the content of metrics.json."""
     size = config.architecture
     blocks = "layers" if size.block == "plain" else f"{size.block} blocks"
     combination = card_training.combination(config, measured)
