@@ -28,12 +28,16 @@ class Engine:
 
     name: Name = option("this process, or a Ray cluster", default="local", flags=("--engine",))
     address: str | None = option(
-        "address of the Ray cluster, such as auto (default: one is started on this machine)", default=None
+        "address of the Ray cluster, such as auto (default: one is started on this machine)",
+        default=None,
+        needs={"name": "ray"},
     )
     storage: str | None = option(
         "where folders are read and written: a path, or s3://bucket/prefix (default: here)", default=None
     )
-    gpus: float = option("GPUs that each training run asks the Ray cluster for", default=0, least=0)
+    gpus: float = option(
+        "GPUs that each training run asks the Ray cluster for", default=0, least=0, needs={"name": "ray"}
+    )
 
     def __post_init__(self) -> None:
         check_limits(self)

@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from ensemble_pipeline.config import BuildConfig, CombineConfig, EvaluationConfig, ExportConfig, PublishConfig
+from ensemble_pipeline.config import (
+    BuildConfig,
+    CombineConfig,
+    EvaluationConfig,
+    ExportConfig,
+    PublishConfig,
+    StatusConfig,
+)
 from training_pipeline.__main__ import FINAL_TEST
 from upscaler.program import Command, run_command
 
@@ -50,6 +57,13 @@ def build(config: BuildConfig) -> None:
     build.run(config)
 
 
+def status(config: StatusConfig) -> None:
+    """List parts, runs and models."""
+    from ensemble_pipeline import status
+
+    status.run(config)
+
+
 COMMANDS = (
     Command("combine", "make one model of several trained networks", CombineConfig, combine, repeatable=True),
     Command("evaluate", "test models against bicubic interpolation", EvaluationConfig, evaluate),
@@ -57,6 +71,7 @@ COMMANDS = (
     Command("export", "write a model's networks as ONNX, for other programs", ExportConfig, export),
     Command("publish", "publish a model on the Hugging Face Hub", PublishConfig, publish),
     Command("build", "run all stages, from the bucket to the ensemble", BuildConfig, build, repeatable=True),
+    Command("status", "list the parts, runs and models in a folder, and what is missing", StatusConfig, status),
 )
 
 if __name__ == "__main__":

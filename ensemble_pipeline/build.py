@@ -6,21 +6,41 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from cluster.lock import locked
 from cluster.task import Task
 from cluster.workplace import work_in
 from ensemble_pipeline import combine
 from ensemble_pipeline.config import RUNS, SHARDS, VALIDATION, BuildConfig, CombineConfig
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import tasks as features
+from training_pipeline import folder
 from training_pipeline import tasks as training
+from training_pipeline.folder import BUILD, Kind
 from upscaler import saved
-
-RECORD = "build.json"
 
 
 def run(config: BuildConfig) -> None:
-    """Build the missing shards, networks and the ensemble. Raises EnsembleError if a part failed, after the others."""
-    storage = config.engine.storage or "."
+    """Build the missing shards, networks and the ensemble.
+
+    Raises EnsembleError if a part failed, after the others. Before anything is made, raises TrainingError if the
+    model's folder holds one of other parts, and InUseError if another build works here.
+    """
+    if config.engine.storage:
+        _run(config, config.engine.storage)
+        return
+    folder.check(config.out, partial(_is_same, config), config.overwrite)
+    with locked(Path()):
+        _run(config, ".")
+
+
+def _is_same(config: BuildConfig, _: Kind) -> bool:
+    """Return True if the model in the folder was built of the same parts in the same way."""
+    record = config.out / BUILD
+    before = saved.read(record) if record.exists() else {}
+    return before.get("how") == config.how and before.get("features", {}).get("parts") == list(config.features.parts)
+
+
+def _run(config: BuildConfig, storage: str) -> None:
     parts = replace(config.features, parts=(*config.parts, VALIDATION))
     failed = config.engine.run(features.tasks(parts, storage))
     if VALIDATION in failed:
@@ -30,12 +50,11 @@ def run(config: BuildConfig) -> None:
     trained = [RUNS / part for part in made if part not in failed]
     _check_complete(config, failed, trained)
     work_in(storage, trained, config.out, partial(_combine, config, tuple(trained)))
-    print(f"{config.out}: {len(trained)} networks, {config.how}")
 
 
 def _combine(config: BuildConfig, trained: tuple[Path, ...]) -> None:
-    combine.run(CombineConfig(trained, config.out, config.how))
-    saved.write(config.out / RECORD, config)
+    combine.run(CombineConfig(trained, config.out, config.how, overwrite=True))
+    saved.write(config.out / BUILD, config)
 
 
 def _training_tasks(config: BuildConfig, parts: Sequence[str], storage: str) -> list[Task]:

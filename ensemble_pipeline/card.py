@@ -9,9 +9,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from ensemble_pipeline import card_training
 from training_pipeline import dataset
 from training_pipeline.dataset import Dataset
+from training_pipeline.folder import PICTURE as PICTURE
 from upscaler.model.artifact import Artifact, ModelConfig
-
-PICTURE = "before_after.png"
 
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
 
@@ -45,10 +44,10 @@ def model_card(
     """
     title = name.rpartition("/")[2]
     data = dataset.of(folder, measured)
-    description = _description(config, measured)
+    described = description(config, measured)
     parts = [
         f"---\n{metadata(title, config, measured, data).to_yaml()}\n---",
-        f"# {title}\n\nDoubles the width and height of photos: {description}.\n\n{_USE.format(name=name)}",
+        f"# {title}\n\nDoubles the width and height of photos: {described}.\n\n{_USE.format(name=name)}",
         card_training.section(config, measured, data),
         *card_training.of_jpeg_model(config, measured, jpeg_model, data),
         *_tests(measured),
@@ -93,7 +92,8 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _description(config: ModelConfig, measured: dict[str, Any]) -> str:
+def description(config: ModelConfig, measured: dict[str, Any]) -> str:
+    """Describe the networks of a model and how they are combined. measured: the content of metrics.json."""
     size = config.architecture
     blocks = "layers" if size.block == "plain" else f"{size.block} blocks"
     combination = card_training.combination(config, measured)

@@ -1,29 +1,54 @@
 """Combination of several trained networks into one model."""
 
+import json
+from dataclasses import asdict
+from typing import Any
+
 from ensemble_pipeline import lineage
 from ensemble_pipeline.averaging import averaged, with_mirror_images
-from ensemble_pipeline.card import model_card
+from ensemble_pipeline.card import description, model_card
 from ensemble_pipeline.config import CombineConfig
 from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.lineage import Selection
 from ensemble_pipeline.members import check_common_ancestor, read_members
 from training_pipeline import photo_credits
+from training_pipeline.folder import COMBINATION, Kind, claimed
 from upscaler import saved
-from upscaler.model import artifact, find
+from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
-
-RECORD = "combine.json"
 
 
 def run(config: CombineConfig) -> Artifact:
-    """Write the ensemble. Raises EnsembleError before anything is written if the runs do not fit together."""
+    """Write the model and print what it is.
+
+    Raises EnsembleError before anything is written if the runs do not fit together, TrainingError if `config.out` holds
+    a model of other runs or options.
+    """
     members = _checked_members(config)
     jpeg_model = artifact.read(config.jpeg_model) if config.jpeg_model else None
+    with claimed(config.out, lambda found: found is Kind.COMBINED and _is_same(config), config.overwrite):
+        model = _written(config, members, jpeg_model)
+        saved.write(config.out / COMBINATION, config)
+    print(sentence(config, model))
+    return model
+
+
+def _is_same(config: CombineConfig) -> bool:
+    """Return True if the model in the folder was made with the same options."""
+    before = saved.read(config.out / COMBINATION)
+    return _identity(before) == _identity(json.loads(json.dumps(asdict(config), default=str)))
+
+
+def _identity(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in ("out", "overwrite")}
+
+
+def _written(config: CombineConfig, members: list[Artifact], jpeg_model: Artifact | None) -> Artifact:
     selected: Selection | None = None
     if config.select:
         from ensemble_pipeline import selection
 
-        selected = selection.run(members, config.how, config.validation[0])
+        selected = selection.run(members, config.how, config.validation)
         members = selected.members
     metrics, learned = lineage.of(members, selected), lineage.learned(members, selected)
     sources = [member.folder for member in members]
@@ -43,14 +68,20 @@ def run(config: CombineConfig) -> Artifact:
         model, weights = with_mirror_images(model, weights)
     photo_credits.collect([*sources, *([config.jpeg_model] if config.jpeg_model else [])], config.out)
     card = model_card(config.out.name, model, metrics, config.out, jpeg_model)
-    ensemble = artifact.write(config.out, model, weights, metrics, card, jpeg_model, learned)
-    saved.write(config.out / RECORD, config)
-    return ensemble
+    return artifact.write(config.out, model, weights, metrics, card, jpeg_model, learned)
+
+
+def sentence(config: CombineConfig, model: Artifact) -> str:
+    """Say what was made, and how good it is, if that was measured."""
+    made = f"{config.out}: {description(model.config, model.metrics)}"
+    if row := model.metrics.get("validation"):
+        return f"{made}; {row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles"
+    if steps := model.metrics.get("selection"):
+        return f"{made}; {steps[-1]['psnr_y']:.2f} dB PSNR (Y) on the validation tiles it was selected by"
+    return f"{made}; measure it with python -m ensemble_pipeline evaluate {config.out}"
 
 
 def _checked_members(config: CombineConfig) -> list[Artifact]:
-    if find.is_bundled(config.out):
-        raise EnsembleError(f"{config.out} is a bundled model, which no command changes; give another --out")
     if config.out.resolve() in {run.resolve() for run in config.runs}:
         raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
     if config.jpeg_model and config.out.resolve() == config.jpeg_model.resolve():

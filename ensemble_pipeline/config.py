@@ -30,6 +30,7 @@ class Distillation:
     init_from: str | None = same(TrainingConfig, "init_from")
     learning_rate: float = same(TrainingConfig, "learning_rate")
     threads: int = same(TrainingConfig, "threads")
+    checkpoint_every: float = same(TrainingConfig, "checkpoint_every")
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -39,8 +40,8 @@ class Distillation:
 class CombineConfig:
     """Runs that become one model: the average of their outputs or weights, or a student of the first.
 
-    `validation`: tile shards that no run was trained on; the student is scored on all of them, and runs are selected by
-    the first. `mirrored`: average over the picture and its mirror image. `jpeg_model`: the network for JPEG input.
+    `validation`: tile shards that no run was trained on; runs are selected and the student is scored by them.
+    `mirrored`: average over the picture and its mirror image. `jpeg_model`: the network for JPEG input.
     Raises EnsembleError if options lack others that they need.
     """
 
@@ -49,11 +50,16 @@ class CombineConfig:
     how: How = option("average the outputs or the weights, or distill", default="outputs")
     mirrored: bool = option("average over the picture and its mirror image, at twice the cost", default=False)
     jpeg_model: Path | None = option("network for JPEG input, put inside the model", default=None, metavar="MODEL")
+    overwrite: bool = option("replace the run or model in --out", default=False)
     select: bool = option("keep only the runs that help on --validation", default=False)
     validation: tuple[Path, ...] = option(
-        "tile shards that no run was trained on; may be given several times", default=()
+        "tile shards that no run was trained on; may be given several times",
+        default=(),
+        needs={"select": True, "how": "distill"},
     )
-    distillation: Distillation = part(title="with --how distill", default_factory=Distillation)
+    distillation: Distillation = part(
+        title="with --how distill", needs={"how": "distill"}, default_factory=Distillation
+    )
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -118,6 +124,13 @@ class PublishConfig:
 
 
 @dataclass(frozen=True)
+class StatusConfig:
+    """A folder to look into, with the folders in it."""
+
+    folder: Path = option("folder of parts, runs and models", positional=True)
+
+
+@dataclass(frozen=True)
 class BuildConfig:
     """All stages. `features`: the parts and their tiles; validation is made in any case. `first`: what the runs have in
     common; shards and folder are those of each part. `allow_missing`: combine what there is where a part failed.
@@ -138,6 +151,7 @@ class BuildConfig:
     out: Path = option("folder for the model", default=Path("ensembles/built"))
     how: Literal["outputs", "weights"] = same(CombineConfig, "how", help="average the outputs or the weights")
     engine: Engine = part(title=WHERE, default_factory=Engine)
+    overwrite: bool = same(CombineConfig, "overwrite")
     allow_missing: bool = option("build the ensemble without the parts that failed", default=False)
 
     @property

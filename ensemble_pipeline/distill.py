@@ -15,6 +15,7 @@ from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import TrainingConfig
 from training_pipeline.crops import EDGE
 from training_pipeline.data import Tiles
+from training_pipeline.folder import DISTILLATION
 from training_pipeline.network import Network
 from upscaler.bicubic import halve
 from upscaler.model import artifact
@@ -23,7 +24,6 @@ from upscaler.orientations import Orientation
 from upscaler.pixels import Planes
 
 ORIENTATIONS = tuple(Orientation)
-RUN = "distillation"  # prefix of the run's folder inside the model's
 
 
 class Teacher(nn.Module):
@@ -73,7 +73,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
     run_config = TrainingConfig(
         wanted.shards,
         config.validation,
-        config.out / f"{RUN}-{fingerprint(members)}",
+        config.out / f"{DISTILLATION}-{fingerprint(members)}",
         size=wanted.into,
         steps=wanted.steps,
         init_from=wanted.init_from,
@@ -83,6 +83,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
         optimiser="muon",
         loss="luma",
         threads=wanted.threads,
+        checkpoint_every=wanted.checkpoint_every,
     )
     return train.run(run_config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
 

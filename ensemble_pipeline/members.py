@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ensemble_pipeline.config import How
 from ensemble_pipeline.errors import EnsembleError
+from training_pipeline.folder import RUN
 from upscaler.model import artifact, find
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact, Member, ModelConfig
 
 MOST_MEMBERS = 16  # one for each part of Open Images
-_RUN = "run.json"  # of a training run; importing its module would load torch
 
 
 def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:
@@ -73,7 +73,7 @@ def common_warm_start(members: Sequence[Artifact]) -> tuple[Member, ...]:
     known = members[0].metrics.get("beginning")
     if known and len({_ancestor(member) for member in members}) == 1:
         return tuple(Member(**member) for member in known)
-    record = members[0].folder / _RUN
+    record = members[0].folder / RUN
     start = json.loads(record.read_text(encoding="utf-8")).get("init_from") if record.exists() else None
     if start is None or not Path(start).is_dir():
         return ()

@@ -26,16 +26,16 @@ Errors = NDArray[np.float64]
 Chosen = tuple[int, ...]
 
 
-def run(members: Sequence[Artifact], how: How, validation: Path) -> Selection:
+def run(members: Sequence[Artifact], how: How, validation: Sequence[Path]) -> Selection:
     """Select the members that help, by PSNR (Y) on at most 64 tiles.
 
     Distillation selects by output averaging, which is the teacher. Raises TrainingError if a member was trained on
     pictures of the validation set.
     """
-    tests = testset.read(validation, "shards")
+    tests = testset.joined([testset.read(folder, "shards") for folder in validation])
     pictures = tests.pictures()
     for member in members:
-        unseen.check_for_selection(member, pictures, validation)
+        unseen.check_for_selection(member, pictures, tests.name)
     tiles = tests.spread(MOST_TILES)
     score = partial(psnr_of_mean_weights, members, tiles) if how == "weights" else mean_of_outputs(members, tiles)
     steps = greedy(len(members), score)

@@ -90,6 +90,12 @@ def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:
     return TestSet(f"{name}, JPEG {jpeg_quality}" if jpeg_quality else name, sources, jpeg_quality)
 
 
+def joined(tests: Sequence[TestSet]) -> TestSet:
+    """Return one test set with the pairs of all."""
+    sources = [source for test in tests for source in test.sources]
+    return TestSet(", ".join(test.name for test in tests), sources, tests[0].jpeg_quality)
+
+
 def _pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in BY_SUFFIX)
 
@@ -101,6 +107,8 @@ def _halved(path: Path) -> Pair:
     hr = picture[: height // 2 * 2, : width // 2 * 2]
     if min(hr.shape[:2]) < SMALLEST:
         raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; remove it from the test set")
+    if (hr == hr[0, 0]).all():
+        raise EnsembleError(f"{path} is of one colour, which any method upscales exactly; remove it from the test set")
     return Pair(path.stem, path.stem, bicubic.halve(hr), hr)
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from cluster.engine import Engine
+from upscaler.errors import OptionError
 from upscaler.options import check_limits, option, part
 
 TRAINING_DIGITS = "0123456789abcdef"
+MOST_WORKERS = 1024
+SHEETS = (".png", ".jpg", ".webp")  # suffixes of a contact sheet
 PART_NAMES = (*TRAINING_DIGITS, "validation", "test", "all")
 
 
@@ -46,8 +49,8 @@ class FeatureConfig:
         default=(),
         metavar="LIST",
     )
-    unlisted: Literal["keep", "drop"] = option("pictures that the list lacks", default="keep")
-    workers: int = option("worker processes", default=1, least=1)
+    unlisted: Literal["keep", "drop"] = option("pictures that the list lacks", default="keep", needs={"metadata": True})
+    workers: int = option("worker processes", default=1, least=1, most=MOST_WORKERS)
     pictures_per_shard: int = 100
 
     def __post_init__(self) -> None:
@@ -75,3 +78,7 @@ class ShowConfig:
 
     folder: Path = option("the folder of one part", positional=True)
     out: Path = option("the picture to write, such as sheet.png")
+
+    def __post_init__(self) -> None:
+        if self.out.suffix.lower() not in SHEETS:
+            raise OptionError(f"--out must end in {' or '.join(SHEETS)}, got {self.out}")

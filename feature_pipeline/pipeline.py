@@ -9,7 +9,8 @@ from typing import Never
 
 from tqdm import tqdm
 
-from feature_pipeline import attribution, shards, source, workers
+from cluster.lock import locked
+from feature_pipeline import attribution, shards, source, verify, workers
 from feature_pipeline.attribution import Listed
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.duplicates import Taken
@@ -24,7 +25,7 @@ from upscaler.model.artifact import sha256
 
 
 def run(config: FeatureConfig) -> None:
-    """Make the missing shards of all parts. Raises FeatureError."""
+    """Make the missing shards of all parts. Raises FeatureError, and InUseError if another process makes them."""
     lists = tuple(attribution.fetch(place, config.out) for place in config.metadata)
     hashes = tuple(sha256(path) for path in lists)
     for part in config.parts:
@@ -38,16 +39,20 @@ def run(config: FeatureConfig) -> None:
             unlisted=config.unlisted,
         )
         folder = config.out / part
-        _refuse_other_settings(folder, settings)
-        if not (folder / MANIFEST).exists():
-            _run_part(config, settings, folder, attribution.read(lists, part))
+        with locked(folder):
+            _refuse_other_settings(folder, settings)
+            if not verify.is_finished(folder):
+                _run_part(config, settings, folder, attribution.read(lists, part))
         print(_summary(shards.read_manifest(folder)))
 
 
 def _refuse_other_settings(folder: Path, settings: Settings) -> None:
     if not (folder / CONFIG).exists():
         return
-    before = shards.read_settings(folder)
+    try:
+        before = shards.read_settings(folder)
+    except FeatureError as error:
+        raise FeatureError(f"{folder} holds something else than tile shards; give another --out") from error
     for name, value in settings:
         if value != getattr(before, name):
             raise FeatureError(
@@ -118,6 +123,10 @@ def _write_shards(outcomes: Iterator[Outcome], settings: Settings, folder: Path)
 
 
 def _finish(settings: Settings, folder: Path, source_bytes: int, seconds: float, dataset: str) -> None:
+    totals = Tally.of(shards.finished(folder))
+    if not totals.tiles:
+        shards.remove(folder)  # or they would refuse a command with other settings
+        raise FeatureError(f"{settings.part} has no tile: {_reasons(totals)}; take more --images, or another part")
     credited = None
     if settings.metadata_sha256:
         pictures = (picture for shard in shards.finished(folder) for picture in shard.pictures)
@@ -130,9 +139,14 @@ def _finish(settings: Settings, folder: Path, source_bytes: int, seconds: float,
         seconds=round(seconds, 1),
         attribution_sha256=credited,
         dataset=dataset,
-        **Tally.of(shards.finished(folder)).fields(),
+        **totals.fields(),
     )
     write_text(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+
+
+def _reasons(totals: Tally) -> str:
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(totals.skipped.items()))
+    return f"of {totals.pictures} pictures, {counts}" if counts else "it has no pictures"
 
 
 def _summary(manifest: Manifest) -> str:

@@ -164,11 +164,14 @@ def tars(folder: Path) -> list[Path]:
 
 
 def finished(folder: Path) -> Iterator[ShardRecord]:
-    """Yield the records of the folder's shards, up to the first that is missing or differs from its recorded length."""
+    """Yield the records of the folder's shards, up to the first that is missing, broken or of another length."""
     for number, tar in enumerate(_numbered(folder)):
-        if not tar.stem.endswith(f"-{number:05}") or not record_path(tar).exists():
+        if not tar.stem.endswith(f"-{number:05}"):
             return
-        record = read_record(record_path(tar))
+        try:
+            record = read_record(record_path(tar))
+        except FeatureError:
+            return
         if tar.stat().st_size != record.bytes:
             return
         yield record
@@ -182,6 +185,14 @@ def remove_unfinished(folder: Path) -> None:
     """Remove the temporary files of a killed run."""
     for path in folder.glob(".part-*"):
         path.unlink()
+
+
+def remove(folder: Path) -> None:
+    """Remove a part's shards, their records and its settings."""
+    for tar in _numbered(folder):
+        record_path(tar).unlink(missing_ok=True)
+        tar.unlink()
+    (folder / CONFIG).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> Iterator[Sample]:

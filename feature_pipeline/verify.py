@@ -15,12 +15,19 @@ def run(folder: Path) -> None:
     """Verify a part, or all parts in a folder, and print a line for each. Raises FeatureError if there are problems."""
     problems = 0
     for part in _parts(folder):
-        found = list(_problems(part))
+        found = [*problems_of(part), *_content_problems(part)]
         problems += len(found)
         name = part.resolve().name
         print("\n".join(f"{name}: {problem}" for problem in found) or f"{name}: matches its manifest")
     if problems:
-        raise FeatureError(f"{folder} does not match its manifests ({problems} problems); make those shards again")
+        raise FeatureError(
+            f"{folder} does not match its manifests ({problems} problems); run the command that made them again"
+        )
+
+
+def is_finished(part: Path) -> bool:
+    """Return True if a part needs no further work, as far as can be seen without reading its tars."""
+    return not any(problems_of(part))
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -32,24 +39,30 @@ def _parts(folder: Path) -> list[Path]:
     return parts
 
 
-def _problems(part: Path) -> Iterator[str]:
+def problems_of(part: Path) -> Iterator[str]:
+    """Yield what the command that made the part repairs."""
     if not (part / MANIFEST).exists():
         yield "is not finished; run the same command again to resume"
         return
     try:
         manifest = shards.read_manifest(part)
-        records = {record.file: record for record in shards.finished(part)}
     except FeatureError as error:
         yield str(error)
         return
+    recorded = {record.file for record in shards.finished(part)}
     for summary in manifest.shards:
-        if summary.file not in records:
-            yield f"{summary.file} or its record is missing or has the wrong length"
-        elif sha256(part / summary.file) != summary.sha256:
-            yield f"{summary.file} has the wrong SHA-256"
-        else:
-            yield from _sample_problems(part / summary.file)
+        if summary.file not in recorded:
+            yield f"{summary.file}, its record or a shard before it is missing, broken or has the wrong length"
     yield from _sum_problems(part, manifest)
+
+
+def _content_problems(part: Path) -> Iterator[str]:
+    """Yield what that command repairs only if the shard is removed."""
+    for record in shards.finished(part):
+        if sha256(part / record.file) != record.sha256:
+            yield f"{record.file} has the wrong SHA-256; remove it"
+        else:
+            yield from _sample_problems(part / record.file)
 
 
 def _sample_problems(tar: Path) -> Iterator[str]:

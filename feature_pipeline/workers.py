@@ -3,12 +3,12 @@
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from cluster.parent import when_orphaned
 from feature_pipeline import samples
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Attribution, Settings
@@ -42,12 +42,4 @@ def in_order(jobs: Iterable[Job], settings: Settings, workers: int) -> Generator
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent is killed; it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
+    when_orphaned(lambda: os._exit(1))  # it would wait for work for ever

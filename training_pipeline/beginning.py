@@ -1,32 +1,48 @@
 """The state in which a run begins: a new or a warm-started network, or a checkpoint."""
 
+import json
+import sys
+from contextlib import AbstractContextManager, nullcontext
+
 from feature_pipeline import shards
-from training_pipeline import checkpoint, unseen
+from training_pipeline import checkpoint, folder, ranks, unseen
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
+from training_pipeline.folder import INSTEAD, RUN, Kind, kind
 from training_pipeline.network import Network
 from training_pipeline.schedule import is_constant
 from training_pipeline.sizes import architecture
 from upscaler.model import find
 
 
-def resumed(config: TrainingConfig, tiles: Tiles, resume: bool) -> Checkpoint | None:
-    """Return the checkpoint to continue from, or None for a new run.
+def claimed(config: TrainingConfig, resume: bool, overwrite: bool) -> AbstractContextManager[None]:
+    """Hold the folder of the run, as `folder.claimed` does; of processes that share a run, the first one holds it."""
+    if not ranks.is_first():
+        return nullcontext()
+    alternatives = "another --out" if resume else INSTEAD
+    if not resume and kind(config.out) is Kind.RUN:
+        alternatives = f"--resume to continue it, {INSTEAD}"
+    return folder.claimed(config.out, lambda found: resume and found is Kind.RUN, overwrite, alternatives)
 
-    Raises TrainingError if there is a run but not `resume`, or it is another run, or the warm start was trained on
-    validation pictures.
+
+def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:
+    """Return the checkpoint to continue from; without one, say so and return None.
+
+    Raises TrainingError if the folder holds another run, or the warm start was trained on validation pictures.
     """
     if config.init_from:
         held_out = shards.pictures(tiles.validation)
         unseen.check_for_selection(find.model(config.init_from), held_out, "the validation set")
-    if not resume and (config.out / checkpoint.FOLDER).exists():
-        raise TrainingError(f"{config.out} already holds a run; give --resume to continue it, or another --out")
-    start = checkpoint.latest(config.out) if resume else None
-    if start:
+    if start := checkpoint.latest(config.out):
         _check_continues(config, tiles, start)
-    return start
+        return start
+    if (recorded := config.out / RUN).exists():  # a finished run whose checkpoints were removed stays what it is
+        config.check_same(json.loads(recorded.read_text(encoding="utf-8")))
+    if ranks.is_first():
+        print(f"{config.out} has no checkpoint; training starts at step 0", file=sys.stderr)
+    return None
 
 
 def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from training_pipeline.errors import TrainingError
+from training_pipeline.folder import CHECKPOINTS
 from upscaler.atomic import atomic_path
 
-FOLDER = "checkpoints"
 BEST = "best.pt"
 KEPT = 3
 
@@ -41,7 +41,7 @@ class Checkpoint:
 
 def write(run: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint of the run; keep the last three and the best."""
-    path = run / FOLDER / f"step-{checkpoint.step:08}.pt"
+    path = run / CHECKPOINTS / f"step-{checkpoint.step:08}.pt"
     _save(path, checkpoint)
     for old in _steps(run)[:-KEPT]:
         old.unlink()
@@ -50,17 +50,17 @@ def write(run: Path, checkpoint: Checkpoint) -> Path:
 
 def write_best(run: Path, checkpoint: Checkpoint) -> None:
     """Write the run's best checkpoint."""
-    _save(run / FOLDER / BEST, checkpoint)
+    _save(run / CHECKPOINTS / BEST, checkpoint)
 
 
 def has_best(run: Path) -> bool:
     """Return True if there is a best checkpoint: a run that continues from another folder's last one has none yet."""
-    return (run / FOLDER / BEST).exists()
+    return (run / CHECKPOINTS / BEST).exists()
 
 
 def read_best(run: Path) -> Checkpoint:
     """Read the checkpoint with the best evaluation. Raises TrainingError if it cannot be read."""
-    return read(run / FOLDER / BEST)
+    return read(run / CHECKPOINTS / BEST)
 
 
 def latest(run: Path) -> Checkpoint | None:
@@ -75,7 +75,7 @@ def latest(run: Path) -> Checkpoint | None:
         except TrainingError as error:
             print(f"warning: {error}; using the previous one", file=sys.stderr)
     if paths:
-        raise TrainingError(f"no checkpoint in {run / FOLDER} can be read; start again with another --out")
+        raise TrainingError(f"no checkpoint in {run / CHECKPOINTS} can be read; start again with another --out")
     return None
 
 
@@ -95,4 +95,4 @@ def _save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def _steps(run: Path) -> list[Path]:
-    return sorted((run / FOLDER).glob("step-*.pt"))
+    return sorted((run / CHECKPOINTS).glob("step-*.pt"))

@@ -4,6 +4,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 from cluster.engine import Engine
+from feature_pipeline.config import MOST_WORKERS
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
 from upscaler.model import find
@@ -28,6 +29,7 @@ class RunsConfig:
     )
     each: bool = option("one network for each --shards, in a folder in --out", default=False)
     resume: bool = option("resume the run in --out, if there is one", default=False)
+    overwrite: bool = option("replace the run or model in --out", default=False)
     engine: Engine = part(title=WHERE)
 
     def __post_init__(self) -> None:
@@ -38,6 +40,8 @@ class RunsConfig:
             )
         if self.folds and self.engine.storage:
             raise TrainingError("--folds trains here alone; leave out --storage, or give --validation")
+        if self.overwrite and (self.resume or self.engine.storage):
+            raise TrainingError("--overwrite starts anew, --resume and --storage continue; leave out one")
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class TuningConfig:
         *("shards", "validation", "out", "steps", "size", "branches", "init_from", "seed", "threads"), steps=MISSING
     )
     trials: int = option("finished trials in the study, of all workers", least=1)
-    workers: int = option("processes that share the study", default=1, least=1)
+    workers: int = option("processes that share the study", default=1, least=1, most=MOST_WORKERS)
     engine: Engine = part(title=WHERE, default_factory=Engine)
 
     def __post_init__(self) -> None:

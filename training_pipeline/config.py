@@ -6,14 +6,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from feature_pipeline.config import MOST_WORKERS
 from training_pipeline.errors import TrainingError
 from training_pipeline.sizes import SYNTAX, architecture
 from upscaler.options import check_limits, option, option_name
 
 TILE = 128  # pixels a side of an LR tile
+MOST_CROP = 60  # half a tile without the border that lacks part of the filter: crops come from both scales
+MOST_BATCH = 1 << 16
+MOST_SEED = 2**32 - 1
 LONG_STEPS, LONG_MINUTES = 100, 5
 # May differ when a run is resumed, such as on another machine: tiles are compared by content, threads only round
-MACHINE = ("shards", "validation", "threads")
+MACHINE = ("shards", "validation", "threads", "checkpoint_every")
 
 Loss = Literal["l1", "charbonnier", "luma"]
 Optimiser = Literal["adamw", "muon"]
@@ -36,8 +40,8 @@ class TrainingConfig:
     minutes: float | None = option("minutes of training, in place of --steps; not reproducible", default=None, above=0)
     init_from: str | None = option("start from the weights of this model", default=None, metavar="MODEL")
     share: float = option("share of the training pictures to use, above 0 and at most 1", default=1.0, above=0, most=1)
-    batch: int = option("crops per step", default=36, least=1)
-    crop: int = option(f"side of an LR crop in pixels, at most {TILE}", default=32, least=1, most=TILE)
+    batch: int = option("crops per step", default=36, least=1, most=MOST_BATCH)
+    crop: int = option(f"side of an LR crop in pixels, at most {MOST_CROP}", default=32, least=1, most=MOST_CROP)
     jpeg: bool = option("degrade LR tiles with JPEG, at qualities from 50 to 97", default=False)
     learning_rate: float = option("peak learning rate", default=1e-3, above=0, metavar="RATE")
     schedule: Schedule = option(
@@ -53,8 +57,11 @@ class TrainingConfig:
     optimiser: Optimiser = option(
         "muon: for the 3x3 kernels between the first and the last layer, AdamW for the rest", default="adamw"
     )
-    seed: int = option("random seed", default=0, least=0)
-    threads: int = option("threads of each run; one and two round differently", default=2, least=1)
+    seed: int = option("random seed", default=0, least=0, most=MOST_SEED)
+    threads: int = option("threads of each run; one and two round differently", default=2, least=1, most=MOST_WORKERS)
+    checkpoint_every: float = option(
+        "minutes between two checkpoints, the most that a killed run loses", default=5.0, above=0, metavar="MINUTES"
+    )
     fold: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """Random crops of tiles: what is drawn for each, and where it lies in a tile.
 
-Multi-scale crops: half of those that fit come from the 2x downsampled image, where photos are sharper and less noisy:
+Multi-scale crops: half come from the 2x downsampled image, where photos are sharper and less noisy:
 the LR tile is the ground truth, its half the input.
 """
 
@@ -64,11 +64,10 @@ def corner(place: NDArray[np.float64], crop: int, downsampled: bool) -> NDArray[
     return edge + (np.floor(place * (last + 2 * beyond + 1)).astype(np.int64) - beyond).clip(0, last)
 
 
-def has_downsampled(sample: Sample, crop: int) -> bool:
-    """Return True if crops of the downsampled tile fit, and its LR tile is clean and can serve as ground truth."""
+def has_downsampled(sample: Sample) -> bool:
+    """Return True if the LR tile is clean and can serve as ground truth."""
     drawn = sample.info.augmented
-    degraded = drawn is not None and (drawn.noise is not None or drawn.quality is not None)
-    return crop <= TILE // SCALE - 2 * EDGE and not degraded
+    return drawn is None or (drawn.noise is None and drawn.quality is None)
 
 
 def cut(sample: Sample, crop: int, crops: Crops, n: int, jpeg: bool = False) -> tuple[Pixels, Pixels]:
@@ -76,7 +75,7 @@ def cut(sample: Sample, crop: int, crops: Crops, n: int, jpeg: bool = False) -> 
 
     jpeg: compress the LR tile before cropping, so that a crop starts anywhere in a block.
     """
-    downsampled = bool(crops.downsampled[n]) and has_downsampled(sample, crop)
+    downsampled = bool(crops.downsampled[n]) and has_downsampled(sample)
     lr, hr = (halve(sample.lr), sample.lr) if downsampled else (sample.lr, sample.hr)
     if jpeg:
         lr = compressed(lr, int(crops.quality[n]), bool(crops.full_chroma[n]))

@@ -12,9 +12,9 @@ RESULT = "folds.json"
 MEASURES = ("psnr_y", "ssim_y", "psnr_rgb", "cross_entropy_above_floor")
 
 
-def run(config: TrainingConfig, folds: int, resume: bool) -> None:
+def run(config: TrainingConfig, folds: int, resume: bool, overwrite: bool = False) -> None:
     """Train and score each fold in its own folder; write mean and standard deviation. Raises TrainingError."""
-    scores = [_score(config, k, folds, resume) for k in range(folds)]
+    scores = [_score(config, k, folds, resume, overwrite) for k in range(folds)]
     over_all = summary(scores)
     result = {"folds": folds, "configuration": config.as_json(), "scores": scores, **over_all}
     write_text(config.out / RESULT, json.dumps(result, indent=2) + "\n")
@@ -30,7 +30,7 @@ def summary(scores: list[dict[str, float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def _score(config: TrainingConfig, k: int, folds: int, resume: bool) -> dict[str, float]:
+def _score(config: TrainingConfig, k: int, folds: int, resume: bool, overwrite: bool) -> dict[str, float]:
     fold = replace(config, out=config.out / f"fold-{k}", fold=(k, folds))
-    validation = train.run(fold, resume).metrics["validation"]
+    validation = train.run(fold, resume, overwrite=overwrite).metrics["validation"]
     return {name: validation[name] for name in MEASURES}

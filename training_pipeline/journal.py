@@ -8,10 +8,9 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from training_pipeline.folder import LOG, TENSORBOARD
 from upscaler.atomic import write_text
 from upscaler.metrics import Score
-
-LOG = "log.jsonl"
 
 
 def read(run: Path) -> list[dict[str, Any]]:
@@ -28,7 +27,7 @@ class Journal:
         self._path = run / LOG
         self.rows = rows
         self._write()
-        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=rows[-1]["step"] + 1 if rows else 0)
+        self._board = SummaryWriter(str(run / TENSORBOARD), purge_step=rows[-1]["step"] + 1 if rows else 0)
 
     def add(self, step: int, score: Score, **measures: float) -> None:
         """Log an evaluation."""

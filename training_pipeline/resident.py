@@ -42,7 +42,7 @@ class ResidentBatches:
             sample = data.load(tiles[n])
             for level, tile in zip(pyramid, (halve(sample.lr), sample.lr, sample.hr), strict=True):
                 level[n] = tile
-            self._has_downsampled[n] = crops.has_downsampled(sample, config.crop)
+            self._has_downsampled[n] = crops.has_downsampled(sample)
 
         with ThreadPoolExecutor(cores()) as pool:
             list(pool.map(decode, range(len(tiles))))

@@ -1,6 +1,5 @@
 """Training tasks for an engine, one for each network."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,24 +15,19 @@ from upscaler.model.artifact import Artifact
 
 
 def run_all(config: RunsConfig) -> None:
-    """Train all networks of the command line. Raises TrainingError if one failed, after the others are trained."""
-    configs = each(config.first) if config.each else [config.first]
-    if config.folds:
-        for one in configs:
-            folds.run(one, config.folds, config.resume)
-    else:
-        run(configs, config.engine, config.resume)
-
-
-def run(configs: Sequence[TrainingConfig], engine: Engine, resume: bool) -> None:
-    """Train all networks. Raises TrainingError if one failed, after the others are trained.
+    """Train all networks of the command line. Raises TrainingError if one failed, after the others are trained.
 
     With a storage, runs always resume from their last checkpoint, because a task is repeated if its node dies.
     """
-    if engine.storage is None:
-        for config in configs:
-            train.run(config, resume)
-    elif failed := engine.run([task(config, engine.storage, engine.gpus) for config in configs]):
+    configs = each(config.first) if config.each else [config.first]
+    engine = config.engine
+    if config.folds:
+        for one in configs:
+            folds.run(one, config.folds, config.resume, config.overwrite)
+    elif engine.storage is None:
+        for one in configs:
+            train.run(one, config.resume, overwrite=config.overwrite)
+    elif failed := engine.run([task(one, engine.storage, engine.gpus) for one in configs]):
         raise TrainingError(f"{', '.join(failed)} failed, see above; run the same command to resume")
 
 

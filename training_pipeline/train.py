@@ -32,6 +32,7 @@ from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
+from training_pipeline.folder import CHECKPOINTS, RUN
 from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network
@@ -46,10 +47,8 @@ from upscaler.model.artifact import Artifact
 
 __all__ = ["DivergedError", "Run", "TrainingConfig", "run"]
 
-RUN = "run.json"
 EVALUATE_EVERY = 1000  # steps, at least
 EVALUATIONS = 50  # at most, because each takes as long as 70 steps on a CPU
-SAVE_EVERY = 300  # seconds; a step takes up to one, so that a killed run loses little
 SHOW_EVERY = 100  # steps, in TensorBoard
 SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
 
@@ -58,25 +57,39 @@ class DivergedError(TrainingError):
     """Error for a loss or gradient that is not finite: the learning rate was too high."""
 
 
-def run(config: TrainingConfig, resume: bool = False, make_run: "RunFactory | None" = None) -> Artifact:
-    """Train, and write the artifact to `config.out`. Raises TrainingError, FeatureError or ModelError.
+def run(
+    config: TrainingConfig, resume: bool = False, make_run: "RunFactory | None" = None, overwrite: bool = False
+) -> Artifact:
+    """Train, write the artifact to `config.out` and print its score. Raises TrainingError, FeatureError or ModelError.
 
     make_run: a factory in place of `Run`. SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; `resume`
-    continues from there.
+    continues from there. overwrite: replace another model in the folder.
     """
     ranks.check(config)
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
-    start = beginning.resumed(config, tiles, resume)
-    with ranks.folder(config.out) as out:
-        config = replace(config, out=out)
-        training = (make_run or Run)(config, tiles, start)
-        write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
+    with beginning.claimed(config, resume, overwrite):
+        start = beginning.resumed(config, tiles) if resume else None
+        with ranks.folder(config.out) as out:
+            return _train(replace(config, out=out), tiles, start, make_run or Run, resume)
+
+
+def _train(
+    config: TrainingConfig, tiles: Tiles, start: Checkpoint | None, make_run: "RunFactory", resume: bool
+) -> Artifact:
+    training = make_run(config, tiles, start)
+    write_text(config.out / RUN, json.dumps(config.as_json(), indent=2) + "\n")
+    try:
         training.train()
+    except KeyboardInterrupt:
         if ranks.is_first():
-            print(report.used(config, training.device))
-        return report.write(config, tiles)
+            again = "the same command" if resume else "the same command and --resume"
+            tqdm.write(f"interrupted at step {training.step}; continue with {again}", sys.stderr)
+        raise
+    if ranks.is_first():
+        print(report.summary(config, training.device))
+    return report.write(config, tiles)
 
 
 class Run:
@@ -161,7 +174,7 @@ class Run:
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"the loss is {loss} and its gradient {norm} at step {self.step}; the checkpoints before it are "
-                f"in {self.config.out / checkpoint.FOLDER}; start another run with a lower --learning-rate"
+                f"in {self.config.out / CHECKPOINTS}; start another run with a lower --learning-rate"
             )
 
     def _finish_step(self, interrupts: list[int]) -> bool:
@@ -173,10 +186,8 @@ class Run:
             self._evaluate(interrupts)
         if ranks.any_of(bool(interrupts)):
             self._save()
-            if ranks.is_first():
-                tqdm.write(f"interrupted at step {self.step}; continue with the same command and --resume", sys.stderr)
             raise KeyboardInterrupt
-        if time.monotonic() >= self.saved + SAVE_EVERY:
+        if time.monotonic() >= self.saved + 60 * self.config.checkpoint_every:
             self._save()
         return done
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +19,7 @@ from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
 
 from cluster.errors import StorageError
+from cluster.parent import when_orphaned
 from training_pipeline import data, tasks
 from training_pipeline.commands import TuningConfig
 from training_pipeline.config import Loss, TrainingConfig
@@ -163,5 +165,6 @@ def _search_on_ray(config: TuningConfig) -> None:
 
 def _work(config: TuningConfig, worker: int) -> None:
     os.setsid()  # Ctrl-C reaches only the parent, which then signals each worker once
+    when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))  # writes a checkpoint and requeues the trial
     with one_sentence_errors():
         search(config, worker)

@@ -13,6 +13,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from upscaler.errors import OptionError
 
+Needs = Mapping[str, str | Literal[True]]
+LARGEST = 10**12  # of whole numbers that declare no limit
+
 
 @dataclass(frozen=True)
 class Option:
@@ -20,7 +23,8 @@ class Option:
 
     `flags`: the last one names the option; the field's name does if there are none. `positional`: it has no flag.
     `listed`: takes several values at once; other sequences take one each time the option is given. `read`: makes the
-    field's value of the text, or of the texts.
+    field's value of the text, or of the texts. `needs`: it applies only if one of these fields of its config has the
+    value, or any value but an empty one for True.
     """
 
     help: str
@@ -34,6 +38,7 @@ class Option:
     positional: bool = False
     listed: bool = False
     read: Callable[[Any], Any] | None = None
+    needs: Needs = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Part:
     names: tuple[str, ...]
     title: str | None
     values: Mapping[str, Any]
+    needs: Needs
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,19 @@ def same(config: type, name: str, *, default: Any = None, **changes: Any) -> Any
     return field(default=default, metadata=metadata)
 
 
-def part(*names: str, title: str | None = None, default_factory: Any = MISSING, **values: Any) -> Any:
+def part(
+    *names: str,
+    title: str | None = None,
+    needs: Needs | None = None,
+    default_factory: Any = MISSING,
+    **values: Any,
+) -> Any:
     """Declare a field as a nested config of which a command offers the options `names`, or all.
 
-    `title`: of their group in the help. `values`: of its other fields, or other defaults; MISSING: required here.
+    `title`: of their group in the help. `needs`: see `Option`. `values`: of its other fields, or other defaults;
+    MISSING: required here.
     """
-    return field(default_factory=default_factory, metadata={"part": Part(names, title, values)})
+    return field(default_factory=default_factory, metadata={"part": Part(names, title, values, needs or {})})
 
 
 def members(config: type, names: tuple[str, ...] = ()) -> Iterator[Declared | Nested]:
@@ -116,7 +129,10 @@ def option_name(config: type, field: str) -> str:
 
 
 def check_limits(config: Any) -> None:
-    """Raise OptionError if a field of a config lies outside its limits; None always passes."""
+    """Raise OptionError if a field of a config lies outside its limits, or is set where it does not apply.
+
+    None is always within the limits.
+    """
     for one in options_of(type(config)):
         value = getattr(config, one.field)
         if one.choices and not one.option.read and value is not None:
@@ -125,22 +141,56 @@ def check_limits(config: Any) -> None:
                 raise OptionError(f"{one.name} must be {' or '.join(one.choices)}, got {', '.join(sorted(wrong))}")
         if isinstance(value, int | float) and (limit := _broken_limit(one.option, value)):
             raise OptionError(f"{one.name} must be {limit}, got {value}")
+    _check_needs(config)
+
+
+def _check_needs(config: Any) -> None:
+    for one in members(type(config)):
+        if isinstance(one, Declared):
+            needs, names = one.option.needs, _changed(config, one.field)
+        else:
+            needs, names = one.part.needs, _changed(getattr(config, one.field))
+        if needs and not any(_holds(config, *need) for need in needs.items()):
+            for name in names:
+                raise OptionError(f"{name} applies only with {_words(type(config), needs)}; leave it out")
+
+
+def _changed(config: Any, field: str = "") -> Iterator[str]:
+    """Yield the names of the options whose value is not the default."""
+    for one in options_of(type(config)):
+        if field in ("", one.field) and getattr(config, one.field) != one.default:
+            yield one.name
+
+
+def _holds(config: Any, field: str, wanted: str | bool) -> bool:
+    value = getattr(config, field)
+    return bool(value) if wanted is True else value == wanted
+
+
+def _words(config: type, needs: Needs) -> str:
+    names = ((option_name(config, field), wanted) for field, wanted in needs.items())
+    return " or ".join(name if wanted is True else f"{name} {wanted}" for name, wanted in names)
 
 
 def _broken_limit(own: Option, value: float) -> str | None:
     """The limit that a number breaks, in words."""
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return "a finite number"
     if own.least is not None and own.most is not None:
         return None if own.least <= value <= own.most else f"{own.least} to {own.most}"
     limits = [
         (own.least, operator.ge, "{} or more"),
         (own.above, operator.gt, "above {}"),
-        (own.most, operator.le, "at most {}"),
+        (own.most if own.most is not None else _largest(value), operator.le, "at most {}"),
         (own.below, operator.lt, "below {}"),
     ]
     given = [(holds(value, limit), words.format(limit)) for limit, holds, words in limits if limit is not None]
     return None if all(holds for holds, _ in given) else " and ".join(words for _, words in given)
+
+
+def _largest(value: float) -> int | None:
+    """The limit of whole numbers that have none: beyond it, libraries fail in ways of their own."""
+    return LARGEST if isinstance(value, int) and value > LARGEST else None
 
 
 def _name(one: "Field[Any]", own: Option) -> str:

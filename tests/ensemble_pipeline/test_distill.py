@@ -136,7 +136,7 @@ def test_a_finished_distillation_is_repeated_only_for_other_members(
     logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")}
     assert distilled(members, wanted, tmp_path / "v1").weights_file.read_bytes() == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "v1").rglob("step-*.pt")} == logs
-    other = distilled(members[:1], wanted, tmp_path / "v1")  # it shifts the other way
+    other = distilled(members[:1], replace(wanted, overwrite=True), tmp_path / "v1")  # it shifts the other way
     assert other.weights_file.read_bytes() != first
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from feature_pipeline import pipeline, shards, source
+from feature_pipeline import pipeline, shards, source, verify
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Manifest
@@ -192,3 +192,41 @@ def _killed(made_so_far: FeatureConfig, rng: random.Random) -> bool:
 def _state(folder: Path) -> set[str]:
     """List all files, temporary ones too, except those written before the first picture."""
     return {path.name for path in folder.glob("*")} - {"config.json"}
+
+
+@pytest.mark.parametrize("lost", ["train_0-00001.json", "train_0-00001.tar", "manifest.json"])
+def test_what_verify_misses_is_made_again(tmp_path: Path, lost: str) -> None:
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(tmp_path, bucket))
+        before = made(tmp_path)
+        for damage in (Path.unlink, lambda path: path.write_bytes(b"{")):
+            damage(tmp_path / "train_0" / lost)
+            with pytest.raises(FeatureError, match="run the command that made them again"):
+                verify.run(tmp_path)
+            pipeline.run(config(tmp_path, bucket))
+            verify.run(tmp_path)
+            assert made(tmp_path) == before
+
+
+def test_a_finished_part_is_not_made_again(tmp_path: Path) -> None:
+    with serve(Bucket({"train_0": part(2)})) as bucket:
+        pipeline.run(config(tmp_path, bucket))
+    pipeline.run(config(tmp_path, bucket))  # there is no bucket any more
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"note.txt": b"no picture", "small.jpg": photo(1, 200, 100)}, "of 2 pictures, 1 not a picture, 1 too small"),
+        ({}, "it has no pictures"),
+    ],
+)
+def test_a_part_without_a_tile_is_an_error_and_blocks_nothing(
+    files: dict[str, bytes], reason: str, tmp_path: Path
+) -> None:
+    with serve(Bucket({"train_0": tar_gz(files)})) as bucket, pytest.raises(FeatureError) as refused:
+        pipeline.run(config(tmp_path, bucket))
+    assert str(refused.value) == f"train_0 has no tile: {reason}; take more --images, or another part"
+    assert list(tmp_path.iterdir()) == []
+    with serve(Bucket({"train_0": part(2)})) as bucket:
+        pipeline.run(config(tmp_path, bucket, tiles_per_image=1))

@@ -19,6 +19,7 @@ from upscaler.bicubic import halve
 from upscaler.pixels import Pixels
 
 TECHNIQUES = ("scale", "shift", "noise", "quality")
+BARELY_SHARP = 0.9  # pixels of blur: 1.3 levels are lost by halving, 0.76 once it is scaled by 1.5
 
 
 @given(st.integers(1, 1100), st.integers(1, 1100), st.integers(0, 2**32))
@@ -125,7 +126,9 @@ def test_a_technique_changes_what_it_should(technique: str) -> None:
     picture = photo_like(400, 500)
     pair = tiles.cut(picture, 1, "a")[0][0]
     strength = {"scale": 0.8, "shift": 0.1, "noise": 0.1, "quality": 60}[technique]
-    done = augment.apply(Draw.model_validate({technique: strength}), picture, pair, noise_seed=1)
+    drawn = Draw.model_validate({technique: strength})
+    done, applied = augment.apply(drawn, picture, pair.box, noise_seed=1)
+    assert applied == drawn
     assert (done.hr != pair.hr).any() == (technique in ("scale", "shift"))
     assert (done.lr != pair.lr).any()
     assert done.lr.shape == (128, 128, 3)
@@ -140,9 +143,43 @@ def test_a_technique_changes_what_it_should(technique: str) -> None:
 def test_nothing_drawn_changes_nothing() -> None:
     picture = photo_like(300, 300)
     pair = tiles.cut(picture, 1, "a")[0][0]
-    done = augment.apply(Draw(), picture, pair, noise_seed=1)
+    done, _ = augment.apply(Draw(), picture, pair.box, noise_seed=1)
     assert (done.hr == pair.hr).all()
     assert (done.lr == pair.lr).all()
+
+
+@given(st.one_of(st.none(), st.floats(0.84, 1.2)), st.sampled_from([-0.1, -0.03, 0.07, 0.1]), st.integers(0, 99))
+@settings(max_examples=10, deadline=None)
+def test_hue_and_tone_change_before_downscaling(scale: float | None, shift: float, seed: int) -> None:
+    picture = colourful(seed)
+    boxes = tiles.places(picture.shape[1], picture.shape[0], np.random.default_rng(seed))
+    done, drawn = augment.apply(Draw(scale=scale, shift=shift), picture, boxes[0], noise_seed=1)
+    if drawn.scale is not None:
+        size = [round(side * drawn.scale) for side in (picture.shape[1], picture.shape[0])]
+        picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+    changed = augment._shifted(picture, shift)
+    whole = tiles.cut_pair(changed, halve(changed), done.box)
+    assert (done.hr == whole.hr).all()
+    assert (done.lr == whole.lr).all()
+
+
+def colourful(seed: int) -> Pixels:
+    """A picture of strong colours with sharp edges, at which the order of a shift and of downscaling matters."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 256, (62, 75, 3), np.uint8)
+    return np.ascontiguousarray(blocks.repeat(5, axis=0).repeat(5, axis=1)[:307, :371])
+
+
+def test_a_tile_that_scaling_blurs_stays_at_its_size() -> None:
+    picture = photo_like(500, 600)
+    soft = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(BARELY_SHARP)))
+    pair = tiles.cut(soft, 1, "a")[0][0]
+    done, drawn = augment.apply(Draw(scale=1.5, shift=0.1), soft, pair.box, noise_seed=1)
+    assert drawn == Draw(shift=0.1)
+    assert done.box == pair.box
+    kept, drawn = augment.apply(Draw(scale=0.8), soft, pair.box, noise_seed=1)
+    assert drawn == Draw(scale=0.8)
+    assert tiles.rejection(kept.hr, kept.lr) is None
 
 
 def test_small_pictures_are_not_made_smaller_than_a_tile() -> None:

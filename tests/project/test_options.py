@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from upscaler import Options, saved
 from upscaler.__main__ import main
 from upscaler.arguments import add_options
 from upscaler.errors import OptionError
-from upscaler.options import Declared, Nested, members, option, option_name, part, same
+from upscaler.options import Declared, Nested, check_limits, members, option, option_name, part, same
 from upscaler.program import Command
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def test_every_option_comes_from_a_field_with_a_help(command: "Command[Any]") ->
     [
         (lambda: Options(quality=101), "--quality must be 1 to 100, got 101"),
         (lambda: FeatureConfig(("train_0",), Path("x"), images=-5), "--images must be 1 or more, got -5"),
-        (lambda: FeatureConfig(("train_0",), Path("x"), workers=0), "--workers must be 1 or more, got 0"),
+        (lambda: FeatureConfig(("train_0",), Path("x"), workers=0), "--workers must be 1 to 1024, got 0"),
         (
             lambda: TrainingConfig((), (), Path("x"), steps=1, dropout=1.0),
             "--dropout must be 0 or more and below 1, got",
@@ -122,9 +122,12 @@ def test_a_value_outside_its_limits_is_refused_wherever_a_config_is_made(make: A
     assert str(refused.value).startswith(sentence)
 
 
-@pytest.mark.parametrize(("option", "value"), [("--images", "-5"), ("--workers", "0"), ("--steps", "0")])
-def test_build_refuses_as_the_stages_do(option: str, value: str) -> None:
-    with pytest.raises(SystemExit, match=rf"error: {option} must be 1 or more, got {value}"):
+@pytest.mark.parametrize(
+    ("option", "value", "limits"),
+    [("--images", "-5", "1 or more"), ("--workers", "0", "1 to 1024"), ("--steps", "0", "1 or more")],
+)
+def test_build_refuses_as_the_stages_do(option: str, value: str, limits: str) -> None:
+    with pytest.raises(SystemExit, match=rf"error: {option} must be {limits}, got {value}"):
         ensemble(["build", "--parts", "0", "a", "--steps", "1", option, value])
 
 
@@ -225,3 +228,27 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: boto3 is missing; install it with pip install 'double-resolution[training]'\n"
+
+
+def test_an_option_applies_with_any_of_the_others_that_it_needs() -> None:
+    @dataclass(frozen=True)
+    class Inner:
+        deep: int = option("", default=1)
+
+    @dataclass(frozen=True)
+    class Config:
+        how: str = option("", default="a")
+        fast: bool = option("", default=False)
+        extra: int = option("", default=0, needs={"how": "b", "fast": True})
+        nested: Inner = part(needs={"how": "b"}, default_factory=Inner)
+
+        def __post_init__(self) -> None:
+            check_limits(self)
+
+    Config("b", extra=3, nested=Inner(2))
+    Config(fast=True, extra=3)
+    Config(nested=Inner(1))
+    with pytest.raises(OptionError, match=r"^--extra applies only with --how b or --fast; leave it out$"):
+        Config("a", extra=3)
+    with pytest.raises(OptionError, match=r"^--deep applies only with --how b; leave it out$"):
+        Config(fast=True, nested=Inner(2))

@@ -12,6 +12,7 @@ from support.shards import write_shard
 from support.training_runs import small_config
 from training_pipeline import batches, crops, data, loader, resident
 from training_pipeline.batches import Batches
+from training_pipeline.config import MOST_CROP
 from training_pipeline.resident import ResidentBatches
 from upscaler.pixels import Pixels
 
@@ -63,14 +64,14 @@ def test_lr_and_hr_crops_are_aligned(tmp_path: Path) -> None:
     ("crop", "drawn", "share"),
     [
         (48, None, 0.5),
-        (61, None, 0.0),
+        (MOST_CROP, None, 0.5),
         (48, Draw(scale=0.5, shift=0.1), 0.5),
         (48, Draw(noise=0.05), 0.0),
         (48, Draw(quality=75), 0.0),
     ],
-    ids=["clean", "too large to fit", "scaled and shifted", "noisy", "compressed"],
+    ids=["clean", "as large as fit", "scaled and shifted", "noisy", "compressed"],
 )
-def test_half_of_the_crops_that_fit_come_from_the_downsampled_image_unless_the_lr_tile_is_degraded(
+def test_half_of_the_crops_come_from_the_downsampled_image_unless_the_lr_tile_is_degraded(
     crop: int, drawn: Draw | None, share: float
 ) -> None:
     rng = np.random.default_rng(0)
@@ -82,7 +83,7 @@ def test_half_of_the_crops_that_fit_come_from_the_downsampled_image_unless_the_l
 
 
 def test_jpeg_compression_affects_the_lr_crops_only(tmp_path: Path) -> None:
-    config = small_config(tmp_path, crop=128, jpeg=True)  # whole tiles
+    config = small_config(tmp_path, jpeg=True)
     (tile,) = (data.load(entry) for entry in data.read(config).training[:1])
     lr, hr = random_crop(tile, 128, np.random.default_rng(0), jpeg=True)
     sides = [np.rot90(side, turns) for side in (lr, lr[:, ::-1]) for turns in range(4)]
@@ -108,7 +109,7 @@ def test_an_epoch_decodes_every_tile_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert sorted(decoded) == sorted(tile.key for tile in tiles)
 
 
-@pytest.mark.parametrize("crop", [8, 48, 61, 128])
+@pytest.mark.parametrize("crop", [8, 48, MOST_CROP])
 def test_batches_of_tiles_on_a_device_are_the_same(tmp_path: Path, crop: int) -> None:
     write_shard(tmp_path / "train_1", first=10, draw=Draw(noise=0.05))
     both = (tmp_path / "train_0", tmp_path / "train_1")

@@ -1,6 +1,7 @@
 """The scoreboard, the ablation study, cross-validation and the hyper-parameter search."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -433,7 +434,8 @@ def test_two_workers_share_a_study(searched: TuningConfig) -> None:
 
 
 @pytest.mark.slow
-def test_workers_told_to_stop_leave_checkpoints(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_workers_end_with_their_parent_and_leave_checkpoints(tmp_path: Path, end: signal.Signals, code: int) -> None:
     small_config(tmp_path)
     command = ["-m", "training_pipeline", "tune", "--shards", "train_0", "--validation", "validation", "--size", "4x1"]
     command += ["--threads", "1", "--steps", "1000000", "--trials", "9", "--workers", "2", "--out", "search"]
@@ -447,9 +449,9 @@ def test_workers_told_to_stop_leave_checkpoints(tmp_path: Path) -> None:
     while not all(f"trial-000{n}:" in seen and "step=" in seen.rpartition(f"trial-000{n}:")[2] for n in range(2)):
         seen += process.stderr.read(40)
         assert process.poll() is None
-    process.terminate()
-    _, messages = process.communicate(timeout=60)
-    assert process.returncode == 130
+    process.send_signal(end)
+    _, messages = process.communicate(timeout=60)  # until the workers, too, have closed their standard error
+    assert process.returncode == code
     assert "Traceback" not in messages
     for n in range(2):
         stopped = checkpoint.latest(tmp_path / "search" / f"trial-000{n}")

@@ -25,6 +25,7 @@ from training_pipeline import beginning, checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
 from training_pipeline.batches import Batches
 from training_pipeline.checkpoint import Checkpoint
+from training_pipeline.folder import CHECKPOINTS
 from training_pipeline.train import DivergedError
 from upscaler import Upscaler, metrics
 from upscaler.model import artifact
@@ -139,16 +140,16 @@ def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
         ("share", "0", "--share must be above 0 and at most 1, got 0.0"),
         ("share", "1.5", "--share must be above 0 and at most 1, got 1.5"),
         ("share", "nan", "--share must be a finite number, got nan"),
-        ("batch", "0", "--batch must be 1 or more, got 0"),
-        ("crop", "129", "--crop must be 1 to 128, got 129"),
+        ("batch", "0", "--batch must be 1 to 65536, got 0"),
+        ("crop", "61", "--crop must be 1 to 60, got 61"),
         ("learning_rate", "0", "--learning-rate must be above 0, got 0.0"),
         ("learning_rate", "inf", "--learning-rate must be a finite number, got inf"),
         ("weight_decay", "-0.1", "--weight-decay must be 0 or more, got -0.1"),
         ("dropout", "1", "--dropout must be 0 or more and below 1, got 1.0"),
         ("average", "1", "--average must be 0 or more and below 1, got 1.0"),
         ("clip", "0", "--clip must be above 0, got 0.0"),
-        ("seed", "-1", "--seed must be 0 or more, got -1"),
-        ("threads", "0", "--threads must be 1 or more, got 0"),
+        ("seed", "9" * 23, "--seed must be 0 to 4294967295, got 9999"),
+        ("threads", "0", "--threads must be 1 to 1024, got 0"),
         ("size", "huge", "unknown size 'huge'"),
         ("init_from", "nowhere", "model 'nowhere' does not exist"),
         ("shards", "nowhere", "nowhere has no tile shards"),
@@ -224,7 +225,7 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path) -> None:
             checkpoint.write(tmp_path, Checkpoint({}, "", 1, 0.0, [], state))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list((tmp_path / checkpoint.FOLDER).iterdir()) == []
+    assert list((tmp_path / CHECKPOINTS).iterdir()) == []
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from support.training_runs import small_config
 from training_pipeline import checkpoint, evaluation, train
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
+from training_pipeline.folder import CHECKPOINTS
 from training_pipeline.train import Run
 from upscaler.model import artifact
 
@@ -147,7 +148,7 @@ def test_a_truncated_checkpoint_is_skipped_with_a_warning(
 ) -> None:
     config = small_config(folder, out=folder / "truncated", **CHANGES)
     train.run(config)
-    last = config.out / checkpoint.FOLDER / f"step-{STEPS:08}.pt"
+    last = config.out / CHECKPOINTS / f"step-{STEPS:08}.pt"
     last.write_bytes(last.read_bytes()[:-300])
     before = len(log(config))
     monkeypatch.setattr(Run, "train", lambda run: run.journal.close())
@@ -165,7 +166,7 @@ def test_a_truncated_checkpoint_is_skipped_with_a_warning(
 def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(folder: Path) -> None:
     config = small_config(folder, out=folder / "broken", **CHANGES)
     for step in (5, 10):
-        path = config.out / checkpoint.FOLDER / f"step-{step:08}.pt"
+        path = config.out / CHECKPOINTS / f"step-{step:08}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match=r"no checkpoint in .* can be read; start again with another --out"):
@@ -220,13 +221,14 @@ def test_a_run_at_a_constant_rate_gets_shorter_or_longer(folder: Path, tmp_path:
         train.run(replace(config, steps=50), resume=True)
 
 
-def test_a_checkpoint_is_written_every_few_minutes(
+def test_a_checkpoint_is_written_as_often_as_wished(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "SAVE_EVERY", 0)
     seen: list[int] = []
     monkeypatch.setattr(checkpoint, "write", lambda run, state: seen.append(state.step))
-    train.run(small_config(folder, out=tmp_path / "run", steps=3))
+    train.run(small_config(folder, out=tmp_path / "seldom", steps=3))
+    assert set(seen) == {3}
+    train.run(small_config(folder, out=tmp_path / "often", steps=3, checkpoint_every=1e-9))
     assert {1, 2, 3} <= set(seen)
 
 
@@ -234,9 +236,9 @@ def test_a_run_continued_from_its_last_checkpoint_alone_has_a_best_one_again(
     folder: Path, whole: TrainingConfig, tmp_path: Path
 ) -> None:
     config = small_config(folder, out=tmp_path / "copy", **CHANGES)
-    kept = whole.out / checkpoint.FOLDER / "step-00000010.pt"
-    (config.out / checkpoint.FOLDER).mkdir(parents=True)
-    shutil.copy(kept, config.out / checkpoint.FOLDER)
+    kept = whole.out / CHECKPOINTS / "step-00000010.pt"
+    (config.out / CHECKPOINTS).mkdir(parents=True)
+    shutil.copy(kept, config.out / CHECKPOINTS)
     start = checkpoint.read(kept)
     start.log[0]["psnr_y"] = 99.0  # its best evaluation, of a checkpoint that was left behind
     checkpoint.write(config.out, start)
@@ -266,7 +268,7 @@ def test_a_finished_run_resumed_is_left_as_it_is(whole: TrainingConfig) -> None:
 def test_the_last_three_checkpoints_and_the_best_are_kept(folder: Path, tmp_path: Path) -> None:
     config = small_config(folder, out=tmp_path / "many", steps=26)
     train.run(config)
-    kept = sorted(path.name for path in (config.out / checkpoint.FOLDER).iterdir())
+    kept = sorted(path.name for path in (config.out / CHECKPOINTS).iterdir())
     assert kept == ["best.pt", "step-00000020.pt", "step-00000025.pt", "step-00000026.pt"]
     best = checkpoint.read_best(config.out)
     assert best.log[-1]["psnr_y"] == max(row["psnr_y"] for row in log(config))
@@ -275,7 +277,7 @@ def test_the_last_three_checkpoints_and_the_best_are_kept(folder: Path, tmp_path
 @settings(max_examples=10, deadline=None)
 @given(random=st.randoms(use_true_random=False))
 def test_no_broken_checkpoint_escapes_as_another_error(whole: TrainingConfig, random: Any) -> None:
-    content = bytearray((whole.out / checkpoint.FOLDER / checkpoint.BEST).read_bytes())
+    content = bytearray((whole.out / CHECKPOINTS / checkpoint.BEST).read_bytes())
     broken = whole.out.parent / "broken.pt"
     for _ in range(random.choice([1, 20, 500])):
         content[random.randrange(len(content))] = random.randrange(256)

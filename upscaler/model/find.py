@@ -26,13 +26,18 @@ def wanted() -> str:
 def model(name: str) -> "Artifact":
     """Find "fast" or "best", a folder, or "user/name[@revision]", which is downloaded once and then cached.
 
-    A folder with the name of a bundled model needs a path, such as "./fast". The artifact's `origin` tells which was
-    found. Raises ModelError if there is no such model or it is broken, HubError if the Hub refuses it.
+    The artifact's `origin` tells which was found. Raises ModelError if there is no such model, it is broken, or "fast"
+    or "best" is also a model's folder here, HubError if the Hub refuses it.
     """
     from upscaler.model import artifact, hub  # take a tenth of a second, which a --help should not wait for
     from upscaler.model.artifact import Origin
 
     if name in BUNDLED:
+        if (Path(name) / artifact.CONFIG).exists() and not is_bundled(Path(name)):
+            raise ModelError(
+                f"{name!r} is a bundled model and the folder {Path(name).resolve()}; give ./{name} for the folder, or "
+                f"{_FOLDER / name} for the bundled model"
+            )
         return artifact.read(_FOLDER / name, name=name, origin=Origin.BUNDLED)
     if (folder := Path(name)).is_dir():
         return artifact.read(folder, origin=Origin.BUNDLED if is_bundled(folder) else Origin.FOLDER)

@@ -1,0 +1,182 @@
+"""Folders of models: no command replaces what another one made, or what another process is writing."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cluster.lock import InUseError, locked
+from ensemble_pipeline import build, combine
+from ensemble_pipeline.config import BuildConfig, CombineConfig
+from feature_pipeline import pipeline
+from feature_pipeline.config import FeatureConfig
+from feature_pipeline.errors import FeatureError
+from support.models import write_run
+from support.shards import write_shard
+from support.training_runs import small_config
+from training_pipeline import evaluation, train
+from training_pipeline.config import TrainingConfig
+from upscaler.errors import DoubleResolutionError
+from upscaler.model import artifact
+
+
+@pytest.fixture(autouse=True)
+def one_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "MOST_TILES", 1)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> tuple[Path, ...]:
+    return tuple(write_run(tmp_path / f"run_{n}", seed=n) for n in range(2))
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> TrainingConfig:
+    config = small_config(tmp_path, steps=1)
+    train.run(config)
+    return config
+
+
+@pytest.fixture
+def ensemble(tmp_path: Path, runs: tuple[Path, ...]) -> CombineConfig:
+    config = CombineConfig(runs, tmp_path / "ensemble")
+    combine.run(config)
+    return config
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(work: Callable[[], object], folder: Path) -> str:
+    """The sentence with which work in a folder is refused, which leaves the folder as it is."""
+    before = contents(folder)
+    with pytest.raises(DoubleResolutionError) as error:
+        work()
+    assert contents(folder) == before
+    return str(error.value)
+
+
+def test_a_run_replaces_no_other_model(trained: TrainingConfig, ensemble: CombineConfig, tmp_path: Path) -> None:
+    def sentence(config: TrainingConfig, out: Path, resume: bool = False) -> str:
+        return refused(lambda: train.run(replace(config, out=out), resume), out).removeprefix(f"{out} ")
+
+    other = replace(trained, seed=1)
+    to_replace = "another --out, or --overwrite to replace it"
+    assert sentence(trained, trained.out) == f"already holds a run; give --resume to continue it, {to_replace}"
+    assert sentence(other, trained.out).startswith("already holds a run")
+    assert "was made with --seed 0, not 1" in sentence(other, trained.out, resume=True)
+    assert sentence(trained, ensemble.out) == f"already holds a combined model; give {to_replace}"
+    assert sentence(trained, ensemble.out, resume=True) == "already holds a combined model; give another --out"
+    assert sentence(trained, ensemble.runs[0], resume=True) == "already holds a model; give another --out"
+    assert sentence(trained, trained.shards[0]) == "holds tile shards; give another --out"
+
+
+def test_a_run_without_its_checkpoints_is_not_replaced_by_another(trained: TrainingConfig) -> None:
+    for path in (trained.out / "checkpoints").iterdir():
+        path.unlink()
+    work = lambda: train.run(replace(trained, seed=1), resume=True)  # noqa: E731
+    assert "was made with --seed 0, not 1" in refused(work, trained.out)
+
+
+def test_a_combined_model_replaces_no_other_model(
+    trained: TrainingConfig, ensemble: CombineConfig, tmp_path: Path
+) -> None:
+    def sentence(config: CombineConfig) -> str:
+        return refused(lambda: combine.run(config), config.out).removeprefix(f"{config.out} ")
+
+    to_replace = "give another --out, or --overwrite to replace it"
+    assert sentence(replace(ensemble, out=trained.out)) == f"already holds a run; {to_replace}"
+    assert sentence(replace(ensemble, mirrored=True)) == f"already holds a combined model; {to_replace}"
+    assert sentence(replace(ensemble, runs=ensemble.runs[:1])) == f"already holds a combined model; {to_replace}"
+    assert sentence(replace(ensemble, out=trained.shards[0], overwrite=True)) == "holds tile shards; give another --out"
+    assert combine.run(ensemble).config.networks == 2  # the same again
+
+
+def test_what_replaces_a_run_inherits_nothing_of_it(trained: TrainingConfig, ensemble: CombineConfig) -> None:
+    (trained.out / artifact.DATA).write_text("# Mine\n")
+    combine.run(replace(ensemble, out=trained.out, overwrite=True))
+    left = {path.name for path in trained.out.iterdir()} & {"run.json", "log.jsonl", "checkpoints", "tensorboard"}
+    assert left == set()
+    assert (trained.out / artifact.DATA).exists()
+    assert "holds a combined model" in refused(lambda: train.run(trained, resume=True), trained.out)
+    train.run(trained, overwrite=True)
+    assert not (trained.out / "combine.json").exists()
+
+
+def test_a_build_refuses_another_models_folder_before_it_makes_anything(
+    ensemble: CombineConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    features = FeatureConfig(("train_0",), Path("parts"), endpoint_url="http://127.0.0.1:1")
+    config = BuildConfig(features=features, first=small_config(tmp_path), out=ensemble.out)
+    assert "already holds a combined model" in refused(lambda: build.run(config), ensemble.out)
+    with locked(Path()), pytest.raises(InUseError):
+        build.run(replace(config, out=Path("built")))
+
+
+def test_shards_are_not_made_in_a_models_folder(ensemble: CombineConfig) -> None:
+    out = ensemble.out.rename(ensemble.out.with_name("train_0")).parent
+    with pytest.raises(FeatureError, match="train_0 holds something else than tile shards; give another --out"):
+        pipeline.run(FeatureConfig(("train_0",), out, endpoint_url="http://127.0.0.1:1"))
+
+
+def test_a_second_process_is_refused(tmp_path: Path, runs: tuple[Path, ...]) -> None:
+    config = small_config(tmp_path, steps=1)
+    with locked(config.out):
+        with pytest.raises(InUseError, match=f"another process is writing to {config.out}; wait for its end, or give"):
+            train.run(config)
+        with pytest.raises(InUseError):
+            combine.run(CombineConfig(runs, config.out))
+    part = write_shard(tmp_path / "parts/train_0")
+    with locked(part), pytest.raises(InUseError):
+        pipeline.run(FeatureConfig(("train_0",), part.parent, endpoint_url="http://127.0.0.1:1"))
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    hold = f"""
+import time
+from pathlib import Path
+from cluster.lock import locked
+with locked(Path({str(tmp_path / "held")!r})):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        with pytest.raises(InUseError), locked(tmp_path / "held"):
+            pass
+        other.kill()
+        other.wait()
+    with locked(tmp_path / "held"):
+        pass
+
+
+def test_refused_work_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DoubleResolutionError, match="model 'nowhere' does not exist"):
+        train.run(small_config(tmp_path, init_from="nowhere"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_checkpoint_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = small_config(tmp_path, steps=1)
+    train.run(config, resume=True)
+    said = f"{config.out} has no checkpoint; training starts at step 0"
+    assert said in capsys.readouterr().err
+    train.run(config, resume=True)
+    assert said not in capsys.readouterr().err
+
+
+def test_finished_work_says_what_it_made_and_how_good_it_is(
+    tmp_path: Path, runs: tuple[Path, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small_config(tmp_path, steps=1)
+    row = train.run(config).metrics["validation"]
+    said = capsys.readouterr().out
+    assert said.startswith(f"{config.out}: 1 steps, ")
+    assert said.endswith(f"; {row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles\n")
+    combine.run(CombineConfig(runs, tmp_path / "v1"))
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'v1'}: the averaged output of 2 networks, 4 channels")

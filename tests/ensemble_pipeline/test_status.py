@@ -1,0 +1,86 @@
+"""The overview of a folder."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ensemble_pipeline import combine, status
+from ensemble_pipeline.config import CombineConfig, StatusConfig
+from ensemble_pipeline.errors import EnsembleError
+from feature_pipeline import pipeline
+from feature_pipeline.config import FeatureConfig
+from support.faulty_bucket import Bucket, serve
+from support.models import write_run
+from support.parts import part
+from support.training_runs import small_config
+from training_pipeline import evaluation, train
+
+
+@pytest.fixture(autouse=True)
+def one_tile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(evaluation, "MOST_TILES", 1)
+    monkeypatch.chdir(tmp_path)
+
+
+def shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, list[str]]:
+    """The lines of the table, as words, by their first one."""
+    capsys.readouterr()
+    status.run(StatusConfig(folder))
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(lines[0].split()) == "folder content shards pictures tiles MB steps PSNR Y, dB missing"
+    return {line.split()[0]: line.split()[1:] for line in lines[1:]}
+
+
+def test_parts_show_their_numbers_and_what_verify_misses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(Bucket({"train_0": part(3), "train_1": part(2, first=9)})) as bucket:
+        features = FeatureConfig(
+            ("train_0", "train_1"), Path("shards"), bucket.endpoint_url, tiles_per_image=2, pictures_per_shard=2
+        )
+        pipeline.run(features)
+    Path("shards/train_1/manifest.json").unlink()
+    lines = shown(Path("shards"), capsys)
+    megabytes = sum(path.stat().st_size for path in Path("shards/train_0").iterdir()) / 1e6
+    assert lines["shards/train_0"] == ["tile", "shards", "2", "3", "6", f"{megabytes:.2f}"]
+    assert lines["shards/train_1"][2:5] == ["1", "2", "4"]
+    assert " ".join(lines["shards/train_1"]).endswith("is not finished; run the same command again to resume")
+    assert lines["total"][:4] == ["2", "parts,", "0", "runs"]
+    assert lines["total"][6:9] == ["3", "5", "10"]
+    assert lines["total"][-2:] == ["1", "unfinished"]
+
+
+def test_runs_and_models_show_their_scores_and_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = [train.run(small_config(tmp_path, out=Path(f"runs/{n}"), steps=2 + n)).metrics for n in range(2)]
+    combine.run(CombineConfig((Path("runs/0"), Path("runs/1")), Path("runs/both")))
+    Path("runs/1/config.json").unlink()
+    shutil.copytree(write_run(tmp_path / "plain", seed=0), "runs/plain")
+    lines = shown(Path("runs"), capsys)
+    psnr = [f"{score['validation']['psnr_y']:.2f}" for score in scores]
+    assert lines["runs/0"][:2] == ["a", "run"]
+    assert lines["runs/0"][3:] == ["2", psnr[0]]
+    assert lines["runs/1"][3:] == ["3", psnr[1], "its", "last", "evaluation"]
+    assert lines["runs/both"][:3] == ["a", "combined", "model"]
+    assert lines["runs/plain"][:2] == ["a", "model"]
+    assert lines["total"][-3:] == [max(psnr), "1", "unfinished"]
+
+
+def test_an_interrupted_run_shows_the_steps_that_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small_config(tmp_path, out=Path("runs/0"), steps=50)
+    steps = iter(range(9))
+
+    def stopping(run: train.Run) -> None:
+        if next(steps) == 4:
+            raise KeyboardInterrupt
+        run._save()
+
+    monkeypatch.setattr(train.Run, "_show", lambda run, _: stopping(run))
+    with pytest.raises(KeyboardInterrupt):
+        train.run(config)
+    assert shown(Path("runs"), capsys)["runs/0"][3:] == ["4", "46", "steps"]
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EnsembleError, match="has no tile shards, runs or models; give a folder that holds some"):
+        status.run(StatusConfig(tmp_path))

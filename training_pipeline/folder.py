@@ -1,0 +1,82 @@
+"""The folder of a model: what made it, and the one rule by which commands write to it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+from cluster.lock import locked
+from feature_pipeline.manifest import MANIFEST
+from training_pipeline.errors import TrainingError
+from upscaler.model import find
+from upscaler.model.artifact import CONFIG
+
+# Records of the commands, beside the models that they made
+RUN, COMBINATION, BUILD = "run.json", "combine.json", "build.json"
+# Other contents of a run, and of what was made of runs
+CHECKPOINTS, TENSORBOARD, LOG = "checkpoints", "tensorboard", "log.jsonl"
+PICTURE, DISTILLATION = "before_after.png", "distillation"
+
+
+INSTEAD = "another --out, or --overwrite to replace it"
+
+
+class Kind(Enum):
+    """Content of a folder, in words."""
+
+    SHARDS = "tile shards"
+    COMBINED = "a combined model"
+    RUN = "a run"
+    MODEL = "a model"
+
+
+IsOwn = Callable[[Kind], bool]
+
+
+def kind(folder: Path) -> Kind | None:
+    """Return the kind of a folder's content; None if it is free."""
+    marks = {
+        Kind.SHARDS: (MANIFEST, f"{folder.resolve().name}-00000.tar"),
+        Kind.COMBINED: (COMBINATION,),
+        Kind.RUN: (RUN, CHECKPOINTS),
+        Kind.MODEL: (CONFIG,),
+    }
+    return next((one for one, names in marks.items() if any((folder / name).exists() for name in names)), None)
+
+
+@contextmanager
+def claimed(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD) -> Iterator[None]:
+    """Hold a folder while a command writes its model there, after removing the model that it replaces.
+
+    Raises as `check` does, and InUseError if another process holds the folder.
+    """
+    check(folder, is_own, overwrite, instead)
+    with locked(folder):
+        check(folder, is_own, overwrite, instead)  # again, as another process may have written it in between
+        if (found := kind(folder)) and not is_own(found):
+            _clear(folder)
+        yield
+
+
+def check(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD) -> None:
+    """Raise TrainingError if writing a model to the folder would replace other work.
+
+    is_own: returns True if the command continues content of that kind. overwrite: other models may be replaced.
+    instead: options that the sentence proposes.
+    """
+    if find.is_bundled(folder):
+        raise TrainingError(f"{folder} is a bundled model, which no command changes; give another --out")
+    found = kind(folder)
+    if found is Kind.SHARDS:
+        raise TrainingError(f"{folder} holds {found.value}; give another --out")
+    if found and not overwrite and not is_own(found):
+        raise TrainingError(f"{folder} already holds {found.value}; give {instead}")
+
+
+def _clear(folder: Path) -> None:
+    """Remove all that would pass for a part of the next model; DATA.md stays, which people write."""
+    for name in (CONFIG, RUN, COMBINATION, BUILD, LOG, PICTURE):
+        (folder / name).unlink(missing_ok=True)
+    for path in (folder / CHECKPOINTS, folder / TENSORBOARD, *folder.glob(f"{DISTILLATION}-*")):
+        shutil.rmtree(path, ignore_errors=True)
