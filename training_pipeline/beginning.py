@@ -27,14 +27,18 @@ def claimed(config: TrainingConfig, resume: bool, overwrite: bool) -> AbstractCo
     return folder.claimed(config.out, lambda found: resume and found is Kind.RUN, overwrite, alternatives)
 
 
-def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:
-    """Return the checkpoint to continue from; without one, say so and return None.
-
-    Raises TrainingError if the folder holds another run, or the warm start was trained on validation pictures.
-    """
+def check_warm_start(config: TrainingConfig, tiles: Tiles) -> None:
+    """Raise TrainingError if the warm start was trained on validation pictures."""
     if config.init_from:
         held_out = shards.pictures(tiles.validation)
         unseen.check_for_selection(find.model(config.init_from), held_out, "the validation set")
+
+
+def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:
+    """Return the checkpoint to continue from; without one, say so and return None.
+
+    Raises TrainingError if the folder holds another run.
+    """
     if start := checkpoint.latest(config.out):
         _check_continues(config, tiles, start)
         return start

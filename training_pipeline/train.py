@@ -69,6 +69,7 @@ def run(
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
+    beginning.check_warm_start(config, tiles)
     with beginning.claimed(config, resume, overwrite):
         start = beginning.resumed(config, tiles) if resume else None
         with ranks.folder(config.out) as out:
