@@ -3,7 +3,7 @@
 # METADATA: the bucket's list of pictures, for licences and authors.
 # A step is 36 crops of 32x32 LR pixels: 27,000 steps are 1e9 LR pixels.
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
-BEST_SIZE ?= 48x6-gated
+BEST_SIZE ?= 48x5-gated
 BEST_STEPS ?= 130000
 FAST_STEPS ?= 65000
 JPEG_STEPS ?= 10000
