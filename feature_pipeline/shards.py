@@ -178,7 +178,7 @@ def finished(folder: Path) -> Iterator[ShardRecord]:
 
 
 def _numbered(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*-?????.tar"))
+    return sorted(folder.glob("[!.]*-?????.tar"))  # hidden ones are being written
 
 
 def remove_unfinished(folder: Path) -> None:

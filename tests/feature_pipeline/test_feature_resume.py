@@ -112,6 +112,13 @@ def test_a_finished_part_asks_the_bucket_nothing(tmp_path: Path) -> None:
     assert made(tmp_path) == before
 
 
+def test_a_hidden_file_hides_no_finished_shard(tmp_path: Path) -> None:
+    with serve(Bucket({"train_0": part(2)})) as bucket:
+        pipeline.run(config(tmp_path, bucket))
+    (tmp_path / "train_0" / ".placeholder-train_0-00000.tar").write_bytes(b"")  # as while shards go to a storage
+    assert list(shards.finished(tmp_path / "train_0"))
+
+
 def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
     with serve(Bucket({"train_0": part(1)})) as bucket:
         pipeline.run(config(tmp_path, bucket))
