@@ -1,7 +1,7 @@
 """Exclusive use of a folder by one process."""
 
-import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,18 +21,31 @@ def locked(folder: Path) -> Iterator[None]:
     """
     created = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    with _held(folder):
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                for path in created:
+                    path.rmdir()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    if sys.platform == "win32":  # which has no locks on folders
+        yield
+        return
     opened = os.open(folder, os.O_RDONLY)
     try:
         _lock(folder, opened)
         yield
     finally:
-        with suppress(OSError):
-            for path in created:
-                path.rmdir()
         os.close(opened)
 
 
 def _lock(folder: Path, opened: int) -> None:
+    import fcntl  # not on Windows
+
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
