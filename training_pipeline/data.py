@@ -44,21 +44,16 @@ def entries(folders: Iterable[Path]) -> list[Entry]:
     return found
 
 
-def image_id(entry: Entry) -> str:
-    """Return the id of a tile's picture."""
-    return entry.image_id
-
-
 def pictures(tiles: Iterable[Entry]) -> set[str]:
     """Return the ids of the tiles' pictures."""
-    return {image_id(tile) for tile in tiles}
+    return {tile.image_id for tile in tiles}
 
 
 def share(tiles: list[Entry], part: float) -> list[Entry]:
     """Return the tiles of a share (above 0, at most 1) of the pictures, at least one; larger shares include smaller."""
     shuffled = _shuffled(pictures(tiles))
     chosen = set(shuffled[: math.ceil(part * len(shuffled))])
-    return [tile for tile in tiles if image_id(tile) in chosen]
+    return [tile for tile in tiles if tile.image_id in chosen]
 
 
 def split(tiles: list[Entry], fold: int, folds: int) -> tuple[list[Entry], list[Entry]]:
@@ -73,7 +68,7 @@ def split(tiles: list[Entry], fold: int, folds: int) -> tuple[list[Entry], list[
         raise TrainingError(f"{len(shuffled)} pictures cannot be split into {folds} folds; give more shards")
     chosen = set(shuffled[fold::folds])
     inside = {identity for identity, group in groups.items() if group in chosen}
-    return [t for t in tiles if image_id(t) not in inside], [t for t in tiles if image_id(t) in inside]
+    return [t for t in tiles if t.image_id not in inside], [t for t in tiles if t.image_id in inside]
 
 
 def check_apart(training: list[Entry], held_out: list[Entry], name: str = "validation") -> None:
@@ -93,7 +88,7 @@ def without_duplicates(training: list[Entry], validation: list[Entry]) -> list[E
     held_out = duplicates.numbers(shards.pictures(validation))
     if not (repeated := set(duplicates.alike(shards.pictures(training), held_out))):
         return training
-    if not (kept := [tile for tile in training if image_id(tile) not in repeated]):
+    if not (kept := [tile for tile in training if tile.image_id not in repeated]):
         raise TrainingError("all training pictures look like pictures of the validation set; give other --validation")
     print(
         f"warning: {len(repeated)} training pictures look like pictures of the validation set and are left out, such "

@@ -22,16 +22,16 @@ def parts(test: Path) -> tuple[list[Entry], list[Entry]]:
         raise TrainingError(f"a test set needs at least {2 * LEAST} pictures, and {test} has {count}; make more")
     first = comparison(tiles)
     compared = data.pictures(first)
-    return first, [tile for tile in tiles if data.image_id(tile) not in compared]
+    return first, [tile for tile in tiles if tile.image_id not in compared]
 
 
 def comparison(tiles: list[Entry]) -> list[Entry]:
     """Return the tiles of the first 10 % of the pictures, at least 60 or all: those on which models may be compared."""
-    pictures = list(dict.fromkeys(data.image_id(tile) for tile in tiles))
+    pictures = list(dict.fromkeys(tile.image_id for tile in tiles))
     first = set(pictures[: max(LEAST, round(SHARE * len(pictures)))])
-    return [tile for tile in tiles if data.image_id(tile) in first]
+    return [tile for tile in tiles if tile.image_id in first]
 
 
 def is_test(tiles: list[Entry]) -> bool:
     """Return True if the tiles are of the test part, wherever their folder is: each tile records its part."""
-    return any(shards.load(tile).info.part == PART for tile in tiles[:1])
+    return bool(tiles) and shards.load(tiles[0]).info.part == PART

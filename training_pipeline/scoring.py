@@ -77,7 +77,7 @@ def scores(double: Callable[[Pixels], Pixels], tiles: list[Entry]) -> tuple[Scor
     """Return a score of `double` for each picture, the mean of its tiles."""
     samples = map(data.load, tqdm(tiles, desc="scoring", unit="tile", leave=False))
     scored = (metrics.score(double(sample.lr), sample.hr) for sample in samples)
-    return tuple(metrics.by_picture(zip(map(data.image_id, tiles), scored, strict=True)))
+    return tuple(metrics.by_picture(zip((tile.image_id for tile in tiles), scored, strict=True)))
 
 
 def _check_same_test_set(board: Scoreboard, config: ScoringConfig) -> None:
