@@ -1,7 +1,5 @@
 """Combination of several trained networks into one model."""
 
-import json
-from dataclasses import asdict
 from typing import Any
 
 from ensemble_pipeline import lineage
@@ -35,8 +33,7 @@ def run(config: CombineConfig) -> Artifact:
 
 def _is_same(config: CombineConfig) -> bool:
     """Return True if the model in the folder was made with the same options."""
-    before = saved.read(config.out / COMBINATION)
-    return _identity(before) == _identity(json.loads(json.dumps(asdict(config), default=str)))
+    return _identity(saved.read(config.out / COMBINATION)) == _identity(saved.content(config))
 
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:

@@ -68,8 +68,9 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
     pictures.
     """
     wanted = config.distillation
+    held_out = shards.pictures(data.entries(config.validation))
     for member in members:
-        unseen.check_for_selection(member, shards.pictures(data.entries(config.validation)), "the validation set")
+        unseen.check_for_selection(member, held_out, "the validation set")
     run_config = TrainingConfig(
         wanted.shards,
         config.validation,

@@ -64,12 +64,13 @@ def run(config: EvaluationConfig) -> list[Row]:
     complete = [unseen.check_for_test(model, pictures, config.test_set) for model in models]
     with candidates(models, window_for(tests), config.jpeg_quality) as methods:
         rows = [row(method, tests) for method in methods]
-    print(card.test_table([asdict(row) for row in rows]))
+    evaluation = entry(rows, len(pictures), models[0], all(complete))
+    print(card.test_table(evaluation["rows"]))
     if config.out:
-        write(entry(rows, len(pictures), models[0], all(complete)), config.out)
+        write(evaluation, config.out)
         draw(models, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
     elif models[0].origin is Origin.FOLDER:
-        record(entry(rows, len(pictures), models[0], all(complete)), tests, models[0], config.kind)
+        record(evaluation, tests, models[0], config.kind)
     return rows
 
 

@@ -22,15 +22,16 @@ def make(name: Optimiser, network: Network, learning_rate: float, weight_decay: 
     Weights decay; biases, slopes and gates, which have one value for each channel, do not.
     """
     rates: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
-    of_muon = {key for key, _ in network.named_parameters() if name == "muon" and is_hidden_kernel(key)}
-    rest = [parameter for key, parameter in network.named_parameters() if key not in of_muon]
+    named = dict(network.named_parameters())
+    of_muon = {key: one for key, one in named.items() if name == "muon" and is_hidden_kernel(key)}
+    rest = [parameter for key, parameter in named.items() if key not in of_muon]
     groups: list[dict[str, Any]] = [
         {"params": [parameter for parameter in rest if parameter.ndim > 1]},
         {"params": [parameter for parameter in rest if parameter.ndim == 1], "weight_decay": 0.0},
     ]
     optimisers: dict[str, Optimizer] = {"optimiser": AdamW(groups, betas=BETAS, **rates)}
     if of_muon:
-        optimisers["muon"] = Muon([one for key, one in network.named_parameters() if key in of_muon], **rates)
+        optimisers["muon"] = Muon(list(of_muon.values()), **rates)
     return optimisers
 
 

@@ -19,7 +19,13 @@ class SavedConfig:
 
 def write(file: Path, config: Any) -> None:
     """Save a config, a dataclass."""
-    write_text(file, json.dumps(asdict(config), indent=2, default=str) + "\n")
+    write_text(file, json.dumps(content(config), indent=2) + "\n")
+
+
+def content(config: Any) -> dict[str, Any]:
+    """Return a config, a dataclass, as `read` returns it when it is saved."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return values
 
 
 def read(file: Path) -> dict[str, Any]:
