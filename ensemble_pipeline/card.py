@@ -108,7 +108,8 @@ def _tests(measured: dict[str, Any]) -> Iterator[str]:
         )
     for name, test in (tests or {}).items():
         unknown = "" if test.get("recorded") else "; what the model learned from is not recorded"
-        yield f"{name} ({test['pictures']} pictures{unknown}):\n\n{test_table(test['rows'])}"
+        tiles = f"{test['tiles']} tiles of " if "tiles" in test else ""  # older evaluations are means over tiles
+        yield f"{name} ({tiles}{test['pictures']} pictures{unknown}):\n\n{test_table(test['rows'])}"
 
 
 def _samples(measured: dict[str, Any]) -> Iterator[str]:
