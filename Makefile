@@ -39,7 +39,7 @@ docs: .venv/everything ## write the generated pages in docs/: commands, API refe
 	$(BIN)/python docs/draw.py
 	$(BIN)/python docs/render_notebooks.py
 
-ensemble: .venv/everything ## train the bundled models from the bucket (hours; can be interrupted and resumed)
+ensemble: .venv/everything ## train the next bundled models from the bucket (many hours; can be interrupted and resumed)
 	$(MAKE) -f recipes/shipped_models.mk
 
 lock: $(TOOLS)/uv ## pin the newest allowed version of every requirement, with hashes

@@ -1,5 +1,6 @@
-# Recipe of the two bundled models, from the bucket to the artifacts: `make ensemble`. Finished steps are skipped, and an
-# interrupted run resumes from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
+# Recipe of the next two bundled models, from the bucket to the artifacts: `make ensemble`. Today's were made by an
+# earlier one. Finished steps are skipped, and an interrupted run resumes from its last checkpoint. Another bucket:
+# AWS_ENDPOINT_URL_S3=http://...
 # METADATA: the bucket's list of pictures, for licences and authors.
 # A step is 36 crops of 32x32 LR pixels: 27,000 steps are 1e9 LR pixels.
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
