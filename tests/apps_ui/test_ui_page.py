@@ -61,7 +61,9 @@ def test_the_first_screen_shows_a_labelled_comparison_at_1_to_1(chromium: Browse
 
 
 def test_a_first_visit_keeps_its_budget_and_asks_no_other_host(chromium: Browser, fast_ui: str) -> None:
-    assert exceeded(first_visit(chromium, fast_ui)) == []
+    visit = first_visit(chromium, fast_ui)
+    assert visit.sizes["total"] > 0
+    assert exceeded(visit) == []
 
 
 def test_a_photo_is_chosen_compared_downloaded_and_deleted(page: Page, photo: Path) -> None:

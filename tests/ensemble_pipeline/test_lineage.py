@@ -1,4 +1,4 @@
-"""What a model learned from, through chains of training, averaging, selection and distillation."""
+"""Records of what models learned from, through training, averaging, selection and distillation."""
 
 import csv
 import re
