@@ -7,7 +7,7 @@ from typing import Literal
 from cluster.engine import Engine
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline.config import FeatureConfig
-from training_pipeline.commands import WHERE
+from training_pipeline.commands import WHERE, RunsConfig
 from training_pipeline.config import TrainingConfig
 from training_pipeline.sizes import SYNTAX
 from upscaler.model import find
@@ -50,7 +50,7 @@ class CombineConfig:
     how: How = option("average the outputs or the weights, or distill", default="outputs")
     mirrored: bool = option("average over the picture and its mirror image, at twice the cost", default=False)
     jpeg_model: Path | None = option("network for JPEG input, put inside the model", default=None, metavar="MODEL")
-    overwrite: bool = option("replace the run or model in --out", default=False)
+    overwrite: bool = same(RunsConfig, "overwrite")
     select: bool = option("keep only the runs that help on --validation", default=False)
     validation: tuple[Path, ...] = option(
         "tile shards that no run was trained on; may be given several times",
