@@ -155,6 +155,20 @@ with locked(Path({str(tmp_path / "held")!r})):
         pass
 
 
+def test_without_locks_on_folders_work_goes_on(tmp_path: Path) -> None:
+    hold = f"""
+import sys
+sys.modules["fcntl"] = None  # as on Windows
+sys.platform = "win32"
+from pathlib import Path
+from cluster.lock import locked
+with locked(Path({str(tmp_path / "held")!r})):
+    Path({str(tmp_path / "held/file")!r}).touch()
+"""
+    subprocess.run([sys.executable, "-c", hold], check=True)
+    assert (tmp_path / "held/file").exists()
+
+
 def test_refused_work_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DoubleResolutionError, match="model 'nowhere' does not exist"):
         train.run(small_config(tmp_path, init_from="nowhere"))
