@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from hypothesis import settings
 from playwright.sync_api import Browser
 
 from support.browser import browser
@@ -16,6 +17,10 @@ from support.nasa import Nasa, serving
 # Several test files run at a time: threads that wait for each other by spinning take ten times as long as one each.
 # Read by OpenMP when it is loaded, so set before torch is imported; processes that tests start inherit it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+# No test fails because another took the processor meanwhile.
+settings.register_profile("without_deadline", deadline=None)
+settings.load_profile("without_deadline")
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_only_web_links_are_kept(link: object) -> None:
         assert parts.scheme in ("http", "https") and parts.hostname
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(st.text(), st.sampled_from(MARKUP))))
 def test_no_tags_but_links_are_kept(pieces: list[str]) -> None:
     markup = "".join(pieces)
@@ -124,7 +124,7 @@ def test_no_tags_but_links_are_kept(pieces: list[str]) -> None:
     assert "<" not in note(cleaning.text(markup))[len('<p role="status">') : -len("</p>")]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text())
 def test_quotes_in_addresses_are_escaped(path: str) -> None:
     shown = Tags(page.link(cleaning.web_address(f'https://a.b/"onclick="alert(1){path}'), "x")).found
@@ -184,7 +184,7 @@ def test_a_check_gives_up_after_ten_broken_pictures(monitor: Monitor, nasa: Nasa
     assert nasa.pictures_asked_for() == 10
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(max_size=30), st.one_of(st.text(max_size=400), st.integers().map(str)), st.integers().map(str))
 def test_picture_addresses_are_reduced_or_unchanged(path: str, wide: str, high: str) -> None:
     address = cleaning.web_address(f"https://nasa.gov/{path}?w={wide}&h={high}")

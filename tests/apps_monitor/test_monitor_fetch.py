@@ -299,7 +299,7 @@ ADDRESSES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ADDRESSES)
 def test_no_address_raises_another_error_or_reaches_another_host(fetcher: Fetcher, clock: Clock, address: str) -> None:
     looked_up = []
@@ -317,7 +317,7 @@ def test_no_address_raises_another_error_or_reaches_another_host(fetcher: Fetche
     assert all(host == "nasa.gov" or host.endswith(".nasa.gov") for host in looked_up)
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"])), st.text("0123456789 :,GMTMonNov+-"))
 )

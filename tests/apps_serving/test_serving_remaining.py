@@ -4,7 +4,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.serving.progress import RemainingTime, in_words
@@ -21,7 +21,6 @@ def reports(work: float, start_up: float, noise: float, steps: int = 400) -> lis
     return given
 
 
-@settings(deadline=None)
 @given(st.floats(20, 2000), st.floats(0, 1), st.floats(0, 0.8))
 def test_after_a_tenth_of_the_work_the_estimate_is_within_half(work: float, start_up: float, noise: float) -> None:
     given = reports(work, 15 * start_up, noise)
@@ -32,7 +31,6 @@ def test_after_a_tenth_of_the_work_the_estimate_is_within_half(work: float, star
             assert 1 / 1.5 <= left / (end - seconds) <= 1.5, (share, left, end - seconds)
 
 
-@settings(deadline=None)
 @given(st.floats(0.1, 0.9))
 def test_who_joins_late_gets_the_same_estimate(joined: float) -> None:
     remaining = RemainingTime()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -54,7 +54,6 @@ def test_the_spot_is_where_the_pictures_differ(tmp_path: Path, across: float, do
     assert abs(comparison.spot[1] - down) * 3000 < 150
 
 
-@settings(deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 90), st.integers(1, 90))))
 def test_the_spot_is_inside_the_picture(cells: NDArray[np.uint8]) -> None:
     height, width = cells.shape

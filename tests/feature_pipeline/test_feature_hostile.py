@@ -152,7 +152,7 @@ def test_tars_of_each_format_are_read(kind: int) -> None:
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_changed_bytes_of_a_tar_are_read_or_refused(data: st.DataObject) -> None:
     content = bytearray(pax(path="p" * 50) + header(size=700) + bytes(1024) + header("b", size=1) + bytes(512) + END)

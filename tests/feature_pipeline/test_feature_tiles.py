@@ -23,7 +23,7 @@ BARELY_SHARP = 0.9  # pixels of blur: 1.3 levels are lost by halving, 0.76 once 
 
 
 @given(st.integers(1, 1100), st.integers(1, 1100), st.integers(0, 2**32))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_places_are_even_inside_and_apart(width: int, height: int, seed: int) -> None:
     boxes = tiles.places(width, height, np.random.default_rng(seed))
     assert len(boxes) == (width // 256) * (height // 256)
@@ -37,7 +37,7 @@ def test_places_are_even_inside_and_apart(width: int, height: int, seed: int) ->
 
 
 @given(st.integers(256, 700), st.integers(256, 700))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_the_lr_tile_is_cut_from_the_downscaled_picture(width: int, height: int) -> None:
     picture = photo_like(height, width)
     pairs, _ = tiles.cut(picture, 12, seed="a")
@@ -149,7 +149,7 @@ def test_nothing_drawn_changes_nothing() -> None:
 
 
 @given(st.one_of(st.none(), st.floats(0.84, 1.2)), st.sampled_from([-0.1, -0.03, 0.07, 0.1]), st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_hue_and_tone_change_before_downscaling(scale: float | None, shift: float, seed: int) -> None:
     picture = colourful(seed)
     boxes = tiles.places(picture.shape[1], picture.shape[0], np.random.default_rng(seed))

@@ -107,7 +107,7 @@ def test_an_interval_covers_the_mean_as_often_as_it_says() -> None:
 
 
 @given(st.lists(st.floats(10, 60), min_size=2, max_size=70), st.floats(-1, 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_constant_difference_has_no_uncertainty(values: list[float], by: float) -> None:
     assert bootstrap.of_difference([value + by for value in values], values) == pytest.approx((by, by), abs=1e-9)
 

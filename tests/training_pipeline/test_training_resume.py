@@ -103,7 +103,7 @@ counter = itertools.count()
 
 
 @pytest.mark.slow
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(
     steps=st.sets(st.integers(1, STEPS), min_size=3, max_size=3),
     number=st.sampled_from([signal.SIGINT, signal.SIGTERM]),
@@ -274,7 +274,7 @@ def test_the_last_three_checkpoints_and_the_best_are_kept(folder: Path, tmp_path
     assert best.log[-1]["psnr_y"] == max(row["psnr_y"] for row in log(config))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(random=st.randoms(use_true_random=False))
 def test_no_broken_checkpoint_escapes_as_another_error(whole: TrainingConfig, random: Any) -> None:
     content = bytearray((whole.out / CHECKPOINTS / checkpoint.BEST).read_bytes())

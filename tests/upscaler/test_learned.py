@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.models import write_tiny_model
@@ -16,7 +16,6 @@ IDS = st.sets(st.text(max_size=20), max_size=20)
 
 
 @given(IDS, IDS, IDS, st.booleans())
-@settings(deadline=None)
 def test_a_record_knows_its_pictures_and_no_others(
     tmp_path_factory: pytest.TempPathFactory, trained: set[str], selected: set[str], others: set[str], complete: bool
 ) -> None:

@@ -19,7 +19,7 @@ from upscaler.pictures.writing import write
 SUFFIXES = (".gif", ".webp", ".png", ".avif")
 UNIT = {".gif": 10.0, ".webp": 1.0, ".png": 1.0, ".avif": 1.0}  # milliseconds
 FRAMES = [photo_like(16, 16, seed) for seed in range(6)]
-ONE_OF_ALL = settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ONE_OF_ALL = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def saved(path: Path, times: list[int], **options: Any) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -256,7 +256,6 @@ def test_the_numbers_of_the_main_picture_are_found(long: bool, wide: bool, many:
     assert nclx_of(io.BytesIO(box(b"ftyp", b"avif") + meta)) == (9, 13)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 300), st.integers(0, 255))
 def test_any_boxes_are_read_without_an_error(tail: bytes, place: int, value: int) -> None:
     whole = bytearray(AVIF)
@@ -266,7 +265,6 @@ def test_any_boxes_are_read_without_an_error(tail: bytes, place: int, value: int
         assert colour_by(Means(gray=False, numbers=numbers)).warnings == ()
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_exif_is_read_without_an_error(content: bytes) -> None:
     for start in (content, b"II*\0\x08\0\0\0" + content, OF_SPACE_2[:30] + content):

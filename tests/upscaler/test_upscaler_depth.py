@@ -73,7 +73,7 @@ def test_white_and_black_of_a_deep_avif_are_white_and_black(tmp_path: Path, bits
     assert (converted(source, ".avif")[1] == halves).all()
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(min_size=5, max_size=3000))
 def test_metadata_of_a_deep_avif_are_kept_byte_for_byte(tmp_path: Path, content: bytes) -> None:
     exif = block([(305, 2, len(content), content)])

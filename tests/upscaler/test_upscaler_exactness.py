@@ -28,7 +28,7 @@ from upscaler.pixels import Pixels, to_pixels, to_planes
 from upscaler.transparency import keep_in_local_range, with_hidden_filled
 from upscaler.upscaler import empty_double
 
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 side = st.integers(1, 80)
 
 

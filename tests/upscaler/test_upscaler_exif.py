@@ -85,7 +85,7 @@ def test_any_bytes(content: bytes, header: bytes) -> None:
     laid_out(header + content, 8)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(CAMERAS),
     st.dictionaries(st.integers(4, 1999), st.integers(0, 255), min_size=1, max_size=8),

@@ -157,7 +157,7 @@ def test_invalid_weights_files_are_refused(tiny_model: Path, content: bytes) -> 
     refusal(tiny_model)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_corrupt_bytes_never_reach_an_engine(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.getbasetemp() / "changed_weights"

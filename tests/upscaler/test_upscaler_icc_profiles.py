@@ -64,7 +64,7 @@ def test_a_profile_without_curves_does_not_fit_another_space() -> None:
 points = st.tuples(*[st.floats(-0.5, 1.5)] * 2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.builds(Chromaticities, points, points, points, points))
 def test_primaries_give_a_profile_that_keeps_white_or_are_refused(primaries: Chromaticities) -> None:
     try:
@@ -75,7 +75,6 @@ def test_primaries_give_a_profile_that_keeps_white_or_are_refused(primaries: Chr
     assert (white >= 254).all()
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([RGB, GRAY]))
 def test_any_bytes_are_taken_for_a_profile(content: bytes, space: bytes) -> None:
     for start in (content, fitted(gray_profile(Curve(1.0)), GRAY)[:128] + content):

@@ -4,7 +4,7 @@ import io
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, IptcImagePlugin
 
@@ -34,7 +34,6 @@ DATASETS = st.lists(
 ).map(b"".join)
 
 
-@settings(deadline=None)
 @given(DATASETS)
 def test_datasets_are_carried_byte_for_byte(iim: bytes) -> None:
     assert read_iptc(iim + b"\0\0\0", remove_location=False).iim == iim
@@ -60,7 +59,6 @@ def test_copyright_is_carried_and_a_digest_of_the_same_datasets() -> None:
     assert read_iptc(HEADER + resource(0x0425, b"x" * 16), remove_location=False).app13 == b""
 
 
-@settings(deadline=None)
 @given(st.permutations([dataset(place, SECRET) for place in PLACES] + [UTF_8, CAPTION, KEYWORDS]))
 def test_places_go(parts: list[bytes]) -> None:
     iim = b"".join(parts)
@@ -95,7 +93,6 @@ def test_pillow_reads_the_result() -> None:
     assert said[2, 25] == [b"lake", b"boat"]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_read_or_refused(content: bytes, remove_location: bool) -> None:
     for whole in (content, HEADER + content, HEADER + b"8BIM\4\4\0\0" + content, HEADER + resource(0x0404, content)):

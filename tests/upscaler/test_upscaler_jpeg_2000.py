@@ -151,7 +151,7 @@ def test_the_header_of_a_tile_is_checked_too(tmp_path: Path) -> None:
         read_header(path)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(place=st.integers(0, 220), value=st.integers(0, 255), jp2=st.booleans())
 def test_any_wrong_byte_is_at_most_one_sentence(place: int, value: int, jp2: bool) -> None:
     content = bytearray(saved()) if jp2 else stream()

@@ -97,7 +97,7 @@ def test_the_time_for_pages_grows_with_their_number(tmp_path: Path) -> None:
     assert all((frame.pixels.ravel() == np.arange(0, 8000, 1000)).all() for frame in frames)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     height=st.integers(8, 60),
     width=st.integers(8, 60),

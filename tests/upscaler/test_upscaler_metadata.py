@@ -62,7 +62,7 @@ def camera_exif() -> bytes:
 EXIF = camera_exif()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.integers(6, len(EXIF) - 1), st.integers(0, 255), min_size=1, max_size=6), st.booleans())
 @pytest.mark.filterwarnings("ignore")  # Pillow warns that some are corrupt
 def test_broken_exif_does_not_affect_pixels(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -88,7 +88,6 @@ CHUNKS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(CHUNKS, st.booleans())
 def test_texts_are_carried_byte_for_byte(chunks: list[Chunk], last: bool) -> None:
     source = png(XMP_TEXT, TIME, *chunks, last=last)
@@ -191,7 +190,6 @@ def test_texts_with_coordinates_go_with_the_location(keyword: str, said: str) ->
     assert without_location(all_forms(keyword, "a lake at noon")) == all_forms(keyword, "a lake at noon")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     whole = png(TIME, GAMMA, text("Title", "t")).getvalue()
@@ -204,7 +202,6 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 DOES: list[Callable[[io.BytesIO], object]] = [read, lambda file: insert_chunks(file, [TIME, CICP])]
 
 
-@settings(deadline=None)
 @given(st.sampled_from([b"tEXt", b"zTXt", b"iTXt", b"tIME", b"cICP"]), st.binary(max_size=100))
 def test_any_data_is_read_or_left_out(kind: bytes, data: bytes) -> None:
     found, warnings = read(png(Chunk(kind, data)))
@@ -212,7 +209,6 @@ def test_any_data_is_read_or_left_out(kind: bytes, data: bytes) -> None:
     assert set(without_location(found)) <= set(found)
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=200), st.sampled_from(["exif", "iptc", "xmp", "odd"]))
 def test_metadata_in_texts_is_read(content: bytes, name: str) -> None:
     broken = "\n".join(content.hex()[start : start + 72] for start in range(0, len(content) * 2, 72))

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.odd_pictures import PHOTO, chunk, png_with
@@ -67,7 +67,6 @@ def test_damaged_pixels_are_refused(tmp_path: Path) -> None:
 CHUNKS = st.lists(st.tuples(st.booleans(), st.sampled_from([b"prVt", b"teSt"]), st.binary(max_size=40)), max_size=6)
 
 
-@settings(deadline=None)
 @given(CHUNKS, st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=5))
 def test_the_view_is_the_file_without_what_is_damaged(
     chunks: list[tuple[bool, bytes, bytes]], reads: list[tuple[int, int]]
@@ -85,7 +84,6 @@ def test_the_view_is_the_file_without_what_is_damaged(
     assert view.seek(-5, io.SEEK_END) == expected.seek(-5, io.SEEK_END)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_have_a_view_or_none(content: bytes) -> None:
     for start in (content, png_with()[:33] + content, png_with()[:33] + struct.pack(">I", len(content)) + content):

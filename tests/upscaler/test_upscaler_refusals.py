@@ -98,7 +98,7 @@ def encoded(suffix: str) -> bytes:
     return file.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(["jpeg", "png", "gif", "webp", "avif", "bmp", "tiff"]), st.data())
 def test_changed_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, draw: st.DataObject

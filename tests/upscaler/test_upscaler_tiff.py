@@ -111,7 +111,7 @@ def assert_pages_are_read(pages: list[tuple[int, str, int]], folder: Path) -> No
         assert (frame.pixels == expected).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(first=kinds, second=kinds)
 def test_each_page_is_its_own_picture(
     tmp_path_factory: pytest.TempPathFactory, first: tuple[int, str, int], second: tuple[int, str, int]
@@ -129,7 +129,7 @@ pictures = st.builds(
 
 
 @pytest.mark.parametrize("most", [tiff_writing._MOST, -1], ids=["plain", "big"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(pages=st.lists(pictures, min_size=1, max_size=4))
 def test_each_page_is_written_as_it_is(
     tmp_path_factory: pytest.TempPathFactory, most: int, pages: list[Pixels]

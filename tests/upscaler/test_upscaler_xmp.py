@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -99,7 +99,6 @@ def upright_box(orientation: int, box: tuple[int, int, int, int]) -> tuple[int, 
 BOXES = st.tuples(st.integers(0, 29), st.integers(0, 19), st.integers(1, 30), st.integers(1, 20))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(ORIENTATIONS), BOXES)
 def test_regions_turn_as_the_pixels_do(orientation: int, box: tuple[int, int, int, int]) -> None:
     left, top, width, height = box
@@ -254,7 +253,6 @@ def contents(draw: st.DrawFn, depth: int = 3) -> str:
     return "".join(parts)
 
 
-@settings(deadline=None)
 @given(contents())
 def test_untouched_xmp_has_the_same_infoset(content: str) -> None:
     xmp = packet(content)
@@ -344,7 +342,6 @@ def nested(draw: st.DrawFn) -> bytes:
     return packet(f"{elements}<!-- {SECRET} --><?odd {SECRET}?>", attributes + ' tiff:Make="Cam"')
 
 
-@settings(deadline=None)
 @given(nested(), st.sampled_from(ORIENTATIONS))
 def test_no_place_stays(xmp: bytes, orientation: int) -> None:
     found = result(xmp, turned(orientation), remove_location=True)
@@ -435,14 +432,12 @@ def test_xmp_of_nothing_harmless_is_empty() -> None:
 # -- hostile -----------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.booleans())
 def test_any_bytes_are_followed_or_refused(content: bytes, remove_location: bool) -> None:
     with suppress(XmpError):
         followed(content, turned(5), remove_location=remove_location)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 3000), st.integers(0, 255), max_size=5), st.booleans())
 def test_damaged_xmp_is_followed_or_refused(changes: dict[int, int], remove_location: bool) -> None:
     xmp = bytearray(packet(HARMLESS_ELEMENTS, HARMLESS))
