@@ -1,6 +1,7 @@
 """Connection limits per address and in total, and timeouts for idle and slow clients."""
 
 import asyncio
+from collections import Counter
 from typing import ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,18 +17,24 @@ class BoundedProtocol(H11Protocol):
     """HTTP protocol of one connection. each: maximum connections per address."""
 
     each: ClassVar[int] = 100
+    _open: ClassVar[Counter[str]] = Counter()  # connections of each address
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        same_address = sum(_address(other) == _address(self) for other in self.connections)
-        if same_address > self.each or (len(self.connections) > MOST and not self._close_an_idle_one()):
+        self._address = network_of(self.client[0]) if self.client else ""
+        self._open[self._address] += 1
+        too_many = self._open[self._address] > self.each
+        if too_many or (len(self.connections) > MOST and not self._close_an_idle_one()):
             transport.abort()
         else:
             self._close_after(_REQUEST_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._open[self._address] -= 1
+        if not self._open[self._address]:
+            del self._open[self._address]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -68,11 +75,6 @@ class BoundedProtocol(H11Protocol):
         if self._timer:
             self._timer.cancel()
             self._timer = None
-
-
-def _address(connection: asyncio.Protocol) -> str | None:
-    client: tuple[str, int] | None = getattr(connection, "client", None)
-    return network_of(client[0]) if client else None
 
 
 class ProxiedProtocol(BoundedProtocol):

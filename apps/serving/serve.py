@@ -1,11 +1,14 @@
 """HTTP server of both apps: Gradio behind the guard."""
 
+import gc
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
 import uvicorn
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -96,6 +99,7 @@ def _refused(_request: Request, refusal: Exception) -> Response:
 def run(app: ASGIApp, settings: ServingSettings) -> None:
     """Serve an app until it is stopped."""
     logs.set_up()
+    sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # or the first job would wait for its import
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -114,9 +118,18 @@ def run(app: ASGIApp, settings: ServingSettings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server with a longer queue of connections: asyncio's backlog is also how many it accepts at once."""
+    """A server that is ready when it starts, and has a longer queue of connections."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listening in sockets or ():
-            listening.listen(_BACKLOG)
+            listening.listen(_BACKLOG)  # asyncio's own is also how many it accepts at once
+        await self._prepare()
+
+    async def _prepare(self) -> None:
+        """Do what the first visitor, and later collections of garbage, would take half a second each for."""
+        transport = httpx.ASGITransport(self.config.loaded_app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            await client.get("/")  # Gradio's routes are made by the first request
+        gc.collect()
+        gc.freeze()

@@ -38,13 +38,15 @@ class Watch:
             thread.join()
 
     def _ask(self) -> None:
-        while not self._over.wait(SECONDS_BETWEEN):
-            started = time.perf_counter()
-            try:
-                httpx.get(f"{self._served.address}/health", timeout=PATIENCE).raise_for_status()
-                self.waits.append(time.perf_counter() - started)
-            except httpx.HTTPError:
-                self.waits.append(PATIENCE)
+        limits = httpx.Limits(max_keepalive_connections=0)  # a new connection each time, as a host's probe
+        with httpx.Client(base_url=self._served.address, timeout=PATIENCE, limits=limits) as client:
+            while not self._over.wait(SECONDS_BETWEEN):
+                started = time.perf_counter()
+                try:
+                    client.get("/health").raise_for_status()
+                    self.waits.append(time.perf_counter() - started)
+                except httpx.HTTPError:
+                    self.waits.append(PATIENCE)
 
     def _weigh(self) -> None:
         started = time.monotonic()
