@@ -7,10 +7,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from playwright.sync_api import Browser, expect
 
 from apps import push
 from apps.push import SpaceConfig
+from support import environments
 from support.pictures import photo_like
 from support.processes import free_port, wait_until_it_serves
 from upscaler.model import find
@@ -46,14 +46,10 @@ def space(place: Path) -> Iterator[str]:
     staged = place / "app"
     staged.mkdir()
     push.stage(SpaceConfig("ui", "ada/doubler"), staged)
-    venv.create(place / "venv")
-    bin_folder = place / "venv" / "bin"
-    pip = [sys.executable, "-m", "pip", "--python", str(bin_folder / "python")]
-    for command in instructions(staged, "RUN pip"):
-        words = [word for word in command.split() if word != "--no-cache-dir"]  # which only keeps an image small
-        done = subprocess.run([*pip, *words], cwd=staged, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    with started(bin_folder, staged, place) as address:
+    versions = environments.locked(staged / "requirements" / "serving.txt")
+    assert versions == {name: version(name) for name in versions}
+    python = environments.create(place / "venv", versions)
+    with started(python.parent, staged, place) as address:
         yield address
 
 
@@ -124,8 +120,7 @@ def test_only_the_temporary_folder_is_written_to(space: str, place: Path) -> Non
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_all_imports_of_a_staged_app_are_locked(app: str, tmp_path: Path) -> None:
     push.stage(SpaceConfig(app, "ada/doubler"), tmp_path)
-    lines = [line for lock in push.LOCKS for line in (tmp_path / lock).read_text().splitlines()]
-    locked = {line.split("==")[0] for line in lines if "==" in line}
+    locked = set(environments.locked(*(tmp_path / lock for lock in push.LOCKS)))
     distributions = packages_distributions()
     imported = {name for path in tmp_path.rglob("*.py") for name in imports(path)} - {"apps", "upscaler"}
     assert "numpy" in imported
