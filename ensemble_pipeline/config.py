@@ -10,6 +10,7 @@ from feature_pipeline.config import FeatureConfig
 from training_pipeline.commands import WHERE, RunsConfig
 from training_pipeline.config import TrainingConfig
 from training_pipeline.sizes import SYNTAX
+from upscaler.config import UpscaleConfig
 from upscaler.model import find
 from upscaler.options import check_limits, option, part, same
 
@@ -110,6 +111,7 @@ class ExportConfig:
 
     model: str = option(find.NAMES, positional=True)
     out: Path = option("the file to write; a JPEG network is written beside it", positional=True)
+    overwrite: bool = same(UpscaleConfig, "overwrite")
 
 
 @dataclass(frozen=True)

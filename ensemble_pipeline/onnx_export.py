@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ensemble_pipeline.config import ExportConfig
+from ensemble_pipeline.errors import EnsembleError
 from upscaler.atomic import atomic_path
 from upscaler.engines.graph import add_network
 from upscaler.model import find
@@ -20,11 +21,19 @@ _PICTURE = "picture"  # name of the input
 
 
 def run(config: ExportConfig) -> None:
-    """Write the graphs and print their file names. Raises ModelError if there is no such model."""
+    """Write the graphs and print their file names.
+
+    Raises ModelError if there is no such model, EnsembleError if a file would be replaced unasked.
+    """
     model = find.model(config.model)
-    _write(config.out, model)
+    models = {config.out: model}
     if model.jpeg_model:
-        _write(config.out.with_stem(f"{config.out.stem}_jpegs"), model.jpeg_model)
+        models[config.out.with_stem(f"{config.out.stem}_jpegs")] = model.jpeg_model
+    for file in models:
+        if file.exists() and not config.overwrite:
+            raise EnsembleError(f"{file} already exists; give another name, or --overwrite to replace it")
+    for file, one in models.items():
+        _write(file, one)
 
 
 def serialised(model: Artifact) -> bytes:

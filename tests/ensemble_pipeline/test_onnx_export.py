@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from ensemble_pipeline import onnx_export
 from ensemble_pipeline.config import ExportConfig
+from ensemble_pipeline.errors import EnsembleError
 from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.engines.openvino_engine import CORE
@@ -36,6 +38,17 @@ def test_the_graph_computes_what_the_engine_does(tiny_model: Path, tmp_path: Pat
     compiled = CORE.compile_model(str(tmp_path / "model.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     doubled = compiled(to_planes(extended))[0][0].transpose(1, 2, 0) * 255
     assert np.abs(doubled.clip(0, 255).round() - Upscaler(model, "f32").upscale(picture)).max() <= 1
+
+
+def test_no_file_is_replaced_unasked(two_models: Path, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "model_jpegs.onnx").write_bytes(b"mine")
+    config = ExportConfig(str(two_models), tmp_path / "model.onnx")
+    with pytest.raises(EnsembleError, match=r"model_jpegs\.onnx already exists; give another name, or --overwrite"):
+        onnx_export.run(config)
+    assert [path.name for path in tmp_path.glob("*.onnx")] == ["model_jpegs.onnx"]
+    onnx_export.run(ExportConfig(str(tiny_model), tmp_path / "model.onnx"))  # it has no network for JPEGs
+    onnx_export.run(replace(config, overwrite=True))
+    assert (tmp_path / "model_jpegs.onnx").read_bytes() != b"mine"
 
 
 def test_a_missing_package_is_one_sentence(tiny_model: Path, tmp_path: Path) -> None:
