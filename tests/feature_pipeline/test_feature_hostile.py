@@ -6,10 +6,8 @@ import io
 import json
 import struct
 import tarfile
-import tracemalloc
 import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from feature_pipeline.shards import Entry, SampleSpans
 from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
 from support.faulty_bucket import Bucket, Fault, serve
+from support.memory import little_memory
 from support.parts import part, tar_gz
 
 MEGABYTE = 1 << 20
@@ -54,16 +53,6 @@ def pax(**records: str) -> bytes:
         length = len(record) + 2
         content += str(length + (length >= 100)).encode() + record
     return header("pax", tarfile.XHDTYPE, len(content)) + padded(content)
-
-
-@contextmanager
-def little_memory() -> Iterator[None]:
-    tracemalloc.start()
-    try:
-        yield
-        assert tracemalloc.get_traced_memory()[1] < 40 * MEGABYTE
-    finally:
-        tracemalloc.stop()
 
 
 def files(content: bytes, faults: tuple[Fault, ...] = ()) -> list[File]:
