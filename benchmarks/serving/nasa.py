@@ -48,5 +48,7 @@ def serving(today: dt.date) -> Iterator[str]:
     handler = type("Handler", (_Handler,), {"today": today})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}{INTERFACE}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}{INTERFACE}"
+        finally:
+            server.shutdown()

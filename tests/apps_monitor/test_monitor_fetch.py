@@ -23,6 +23,7 @@ from apps.monitor.fetch import Fetcher, NotThereError, UnavailableError
 from support.clock import Clock
 from support.memory import little_memory
 from support.nasa import sending
+from support.servers import running
 
 RESET, SILENCE = -1, -2
 
@@ -61,11 +62,9 @@ def site() -> Iterator[Site]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     given.address = f"http://127.0.0.1:{server.server_port}/"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield given
-    over.set()
-    server.shutdown()
-    server.server_close()
+    with running(server):
+        yield given
+        over.set()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -25,6 +26,7 @@ MAY_IMPORT = {
 PACKAGES = {Path(folder).parts[0] for folder in MAY_IMPORT}
 
 
+@cache
 def imports(source: str, package: str) -> set[str]:
     """Return the full names of modules imported by a file of `package`, with relative imports resolved."""
     names: set[str] = set()

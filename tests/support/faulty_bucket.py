@@ -2,13 +2,14 @@
 
 import hashlib
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
+
+from support.servers import running
 
 Fault = Literal["reset", "stall", "503", "500", "short", "no range", "no etag", "no length"]
 
@@ -91,8 +92,7 @@ def serve(bucket: Bucket) -> Iterator[Bucket]:
         def handle_error(self, *_: object) -> None:
             """Ignore clients that disconnect."""
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        bucket.endpoint_url = f"http://127.0.0.1:{server.server_port}"
+    server = Server(("127.0.0.1", 0), Handler)
+    bucket.endpoint_url = f"http://127.0.0.1:{server.server_port}"
+    with running(server):
         yield bucket
-        server.shutdown()

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from support.servers import running
 
 TOKEN = "hf_test_of_ada"  # the token of the user `ada`, who may write to ada/...
 READ_TOKEN = "hf_test_of_ada_read_only"
@@ -99,14 +100,9 @@ class Hub(ThreadingHTTPServer):
 @contextmanager
 def running_hub() -> Iterator[Hub]:
     """Serve an empty Hub in a thread."""
-    with Hub() as hub:
-        thread = Thread(target=hub.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield hub
-        finally:
-            hub.shutdown()
-            thread.join()
+    hub = Hub()
+    with running(hub):
+        yield hub
 
 
 class _RefusedError(Exception):

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from PIL import Image
 
 from support.pictures import photo_like
+from support.servers import running
 
 INTERFACE = "/wp-json/wp/v2/apod-basic"
 LIST_LENGTH = 25
@@ -127,10 +128,8 @@ def serving(nasa: Nasa) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     nasa.address = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield nasa.address + INTERFACE
-    server.shutdown()
-    server.server_close()
+    with running(server):
+        yield nasa.address + INTERFACE
 
 
 @contextmanager
@@ -147,12 +146,13 @@ def sending(pieces: Iterable[bytes], pause: float = 0.0) -> Iterator[str]:
                         return
                     self.request.sendall(piece)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        over.set()
-        server.shutdown()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    with running(server):
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            over.set()
 
 
 def _json(value: object) -> tuple[int, str, bytes]:
