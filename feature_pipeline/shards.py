@@ -190,18 +190,25 @@ def _numbered(folder: Path) -> list[Path]:
     return sorted(folder.glob("[!.]*-?????.tar"))  # hidden ones are being written
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove the temporary files of a killed run."""
+def remove_unfinished(folder: Path, pictures: int) -> None:
+    """Remove the temporary files of a killed run, and a last shard of fewer than `pictures`, which may get more."""
     for path in folder.glob(".part-*"):
         path.unlink()
+    for record in finished(folder):
+        if len(record.pictures) < pictures:
+            _remove_shard(folder / record.file)
 
 
 def remove(folder: Path) -> None:
     """Remove a part's shards, their records and its settings."""
     for tar in _numbered(folder):
-        record_path(tar).unlink(missing_ok=True)
-        tar.unlink()
+        _remove_shard(tar)
     (folder / CONFIG).unlink(missing_ok=True)
+
+
+def _remove_shard(tar: Path) -> None:
+    record_path(tar).unlink(missing_ok=True)
+    tar.unlink()
 
 
 def read(folder: Path) -> Iterator[Sample]:

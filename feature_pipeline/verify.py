@@ -46,9 +46,12 @@ def problems_of(part: Path) -> Iterator[str]:
         return
     try:
         manifest = shards.read_manifest(part)
+        settings = shards.read_settings(part) if (part / CONFIG).exists() else manifest.settings
     except FeatureError as error:
         yield str(error)
         return
+    if settings != manifest.settings:
+        yield "has fewer pictures than it is to have; run the same command again to resume"
     recorded = {record.file for record in shards.finished(part)}
     for summary in manifest.shards:
         if summary.file not in recorded:
