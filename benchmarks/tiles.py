@@ -56,8 +56,11 @@ def row(config: TrainingConfig) -> str:
     for step in range(0, BATCHES * APART, APART):
         made[step]
     run.journal.close()
-    table = run.tiles.training.table.nbytes / 1e6
-    return f"| {len(run.tiles.training):,} | {seconds:.1f} | {computing:.1f} | {at_first:.0f} | {_memory():.0f} | {table:.1f} |"
+    tiles = run.tiles.training
+    return (
+        f"| {len(tiles):,} | {seconds:.1f} | {computing:.1f} | {at_first:.0f} | {_memory():.0f} "
+        f"| {tiles.table.nbytes / 1e6:.1f} |"
+    )
 
 
 def write_shard(path: Path) -> None:
