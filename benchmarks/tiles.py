@@ -30,9 +30,7 @@ ID_DIGITS = 8  # of 16, the first ones, which tell the shard
 
 def main() -> None:
     """Print the table."""
-    print(
-        "| tiles | first step after, s | of it CPU, s | memory then, MB | after batches of all epochs, MB | index, MB |"
-    )
+    print("| tiles | first step after, s | of it CPU, s | memory then, MB | after other groups, MB | index, MB |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         first = shards.shard_path(Path(folder) / "train_0", 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -58,6 +58,7 @@ def test_a_mirrored_photo_in_the_same_part_is_skipped(photos: Sequence[Image.Ima
     assert [taken.repeats(record) for record in records[1:]] == ["same picture", None]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(HASH, HASH), max_size=6), st.lists(st.integers(0, 63), max_size=4), st.booleans())
 def test_each_picture_is_in_one_group_with_its_copies(values: list[Looks], bits: list[int], mirrored: bool) -> None:
     changed = sum(1 << bit for bit in set(bits))
@@ -72,6 +73,7 @@ def test_a_group_spans_pictures_that_are_alike_only_through_others() -> None:
     assert groups([(0, 0), (0xFF, 0xFF), (0xF, 0xF)]) == [0, 0, 0]
 
 
+@settings(deadline=None)
 @given(st.lists(HASH, max_size=9), st.lists(HASH, max_size=9), HASH, st.sets(st.integers(0, 63), max_size=8))
 def test_near_hashes_are_found_as_if_each_were_compared_with_each(
     ours: list[int], theirs: list[int], one: int, bits: set[int]

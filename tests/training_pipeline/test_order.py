@@ -1,7 +1,7 @@
 """The order of the tiles: every tile once an epoch, and few shards at a time."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training_pipeline.order import GROUP, Order
@@ -14,11 +14,13 @@ def epoch(sizes: list[int], seed: int, number: int) -> list[int]:
     return [order[place] for place in range(number * tiles, (number + 1) * tiles)]
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(0, 2**32 - 1), st.integers(0, 3))
 def test_an_epoch_has_every_tile_once(sizes: list[int], seed: int, number: int) -> None:
     assert sorted(epoch(sizes, seed, number)) == list(range(sum(sizes)))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 9), min_size=1, max_size=GROUP).filter(any), st.integers(0, 2**32 - 1), st.integers(0, 3)
 )
