@@ -91,12 +91,13 @@ def _kind(folder: Path) -> Kind | None:
 
 
 def _part(folder: Path) -> dict[str, Any]:
-    totals = Tally.of(shards.finished(folder))
+    missing = next(verify.problems_of(folder), "")
+    totals = Tally.of(shards.finished(folder)) if missing else shards.read_manifest(folder)
     return {
         "shards": len(totals.shards),
         "pictures": totals.pictures_taken,
         "tiles": totals.tiles,
-        "missing": next(verify.problems_of(folder), ""),
+        "missing": missing,
     }
 
 

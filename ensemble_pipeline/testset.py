@@ -8,12 +8,12 @@ import numpy as np
 
 from ensemble_pipeline.config import Kind
 from ensemble_pipeline.errors import EnsembleError
-from feature_pipeline import shards
+from feature_pipeline import shards, tile_index
 from feature_pipeline.compression import compressed
 from feature_pipeline.duplicates import Looks
 from feature_pipeline.samples import perceptual_hashes
 from feature_pipeline.shards import Entry
-from training_pipeline import data, held_out
+from training_pipeline import held_out
 from upscaler import bicubic
 from upscaler.errors import PictureError
 from upscaler.pictures.formats import BY_SUFFIX
@@ -80,9 +80,9 @@ def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:
     sources: Sequence[Path | Entry]
     if kind == "pictures":
         sources = _pictures(folder)
-    elif held_out.is_test(tiles := shards.index(folder)):
-        sources = held_out.comparison(tiles)
-        name = f"{name}, first {len(data.pictures(sources))} pictures"
+    elif held_out.is_test(tiles := tile_index.of([folder])):
+        sources = first = held_out.comparison(tiles)
+        name = f"{name}, first {len(first.ids)} pictures"
     else:
         sources = tiles
     if not sources:

@@ -1,6 +1,7 @@
 """Near-duplicates by perceptual hash: within a part, and between the parts of a run; mirrored ones too."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,11 @@ from numpy.typing import NDArray
 from feature_pipeline.manifest import PictureRecord
 
 DISTANCE = 4  # bits of 64: two copies of a photo differ in 0 to 4; among 1,424 photos, two differ in 6 or more
+BITS = np.uint64(64)
+BLOCK = 1 << 20  # pairs that are compared at a time
 
 Hashes = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
 Looks = tuple[int, ...]  # perceptual hashes of a picture and of its mirror image, as far as they are recorded
 Pictures = Mapping[str, Looks]  # by id
 
@@ -26,7 +30,7 @@ class Taken:
         """Return the reason why the picture is a duplicate, or None."""
         if record.name in self._names:
             return "same name"
-        return "same picture" if _alike(looks(record), self._hashes[: self._count]).any() else None
+        return "same picture" if _is_near(looks(record), self._hashes[: self._count]).any() else None
 
     def add(self, record: PictureRecord) -> None:
         """Add an accepted picture."""
@@ -44,38 +48,63 @@ def looks(record: PictureRecord) -> Looks:
 
 def alike(pictures: Pictures, hashes: Hashes) -> list[str]:
     """Return the ids of the pictures that look like one with these hashes, or like its mirror image."""
-    return [identity for identity, own in pictures.items() if _alike(own, hashes).any()]
+    named = [(identity, value) for identity, own in pictures.items() for value in own]
+    found = near(np.array([value for _, value in named], np.uint64), hashes)
+    return list(dict.fromkeys(identity for (identity, _), is_near in zip(named, found, strict=True) if is_near))
 
 
-def groups(pictures: Pictures) -> dict[str, str]:
-    """Return a picture of its group for each: pictures that look alike, through any number of others, are one group."""
-    parents = {identity: identity for identity in pictures}
-
-    def root(identity: str) -> str:
-        while parents[identity] != identity:
-            identity = parents[identity]
-        return identity
-
-    for one, other in _pairs(pictures):
-        parents[root(other)] = root(one)
-    return {identity: root(identity) for identity in pictures}
+def near(ours: Hashes, theirs: Hashes) -> Mask:
+    """Return True for each of our hashes that differs from one of theirs as those of copies do."""
+    found = np.zeros(len(ours), np.bool_)
+    for one, _ in _pairs(ours, theirs):
+        found[one] = True
+    return found
 
 
-def numbers(pictures: Pictures) -> Hashes:
-    """Return the recorded perceptual hashes, without those of mirror images."""
-    return np.array([own[0] for own in pictures.values() if own], np.uint64)
+def groups(own: Hashes, mirrored: Hashes, known: Mask) -> NDArray[np.int64]:
+    """Return the number of the first picture of its group for each of N pictures.
+
+    Pictures that look alike, through any number of others, are one group. own, mirrored: perceptual hashes of each and
+    of its mirror image. known: whether it has them.
+    """
+    parents, places = list(range(len(own))), np.flatnonzero(known)
+
+    def root(place: int) -> int:
+        while parents[place] != place:
+            parents[place] = place = parents[parents[place]]
+        return place
+
+    for hashes in (own, mirrored):
+        for one, other in _pairs(hashes[known], own[known]):
+            for pair in zip(places[one].tolist(), places[other].tolist(), strict=True):
+                first, second = sorted(map(root, pair))
+                parents[second] = first
+    return np.array([root(place) for place in range(len(parents))], np.int64)
 
 
-def _pairs(pictures: Pictures) -> Iterator[tuple[str, str]]:
-    ids, hashes = [identity for identity, own in pictures.items() if own], numbers(pictures)
-    for place, identity in enumerate(ids):
-        for found in np.flatnonzero(_alike(pictures[identity], hashes[:place])):
-            yield ids[found], identity
+def _pairs(ours: Hashes, theirs: Hashes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield the numbers of hashes that are near each other, in blocks; a pair may be repeated.
+
+    Two hashes that differ in at most DISTANCE bits agree in one of DISTANCE + 1 bands of bits, so only those that do
+    are compared: 1.7 million with each other in two minutes instead of an hour.
+    """
+    for low, high in pairwise(np.linspace(0, 64, DISTANCE + 2).astype(np.uint64)):
+        mine, other = (hashes << (BITS - high) >> (BITS - high + low) for hashes in (ours, theirs))
+        order = np.argsort(other)
+        first, last = (np.searchsorted(other[order], mine, side) for side in ("left", "right"))
+        counts = last - first
+        cuts = np.flatnonzero(np.diff(counts.cumsum() // BLOCK)) + 1
+        for numbers in np.split(np.arange(len(ours)), cuts):
+            count = counts[numbers]
+            one, start = (np.repeat(values, count) for values in (numbers, first[numbers] - count.cumsum() + count))
+            two = order[start + np.arange(len(one))]
+            is_near = np.bitwise_count(ours[one] ^ theirs[two]) <= DISTANCE
+            yield one[is_near], two[is_near]
 
 
-def _alike(own: Looks, hashes: Hashes) -> NDArray[np.bool_]:
+def _is_near(own: Looks, hashes: Hashes) -> Mask:
     """Return True for each hash of a copy of the picture, or of its mirror image."""
-    near = np.zeros(len(hashes), np.bool_)
+    found = np.zeros(len(hashes), np.bool_)
     for value in own:
-        near |= np.bitwise_count(hashes ^ np.uint64(value)) <= DISTANCE
-    return near
+        found |= np.bitwise_count(hashes ^ np.uint64(value)) <= DISTANCE
+    return found

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, StringConstraints
 
 from upscaler.relative_names import is_inside
 
@@ -18,6 +18,7 @@ def _checked(name: str) -> str:
 
 
 FileName = Annotated[str, AfterValidator(_checked)]  # in the folder of the JSON file
+PerceptualHash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]  # 64 bits
 Box = tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt]
 
 
@@ -70,8 +71,8 @@ class PictureRecord(Record):
 
     name: str
     bytes: NonNegativeInt = 0
-    perceptual_hash: str | None = None
-    mirrored_hash: str | None = None
+    perceptual_hash: PerceptualHash | None = None
+    mirrored_hash: PerceptualHash | None = None
     tiles: NonNegativeInt = 0
     rejected: dict[str, NonNegativeInt] = {}
     skipped: str | None = None

@@ -41,7 +41,7 @@ def run(config: FeatureConfig) -> None:
         folder = config.out / part
         with locked(folder):
             _refuse_other_settings(folder, settings)
-            if not verify.is_finished(folder):
+            if not (verify.is_finished(folder) and shards.read_manifest(folder).settings == settings):
                 _run_part(config, settings, folder, attribution.read(lists, part))
         print(_summary(shards.read_manifest(folder)))
 
@@ -54,11 +54,16 @@ def _refuse_other_settings(folder: Path, settings: Settings) -> None:
     except FeatureError as error:
         raise FeatureError(f"{folder} holds something else than tile shards; give another --out") from error
     for name, value in settings:
-        if value != getattr(before, name):
+        if value != getattr(before, name) and not (name == "images" and _is_more(settings.images, before.images)):
             raise FeatureError(
                 f"{folder} was made with {name} = {getattr(before, name)}, not {value}; "
                 "give another --out, or remove the folder"
             )
+
+
+def _is_more(images: int | None, before: int | None) -> bool:
+    """Return True if the first `images` pictures of a part, or all, include the first ones that were made before."""
+    return before is not None and (images is None or images > before)
 
 
 def _run_part(config: FeatureConfig, settings: Settings, folder: Path, listed: Listed) -> None:
@@ -70,8 +75,7 @@ def _run_part(config: FeatureConfig, settings: Settings, folder: Path, listed: L
         client = stack.enter_context(closing(source.connect(config.endpoint_url)))
         stream = stack.enter_context(PartStream(client, settings.part, arrived.update))
         source_bytes = arrived.total = stream.size
-        if not (folder / CONFIG).exists():
-            write_text(folder / CONFIG, settings.model_dump_json(indent=1) + "\n")
+        write_text(folder / CONFIG, settings.model_dump_json(indent=1) + "\n")
         outcomes = _outcomes(config, settings, folder, stream, listed, pictures)
         _write_shards(stack.enter_context(closing(outcomes)), settings, folder)
         dataset = source.dataset(client)
@@ -113,7 +117,7 @@ def _taken_before(folder: Path) -> tuple[Taken, int]:
 
 
 def _write_shards(outcomes: Iterator[Outcome], settings: Settings, folder: Path) -> None:
-    shards.remove_unfinished(folder)
+    shards.remove_unfinished(folder, settings.pictures_per_shard)
     number = sum(1 for _ in shards.finished(folder))
     for first in outcomes:
         with shards.writing(shards.shard_path(folder, number)) as writer:

@@ -4,12 +4,12 @@ A sample is `<key>.hr.png` 256x256, `<key>.json` and `<key>.lr.png` 128x128. Eac
 file that is written last: a shard is finished when its record exists. A folder of shards holds one part of Open Images.
 """
 
-import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ from upscaler.json_files import JsonError
 from upscaler.model.artifact import sha256
 from upscaler.pixels import Pixels
 
-__all__ = ["Entry", "Sample", "index", "load", "read", "read_manifest"]
+__all__ = ["Entry", "Sample", "load", "read", "read_manifest"]
 
 # Limits for shards from elsewhere; ours are far smaller
 MAX_FILE_BYTES = 16 << 20  # of a sample's file
@@ -69,6 +69,11 @@ class SampleSpans(BaseModel):
     info: Span
     small: Span
 
+    @property
+    def image_id(self) -> str:
+        """Id of the picture."""
+        return self.key.rpartition("-")[0]
+
 
 class ShardRecord(BaseModel):
     """The record of a tar: its hash, the spans of its samples, and every picture considered for it."""
@@ -80,6 +85,10 @@ class ShardRecord(BaseModel):
     sha256: str
     samples: tuple[SampleSpans, ...]
     pictures: tuple[PictureRecord, ...]
+
+    def looks(self) -> dict[str, Looks]:
+        """Return the perceptual hashes of each picture, by id."""
+        return {picture.name.partition(".")[0]: looks(picture) for picture in self.pictures}
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class Entry:
     @property
     def image_id(self) -> str:
         """Id of the picture."""
-        return self.key.rpartition("-")[0]
+        return self.spans.image_id
 
 
 class ShardWriter:
@@ -181,43 +190,44 @@ def _numbered(folder: Path) -> list[Path]:
     return sorted(folder.glob("[!.]*-?????.tar"))  # hidden ones are being written
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove the temporary files of a killed run."""
+def remove_unfinished(folder: Path, pictures: int) -> None:
+    """Remove the temporary files of a killed run, and a last shard of fewer than `pictures`, which may get more."""
     for path in folder.glob(".part-*"):
         path.unlink()
+    for record in finished(folder):
+        if len(record.pictures) < pictures:
+            _remove_shard(folder / record.file)
 
 
 def remove(folder: Path) -> None:
     """Remove a part's shards, their records and its settings."""
     for tar in _numbered(folder):
-        record_path(tar).unlink(missing_ok=True)
-        tar.unlink()
+        _remove_shard(tar)
     (folder / CONFIG).unlink(missing_ok=True)
+
+
+def _remove_shard(tar: Path) -> None:
+    record_path(tar).unlink(missing_ok=True)
+    tar.unlink()
 
 
 def read(folder: Path) -> Iterator[Sample]:
     """Yield all samples of a folder, in order. Raises FeatureError if there are none or one is broken."""
-    for entry in index(folder):
-        yield load(entry)
-
-
-def index(folder: Path) -> list[Entry]:
-    """List the folder's samples in order, without opening a tar. Raises FeatureError if there are no shards."""
-    return [Entry(tar, spans) for tar in tars(folder) for spans in read_record(record_path(tar)).samples]
+    for tar in tars(folder):
+        for spans in read_record(record_path(tar)).samples:
+            yield load(Entry(tar, spans))
 
 
 def pictures(tiles: Iterable[Entry]) -> dict[str, Looks]:
-    """Return the pictures of the tiles by id, in order, with the perceptual hashes that are recorded."""
-    tiles = list(tiles)
-    records = (read_record(record_path(tar)) for tar in dict.fromkeys(tile.tar for tile in tiles))
-    hashes = {picture.name.partition(".")[0]: looks(picture) for record in records for picture in record.pictures}
-    return {tile.image_id: hashes.get(tile.image_id, ()) for tile in tiles}
+    """Return the pictures of the tiles by id, in order, with the perceptual hashes that are recorded.
 
-
-def digest(folders: Iterable[Path]) -> str:
-    """Return the SHA-256 of the recorded hashes of all shards, in order. Raises FeatureError if there are none."""
-    hashes = (read_record(record_path(tar)).sha256 for folder in folders for tar in tars(folder))
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+    For sets whose pictures are named, such as a test set: it takes 300 bytes a picture.
+    """
+    found: dict[str, Looks] = {}
+    for tar, group in groupby(tiles, key=lambda tile: tile.tar):
+        hashes = read_record(record_path(tar)).looks()
+        found |= {tile.image_id: hashes.get(tile.image_id, ()) for tile in group}
+    return found
 
 
 def load(entry: Entry) -> Sample:

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from feature_pipeline import shards
+from feature_pipeline import shards, tile_index
 from feature_pipeline.manifest import Manifest
 from feature_pipeline.shards import Sample
 from feature_pipeline.tiles import SIZE
@@ -20,7 +20,7 @@ WIDTH = COLUMNS * (PAIR + 3 * GAP)
 
 def run(folder: Path, out: Path) -> None:
     """Write the contact sheet of a part's folder. Raises FeatureError if it has no shards."""
-    entries = shards.index(folder)
+    entries = tile_index.of([folder])
     chosen = entries[:: max(1, len(entries) // (COLUMNS * ROWS))][: COLUMNS * ROWS]
     pairs = _pairs([shards.load(entry) for entry in chosen])
     bars = _histogram(shards.read_manifest(folder))

@@ -46,14 +46,18 @@ def problems_of(part: Path) -> Iterator[str]:
         return
     try:
         manifest = shards.read_manifest(part)
+        settings = shards.read_settings(part) if (part / CONFIG).exists() else manifest.settings
     except FeatureError as error:
         yield str(error)
         return
-    recorded = {record.file for record in shards.finished(part)}
+    if settings != manifest.settings:
+        yield "has fewer pictures than it is to have; run the same command again to resume"
+    totals = Tally.of(shards.finished(part))
+    recorded = {summary.file for summary in totals.shards}
     for summary in manifest.shards:
         if summary.file not in recorded:
             yield f"{summary.file}, its record or a shard before it is missing, broken or has the wrong length"
-    yield from _sum_problems(part, manifest)
+    yield from _sum_problems(part, manifest, totals)
 
 
 def _content_problems(part: Path) -> Iterator[str]:
@@ -76,8 +80,8 @@ def _sample_problems(tar: Path) -> Iterator[str]:
             yield f"{sample.key} in {tar.name} has the wrong size"
 
 
-def _sum_problems(part: Path, manifest: Manifest) -> Iterator[str]:
-    for name, value in Tally.of(shards.finished(part)).fields().items():
+def _sum_problems(part: Path, manifest: Manifest, totals: Tally) -> Iterator[str]:
+    for name, value in totals.fields().items():
         if getattr(manifest, name) != value:
             yield f"the manifest's {name} differs from the shards'"
     credited = part / ATTRIBUTION

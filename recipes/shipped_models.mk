@@ -2,6 +2,7 @@
 # earlier one. Finished steps are skipped, and an interrupted run resumes from its last checkpoint. Another bucket:
 # AWS_ENDPOINT_URL_S3=http://...
 # METADATA: the bucket's list of pictures, for licences and authors.
+# IMAGES_PER_PART: only the first so many pictures of each part, such as 5000; all parts take 750 GB of disk.
 # A step is 36 crops of 32x32 LR pixels: 27,000 steps are 1e9 LR pixels.
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
 BEST_SIZE ?= 48x5-gated
@@ -9,10 +10,12 @@ BEST_STEPS ?= 130000
 FAST_STEPS ?= 65000
 JPEG_STEPS ?= 10000
 TILES_PER_IMAGE ?= 12
+IMAGES_PER_PART ?=
 THREADS ?= 2
 METADATA ?=
 
 PYTHON := .venv/bin/python
+CUT := $(PYTHON) -m feature_pipeline --out shards $(IMAGES_PER_PART:%=--images %)
 TRAIN := $(PYTHON) -m training_pipeline --resume --no-branches --optimiser muon --loss luma --threads $(THREADS) \
 	--validation shards/validation
 COMBINE := $(PYTHON) -m ensemble_pipeline combine
@@ -55,7 +58,7 @@ ensembles/best/config.json ensembles/fast/config.json:
 	$(COMBINE) $(<D) --jpeg-model $(word 2,$(^D)) --out $(@D)
 
 shards/train_%/manifest.json:
-	$(PYTHON) -m feature_pipeline --part $* --tiles-per-image $(TILES_PER_IMAGE) $(METADATA:%=--metadata %) --out shards
+	$(CUT) --part $* --tiles-per-image $(TILES_PER_IMAGE) $(METADATA:%=--metadata %)
 
 shards/validation/manifest.json:
-	$(PYTHON) -m feature_pipeline --part validation --out shards
+	$(CUT) --part validation

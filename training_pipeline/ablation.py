@@ -73,8 +73,9 @@ def run_config(config: AblationConfig, version: Version) -> TrainingConfig:
 
 
 def _check_data(config: AblationConfig, version: Version) -> None:
-    first, rest = held_out.parts(config.test)
-    data.check_apart(data.read(run_config(config, version)).training, first + rest, "test")
+    training = data.read(run_config(config, version)).training
+    for tested in held_out.parts(config.test):
+        data.check_apart(training, tested, "test")
 
 
 def _train_and_score(config: AblationConfig, version: Version) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feature_pipeline.shards import Entry, Sample
+from feature_pipeline.shards import Sample
+from feature_pipeline.tile_index import TileIndex
 from training_pipeline import crops, data
 from training_pipeline.config import TrainingConfig
 from training_pipeline.crops import Crops
+from training_pipeline.order import Order
 
 Batch = tuple[Tensor, Tensor]
 
@@ -19,20 +21,19 @@ CROPS = 4  # from each decoded tile
 ALL = slice(None)
 
 
-def of(tiles: list[Entry], config: TrainingConfig, part: slice = ALL) -> "Batches":
+def of(tiles: TileIndex, config: TrainingConfig, part: slice = ALL) -> "Batches":
     """Return the batches of a run on the training tiles, or a part of each."""
     return Batches(tiles, config.batch, config.crop, config.seed, config.jpeg, part)
 
 
-def drawn(step: int, size: int, seed: int, tiles: int) -> tuple[list[int], Crops]:
+def drawn(step: int, size: int, seed: int, order: Order) -> tuple[list[int], Crops]:
     """Return the numbers of the tiles of batch `step`, and the crops of them: `size` each.
 
     The tiles are consecutive ones of a shuffled epoch. Between batches their window moves by a quarter of its length,
     so that each decoded tile gives four crops: decoding is most of the cost.
     """
     first = step * max(1, size // CROPS)
-    places = (divmod(first + i, tiles) for i in range(size))
-    numbers = [_order(seed, epoch, tiles)[i] for epoch, i in places]
+    numbers = [order[place] for place in range(first, first + size)]
     return numbers, crops.draw(np.random.default_rng([seed, step]), size)
 
 
@@ -43,7 +44,7 @@ class Batches:
     jpeg: compress the LR tiles. part: of each batch.
     """
 
-    tiles: list[Entry]
+    tiles: TileIndex
     size: int
     crop: int
     seed: int
@@ -51,20 +52,18 @@ class Batches:
     part: slice = field(default_factory=lambda: ALL)
 
     def __getitem__(self, step: int) -> Batch:
-        numbers, draws = drawn(step, self.size, self.seed, len(self.tiles))
+        numbers, draws = drawn(step, self.size, self.seed, self._order)
         pairs = [
-            crops.cut(self._load(self.tiles[number]), self.crop, draws[self.part], n, self.jpeg)
+            crops.cut(self._load(number), self.crop, draws[self.part], n, self.jpeg)
             for n, number in enumerate(numbers[self.part])
         ]
         lr, hr = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*pairs, strict=True))
         return torch.from_numpy(np.ascontiguousarray(lr)), torch.from_numpy(np.ascontiguousarray(hr))
 
     @cached_property
-    def _load(self) -> Callable[[Entry], Sample]:
-        return lru_cache(maxsize=2 * self.size)(data.load)
+    def _order(self) -> Order:
+        return Order(self.tiles.sizes(), self.seed)
 
-
-@lru_cache(maxsize=2)  # a batch may span two epochs
-def _order(seed: int, epoch: int, tiles: int) -> list[int]:
-    order: list[int] = np.random.default_rng([seed, epoch, tiles]).permutation(tiles).tolist()
-    return order
+    @cached_property
+    def _load(self) -> Callable[[int], Sample]:
+        return lru_cache(maxsize=2 * self.size)(lambda number: data.load(self.tiles[number]))

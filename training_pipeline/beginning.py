@@ -39,8 +39,11 @@ def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:
 
     Raises TrainingError if the folder holds another run.
     """
-    if start := checkpoint.latest(config.out):
+    if last := checkpoint.latest(config.out):
+        start = _before_decay(config, last) or last
         _check_continues(config, tiles, start)
+        if start.step < last.step and ranks.is_first():
+            checkpoint.remove_after(config.out, start.step)
         return start
     if (recorded := config.out / RUN).exists():  # a finished run whose checkpoints were removed stays what it is
         config.check_same(json.loads(recorded.read_text(encoding="utf-8")))
@@ -50,15 +53,36 @@ def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:
 
 
 def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) -> None:
-    """Raise TrainingError unless the checkpoint is of this run; while its rate is constant, the steps may change."""
-    budgets = start.configuration["steps"], config.steps
-    extends = all(steps and is_constant(config.schedule, start.step / steps) for steps in budgets)
+    """Raise TrainingError unless the checkpoint is of this run.
+
+    The steps may change while the rate is constant; those of cosine decay may become more.
+    """
+    before = start.configuration["steps"]
+    becomes_longer = config.schedule == "cosine" and _is_longer(config, before)
+    extends = becomes_longer or _is_constant(config, start.step, before)
     config.check_same(start.configuration, but=(*MACHINE, "steps") if extends else MACHINE)
     if start.data != tiles.digest:
         raise TrainingError(
             f"the run in {config.out} was made with tiles of other content; give the same --shards and --validation, "
             "or start in another folder"
         )
+
+
+def _before_decay(config: TrainingConfig, last: Checkpoint) -> Checkpoint | None:
+    """Return the last checkpoint at a constant rate, if there is one and the run is to become longer."""
+    before = last.configuration["steps"]
+    if not _is_longer(config, before):
+        return None
+    return checkpoint.latest(config.out, lambda step: _is_constant(config, step, before))
+
+
+def _is_longer(config: TrainingConfig, before: int | None) -> bool:
+    return before is not None and config.steps is not None and config.steps > before
+
+
+def _is_constant(config: TrainingConfig, step: int, before: int | None) -> bool:
+    """Return True if the rate is constant at a step, of the run as it was and as it is to be."""
+    return all(steps and is_constant(config.schedule, step / steps) for steps in (before, config.steps))
 
 
 def network(config: TrainingConfig) -> Network:

@@ -3,6 +3,7 @@
 import io
 import pickle
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from training_pipeline.errors import TrainingError
 from training_pipeline.folder import CHECKPOINTS
+from training_pipeline.schedule import is_constant
 from upscaler.atomic import atomic_path
 
 BEST = "best.pt"
@@ -40,10 +42,13 @@ class Checkpoint:
 
 
 def write(run: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint of the run; keep the last three and the best."""
+    """Write a checkpoint of the run; keep the last three, the best, and one from which the run may become longer."""
     path = run / CHECKPOINTS / f"step-{checkpoint.step:08}.pt"
     _save(path, checkpoint)
-    for old in _steps(run)[:-KEPT]:
+    schedule, steps = (checkpoint.configuration[name] for name in ("schedule", "steps"))
+    paths = _steps(run)
+    constant = [old for old in paths if steps and is_constant(schedule, _step(old) / steps)]
+    for old in set(paths) - {*paths[-KEPT:], *constant[-1:]}:
         old.unlink()
     return path
 
@@ -63,12 +68,12 @@ def read_best(run: Path) -> Checkpoint:
     return read(run / CHECKPOINTS / BEST)
 
 
-def latest(run: Path) -> Checkpoint | None:
+def latest(run: Path, suits: Callable[[int], bool] = lambda _: True) -> Checkpoint | None:
     """Read the latest intact checkpoint, or return None if the run has none; warn of broken ones on standard error.
 
-    Raises TrainingError if all checkpoints are broken.
+    suits: returns True for the steps whose checkpoints count. Raises TrainingError if all of these are broken.
     """
-    paths = _steps(run)
+    paths = [path for path in _steps(run) if suits(_step(path))]
     for path in reversed(paths):
         try:
             return read(path)
@@ -94,5 +99,18 @@ def _save(path: Path, checkpoint: Checkpoint) -> None:
         temporary.write_bytes(content.getbuffer())
 
 
+def remove_after(run: Path, step: int) -> None:
+    """Remove the checkpoints after `step`, of a run that takes another course from there."""
+    later = [path for path in _steps(run) if _step(path) > step]
+    if has_best(run) and read_best(run).step > step:
+        later.append(run / CHECKPOINTS / BEST)
+    for path in later:
+        path.unlink()
+
+
 def _steps(run: Path) -> list[Path]:
     return sorted((run / CHECKPOINTS).glob("step-*.pt"))
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))

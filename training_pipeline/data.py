@@ -1,14 +1,17 @@
 """The tiles of a run: read from shards, shared out, split, and checked."""
 
-import hashlib
 import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_pipeline import duplicates, shards
+import numpy as np
+
+from feature_pipeline import duplicates, shards, tile_index
+from feature_pipeline.duplicates import Hashes, Mask
 from feature_pipeline.shards import Entry, Sample
+from feature_pipeline.tile_index import TileIndex
 from training_pipeline.config import TILE, TrainingConfig
 from training_pipeline.errors import TrainingError
 from upscaler.model.architecture import SCALE
@@ -18,27 +21,23 @@ from upscaler.model.architecture import SCALE
 class Tiles:
     """The training and the validation tiles of a run. `digest`: of the content of all shards that they are in."""
 
-    training: list[Entry]
-    validation: list[Entry]
+    training: TileIndex
+    validation: TileIndex
     digest: str
 
 
 def read(config: TrainingConfig) -> Tiles:
     """Return the run's tiles. Raises FeatureError or TrainingError if there are none or a picture is in both sets."""
-    training = entries(config.shards)
-    if config.fold:
-        training, validation = split(training, *config.fold)
-    else:
-        validation = entries(config.validation)
+    given = [entries(folders) for folders in (config.shards, config.validation) if folders]
+    training, validation = split(given[0], *config.fold) if config.fold else given
     check_apart(training, validation)
     training = without_duplicates(training, validation)
-    digest = shards.digest([*config.shards, *config.validation])
-    return Tiles(share(training, config.share), validation, digest)
+    return Tiles(share(training, config.share), validation, tile_index.digest(given))
 
 
-def entries(folders: Iterable[Path]) -> list[Entry]:
-    """List the tiles of all folders, in order. Raises FeatureError or TrainingError if there are none."""
-    found = [entry for folder in folders for entry in shards.index(folder)]
+def entries(folders: Iterable[Path]) -> TileIndex:
+    """Index the tiles of all folders, in order. Raises FeatureError or TrainingError if there are none."""
+    found = tile_index.of(folders)
     if not found:
         raise TrainingError("the shards have no tiles; make them from more pictures with python -m feature_pipeline")
     return found
@@ -49,53 +48,54 @@ def pictures(tiles: Iterable[Entry]) -> set[str]:
     return {tile.image_id for tile in tiles}
 
 
-def share(tiles: list[Entry], part: float) -> list[Entry]:
+def share(tiles: TileIndex, part: float) -> TileIndex:
     """Return the tiles of a share (above 0, at most 1) of the pictures, at least one; larger shares include smaller."""
-    shuffled = _shuffled(pictures(tiles))
-    chosen = set(shuffled[: math.ceil(part * len(shuffled))])
-    return [tile for tile in tiles if tile.image_id in chosen]
+    shuffled = _shuffled(tiles.table["id"])
+    return tiles.only(np.isin(tiles.table["id"], shuffled[: math.ceil(part * len(shuffled))]))
 
 
-def split(tiles: list[Entry], fold: int, folds: int) -> tuple[list[Entry], list[Entry]]:
+def split(tiles: TileIndex, fold: int, folds: int) -> tuple[TileIndex, TileIndex]:
     """Split the tiles by picture: those outside and those inside fold `fold` of `folds`.
 
     Pictures that look alike, also mirrored, are in the same fold. Raises TrainingError if there are fewer pictures than
     folds.
     """
-    groups = duplicates.groups(shards.pictures(tiles))
-    shuffled = _shuffled(groups.values())
+    table = tiles.table
+    groups = table["id"][duplicates.groups(table["own"], table["mirrored"], table["known"])]
+    shuffled = _shuffled(groups)
     if len(shuffled) < folds:
         raise TrainingError(f"{len(shuffled)} pictures cannot be split into {folds} folds; give more shards")
-    chosen = set(shuffled[fold::folds])
-    inside = {identity for identity, group in groups.items() if group in chosen}
-    return [t for t in tiles if t.image_id not in inside], [t for t in tiles if t.image_id in inside]
+    inside = np.isin(groups, shuffled[fold::folds])
+    inside = np.isin(table["id"], table["id"][inside])  # also if a picture is in two parts
+    return tiles.only(~inside), tiles.only(inside)
 
 
-def check_apart(training: list[Entry], held_out: list[Entry], name: str = "validation") -> None:
+def check_apart(training: TileIndex, held_out: TileIndex, name: str = "validation") -> None:
     """Raise TrainingError if a picture is in both sets: the score would measure memorisation."""
-    if shared := sorted(pictures(training) & pictures(held_out)):
+    shared = training.only(np.isin(training.table["id"], held_out.ids))
+    if shared:
         raise TrainingError(
-            f"{len(shared)} pictures are in both the training and the {name} set, such as {shared[0]}; "
+            f"{len(shared.ids)} pictures are in both the training and the {name} set, such as {shared[0].image_id}; "
             f"give a {name} set of other pictures"
         )
 
 
-def without_duplicates(training: list[Entry], validation: list[Entry]) -> list[Entry]:
+def without_duplicates(training: TileIndex, validation: TileIndex) -> TileIndex:
     """Return the training tiles without pictures that look like one for validation, also mirrored; warn of them.
 
     Raises TrainingError if none remain.
     """
-    held_out = duplicates.numbers(shards.pictures(validation))
-    if not (repeated := set(duplicates.alike(shards.pictures(training), held_out))):
-        return training
-    if not (kept := [tile for tile in training if tile.image_id not in repeated]):
+    repeated = _looks_like(training, validation.perceptual)
+    if repeated.all():
         raise TrainingError("all training pictures look like pictures of the validation set; give other --validation")
-    print(
-        f"warning: {len(repeated)} training pictures look like pictures of the validation set and are left out, such "
-        f"as {min(repeated)}",
-        file=sys.stderr,
-    )
-    return kept
+    if repeated.any():
+        left_out = training.only(repeated)
+        print(
+            f"warning: {len(left_out.ids)} training pictures look like pictures of the validation set and are left "
+            f"out, such as {left_out[0].image_id}",
+            file=sys.stderr,
+        )
+    return training.only(~repeated)
 
 
 def load(entry: Entry) -> Sample:
@@ -109,6 +109,12 @@ def load(entry: Entry) -> Sample:
     return sample
 
 
-def _shuffled(ids: Iterable[str]) -> list[str]:
-    """List different ids in a fixed order that is unrelated to them."""
-    return sorted(set(ids), key=lambda identity: hashlib.sha256(identity.encode()).digest())
+def _looks_like(tiles: TileIndex, hashes: Hashes) -> Mask:
+    """Return True for each picture of the tiles that looks like one with these perceptual hashes, also mirrored."""
+    own, mirrored = (duplicates.near(tiles.table[name], hashes) for name in ("own", "mirrored"))
+    return tiles.table["known"] & (own | mirrored)
+
+
+def _shuffled(ids: Hashes) -> Hashes:
+    """Return different hashes of ids in the order of their first byte, then of the next."""
+    return np.sort(np.unique(ids).byteswap()).byteswap()

@@ -5,8 +5,7 @@ from typing import Any
 
 import torch
 
-from feature_pipeline import shards
-from training_pipeline import checkpoint, data, dataset, drawings, journal, photo_credits, provenance
+from training_pipeline import checkpoint, dataset, drawings, journal, photo_credits, provenance
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.evaluation import QUALITY
@@ -30,7 +29,7 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     member = _member(config, tiles, best.step, start)
     model = ModelConfig(architecture=network.architecture, combination="single", members=(member,))
     metrics: dict[str, Any] = {"validation": row, "training": [asdict(provenance.of(config, tiles))]}
-    learned = Learned.of(shards.pictures(tiles.training), data.pictures(tiles.validation))
+    learned = Learned(tiles.training.ids, tiles.validation.ids, perceptual=tiles.training.perceptual)
     if start:
         metrics["beginning"] = [begun.model_dump() for begun in start.config.members]
         learned |= start.learned()
@@ -62,7 +61,7 @@ def _member(config: TrainingConfig, tiles: Tiles, steps: int, start: Artifact | 
     return Member(
         name=config.out.resolve().name,
         parts=tuple(folder.resolve().name for folder in config.shards),
-        pictures=len(data.pictures(tiles.training)),
+        pictures=len(tiles.training.ids),
         steps=steps,
         ancestor=start.config.sha256[artifact.WEIGHTS] if start else None,
     )

@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from feature_pipeline.shards import Entry
+from feature_pipeline.tile_index import TileIndex
 from training_pipeline import crops, data
 from training_pipeline.batches import ALL, Batch, drawn
 from training_pipeline.config import TILE, TrainingConfig
+from training_pipeline.order import Order
 from upscaler.bicubic import halve
 from upscaler.engines.cores import cores
 from upscaler.model.architecture import COLOURS, SCALE
@@ -32,9 +33,10 @@ def fits(tiles: int, device: torch.device) -> bool:
 class ResidentBatches:
     """The same batches as `Batches` makes of clean tiles, on the device."""
 
-    def __init__(self, tiles: list[Entry], config: TrainingConfig, device: torch.device, part: slice = ALL) -> None:
+    def __init__(self, tiles: TileIndex, config: TrainingConfig, device: torch.device, part: slice = ALL) -> None:
         """Decode all tiles and copy them to the device, as uint8. part: of each batch."""
         self._part, self._size, self._crop, self._seed = part, config.batch, config.crop, config.seed
+        self._order = Order(tiles.sizes(), config.seed)
         pyramid = [np.empty((len(tiles), side, side, COLOURS), np.uint8) for side in SIDES]
         self._has_downsampled = np.zeros(len(tiles), bool)
 
@@ -50,7 +52,7 @@ class ResidentBatches:
         self._symmetries = [symmetries(side).to(device) for side in (config.crop, SCALE * config.crop)]
 
     def __getitem__(self, step: int) -> Batch:
-        tiles, draws = drawn(step, self._size, self._seed, len(self._has_downsampled))
+        tiles, draws = drawn(step, self._size, self._seed, self._order)
         numbers, draws = np.array(tiles[self._part]), draws[self._part]
         orientations = 2 * draws.turns + draws.flip
         downsampled = draws.downsampled & self._has_downsampled[numbers]

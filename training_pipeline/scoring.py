@@ -1,12 +1,14 @@
 """Scoring on the test set: each version on the first part of it, the chosen one on the rest, once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 from tqdm import tqdm
 
-from feature_pipeline import shards
+from feature_pipeline import shards, tile_index
 from feature_pipeline.shards import Entry
+from feature_pipeline.tile_index import TileIndex
 from training_pipeline import bootstrap, data, held_out, journal, scoreboard, unseen
 from training_pipeline.commands import ScoringConfig
 from training_pipeline.errors import TrainingError
@@ -25,11 +27,11 @@ def add(config: ScoringConfig) -> Row:
     """
     model = find.model(config.model)
     tiles, rest = held_out.parts(config.test)
-    recorded = unseen.check_for_test(model, shards.pictures(tiles + rest), config.test)
+    recorded = unseen.check_for_test(model, shards.pictures(chain(tiles, rest)), config.test)
     board = scoreboard.read(config.scoreboard)
     if board is None:
-        board = Scoreboard(test=shards.digest([config.test]), bicubic=scores(bicubic.double, tiles))
-    _check_same_test_set(board, config)
+        board = Scoreboard(test=tile_index.digest([tiles]), bicubic=scores(bicubic.double, tiles))
+    _check_same_test_set(board, tiles, config)
     row = Row(
         version=config.version or model.name,
         changed=config.changed,
@@ -56,14 +58,14 @@ def final_test(config: ScoringConfig) -> FinalTest:
         raise TrainingError(f"{config.scoreboard} has no scoreboard; score the candidates first")
     model = find.model(config.model)
     first, tiles = held_out.parts(config.test)
-    _check_same_test_set(board, config)
+    _check_same_test_set(board, tiles, config)
     result = board.final_test_of(version.installed())
     if result and result.revision != model.revision:
         raise TrainingError(
             f"the final test of version {result.version} is recorded, of {result.model} ({result.revision}); "
             "test another model with another version"
         )
-    if not unseen.check_for_test(model, shards.pictures(first + tiles), config.test):
+    if not unseen.check_for_test(model, shards.pictures(chain(first, tiles)), config.test):
         raise TrainingError(f"{model.name} has no complete record of the pictures it learned from; train it again")
     if result is None:
         result = _tested(model, tiles)
@@ -73,19 +75,19 @@ def final_test(config: ScoringConfig) -> FinalTest:
     return result
 
 
-def scores(double: Callable[[Pixels], Pixels], tiles: list[Entry]) -> tuple[Score, ...]:
+def scores(double: Callable[[Pixels], Pixels], tiles: Sequence[Entry]) -> tuple[Score, ...]:
     """Return a score of `double` for each picture, the mean of its tiles."""
     samples = map(data.load, tqdm(tiles, desc="scoring", unit="tile", leave=False))
     scored = (metrics.score(double(sample.lr), sample.hr) for sample in samples)
     return tuple(metrics.by_picture(zip((tile.image_id for tile in tiles), scored, strict=True)))
 
 
-def _check_same_test_set(board: Scoreboard, config: ScoringConfig) -> None:
-    if board.test != shards.digest([config.test]):
+def _check_same_test_set(board: Scoreboard, tiles: TileIndex, config: ScoringConfig) -> None:
+    if board.test != tile_index.digest([tiles]):
         raise TrainingError(f"the scoreboard in {config.scoreboard} has another test set; give another --scoreboard")
 
 
-def _tested(model: Artifact, tiles: list[Entry]) -> FinalTest:
+def _tested(model: Artifact, tiles: Sequence[Entry]) -> FinalTest:
     of_model, of_bicubic = scores(Upscaler(model).upscale, tiles), scores(bicubic.double, tiles)
     return FinalTest(
         version=version.installed(),

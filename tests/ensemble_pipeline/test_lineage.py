@@ -11,7 +11,7 @@ from PIL import Image
 from ensemble_pipeline import combine, cost, evaluate
 from ensemble_pipeline.config import CombineConfig, Distillation, EvaluationConfig
 from ensemble_pipeline.cost import Cost
-from feature_pipeline import shards
+from feature_pipeline import shards, tile_index
 from feature_pipeline.attribution import HEADER
 from support.models import write_run, write_tiny_model
 from support.pictures import photo_like
@@ -80,7 +80,7 @@ def scored(model: Path, test: Path, board: Path) -> None:
 
 def finally_tested(model: Path, test: Path, board: Path) -> None:
     of_bicubic = scoring.scores(bicubic.double, data.entries([test]))
-    scoreboard.write(board, Scoreboard(test=shards.digest([test]), bicubic=of_bicubic))
+    scoreboard.write(board, Scoreboard(test=tile_index.digest([tile_index.of([test])]), bicubic=of_bicubic))
     scoring.final_test(ScoringConfig(str(model), test, board))
 
 
@@ -121,7 +121,7 @@ def test_a_student_names_its_own_training_and_its_teacher(chained: Artifact) -> 
     assert "| student | third | 2 | 1 |" in card
     assert "| tuned (teacher) | second | 2 | 1 |" in card
     assert "| start (warm start of the teacher) | first | 2 | 1 |" in card
-    digest = shards.digest([chained.folder.parent / "third", chained.folder.parent / "validation"])
+    digest = tile_index.digest(data.entries([chained.folder.parent / name]) for name in ("third", "validation"))
     assert re.search(rf"^student: trained with double-resolution .*, torch .*, CPU; .* {digest}\.$", card, re.MULTILINE)
     assert re.search(r"^tuned: trained with double-resolution ", card, re.MULTILINE)
 

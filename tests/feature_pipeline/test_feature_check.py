@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from feature_pipeline import pipeline, shards, sheet, verify
+from feature_pipeline import pipeline, shards, sheet, tile_index, verify
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
 from support.faulty_bucket import Bucket, serve
@@ -40,7 +40,7 @@ def test_a_part_is_checked_and_read_under_any_name(copy: Path, monkeypatch: pyte
     renamed = (copy / "train_0").rename(copy / "mine")
     monkeypatch.chdir(renamed)
     verify.run(Path())
-    assert len(shards.index(Path())) == len(shards.index(renamed)) > 0
+    assert len(tile_index.of([Path()])) == len(tile_index.of([renamed])) > 0
 
 
 @pytest.mark.parametrize("name", ["train_0-00001.tar", "train_0-00001.json", "manifest.json"])
@@ -70,7 +70,7 @@ def test_a_changed_sum_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_the_contact_sheet_shows_the_pairs(finished: Path, tmp_path: Path) -> None:
     sheet.run(finished / "train_0", tmp_path / "sheet.png")
-    first = shards.load(shards.index(finished / "train_0")[0])
+    first = shards.load(tile_index.of([finished / "train_0"])[0])
     left = 2 * sheet.GAP + 256
     shown = Image.open(tmp_path / "sheet.png").crop((left, sheet.GAP, left + 256, sheet.GAP + 256))
     assert shown.tobytes() == Image.fromarray(first.hr).tobytes()

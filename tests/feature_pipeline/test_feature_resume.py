@@ -134,6 +134,38 @@ def test_only_the_first_pictures(tmp_path: Path) -> None:
     ]
 
 
+def test_more_pictures_continue_a_part_as_if_made_at_once(
+    whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text(LIST)
+    folder, listed = tmp_path / "train_0", {"metadata": (str(tmp_path / "list.csv"),)}
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(tmp_path, bucket, images=3, **listed))  # a shard of two pictures and one of one
+        kept = (folder / "train_0-00000.tar").stat()
+        pipeline.run(config(tmp_path, bucket, images=7, **listed))
+        assert shards.read_manifest(folder).pictures == 7
+        with pytest.raises(FeatureError, match="images = 7, not 3"):
+            pipeline.run(config(tmp_path, bucket, images=3, **listed))
+        pipeline.run(config(tmp_path, bucket, **listed))
+    assert made(tmp_path) == whole
+    assert (folder / "train_0-00000.tar").stat() == kept
+
+
+def test_an_interrupted_extension_is_unfinished_and_resumes(
+    whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text(LIST)
+    listed = {"metadata": (str(tmp_path / "list.csv"),)}
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(tmp_path, bucket, images=3, **listed))
+    with serve(Bucket({"train_0": PART[:-5000]})) as bucket, pytest.raises(FeatureError, match="broken"):
+        pipeline.run(config(tmp_path, bucket, **listed))
+    assert "has fewer pictures than it is to have" in next(verify.problems_of(tmp_path / "train_0"))
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(tmp_path, bucket, **listed))
+    assert made(tmp_path) == whole
+
+
 def test_a_broken_part_keeps_what_was_finished(tmp_path: Path) -> None:
     with serve(Bucket({"train_0": PART[: len(PART) * 3 // 4]})) as bucket, pytest.raises(FeatureError, match="broken"):
         pipeline.run(config(tmp_path, bucket))

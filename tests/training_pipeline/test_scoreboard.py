@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from optuna.storages._heartbeat import BaseHeartbeat
 
 from cluster.engine import Engine
-from feature_pipeline import shards
+from feature_pipeline import tile_index
 from support.models import write_tiny_model
 from support.shards import mirrored, random_looks, write_shard
 from support.training_runs import small_config
@@ -141,7 +141,7 @@ def test_the_test_set_is_divided_by_pictures(tmp_path: Path) -> None:
     assert len(data.pictures(first)) == 3
     assert len(data.pictures(rest)) == 27
     assert not data.pictures(first) & data.pictures(rest)
-    assert first == data.entries([tmp_path / "test"])[:6]
+    assert list(first) == data.entries([tmp_path / "test"])[:6]
     assert len(held_out.parts(write_shard(tmp_path / "least", pictures=4, side=16, tiles=1))[0]) == 2
     with pytest.raises(TrainingError, match=r"at least 4 pictures, and .* has 3"):
         held_out.parts(write_shard(tmp_path / "three", pictures=3, side=16))
@@ -234,7 +234,10 @@ def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path, learned_fro
     verb = "trained" if learned_from == "train_0" else "selected"
     for command in (scoring.add, scoring.final_test):
         if command is scoring.final_test:
-            scoreboard.write(config.scoreboard, Scoreboard(test=shards.digest([config.test]), bicubic=scores_of(1)))
+            scoreboard.write(
+                config.scoreboard,
+                Scoreboard(test=tile_index.digest([data.entries([config.test])]), bicubic=scores_of(1)),
+            )
         with pytest.raises(TrainingError, match=rf"run was {verb} on 4 of the pictures in .*{learned_from}, such as"):
             command(config)
 
@@ -314,7 +317,7 @@ def test_folds_hold_every_picture_out_once(tmp_path: Path) -> None:
     assert set().union(*held_out) == data.pictures(tiles)
     assert sorted(map(len, held_out)) == [2, 2, 2, 2, 3]
     for outside, inside in parts:
-        assert sorted(outside + inside, key=lambda tile: tile.key) == sorted(tiles, key=lambda tile: tile.key)
+        assert sorted([*outside, *inside], key=lambda tile: tile.key) == sorted(tiles, key=lambda tile: tile.key)
         assert not data.pictures(outside) & data.pictures(inside)
 
 

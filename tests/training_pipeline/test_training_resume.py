@@ -73,9 +73,9 @@ def flat(states: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def assert_same(config: TrainingConfig, whole: TrainingConfig) -> None:
+def assert_same(config: TrainingConfig, whole: TrainingConfig, steps: int = STEPS) -> None:
     ours, theirs = (checkpoint.latest(c.out) for c in (config, whole))
-    assert ours and theirs and ours.step == theirs.step == STEPS
+    assert ours and theirs and ours.step == theirs.step == steps
     states, expected = flat(ours.states), flat(theirs.states)
     assert states.keys() == expected.keys()
     for key, value in expected.items():
@@ -176,7 +176,7 @@ def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(folder: P
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"steps": 13}, "--steps 12, not 13"),
+        ({"steps": 11}, "--steps 12, not 11"),
         ({"size": "4x1"}, "--size 4x1-gated, not 4x1"),
     ],
 )
@@ -217,8 +217,29 @@ def test_a_run_at_a_constant_rate_gets_shorter_or_longer(folder: Path, tmp_path:
     rates = {row["step"]: row["learning_rate"] for row in log(config)}
     assert rates[5] == rates[10] == config.learning_rate
     assert rates[steps] < 0.4 * config.learning_rate
-    with pytest.raises(TrainingError, match=f"--steps {steps}, not 50"):
-        train.run(replace(config, steps=50), resume=True)
+    with pytest.raises(TrainingError, match=f"--steps {steps}, not 14"):
+        train.run(replace(config, steps=14), resume=True)
+
+
+def test_a_finished_run_becomes_longer_as_if_trained_at_once(folder: Path, tmp_path: Path) -> None:
+    """A run of 50 steps has a warm-up as long as one of 20, so that not a bit differs."""
+    config = small_config(folder, out=tmp_path / "run", **CHANGES | {"steps": 20, "schedule": "wsd"})
+    train.run(config)
+    longer, at_once = (replace(config, steps=50, out=tmp_path / name) for name in ("run", "at_once"))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stopping_after(iter([17]), patch, signal.SIGTERM)  # while the run of 20 steps had begun to decay
+        train.run(longer, resume=True)
+    train.run(longer, resume=True)
+    train.run(at_once)
+    assert_same(longer, at_once, 50)
+
+
+def test_a_finished_run_with_cosine_decay_becomes_longer(folder: Path, tmp_path: Path) -> None:
+    config = small_config(folder, out=tmp_path / "run", **CHANGES | {"steps": 5})
+    train.run(config)
+    train.run(replace(config, steps=10), resume=True)
+    assert [row["step"] for row in log(config)] == [5, 10]
+    assert artifact.read(config.out).config.members[0].steps in (5, 10)
 
 
 def test_a_checkpoint_is_written_as_often_as_wished(

@@ -43,7 +43,8 @@ class Learned:
         trained: by id, the picture's perceptual hash, which that of its mirror image may follow, or nothing.
         """
         known = [hashes[0] for hashes in trained.values() if hashes]
-        return cls(_hashes(trained), _hashes(selected), perceptual=np.unique(np.array(known, np.uint64)))
+        of_trained, of_selected = (np.unique(hashed(ids)) for ids in (trained, selected))
+        return cls(of_trained, of_selected, perceptual=np.unique(np.array(known, np.uint64)))
 
     def __or__(self, other: "Learned") -> "Learned":
         return Learned(
@@ -91,17 +92,12 @@ class _File(BaseModel):
     perceptual: Base64UrlBytes
 
 
-def _hashes(ids: Iterable[str]) -> Hashes:
-    """Return the first 64 bits of the SHA-256 of each id, sorted and without repetitions."""
-    digests = b"".join(map(_digest, ids))
-    return np.unique(np.frombuffer(digests, _STORED).astype(np.uint64))
-
-
-def _digest(identity: str) -> bytes:
-    return hashlib.sha256(identity.encode()).digest()[: _STORED.itemsize]
+def hashed(ids: Iterable[str]) -> Hashes:
+    """Return the first 64 bits of the SHA-256 of each id, in order; its first byte is the least significant one."""
+    digests = (hashlib.sha256(identity.encode()).digest()[: _STORED.itemsize] for identity in ids)
+    return np.frombuffer(b"".join(digests), _STORED).astype(np.uint64)
 
 
 def _found(among: Hashes, ids: Iterable[str]) -> list[str]:
     known = sorted(set(ids))
-    numbers = np.frombuffer(b"".join(map(_digest, known)), _STORED).astype(np.uint64)
-    return [identity for identity, is_in in zip(known, np.isin(numbers, among), strict=True) if is_in]
+    return [identity for identity, is_in in zip(known, np.isin(hashed(known), among), strict=True) if is_in]
