@@ -23,6 +23,7 @@ PATIENCE = 90_000  # milliseconds
 _QUIET = 5000  # milliseconds without a long task, after which a page counts as interactive since the last one
 _SHOWN = "photo-comparison canvas[aria-busy=false]"
 _TYPES = ("Document", "Font", "Image", "Media", "Script", "Stylesheet")
+_CHUNKS = "performance.getEntriesByType('resource').map(({ name }) => name).filter((it) => it.includes('/assets/'))"
 _OBSERVE = """
     window.busyUntil = 0;
     new PerformanceObserver((list) => list.getEntries().forEach(({ startTime, duration }) => {
@@ -35,12 +36,14 @@ _OBSERVE = """
 class Visit:
     """A first visit. `sizes` in bytes as transferred and `counts` of requests, by resource type; `interactive` in ms.
 
-    A page is interactive when its comparison is shown and the last task of more than 50 ms is over.
+    `late`: Gradio's chunks that the page's HTML does not announce, so that they wait for others. A page is interactive
+    when its comparison is shown and the last task of more than 50 ms is over.
     """
 
     sizes: Counter[str]
     counts: Counter[str]
     interactive: float
+    late: list[str]
 
 
 def main() -> None:
@@ -88,13 +91,16 @@ def first_visit(browser: Browser, address: str, slowdown: float = 1) -> Visit:
     session.on("Network.requestWillBeSent", sent)
     session.on("Network.loadingFinished", received)
     page.add_init_script(_OBSERVE)
-    page.goto(address)
+    answer = page.goto(address)
+    assert answer
+    html = answer.text()
     page.locator(_SHOWN).first.wait_for()
     shown: float = page.evaluate("performance.now()")
     page.wait_for_function(f"performance.now() > busyUntil + {_QUIET}")
     interactive = max(shown, page.evaluate("busyUntil"))
+    late = [address for address in page.evaluate(_CHUNKS) if address.rpartition("/")[2] not in html]
     page.close()
-    return Visit(sizes, counts, interactive)
+    return Visit(sizes, counts, interactive, late)
 
 
 def exceeded(visit: Visit) -> list[str]:

@@ -85,13 +85,10 @@ class App:
             heading = gr.HTML(elem_id="heading")
             status = gr.HTML(elem_id="status")
             viewer = gr.HTML(elem_id="viewer")
-            download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
             about = gr.HTML(elem_id="about")
             strip = gr.HTML(elem_id="strip")
             measured = gr.HTML(elem_id="measured")
-            plot = gr.Plot(show_label=False, visible=False, elem_id="plot")
-            table = gr.DownloadButton("History as CSV", visible=False, elem_id="csv")
-            outputs = [status, heading, viewer, download, about, strip, measured, plot, table]
+            outputs = [status, heading, viewer, about, strip, measured]
             quiet: dict[str, Any] = {"inputs": [gr.State(Visit())], "outputs": outputs, "show_progress": "hidden"}
             quiet |= {"api_visibility": "private", "trigger_mode": "multiple"} | AT_ONCE
             navigation.submit(self.visits.show, **quiet)

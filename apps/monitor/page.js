@@ -80,7 +80,6 @@ new MutationObserver((changes) => {
   const within = (place) => changes.some(({ target }) => target.parentElement?.closest(place) || target.id === place.slice(1));
   if (within("#strip")) updateNavigation();
   if (within("#status")) speak();
-  document.querySelectorAll("#plot summary:not([aria-label])").forEach((it) => it.setAttribute("aria-label", "Save the chart"));
 }).observe(document.documentElement, {
   childList: true,
   subtree: true,

@@ -50,10 +50,12 @@ def viewer(finished: Finished) -> str:
 
 
 def about(finished: Finished) -> str:
-    """Render explanation, a link to the article, and the facts of upscaling."""
+    """Render the download, explanation, a link to the article, and the facts of upscaling."""
     entry = finished.entry
+    megabytes = finished.doubled_path.stat().st_size / 1e6
     return (
-        f"<p>{cleaning.explanation(entry.explanation)}</p>"
+        download(finished.doubled_path, f"Download {_by(finished.doubled_size)}, {megabytes:.1f} MB")
+        + f"<p>{cleaning.explanation(entry.explanation)}</p>"
         + link(entry.article, "NASA's article")
         + f'<p class="facts">{html.escape(facts(finished))}</p>'
     )
@@ -67,10 +69,9 @@ def facts(finished: Finished) -> str:
     )
 
 
-def download_label(finished: Finished) -> str:
-    """Return the label of the download button."""
-    megabytes = finished.doubled_path.stat().st_size / 1e6
-    return f"Download {_by(finished.doubled_size)}, {megabytes:.1f} MB"
+def download(path: Path, text: str) -> str:
+    """Render a link that saves a file."""
+    return f'<p><a class="button" href="{_address(path)}" download>{text}</a></p>'
 
 
 def strip(recent: list[Finished], shown: dt.date | None, today: dt.date) -> str:

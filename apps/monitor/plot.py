@@ -1,16 +1,22 @@
-"""Chart of the model's quality by day; each point leads to its day."""
+"""Plot of the model's quality by day; each point is a link to its day."""
 
 import datetime as dt
+import html
+import math
+import statistics
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import altair
-
 from apps.monitor import outliers
+from apps.monitor.days import long_date
 from apps.monitor.history import Row
 from apps.monitor.outliers import Mark
 
-COLOURS = {Mark.USUAL: "#6366f1", Mark.FAR: "#d97706", Mark.WORSE: "#dc2626"}
-_GREY, _GRID = "#7a7f8a", "#80808040"  # legible on white and on black
+MOST_DAYS = 366  # points; the newest are shown
+_LONGEST_TITLE = 100  # characters
+_TICKS = 5  # dates below the plot; more would overlap on a phone
+
 _HEADING = "<h2>How much closer to the true picture than bicubic interpolation, each day</h2>"
 _EXPLANATION = (
     "Each day's picture is shrunk to half its size, then enlarged again by the model and by bicubic interpolation. "
@@ -20,41 +26,24 @@ _TESTED = " The dashed line is the mean of the model's test pictures."
 _EMPTY = "No day has been measured yet. The first point appears here soon after the first picture."
 
 
-def about(rows: list[Row], tested: float | None) -> str:
-    """Render what the chart of `plot` shows, or why it is missing, in plain words."""
+def render(rows: list[Row], tested: float | None) -> str:
+    """Render the gain over bicubic interpolation by day, with outliers marked, or why there is no plot yet.
+
+    rows: by day. tested: the gain on the test set in dB, as a line. plot.js handles mouse, touch and keys.
+    """
     if not rows:
         return f"{_HEADING}<p>{_EMPTY}</p>"
-    return f"{_HEADING}<p>{_EXPLANATION}{'' if tested is None else _TESTED}</p>{_legend(rows)}"
-
-
-def plot(rows: list[Row], tested: float | None) -> altair.LayerChart:
-    """Plot the gain over bicubic interpolation by day, with outliers marked, and the test set's gain as a line."""
-    days = [
-        {"day": row.day, "gain": round(row.gain, 3), "mark": str(mark), "title": row.title, "address": f"#{row.day}"}
-        for row, mark in zip(rows, outliers.marks(rows), strict=True)
-    ]
-    marks, colours = [str(mark) for mark in COLOURS], list(COLOURS.values())
-    data = altair.Data(values=days)  # type: ignore[no-untyped-call]
-    points = (
-        altair.Chart(data)
-        .mark_circle(size=70, opacity=0.9, cursor="pointer")
-        .encode(
-            x=altair.X("day:T", axis=_day_axis(rows), scale=altair.Scale(padding=12)),
-            y=altair.Y("gain:Q", title="dB closer than bicubic"),
-            color=altair.Color("mark:N", scale=altair.Scale(domain=marks, range=colours), legend=None),
-            tooltip=["day:T", "title:N", "gain:Q", "mark:N"],
-            href="address:N",
-        )
+    marks, rows = outliers.marks(rows)[-MOST_DAYS:], rows[-MOST_DAYS:]
+    levels = _levels([row.gain for row in rows] + ([] if tested is None else [tested]))
+    return (
+        f"{_HEADING}<p>{_EXPLANATION}{'' if tested is None else _TESTED}</p><p>{_summary(rows)}</p>{_legend(marks)}"
+        f'<div class="plot"><p aria-hidden="true">dB closer than bicubic</p><div class="plane">'
+        f'<ol class="levels" aria-hidden="true">{_lines(levels, tested)}</ol>'
+        f'<ul class="points" aria-label="Measured days; the arrow keys go from one to another">'
+        f"{_points(rows, marks, levels)}</ul></div>"
+        f'<ol class="dates" aria-hidden="true">{_dates(rows)}</ol>'
+        f'<p><a class="chosen" href="#{rows[-1].day}">{_name(rows[-1], marks[-1])}</a></p></div>'
     )
-    line = altair.Data(values=[] if tested is None else [{"gain": tested}])  # type: ignore[no-untyped-call]
-    rule = altair.Chart(line).mark_rule(strokeDash=[6, 4], color=_GREY).encode(y="gain:Q")
-    chart: altair.LayerChart = (
-        altair.layer(points, rule)
-        .properties(width="container", height=260, background="transparent")
-        .configure_axis(labelColor=_GREY, titleColor=_GREY, gridColor=_GRID, domainColor=_GRID, tickColor=_GRID)
-        .configure_view(stroke=_GRID)
-    )
-    return chart
 
 
 def test_gain(measured: dict[str, Any]) -> float | None:
@@ -66,21 +55,81 @@ def test_gain(measured: dict[str, Any]) -> float | None:
     return float(psnr[test["model"]] - psnr["bicubic"])
 
 
-def _legend(rows: list[Row]) -> str:
-    """Render a legend of the marks that occur; unlike the chart's own, it wraps on a phone."""
-    occurring = set(outliers.marks(rows))
-    items = (
-        f'<li><span style="background:{colour}"></span>{mark}</li>'
-        for mark, colour in COLOURS.items()
-        if mark in occurring
+def _summary(rows: list[Row]) -> str:
+    """Say in words what the plot shows."""
+    gains = [row.gain for row in rows]
+    if len(gains) == 1:
+        return f"One day is measured: {gains[0]:.1f} dB."
+    return (
+        f"{len(gains)} days: {statistics.median(gains):.1f} dB at the median, {min(gains):.1f} to {max(gains):.1f} dB."
     )
+
+
+def _legend(marks: Iterable[Mark]) -> str:
+    """Render a legend of the marks that occur."""
+    occurring = set(marks)
+    items = (f'<li><span class="{_css(mark)}"></span>{mark}</li>' for mark in Mark if mark in occurring)
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def _day_axis(rows: list[Row]) -> altair.Axis:
-    """Return an axis with about ten ticks, at the starts of days; the default shows hours if there are few days."""
-    days = (dt.date.fromisoformat(rows[-1].day) - dt.date.fromisoformat(rows[0].day)).days if rows else 0
-    every = altair.TimeIntervalStep(interval="day", step=1 + days // 10)
-    return altair.Axis(
-        format="%-d %b", tickCount=every, labelOverlap="greedy", labelSeparation=8, labelBound=True, title=None
+def _levels(gains: list[float]) -> list[float]:
+    """Return round numbers of dB in even steps, with 0, around all gains."""
+    low, high = min(0.0, *gains), max(0.0, *gains)
+    rough = (high - low) / 4 or 1.0
+    power: float = 10.0 ** math.floor(math.log10(rough))
+    step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [step * n for n in range(first, max(last, first + 1) + 1)]
+
+
+def _lines(levels: list[float], tested: float | None) -> str:
+    lines = "".join(
+        f'<li style="--y:{_share(level, levels):.4f}"><span>{_signed(level)}</span></li>' for level in levels
     )
+    return lines if tested is None else f'{lines}<li class="tested" style="--y:{_share(tested, levels):.4f}"></li>'
+
+
+def _signed(level: float) -> str:
+    return f"{level:g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _points(rows: list[Row], marks: list[Mark], levels: list[float]) -> str:
+    """Render links to the days; the newest one is chosen, and the only one that the Tab key stops at."""
+    days = [_day(row).toordinal() for row in rows]
+    places = (
+        f"--x:{_share(day, days):.4f};--y:{_share(row.gain, levels):.4f}" for row, day in zip(rows, days, strict=True)
+    )
+    return "".join(
+        f'<li><a class="{_css(mark)}" style="{place}" href="#{row.day}" tabindex="{0 if row is rows[-1] else -1}" '
+        f'aria-label="{_name(row, mark)}"></a></li>'
+        for row, mark, place in zip(rows, marks, places, strict=True)
+    )
+
+
+def _name(row: Row, mark: Mark) -> str:
+    title = textwrap.shorten(row.title, _LONGEST_TITLE, placeholder="…")
+    remark = "" if mark is Mark.USUAL else f", {mark}"
+    return html.escape(f"{long_date(_day(row))}: {title}, {row.gain:.2f} dB{remark}")
+
+
+def _dates(rows: list[Row]) -> str:
+    """Render dates at even distances."""
+    first, last = _day(rows[0]), _day(rows[-1])
+    count = min(_TICKS, (last - first).days + 1)
+    days = [first + (last - first) * n // max(count - 1, 1) for n in range(count)]
+    ordinals = [day.toordinal() for day in days]
+    return "".join(f'<li style="--x:{_share(day.toordinal(), ordinals):.4f}">{day.day} {day:%b}</li>' for day in days)
+
+
+def _day(row: Row) -> dt.date:
+    return dt.date.fromisoformat(row.day)
+
+
+def _share(value: float, scale: Sequence[float]) -> float:
+    """Return the place of a value on a rising scale, 0 to 1; the middle if it has no length."""
+    length = scale[-1] - scale[0]
+    return (value - scale[0]) / length if length else 0.5
+
+
+def _css(mark: Mark) -> str:
+    return mark.name.lower()

@@ -21,8 +21,8 @@ from upscaler.errors import DoubleResolutionError
 
 STRIP = 30  # recent days
 NEW_DAYS_AN_HOUR = 10, 60  # uncached days requested per visitor, and by all visitors
-PICTURE = 4  # outputs that show a day's picture: heading, viewer, download, about
-OVERVIEW = 4  # outputs that show the days so far: strip, words about the plot, plot, table
+PICTURE = 3  # outputs that show a day's picture: heading, viewer, about
+OVERVIEW = 2  # outputs that show the days so far: strip, plot
 AFTER = "after-"  # before a day in the page's address: the first later day with a picture
 
 Outputs = list[Any]  # status, PICTURE, OVERVIEW
@@ -137,7 +137,6 @@ class Visits:
             status,
             page.heading(finished),
             page.viewer(finished),
-            gr.update(value=str(finished.doubled_path), label=page.download_label(finished), visible=True),
             page.about(finished),
             *self._overview(visit),
         ]
@@ -150,9 +149,7 @@ class Visits:
         write_text(self.table, to_csv(history.rows()))
         return [
             page.strip(self._monitor.cache.recent(STRIP), visit.shown, nasa_day()),
-            plot.about(rows, self._tested),
-            gr.update(value=plot.plot(rows, self._tested), visible=bool(rows)),
-            gr.update(value=str(self.table), visible=bool(rows)),
+            plot.render(rows, self._tested) + (page.download(self.table, "History as CSV") if rows else ""),
         ]
 
     def _measured(self) -> int:

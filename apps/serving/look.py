@@ -33,7 +33,7 @@ def look(app: Path) -> dict[str, Any]:
 
 
 def _own(app: Path, kind: str) -> list[Path]:
-    return sorted([*app.glob(f"page.{kind}"), *app.glob(f"page/*.{kind}")])
+    return sorted([*app.glob(f"*.{kind}"), *app.glob(f"page/*.{kind}")])
 
 
 def _text(scripts: Iterable[Path]) -> str:

@@ -54,7 +54,8 @@ def guarded(
     server.router.routes += [route for route, _ in own]
     server.add_exception_handler(RequestRefusedError, _refused)
     server.add_route("/card.jpg", lambda _: FileResponse(head.CARD))
-    head.describe(page.title, description)
+    shown = [block.get_block_name() for block in page.blocks.values() if block.visible]
+    head.describe(page.title, description, shown)
 
     @server.get("/health")
     async def answer() -> dict[str, str | int]:  # async, because all threads may be busy

@@ -64,6 +64,7 @@ def test_a_first_visit_keeps_its_budget_and_asks_no_other_host(chromium: Browser
     visit = first_visit(chromium, fast_ui)
     assert visit.sizes["total"] > 0
     assert exceeded(visit) == []
+    assert visit.late == []
 
 
 def test_a_photo_is_chosen_compared_downloaded_and_deleted(page: Page, photo: Path) -> None:
