@@ -1,5 +1,6 @@
 """Pictures in an S3 bucket, listed page by page."""
 
+import errno
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,12 +83,14 @@ class Bucket:
 
     @contextmanager
     def _sentences(self, name: str) -> Iterator[None]:
-        """Raise FileNotFoundError for an object that does not exist, StorageError for other refusals."""
+        """Raise FileNotFoundError or FileExistsError for what concerns an object, StorageError for other refusals."""
         try:
             yield
         except ClientError as error:
             if name and error.response["Error"]["Code"] in _GONE:
-                raise FileNotFoundError(2, "No such object", name) from error
+                raise FileNotFoundError(errno.ENOENT, "No such object", name) from error
+            if error.response["Error"]["Code"] == "PreconditionFailed":
+                raise FileExistsError(errno.EEXIST, "An object of this name has appeared", name) from error
             raise self._refused(name, error) from error
         except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
             raise self._refused(name, error) from error

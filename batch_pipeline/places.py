@@ -3,6 +3,7 @@
 Names are relative paths with slashes. Places yield them one by one, and hold no list of them.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -42,7 +43,10 @@ class Place(Protocol):
         """Yield a path of the file. Raises FileNotFoundError if it is gone."""
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
-        """Yield a path for a new file, which appears under its name if the block raises nothing."""
+        """Yield a path for a new file, which appears under its name if the block raises nothing.
+
+        Raises FileExistsError if one of that name has appeared.
+        """
 
 
 def at(address: str) -> Place:
@@ -97,7 +101,7 @@ class Folder:
         with atomic_path_in_folder(self.root / name) as path:
             yield path
             if self.has(name):
-                raise FileExistsError(f"{name} appeared while it was made; nothing is overwritten")
+                raise FileExistsError(errno.EEXIST, "A file of this name has appeared", name)
 
 
 class Listed(Folder):

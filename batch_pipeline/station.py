@@ -86,6 +86,8 @@ class Station:
             if self._target.has(task.target):
                 return None
             outcome = self._doubled(task)
+        except FileExistsError:
+            return None
         except Exception as error:
             outcome = _failure(task, error)
         return Record(
