@@ -5,6 +5,8 @@ Names are relative paths with slashes. Places yield them one by one, and hold no
 
 import errno
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,9 +15,9 @@ from typing import Protocol
 
 from batch_pipeline.config import BUCKET
 from batch_pipeline.errors import BatchError
-from upscaler.atomic import atomic_path_in_folder
 from upscaler.pictures.signatures import LENGTH
 
+_UNFINISHED = ".unfinished"  # one folder for all results in the making, so that it is found after a crash
 _LONGEST_NAME = 1 << 14  # characters of a line in a list
 
 
@@ -97,11 +99,20 @@ class Folder:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """Yield a temporary path beside the file's."""
-        with atomic_path_in_folder(self.root / name) as path:
+        """Yield a path in a hidden folder, from which the file moves to its place."""
+        target, unfinished = self.root / name, self.root / _UNFINISHED
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=unfinished) as folder:
+            path = Path(folder) / target.name
             yield path
-            if self.has(name):
+            if target.exists():
                 raise FileExistsError(errno.EEXIST, "A file of this name has appeared", name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+    def clean(self) -> None:
+        """Remove what killed runs have left unfinished."""
+        shutil.rmtree(self.root / _UNFINISHED, ignore_errors=True)
 
 
 class Listed(Folder):

@@ -36,6 +36,8 @@ def run(config: BatchConfig) -> int:
     with ExitStack() as stack:
         if isinstance(target, Folder) and not config.dry_run:
             stack.enter_context(locked(target.root))
+            target.clean()
+            stack.callback(target.clean)
         catalogue = Catalogue(config.naming)
         catalogue.add_pictures(_pictures(source, _inside(config)))
         catalogue.add_outputs(_outputs(target))

@@ -1,6 +1,9 @@
 """Batches on one machine: the same results as a folder run, resumed and reported."""
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +20,7 @@ from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler.__main__ import main
 
+ROOT = Path(__file__).parents[2]
 GOOD = ("a.jpg", "a.png", "b b/ü.png", "b b/c/d.webp", "x_2x.png", "x.png", "no suffix")
 
 
@@ -89,6 +93,20 @@ def test_a_batch_equals_a_folder_run_and_is_resumed(
     assert files(out) == expected
     assert [record.source for record in report(out)][len(records) :] == ["a.jpg"]
     assert "1 upscaled, 5 finished before, 1 failed" in capsys.readouterr().err
+
+
+def test_a_killed_batch_is_resumed_to_the_same_outcome(given: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--format", "png", "--workers", "1", "--model", str(given / "model")]
+    command = [sys.executable, "-m", "batch_pipeline", str(given / "in"), str(out), *options]
+    with subprocess.Popen(command, cwd=ROOT) as killed:
+        while not (out / "report.jsonl").exists() or not report(out):
+            assert killed.poll() is None
+            time.sleep(0.01)
+        killed.kill()
+    assert run.run(config(given, out, workers=1)) == 1
+    assert files(out) == files(given / "expected")
+    assert len({record.source for record in report(out)}) >= len(GOOD) - 1
 
 
 def test_failures_are_retried_when_asked(given: Path, tmp_path: Path) -> None:
