@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batch_pipeline.config import BUCKET
-from batch_pipeline.places import Entry
+from batch_pipeline.entry import Entry
 from cluster.errors import StorageError
 from upscaler.pictures.signatures import LENGTH
 

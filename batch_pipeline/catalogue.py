@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch_pipeline.places import Entry
+from batch_pipeline.entry import Entry
 from upscaler.naming import ENDINGS, Naming, marked_stem
 from upscaler.relative_names import is_inside
 

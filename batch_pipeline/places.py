@@ -9,24 +9,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from batch_pipeline.config import BUCKET
+from batch_pipeline.entry import Entry
 from batch_pipeline.errors import BatchError
 from upscaler.pictures.signatures import LENGTH
 
 _UNFINISHED = ".unfinished"  # one folder for all results in the making, so that it is found after a crash
 _LONGEST_NAME = 1 << 14  # characters of a line in a list
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file of a place: its name, and its bytes."""
-
-    name: str
-    bytes: int
 
 
 class Place(Protocol):

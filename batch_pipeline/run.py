@@ -9,8 +9,9 @@ from pathlib import Path
 from batch_pipeline import estimate, places
 from batch_pipeline.catalogue import CLASH, DONE, NAME, WAITING, Catalogue, Task
 from batch_pipeline.config import BUCKET, BatchConfig
+from batch_pipeline.entry import Entry
 from batch_pipeline.errors import BatchError
-from batch_pipeline.places import Entry, Folder, Listed, Place
+from batch_pipeline.places import Folder, Listed, Place
 from batch_pipeline.progress import Progress
 from batch_pipeline.report import REPORT, SEGMENTS, FileReport, Record, Report, SegmentedReport
 from batch_pipeline.station import WORKER

@@ -17,7 +17,8 @@ from PIL import Image
 from batch_pipeline import local, run
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
-from batch_pipeline.places import Entry, Folder
+from batch_pipeline.entry import Entry
+from batch_pipeline.places import Folder
 from batch_pipeline.report import Record
 from benchmarks.files import PHOTO, seconds, write_photo
 from upscaler.engines.cores import cores

@@ -72,7 +72,8 @@ def config(bucket: str, model: Path, engine: Engine) -> BatchConfig:
 def test_a_bucket_that_refuses_and_loses_pictures_in_between_costs_only_the_lost_one(
     bucket: str, archive: dict[str, bytes], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests = botocore.client.BaseClient._make_api_call
+    client: Any = botocore.client.BaseClient
+    requests = client._make_api_call
     faults = {"0.png": ("404", 1), "2.png": ("503", 1)}
 
     def answer(self: Any, operation: str, arguments: Any) -> Any:
@@ -83,7 +84,7 @@ def test_a_bucket_that_refuses_and_loses_pictures_in_between_costs_only_the_lost
             raise ClientError({"Error": {"Code": code}}, operation)
         return requests(self, operation, arguments)
 
-    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", answer)
+    monkeypatch.setattr(client, "_make_api_call", answer)
     one = config(bucket, tiny_model, Engine())
     assert run.run(one) == 1
     made, records = results(one.out)
