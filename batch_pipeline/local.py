@@ -11,8 +11,8 @@ from batch_pipeline.station import Station
 from upscaler.engines.cores import cores
 from upscaler.pictures import budget
 
-_SHARE = 0.75  # of the memory that is available, for all workers; so also of an app's worker
-_LEAST = 1_500_000_000  # bytes that a worker needs for a photo of 12 megapixels to a PNG, with its model
+_SHARE = 0.75  # of the memory that is available, for all workers; the share of an app's worker, too
+_LEAST = 1_500_000_000  # bytes for each worker, estimated for a photo of 12 megapixels with its model
 
 
 def capacity(config: BatchConfig) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ from upscaler.model import find
 
 PROGRAM = "batch_pipeline.worker"
 STORAGE, WORKER = "storage", "worker crashed or exceeded a limit"  # reasons of failures, beside names of errors
-_SECONDS = 2 * 3600.0  # wall clock of a picture: five times what 100 megapixels and --ensemble-flips take on two cores
+_SECONDS = 2 * 3600.0  # wall clock of a picture, and CPU time on each core: only against one that never ends
 
 
 Result = TypeVar("Result", bound=BaseModel)
