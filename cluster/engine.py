@@ -49,7 +49,7 @@ class Engine:
     def run(self, tasks: Sequence[Task]) -> dict[str, str]:
         """Run all tasks, even if some fail; return the error messages of the failed ones by name."""
         if self.name == "ray":
-            failed: dict[str, str] = _on_ray(self.address).run(tasks, self.address)
+            failed: dict[str, str] = on_ray(self.address).run(tasks, self.address)
         else:
             failed = {task.name: sentence for task in tasks if (sentence := attempt(task.work))}
         for name, sentence in failed.items():
@@ -62,14 +62,17 @@ class Engine:
         Thread-safe.
         """
         if self.name == "ray":
-            return _on_ray(self.address).do(task, self.address)
+            return on_ray(self.address).do(task, self.address)
         return task.work()
 
 
-def _on_ray(address: str | None) -> ModuleType:
-    """Import Ray, which then reads its environment; a cluster started here is accessible from this machine only."""
+def on_ray(address: str | None) -> ModuleType:
+    """Import Ray, which then reads its environment, and return the module that uses it.
+
+    A cluster started here is accessible from this machine only.
+    """
     if address is None:
         os.environ |= _LOCAL_ONLY
-    from cluster import on_ray
+    from cluster import on_ray as module
 
-    return on_ray
+    return module

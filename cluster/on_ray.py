@@ -26,7 +26,7 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
 
     Raises StorageError if there is no cluster at the address.
     """
-    _connect(address)
+    connect(address)
     # The board runs on this program's node, because other nodes may die
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
@@ -47,7 +47,7 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
 
 def do(task: Task, address: str | None) -> Any:
     """Run one task on the cluster, without the table; return its result. Raises its errors, and StorageError."""
-    _connect(address)
+    connect(address)
     try:
         return ray.get(_placed(task.work, task).remote())
     except DoubleResolutionError:  # Ray's error has also the type of the task's error
@@ -56,12 +56,21 @@ def do(task: Task, address: str | None) -> Any:
         raise StorageError(f"{task.name} {_died(error)}") from error
 
 
+def cores_of_nodes(address: str | None) -> dict[str, float]:
+    """Return the cores of each living node, by its name. Raises StorageError if there is no cluster."""
+    connect(address)
+    return {
+        node["NodeName"]: cores for node in ray.nodes() if node["Alive"] and (cores := node["Resources"].get("CPU"))
+    }
+
+
 def disconnect() -> None:
     """Disconnect from the cluster, which ends the running tasks."""
     ray.shutdown()
 
 
-def _connect(address: str | None) -> None:
+def connect(address: str | None) -> None:
+    """Connect to a cluster, unless this process is connected. Raises StorageError if there is none."""
     if ray.is_initialized():
         return
     try:

@@ -16,6 +16,7 @@ ENVIRONMENT = {"COLUMNS": "100", "DOUBLE_RESOLUTION_MODEL": ""}  # width of the 
 # The modules by what they are called as
 PROGRAMS = {
     "double-resolution": "upscaler.__main__",
+    "python -m batch_pipeline": "batch_pipeline.__main__",
     "python -m feature_pipeline": "feature_pipeline.__main__",
     "python -m training_pipeline": "training_pipeline.__main__",
     "python -m ensemble_pipeline": "ensemble_pipeline.__main__",
@@ -27,8 +28,9 @@ PROGRAMS = {
 
 HEAD = """# The commands
 The `--help` of every command, written by `python docs/write_cli.py`. `double-resolution` is `python -m upscaler`;
-`double-resolution ui`, `monitor`, `features`, `train` and `ensemble` are `python -m apps.ui`, `apps.monitor`,
-`feature_pipeline`, `training_pipeline` and `ensemble_pipeline`. A picture named as one of them is reached as `./ui`.
+`double-resolution batch`, `ui`, `monitor`, `features`, `train` and `ensemble` are `python -m batch_pipeline`,
+`apps.ui`, `apps.monitor`, `feature_pipeline`, `training_pipeline` and `ensemble_pipeline`. A picture named as one of
+them is reached as `./ui`.
 
 `--config FILE` repeats a command with the options that it saved beside its result, but for those given anew: `run.json`
 in a run's folder, `features.json` beside shards, `combine.json` and `build.json` in a model's folder.

@@ -25,6 +25,7 @@ def upscale(config: UpscaleConfig) -> None:
 
 COMMANDS = (
     Command("", "double the width and height of pictures", UpscaleConfig, upscale),
+    Program("batch", "upscale a folder or a bucket on many cores or machines", "batch_pipeline.__main__"),
     Program("ui", "serve the web UI", "apps.ui.__main__"),
     Program("monitor", "serve the monitor of NASA's picture of the day", "apps.monitor.__main__"),
     Program("features", "make tile shards of Open Images", "feature_pipeline.__main__"),

@@ -63,9 +63,14 @@ def looks_like_picture(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            return unreadable(file.read(LENGTH)) not in _NO_PICTURE
+            return starts_like_picture(file.read(LENGTH))
     except OSError:
         return False
+
+
+def starts_like_picture(start: bytes) -> bool:
+    """Return True for the first bytes of any picture, also of one that cannot be read."""
+    return unreadable(start) not in _NO_PICTURE
 
 
 def _in_folder(folder: Path, naming: Naming, recursive: bool, found: Found) -> Pictures:

@@ -1,6 +1,7 @@
-"""Fixture of a bucket for shared storage, on a local S3 server."""
+"""Fixtures of a bucket for shared storage, on a local S3 server, and of a Ray cluster."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import boto3
@@ -23,3 +24,12 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             monkeypatch.setenv(name, value)
         boto3.client("s3").create_bucket(Bucket="storage")
         yield f"s3://storage/{uuid4()}"  # moto keeps what an earlier server held
+
+
+@pytest.fixture
+def cluster(bucket: str) -> Iterator[Any]:
+    """Yield a Ray cluster whose nodes reach the bucket."""
+    from support.ray_cluster import running_cluster  # most tests here need no Ray
+
+    with running_cluster() as made:
+        yield made

@@ -1,6 +1,5 @@
 """Tasks on a real Ray cluster of several nodes, with storage on S3: the same bytes as without Ray."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 
 from cluster import storage
@@ -23,6 +21,7 @@ from feature_pipeline import tasks as features
 from feature_pipeline.config import FeatureConfig
 from support import slow_tasks
 from support.open_images import open_images
+from support.ray_cluster import add_node
 from training_pipeline import tune
 from training_pipeline.commands import TuningConfig
 from training_pipeline.config import TrainingConfig
@@ -30,9 +29,7 @@ from upscaler.model import artifact, find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
-ROOT = Path(__file__).parents[2]
 PARTS = ("train_0", "train_5", "train_a", "train_f")
-SOON = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 
 
 @pytest.fixture
@@ -40,23 +37,6 @@ def images() -> Iterator[str]:
     """Yield the address of a tiny copy of Open Images."""
     with open_images((*PARTS, "validation")) as address:
         yield address
-
-
-@pytest.fixture
-def cluster(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """Start a cluster whose head runs no tasks."""
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")  # nodes find support.slow_tasks
-    made = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000, "_system_config": SOON}
-    )
-    ray.init(address=made.address, log_to_driver=False)
-    yield made
-    ray.shutdown()
-    made.shutdown()
-
-
-def add_node(cluster: Cluster) -> Any:
-    return cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
 
 
 def config(images: str, engine: Engine, parts: tuple[str, ...] = PARTS, **changes: Any) -> BuildConfig:

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "feature_pipeline": {"upscaler", "cluster"},
     "training_pipeline": {"upscaler", "cluster", "feature_pipeline"},
     "ensemble_pipeline": {"upscaler", "cluster", "feature_pipeline", "training_pipeline"},
+    "batch_pipeline": {"upscaler", "cluster", "apps/serving"},
     "apps": {"upscaler", "apps/ui", "apps/monitor", "apps/serving"},
     "apps/ui": {"upscaler", "apps/serving"},
     "apps/monitor": {"upscaler", "apps/serving"},

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
     "upscaler",
+    "batch_pipeline",
     "feature_pipeline",
     "training_pipeline",
     "ensemble_pipeline",

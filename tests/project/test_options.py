@@ -29,7 +29,15 @@ from upscaler.options import Declared, Nested, check_limits, members, option, op
 from upscaler.program import Command
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ["upscaler", "feature_pipeline", "training_pipeline", "ensemble_pipeline", "apps.ui", "apps.monitor"]
+PROGRAMS = [
+    "upscaler",
+    "batch_pipeline",
+    "feature_pipeline",
+    "training_pipeline",
+    "ensemble_pipeline",
+    "apps.ui",
+    "apps.monitor",
+]
 MODULES = [*(f"{name}.__main__" for name in [*PROGRAMS, "benchmarks"]), "apps.push"]
 COMMANDS = [
     pytest.param(command, id=f"{module} {command.name}")
@@ -42,6 +50,7 @@ COMMANDS = [
 def sources() -> Iterator[Path]:
     folders = (
         "upscaler",
+        "batch_pipeline",
         "cluster",
         "feature_pipeline",
         "training_pipeline",

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 _CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
+_allowed: list[int] = []  # by `use_at_most`
 
 
 def cores() -> int:
@@ -13,7 +14,12 @@ def cores() -> int:
     Engines compute one window per core in parallel, so that no core waits for another between layers.
     """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min([usable, *_cgroup_cores()])
+    return min([usable, *_cgroup_cores(), *_allowed])
+
+
+def use_at_most(number: int) -> None:
+    """Limit the cores of engines that this process loads later, so that several processes share a machine."""
+    _allowed[:] = [number]
 
 
 def _cgroup_cores() -> list[int]:

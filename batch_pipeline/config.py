@@ -1,0 +1,56 @@
+"""Options of a batch."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from batch_pipeline.errors import BatchError
+from cluster.engine import Engine
+from upscaler.config import Options, UpscaleConfig
+from upscaler.limits import Limits
+from upscaler.naming import ENDINGS, Naming
+from upscaler.options import check_limits, option, part, same
+
+BUCKET = "s3://"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """Pictures to upscale, and where they go. Raises OptionError or BatchError if the options contradict each other."""
+
+    source: str = option(
+        "a folder, s3://bucket/prefix, or a file with a name on each line", positional=True, metavar="IN"
+    )
+    out: str = option("a folder, or s3://bucket/prefix", positional=True, metavar="OUT")
+    format: str | None = same(UpscaleConfig, "format")
+    max_pixels: float = same(UpscaleConfig, "max_pixels")
+    model: str = same(UpscaleConfig, "model")
+    workers: int | None = option(
+        "worker processes of this machine, or actors of the cluster (default: as cores and memory allow)",
+        default=None,
+        least=1,
+        most=1024,
+    )
+    retry_failed: bool = option("upscale again what the report says has failed", default=False)
+    dry_run: bool = option("read a sample of the pictures, and print what the batch would cost", default=False)
+    file: Options = part(default_factory=Options)
+    engine: Engine = part("name", "address", "storage", title="where, see docs/scaling.md", default_factory=Engine)
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+        if self.place(self.source).rstrip("/") == self.place(self.out).rstrip("/"):
+            raise BatchError(f"{self.out} is both IN and OUT; give another OUT")
+
+    def place(self, given: str) -> str:
+        """Return an address as it is in the storage, if there is one."""
+        if given.startswith(BUCKET) or self.engine.storage is None or Path(given).is_absolute():
+            return given
+        return f"{self.engine.storage.rstrip('/')}/{given}"
+
+    @property
+    def naming(self) -> Naming:
+        """Naming rule of the results, relative to OUT."""
+        return Naming("./", f".{self.format}" if self.format else None, ENDINGS[self.file.times - 1])
+
+    def options(self, memory: int | None = None) -> Options:
+        """Return the options of each file, with its limits."""
+        return replace(self.file, limits=Limits(pixels=round(self.max_pixels * 1e6)), memory=memory)

@@ -1,0 +1,87 @@
+"""Stations as actors of a Ray cluster, which take chunks of about equal work."""
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError
+
+from batch_pipeline.catalogue import Task
+from batch_pipeline.config import BatchConfig
+from batch_pipeline.errors import BatchError
+from batch_pipeline.local import capacity
+from batch_pipeline.report import Record
+from batch_pipeline.station import Station
+from upscaler.errors import DoubleResolutionError
+
+_RETRIES = 5  # of an actor whose node died, and of its chunk; results that it has published are passed over
+_AHEAD = 2  # chunks for each actor, so that none waits for the next; the others stay in the catalogue
+_PIXELS = 25e6  # of a chunk: two photos, or seconds of work
+_LONGEST = 50  # pictures of a chunk
+_PICTURE = 50_000  # pixels that a picture costs beside its own
+# Pixels for each byte, to guess from a listing alone: of photos at usual qualities
+_PIXELS_PER_BYTE = {".jpg": 3.0, ".jpeg": 3.0, ".webp": 6.0, ".avif": 8.0, ".heic": 6.0, ".png": 0.6}
+_OTHERS = 0.35  # uncompressed, such as BMP and most TIFFs
+
+
+class _Actor:
+    """A station on a node, with one core; it loads its model once."""
+
+    def __init__(self, config: BatchConfig) -> None:
+        _, memory, _ = capacity(config)
+        self._station = Station(config, memory, cores=1)
+        self._station.start()
+
+    def double(self, chunk: list[Task]) -> list[Record | None]:
+        return [self._station.double(task) for task in chunk]
+
+
+def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | None]:
+    """Upscale the pictures on the connected cluster; yield the records as chunks end, None for a result that exists.
+
+    Raises BatchError if actors die repeatedly, and ModelError if one cannot load the model.
+    """
+    number = config.workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
+    actor: Any = ray.remote(num_cpus=1, max_restarts=_RETRIES, max_task_retries=_RETRIES)(_Actor)
+    actors = [actor.remote(config) for _ in range(number)]
+    free = actors * _AHEAD
+    working: dict[ray.ObjectRef[list[Record | None]], Any] = {}
+    try:
+        for chunk in chunks(tasks):
+            station = free.pop()
+            working[station.double.remote(chunk)] = station
+            if not free:
+                yield from _ended(working, free)
+        while working:
+            yield from _ended(working, free)
+    finally:
+        for one in actors:
+            ray.kill(one)
+
+
+def chunks(tasks: Iterator[Task]) -> Iterator[list[Task]]:
+    """Yield pictures in chunks of about equal pixels, as their sizes and suffixes suggest."""
+    chunk, pixels = list[Task](), 0.0
+    for task in tasks:
+        chunk.append(task)
+        suffix = task.source[task.source.rfind(".") :].lower()
+        pixels += _PICTURE + task.bytes * _PIXELS_PER_BYTE.get(suffix, _OTHERS)
+        if pixels >= _PIXELS or len(chunk) == _LONGEST:
+            yield chunk
+            chunk, pixels = [], 0.0
+    if chunk:
+        yield chunk
+
+
+def _ended(working: "dict[ray.ObjectRef[list[Record | None]], Any]", free: list[Any]) -> Iterator[Record | None]:
+    (done, *_), _ = ray.wait(list(working), num_returns=1)
+    free.insert(0, working.pop(done))
+    try:
+        yield from ray.get(done)
+    except DoubleResolutionError:  # Ray's error has also the type of the actor's error
+        raise
+    except RayError as error:
+        cause = error.error_msg if isinstance(error, RayActorError) else str(error)
+        raise BatchError(
+            f"an actor died repeatedly ({cause.strip().splitlines()[-1]}); run the same command again to resume"
+        ) from error

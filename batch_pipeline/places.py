@@ -1,0 +1,130 @@
+"""Places of pictures: folders and lists of names here, buckets in `bucket`.
+
+Names are relative paths with slashes. Places yield them one by one, and hold no list of them.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from batch_pipeline.config import BUCKET
+from batch_pipeline.entry import Entry
+from batch_pipeline.errors import BatchError
+from upscaler.pictures.signatures import LENGTH
+
+_UNFINISHED = ".unfinished"  # one folder for all results in the making, so that it is found after a crash
+_LONGEST_NAME = 1 << 14  # characters of a line in a list
+
+
+class Place(Protocol):
+    """Files by name. All methods raise OSError or StorageError if the place cannot be used."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the files, without hidden ones."""
+
+    def head(self, name: str) -> bytes:
+        """Return the first bytes of a file."""
+
+    def has(self, name: str) -> bool:
+        """Return True if there is a file of that name."""
+
+    def reading(self, name: str) -> AbstractContextManager[Path]:
+        """Yield a path of the file. Raises FileNotFoundError if it is gone."""
+
+    def writing(self, name: str) -> AbstractContextManager[Path]:
+        """Yield a path for a new file, which appears under its name if the block raises nothing.
+
+        Raises FileExistsError if one of that name has appeared.
+        """
+
+
+def at(address: str) -> Place:
+    """Return the place at an address: `s3://bucket/prefix`, a folder, or a list of names."""
+    if address.startswith(BUCKET):
+        from batch_pipeline.bucket import Bucket  # boto3 comes with the extra `training` only
+
+        return Bucket(address)
+    path = Path(address)
+    return Listed(path) if path.is_file() else Folder(path)
+
+
+class Folder:
+    """A folder, with those inside it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the files as the system lists them; folders that wait are held, files are not."""
+        folders = [""]
+        while folders:
+            inside = folders.pop()
+            with os.scandir(self.root / inside) as found:
+                for one in found:
+                    if one.name.startswith("."):
+                        continue
+                    if one.is_dir(follow_symlinks=False):
+                        folders.append(f"{inside}{one.name}/")
+                    elif one.is_file():
+                        yield Entry(f"{inside}{one.name}", one.stat().st_size)
+
+    def head(self, name: str) -> bytes:
+        """Return the first bytes of a file."""
+        with (self.root / name).open("rb") as file:
+            return file.read(LENGTH)
+
+    def has(self, name: str) -> bool:
+        """Return True if the file exists."""
+        return (self.root / name).exists()
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[Path]:
+        """Yield the file's path."""
+        path = self.root / name
+        path.stat()
+        yield path
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Yield a path in a hidden folder, from which the file moves to its place."""
+        target, unfinished = self.root / name, self.root / _UNFINISHED
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=unfinished) as folder:
+            path = Path(folder) / target.name
+            yield path
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, "A file of this name has appeared", name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+    def clean(self) -> None:
+        """Remove what killed runs have left unfinished."""
+        shutil.rmtree(self.root / _UNFINISHED, ignore_errors=True)
+
+
+class Listed(Folder):
+    """Files named by the lines of a text file, relative to its folder."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file.parent)
+        self._file = file
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the named files; one that is missing has 0 bytes. Raises BatchError for an endless line."""
+        with self._file.open(encoding="utf-8", errors="surrogateescape") as lines:
+            while line := lines.readline(_LONGEST_NAME):
+                if len(line) == _LONGEST_NAME:
+                    raise BatchError(f"{self._file} has a line that is too long; give a list of names, one on each")
+                if name := line.rstrip("\n"):
+                    yield Entry(name, self._bytes(name))
+
+    def _bytes(self, name: str) -> int:
+        try:
+            return (self.root / name).stat().st_size
+        except (OSError, ValueError):
+            return 0

@@ -1,0 +1,115 @@
+"""Benchmark of batches: next to a shell loop of single commands, pictures side by side or one on all cores, and memory.
+
+A million names are listed from a generator, with an engine that does nothing.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from batch_pipeline import local, run
+from batch_pipeline.catalogue import Task
+from batch_pipeline.config import BatchConfig
+from batch_pipeline.entry import Entry
+from batch_pipeline.places import Folder
+from batch_pipeline.report import Record
+from benchmarks.files import PHOTO, seconds, write_photo
+from upscaler.engines.cores import cores
+
+SMALL, LARGE = 500, 50  # pictures
+SIDES = (240, 320)  # height and width of the small ones
+LOOPED = 20  # pictures of the shell loop, whose cost per picture is constant
+NAMES = (10_000, 1_000_000)
+
+LOOP = 'for file in "$1"/*.jpg; do "$2" -m upscaler "$file" -o "$3/"; done'
+
+
+def main() -> None:
+    """Print the tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = _small(Path(folder) / "small", SMALL), _large(Path(folder) / "large", LARGE)
+        print("| pictures | way | pictures/s | relative to single commands |\n|---|---|---|---|", flush=True)
+        for name, pictures in ((f"{SMALL} small", small), (f"{LARGE} of 12 megapixels", large)):
+            _print_speeds(name, pictures)
+    print("\n| names | peak memory, MB |\n|---|---|", flush=True)
+    for number in NAMES:
+        print(f"| {number:,} | {memory_of(number) / 1e6:.0f} |", flush=True)
+
+
+def _print_speeds(name: str, pictures: Path) -> None:
+    single = _looped(pictures)
+    print(f"| {name} | single commands | {single:.2f} | 1.00 |", flush=True)
+    for workers in sorted({1, cores()}):
+        speed = _batched(pictures, workers)
+        print(f"| {name} | batch, {workers} workers | {speed:.2f} | {speed / single:.2f} |", flush=True)
+
+
+def _small(folder: Path, number: int) -> Path:
+    folder.mkdir()
+    photo = np.asarray(Image.open(PHOTO).convert("RGB"))
+    height, width = SIDES
+    for n in range(number):
+        top, left = (n * 37) % (photo.shape[0] - height), (n * 91) % (photo.shape[1] - width)
+        Image.fromarray(photo[top : top + height, left : left + width]).save(folder / f"{n:03}.jpg", quality=90)
+    return folder
+
+
+def _large(folder: Path, number: int) -> Path:
+    folder.mkdir()
+    write_photo(folder / "000.jpg")
+    for n in range(1, number):
+        (folder / f"{n:03}.jpg").hardlink_to(folder / "000.jpg")
+    return folder
+
+
+def _looped(pictures: Path) -> float:
+    """Return pictures per second of a shell loop over the first ones."""
+    first = sorted(pictures.iterdir())[:LOOPED]
+    with tempfile.TemporaryDirectory() as some, tempfile.TemporaryDirectory() as out:
+        for path in first:
+            (Path(some) / path.name).symlink_to(path)
+        command = ["sh", "-c", LOOP, "sh", some, sys.executable, out]
+        return len(first) / seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+
+
+def _batched(pictures: Path, workers: int) -> float:
+    with tempfile.TemporaryDirectory() as out:
+        config = BatchConfig(source=str(pictures), out=out, workers=workers)
+        return sum(1 for _ in pictures.iterdir()) / seconds(lambda: run.run(config))
+
+
+def memory_of(number: int) -> float:
+    """Return the peak memory in bytes above that before, of a batch over generated names."""
+    this, peak = psutil.Process(), 0.0
+    before = this.memory_info().rss
+
+    def entries(_: Folder) -> Iterator[Entry]:
+        for n in range(number):
+            yield Entry(f"{n // 1000:04}/a photo {n:07}.jpg", 1_000_000)
+
+    def nothing(tasks: Iterator[Task], _: BatchConfig) -> Generator[Record]:
+        nonlocal peak
+        for n, task in enumerate(tasks):
+            if n % 1000 == 0:
+                peak = max(peak, this.memory_info().rss - before)
+            yield Record(source=task.source, target=task.target, size=(4000, 3000), target_size=(8000, 6000))
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.object(Folder, "entries", entries),
+        patch.object(local, "records", nothing),
+        patch("batch_pipeline.run._outputs", lambda _: iter(())),
+    ):
+        run.run(BatchConfig(source=f"{folder}/in", out=f"{folder}/out"))
+    return peak
+
+
+if __name__ == "__main__":
+    main()

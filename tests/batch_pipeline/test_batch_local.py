@@ -1,0 +1,171 @@
+"""Batches on one machine: the same results as a folder run, resumed and reported."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from batch_pipeline import local, run
+from batch_pipeline.catalogue import Task
+from batch_pipeline.config import BatchConfig
+from batch_pipeline.errors import BatchError
+from batch_pipeline.report import Record
+from support.models import write_tiny_model
+from support.pictures import photo_like
+from upscaler.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+GOOD = ("a.jpg", "a.png", "b b/ü.png", "b b/c/d.webp", "x_2x.png", "x.png", "no suffix")
+
+
+def save(path: Path, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = {".jpg": "JPEG", ".webp": "WEBP"}.get(path.suffix, "PNG")
+    Image.fromarray(photo_like(12, 16, seed)).save(path, kind)
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures, what a folder run makes of them, and a model."""
+    top = tmp_path_factory.mktemp("given")
+    write_tiny_model(top / "model")
+    for seed, name in enumerate(GOOD):
+        save(top / "in" / name, seed)
+    (top / "in/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 100)
+    (top / "in/notes.txt").write_text("no picture", encoding="utf-8")
+    (top / "in/.hidden.png").write_bytes(b"")
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                str(top / "in"),
+                "-o",
+                str(top / "expected"),
+                "--recursive",
+                "--format",
+                "png",
+                "--model",
+                str(top / "model"),
+            ]
+        )
+    assert ended.value.code == 1
+    return top
+
+
+def config(given: Path, out: Path, **changes: object) -> BatchConfig:
+    first = BatchConfig(source=str(given / "in"), out=str(out), format="png", model=str(given / "model"), workers=2)
+    return replace(first, **changes)  # type: ignore[arg-type]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if name != "report.jsonl"}
+
+
+def report(out: Path) -> list[Record]:
+    lines = (out / "report.jsonl").read_text(encoding="utf-8").splitlines()
+    return [Record.model_validate(json.loads(line)) for line in lines]
+
+
+def test_a_batch_equals_a_folder_run_and_is_resumed(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run.run(config(given, out)) == 1
+    expected = files(given / "expected")
+    assert len(expected) == len(GOOD) - 1
+    assert files(out) == expected
+    records = {record.source: record for record in report(out)}
+    assert records.keys() == {*GOOD, "broken.png"} - {"x_2x.png"}
+    assert records["a.jpg"].target_size == (32, 24)
+    assert "broken.png" in str(records["broken.png"].error)
+    assert "1 failed: 1 PictureError" in capsys.readouterr().err
+
+    (out / "a (jpg).png").unlink()
+    with (out / "report.jsonl").open("a", encoding="utf-8") as lines:
+        lines.write('{"source": "cut o')  # as a killed run leaves it
+    assert run.run(config(given, out, workers=1)) == 1
+    assert files(out) == expected
+    assert [record.source for record in report(out)][len(records) :] == ["a.jpg"]
+    assert "1 upscaled, 5 finished before, 1 failed" in capsys.readouterr().err
+
+
+def test_a_killed_batch_is_resumed_to_the_same_outcome(given: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--format", "png", "--workers", "1", "--model", str(given / "model")]
+    command = [sys.executable, "-m", "batch_pipeline", str(given / "in"), str(out), *options]
+    with subprocess.Popen(command, cwd=ROOT) as killed:
+        while not (out / "report.jsonl").exists() or not report(out):
+            assert killed.poll() is None
+            time.sleep(0.01)
+        killed.kill()
+    assert run.run(config(given, out, workers=1)) == 1
+    assert files(out) == files(given / "expected")
+    assert len({record.source for record in report(out)}) >= len(GOOD) - 1
+
+
+def test_failures_are_retried_when_asked(given: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "bad.png"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"\x89PNG")
+    one = config(given, tmp_path / "out", source=str(tmp_path / "in"), workers=1)
+    assert run.run(one) == run.run(one) == 1
+    assert len(report(tmp_path / "out")) == 2
+    save(tmp_path / "in/bad.png")
+    assert run.run(replace(one, retry_failed=True)) == 1
+    assert list(files(tmp_path / "out")) == ["bad.png"]
+    assert run.run(one) == 1  # a.png
+    assert len(report(tmp_path / "out")) == 4
+
+
+def test_a_list_names_pictures_and_what_it_names_must_be_there(given: Path, tmp_path: Path) -> None:
+    (given / "in/list").write_text("a.jpg\nb b/ü.png\nmissing.png\n../model\na.jpg\n", encoding="utf-8")
+    try:
+        assert run.run(config(given, tmp_path / "out", source=str(given / "in/list"), workers=1)) == 1
+    finally:
+        (given / "in/list").unlink()
+    assert files(tmp_path / "out").keys() == {"a.png", "b b/ü.png"}
+    reasons = {record.source: record.reason for record in report(tmp_path / "out") if record.error}
+    assert reasons == {"missing.png": "gone", "../model": "unusable name"}
+
+
+def test_a_dry_run_prints_the_cost_and_writes_nothing(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.run(config(given, tmp_path / "out", dry_run=True)) == 0
+    printed = capsys.readouterr().out
+    assert "7 to upscale; 1 of a sample of 7 are unreadable" in printed
+    assert "this machine: about 0.0 hours with 2 workers" in printed
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("reason", "passing", "stops"), [("storage", True, True), ("PictureError", False, False)])
+def test_ten_failures_of_the_storage_stop_the_batch_and_broken_pictures_do_not(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, passing: bool, stops: bool
+) -> None:
+    def fail(tasks: Iterator[Task], _: BatchConfig) -> Iterator[Record]:
+        for task in tasks:
+            yield Record(source=task.source, error="is gone", reason=reason, passing=passing)
+
+    monkeypatch.setattr(local, "records", fail)
+    (tmp_path / "in/list").parent.mkdir()
+    (tmp_path / "in/list").write_text("".join(f"{n}.png\n" for n in range(20)), encoding="utf-8")
+    one = config(given, tmp_path / "out", source=str(tmp_path / "in/list"))
+    if stops:
+        for _ in range(2):  # what may have passed is tried again
+            with pytest.raises(BatchError, match="10 pictures in a row"):
+                run.run(one)
+        assert [record.source for record in report(tmp_path / "out")] == 2 * [f"{n}.png" for n in range(10)]
+    else:
+        assert run.run(one) == 1
+        assert len(report(tmp_path / "out")) == 20
+
+
+def test_out_may_not_be_in(given: Path) -> None:
+    with pytest.raises(BatchError, match="both IN and OUT"):
+        config(given, given / "in")
