@@ -50,12 +50,10 @@ def viewer(finished: Finished) -> str:
 
 
 def about(finished: Finished) -> str:
-    """Render the download, explanation, a link to the article, and the facts of upscaling."""
+    """Render explanation, a link to the article, and the facts of upscaling."""
     entry = finished.entry
-    megabytes = finished.doubled_path.stat().st_size / 1e6
     return (
-        download(finished.doubled_path, f"Download {_by(finished.doubled_size)}, {megabytes:.1f} MB")
-        + f"<p>{cleaning.explanation(entry.explanation)}</p>"
+        f"<p>{cleaning.explanation(entry.explanation)}</p>"
         + link(entry.article, "NASA's article")
         + f'<p class="facts">{html.escape(facts(finished))}</p>'
     )
@@ -67,6 +65,12 @@ def facts(finished: Finished) -> str:
         f"{_by(finished.source_size)} to {_by(finished.doubled_size)} pixels in {finished.seconds:.1f} s, "
         f"model {finished.model} ({finished.revision})"
     )
+
+
+def result(finished: Finished) -> str:
+    """Render a link that saves the upscaled picture."""
+    megabytes = finished.doubled_path.stat().st_size / 1e6
+    return download(finished.doubled_path, f"Download {_by(finished.doubled_size)}, {megabytes:.1f} MB")
 
 
 def download(path: Path, text: str) -> str:

@@ -137,7 +137,7 @@ class Visits:
             status,
             page.heading(finished),
             page.viewer(finished),
-            page.about(finished),
+            page.result(finished) + page.about(finished),
             *self._overview(visit),
         ]
 
