@@ -62,6 +62,12 @@ class TrainingConfig:
     checkpoint_every: float = option(
         "minutes between two checkpoints, the most that a killed run loses", default=5.0, above=0, metavar="MINUTES"
     )
+    evaluate_every: int | None = option(
+        "steps between two evaluations (default: 1000, or a fiftieth of a longer run)",
+        default=None,
+        least=1,
+        metavar="STEPS",
+    )
     fold: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -47,8 +48,8 @@ from upscaler.model.artifact import Artifact
 
 __all__ = ["DivergedError", "Run", "TrainingConfig", "run"]
 
-EVALUATE_EVERY = 1000  # steps, at least
-EVALUATIONS = 50  # at most, because each takes as long as 70 steps on a CPU
+# Unless the configuration says otherwise: steps, at least, and evaluations, at most, as each takes 70 steps on a CPU
+EVALUATE_EVERY, EVALUATIONS = 1000, 50
 SHOW_EVERY = 100  # steps, in TensorBoard
 SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
 
@@ -181,7 +182,7 @@ class Run:
     def _finish_step(self, interrupts: list[int]) -> bool:
         """Evaluate if due, stop if interrupted; return True if the budget is spent."""
         done = self.step > 0 and self.progress >= 1
-        every = max(EVALUATE_EVERY, (self.config.steps or 0) // EVALUATIONS)
+        every = self.config.evaluate_every or max(EVALUATE_EVERY, (self.config.steps or 0) // EVALUATIONS)
         due = done or (self.step > 0 and self.step % every == 0)
         if due and not self.journal.holds(self.step):
             self._evaluate(interrupts)
@@ -200,11 +201,21 @@ class Run:
             scores.append(score)
         score = metrics.mean(scores)
         best_before = self.journal.best if checkpoint.has_best(self.config.out) else -math.inf
-        seconds = round(self.seconds, 1)
-        self.journal.add(self.step, score, loss=self.loss, learning_rate=self._rate, seconds=seconds)
+        self.journal.add(
+            self.step,
+            score,
+            bicubic_psnr_y=self._baseline.psnr_y,
+            loss=self.loss,
+            learning_rate=self._rate,
+            seconds=round(self.seconds, 1),
+        )
         if score.psnr_y > best_before:
             checkpoint.write_best(self.config.out, self._checkpoint())
         self._save()
+
+    @cached_property
+    def _baseline(self) -> Score:
+        return evaluation.bicubic_score(self.tiles.validation, self.config.jpeg)
 
     def _save(self) -> None:
         checkpoint.write(self.config.out, self._checkpoint())
