@@ -17,12 +17,13 @@ MOST_BATCH = 1 << 16
 MOST_SEED = 2**32 - 1
 LONG_STEPS, LONG_MINUTES = 100, 5
 # May differ when a run is resumed, such as on another machine: tiles are compared by content, threads only round
-MACHINE = ("shards", "validation", "threads", "device", "checkpoint_every")
+MACHINE = ("shards", "validation", "threads", "device", "checkpoint_every", "track")
 
 Loss = Literal["l1", "charbonnier", "luma"]
 Optimiser = Literal["adamw", "muon"]
 Schedule = Literal["cosine", "wsd"]
 DeviceName = Literal["auto", "cpu", "cuda"]
+TrackerName = Literal["tensorboard", "wandb"]
 PrecisionName = Literal["bf16", "fp16", "f32"]
 
 
@@ -79,6 +80,9 @@ class TrainingConfig:
         default=None,
         least=1,
         metavar="STEPS",
+    )
+    track: tuple[TrackerName, ...] = option(
+        "show measures in tensorboard or wandb (Weights & Biases), or in both", default=(), listed=True
     )
     fold: tuple[int, int] | None = None
 

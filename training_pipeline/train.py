@@ -28,6 +28,7 @@ from training_pipeline import (
     ranks,
     report,
     resident,
+    trackers,
 )
 from training_pipeline.batches import Batch
 from training_pipeline.checkpoint import Checkpoint
@@ -51,7 +52,7 @@ __all__ = ["DivergedError", "Run", "TrainingConfig", "run"]
 
 # Unless the configuration says otherwise: steps, at least, and evaluations, at most, as each takes 70 steps on a CPU
 EVALUATE_EVERY, EVALUATIONS = 1000, 50
-SHOW_EVERY = 100  # steps, in TensorBoard
+SHOW_EVERY = 100  # steps, in trackers
 SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
 
 
@@ -69,6 +70,7 @@ def run(
     """
     ranks.check(config)
     device.chosen(config.device)  # refused before the folder is claimed
+    trackers.check(config)
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
@@ -116,7 +118,8 @@ class Run:
         if start:
             self._restore(start)
         self.reserve = evaluation.seconds(self._averaged, tiles.validation, config.jpeg) if config.minutes else 0.0
-        self.journal = Journal(config.out, list(start.log) if start else [])
+        tracked = trackers.start(config, self.step) if ranks.is_first() else []
+        self.journal = Journal(config.out, list(start.log) if start else [], tracked)
 
     def train(self) -> None:
         """Train to the end of the budget. An interrupt writes a checkpoint and raises KeyboardInterrupt."""

@@ -95,7 +95,7 @@ def test_a_run_leaves_an_artifact_and_its_log(command: Command) -> None:
     assert json.loads(Path("runs/0/run.json").read_text(encoding="utf-8"))["steps"] == 3
     assert run.metrics["validation"]["step"] == 3
     assert {path.name for path in Path("runs/0").iterdir()} >= {"learning_curve.png", "crops.png", "log.jsonl"}
-    assert list(Path("runs/0/tensorboard").glob("events.out.tfevents.*"))
+    assert not Path("runs/0/tensorboard").exists()  # trackers are off by default
     assert Upscaler(run).upscale(np.zeros((5, 6, 3), np.uint8)).shape == (10, 12, 3)
 
 
