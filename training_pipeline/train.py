@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
@@ -230,6 +230,10 @@ class Run:
         if score.psnr_y > best_before:
             checkpoint.write_best(self.config.out, self._checkpoint())
         self._save()
+        self.evaluated(self.journal.rows[-1])
+
+    def evaluated(self, row: Mapping[str, float]) -> None:
+        """Learn of an evaluation, a row of the log; for subclasses, which may end the run by an error."""
 
     @cached_property
     def _baseline(self) -> Score:
