@@ -151,13 +151,13 @@ class BuildConfig:
     )
     out: Path = option("folder for the model", default=Path("ensembles/built"))
     how: How = same(CombineConfig, "how")
+    engine: Engine = part(title=WHERE, default_factory=Engine)
+    overwrite: bool = same(CombineConfig, "overwrite")
+    allow_missing: bool = option("build the ensemble without the parts that failed", default=False)
     into: str = same(Distillation, "into", needs={"how": "distill"})
     student_steps: int | None = option(
         "training steps of the student", default=None, least=1, needs={"how": "distill"}, metavar="STEPS"
     )
-    engine: Engine = part(title=WHERE, default_factory=Engine)
-    overwrite: bool = same(CombineConfig, "overwrite")
-    allow_missing: bool = option("build the ensemble without the parts that failed", default=False)
 
     @property
     def parts(self) -> tuple[str, ...]:
