@@ -22,6 +22,7 @@ ROOT = DOCS.parent
 SAMPLES = ROOT / "apps" / "ui" / "samples"
 IMAGES = "images/notebooks"
 WIDEST = 1100  # pixels
+LONGEST = 12  # lines of what a cell prints
 
 HEAD = """# The notebooks
 The notebooks with their output. Here they ran on the [sample photos](../apps/ui/samples/README.md) of the web UI (CQ100
@@ -65,12 +66,14 @@ def page(path: Path, folder: str) -> str:
 
 
 def strip_progress(notebook: NotebookNode) -> None:
-    """Merge the printed output of each cell, without progress bars."""
+    """Merge the printed output of each cell and shorten it, without progress bars."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             printed = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
             displayed = [output for output in cell.outputs if output.output_type != "stream"]
             printed = re.sub(r"[^\n]*\r", "", printed)
+            lines = printed.splitlines(keepends=True)
+            printed = "".join([*lines[:LONGEST], "…\n"] if len(lines) > LONGEST else lines)
             cell.outputs = [new_output("stream", text=printed)] * bool(printed) + displayed
 
 
