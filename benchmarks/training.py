@@ -54,9 +54,8 @@ def row(config: TrainingConfig, limit: float) -> str:
     prefetched.close()
     run.journal.close()
     speed = 3 * 2 * run.network.architecture.multiplications * config.batch * config.crop**2 / fixed / 1e9
-    precision = "bf16" if run.bfloat16 else "f32"
     return (
-        f"| {config.size}, {precision}, {config.batch} of {config.crop}x{config.crop}, {config.threads} threads "
+        f"| {config.size}, {run.precision}, {config.batch} of {config.crop}x{config.crop}, {config.threads} threads "
         f"| {fixed * 1e3:.0f} | {loaded * 1e3:.0f} | {loaded / fixed:.2f} | {speed:.0f} | {speed / limit:.0%} |"
     )
 

@@ -10,7 +10,7 @@ from cluster.lock import locked
 from cluster.task import Task
 from cluster.workplace import work_in
 from ensemble_pipeline import combine
-from ensemble_pipeline.config import RUNS, SHARDS, VALIDATION, BuildConfig, CombineConfig
+from ensemble_pipeline.config import RUNS, SHARDS, VALIDATION, BuildConfig, CombineConfig, Distillation
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import tasks as features
 from training_pipeline import folder
@@ -37,7 +37,9 @@ def _is_same(config: BuildConfig, _: Kind) -> bool:
     """Return True if the model in the folder was built of the same parts in the same way."""
     record = config.out / BUILD
     before = saved.read(record) if record.exists() else {}
-    return before.get("how") == config.how and before.get("features", {}).get("parts") == list(config.features.parts)
+    ways = ((before.get(name), getattr(config, name)) for name in ("how", "into", "student_steps"))
+    same_way = all((old or None) == (new or None) for old, new in ways)  # older records lack the student
+    return same_way and before.get("features", {}).get("parts") == list(config.features.parts)
 
 
 def _run(config: BuildConfig, storage: str) -> None:
@@ -49,12 +51,29 @@ def _run(config: BuildConfig, storage: str) -> None:
     failed |= config.engine.run(_training_tasks(config, made, storage))
     trained = [RUNS / part for part in made if part not in failed]
     _check_complete(config, failed, trained)
-    work_in(storage, trained, config.out, partial(_combine, config, tuple(trained)))
+    wanted = _combination(config, tuple(trained))
+    inputs = [*wanted.runs, *wanted.distillation.shards, *wanted.validation]
+    work_in(storage, inputs, config.out, partial(_combine, config, wanted))
 
 
-def _combine(config: BuildConfig, trained: tuple[Path, ...]) -> None:
-    combine.run(CombineConfig(trained, config.out, config.how, overwrite=True))
+def _combine(config: BuildConfig, wanted: CombineConfig) -> None:
+    combine.run(wanted)
     saved.write(config.out / BUILD, config)
+
+
+def _combination(config: BuildConfig, trained: tuple[Path, ...]) -> CombineConfig:
+    if config.how != "distill":
+        return CombineConfig(trained, config.out, config.how, overwrite=True)
+    student = Distillation(
+        into=config.into,
+        shards=tuple(SHARDS / run.name for run in trained),
+        steps=config.student_steps,
+        jpeg=config.first.jpeg,
+        threads=config.first.threads,
+        checkpoint_every=config.first.checkpoint_every,
+    )
+    validation = (SHARDS / VALIDATION,)
+    return CombineConfig(trained, config.out, "distill", overwrite=True, validation=validation, distillation=student)
 
 
 def _training_tasks(config: BuildConfig, parts: Sequence[str], storage: str) -> list[Task]:

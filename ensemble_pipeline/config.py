@@ -12,7 +12,7 @@ from training_pipeline.config import TrainingConfig
 from training_pipeline.sizes import SYNTAX
 from upscaler.config import UpscaleConfig
 from upscaler.model import find
-from upscaler.options import check_limits, option, part, same
+from upscaler.options import check_limits, option, options_of, part, same
 
 SHARDS, RUNS, VALIDATION = Path("shards"), Path("runs"), "validation"
 
@@ -135,26 +135,31 @@ class StatusConfig:
 @dataclass(frozen=True)
 class BuildConfig:
     """All stages. `features`: the parts and their tiles; validation is made in any case. `first`: what the runs have in
-    common; shards and folder are those of each part. `allow_missing`: combine what there is where a part failed.
+    common; shards and folder are those of each part. `into`, `student_steps`: of a distillation on the tiles of all
+    parts. `allow_missing`: combine what there is where a part failed.
 
-    Raises EnsembleError if there is no training part.
+    Raises EnsembleError if there is no training part, or if a distillation lacks an option.
     """
 
     features: FeatureConfig = part(
         *("parts", "images", "tiles_per_image", "metadata", "workers", "endpoint_url"), out=SHARDS
     )
     first: TrainingConfig = part(
-        *("size", "steps", "init_from", "learning_rate", "branches", "threads"),
+        *(one.field for one in options_of(TrainingConfig) if one.field not in ("shards", "validation", "out")),
         shards=(),
         validation=(SHARDS / VALIDATION,),
         out=RUNS,
         steps=MISSING,
     )
     out: Path = option("folder for the model", default=Path("ensembles/built"))
-    how: Literal["outputs", "weights"] = same(CombineConfig, "how", help="average the outputs or the weights")
+    how: How = same(CombineConfig, "how")
     engine: Engine = part(title=WHERE, default_factory=Engine)
     overwrite: bool = same(CombineConfig, "overwrite")
     allow_missing: bool = option("build the ensemble without the parts that failed", default=False)
+    into: str = same(Distillation, "into", needs={"how": "distill"})
+    student_steps: int | None = option(
+        "training steps of the student", default=None, least=1, needs={"how": "distill"}, metavar="STEPS"
+    )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -162,5 +167,8 @@ class BuildConfig:
         return tuple(part for part in self.features.parts if part.startswith("train_"))
 
     def __post_init__(self) -> None:
+        check_limits(self)
+        if self.how == "distill" and not (self.into and self.student_steps):
+            raise EnsembleError("--how distill needs --into and --student-steps; give them")
         if not self.parts:
             raise EnsembleError("an ensemble needs networks of training parts; give --parts, such as 0 a, or all")

@@ -56,7 +56,7 @@ class DistillationRun(train.Run):
         """Take one step on the LR crops (uint8, N3cc) towards the teacher's output for the clean crops."""
         orientation = ORIENTATIONS[self.step % len(ORIENTATIONS)]
         x = _oriented(orientation.apply, without_degradation(lr_crops, hr_crops)).to(self.device) / 255
-        with device.autocast(self.device, self.bfloat16):
+        with device.autocast(self.device, self.precision):
             output = self.teacher(x.contiguous(memory_format=self.layout))
         super().advance(lr_crops, 255 * _oriented(orientation.undo, output))
 

@@ -17,11 +17,14 @@ MOST_BATCH = 1 << 16
 MOST_SEED = 2**32 - 1
 LONG_STEPS, LONG_MINUTES = 100, 5
 # May differ when a run is resumed, such as on another machine: tiles are compared by content, threads only round
-MACHINE = ("shards", "validation", "threads", "checkpoint_every")
+MACHINE = ("shards", "validation", "threads", "device", "checkpoint_every", "track")
 
 Loss = Literal["l1", "charbonnier", "luma"]
 Optimiser = Literal["adamw", "muon"]
 Schedule = Literal["cosine", "wsd"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+TrackerName = Literal["tensorboard", "wandb"]
+PrecisionName = Literal["bf16", "fp16", "f32"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,12 @@ class TrainingConfig:
     init_from: str | None = option("start from the weights of this model", default=None, metavar="MODEL")
     share: float = option("share of the training pictures to use, above 0 and at most 1", default=1.0, above=0, most=1)
     batch: int = option("crops per step", default=36, least=1, most=MOST_BATCH)
+    accumulate: int = option(
+        "parts of a batch, one after the other, whose gradients are added up: less memory, the same step",
+        default=1,
+        least=1,
+        metavar="PARTS",
+    )
     crop: int = option(f"side of an LR crop in pixels, at most {MOST_CROP}", default=32, least=1, most=MOST_CROP)
     jpeg: bool = option("degrade LR tiles with JPEG, at qualities from 50 to 97", default=False)
     learning_rate: float = option("peak learning rate", default=1e-3, above=0, metavar="RATE")
@@ -59,8 +68,21 @@ class TrainingConfig:
     )
     seed: int = option("random seed", default=0, least=0, most=MOST_SEED)
     threads: int = option("threads of each run; one and two round differently", default=2, least=1, most=MOST_WORKERS)
+    device: DeviceName = option("where to train; auto: on CUDA if there is any, else on the CPU", default="auto")
+    precision: PrecisionName | None = option(
+        "of convolutions (default: bf16 where the hardware has it, else fp16 on CUDA and f32 on a CPU)", default=None
+    )
     checkpoint_every: float = option(
         "minutes between two checkpoints, the most that a killed run loses", default=5.0, above=0, metavar="MINUTES"
+    )
+    evaluate_every: int | None = option(
+        "steps between two evaluations (default: 1000, or a fiftieth of a longer run)",
+        default=None,
+        least=1,
+        metavar="STEPS",
+    )
+    track: tuple[TrackerName, ...] = option(
+        "show measures in tensorboard or wandb (Weights & Biases), or in both", default=(), listed=True
     )
     fold: tuple[int, int] | None = None
 
@@ -68,6 +90,10 @@ class TrainingConfig:
         check_limits(self)
         if (self.steps is None) == (self.minutes is None):
             raise TrainingError("a run needs one budget; give --steps or --minutes")
+        if self.batch % self.accumulate:
+            raise TrainingError(
+                f"--batch {self.batch} has no {self.accumulate} equal parts; give a multiple of --accumulate"
+            )
         architecture(self.size)
 
     @property

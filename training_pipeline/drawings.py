@@ -28,7 +28,10 @@ def draw_curve(rows: list[dict[str, Any]], title: str, target: Path) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     steps = [row["step"] for row in rows]
-    axes.plot(steps, [row["psnr_y"] for row in rows], "o-", color="tab:blue")
+    axes.plot(steps, [row["psnr_y"] for row in rows], "o-", color="tab:blue", label="network")
+    if baseline := rows[-1].get("bicubic_psnr_y"):
+        axes.axhline(baseline, color="tab:gray", linestyle=":", label="bicubic")
+    axes.legend(loc="lower right")
     axes.set(xlabel="step", ylabel=PSNR, title=title)
     axes.grid(alpha=0.3)
     losses = axes.twinx()

@@ -14,7 +14,7 @@ from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry, Sample
 from training_pipeline import data, device
 from training_pipeline.network import Network
-from upscaler import metrics
+from upscaler import bicubic, metrics
 from upscaler.metrics import Score
 from upscaler.model.architecture import SCALE
 from upscaler.pixels import Pixels
@@ -28,6 +28,12 @@ def scores(network: Network, tiles: Sequence[Entry], jpeg: bool) -> Iterator[Sco
     for tile in spread(tiles, MOST_TILES):
         sample = read_sample(tile, jpeg)
         yield metrics.score(double(network, sample.lr), sample.hr)
+
+
+def bicubic_score(tiles: Sequence[Entry], jpeg: bool) -> Score:
+    """Return the mean score of bicubic interpolation on the tiles of `scores`."""
+    samples = (read_sample(tile, jpeg) for tile in spread(tiles, MOST_TILES))
+    return metrics.mean([metrics.score(bicubic.double(sample.lr), sample.hr) for sample in samples])
 
 
 def read_sample(tile: Entry, jpeg: bool) -> Sample:
@@ -56,7 +62,7 @@ def double(network: Network, lr: Pixels) -> Pixels:
     extended = F.pad(planes, (network.radius,) * 4, mode="reflect")
     was_training = network.training
     network.eval()
-    with device.autocast(where, device.has_bfloat16(where)):
+    with device.autocast(where, "bf16" if device.has_bfloat16(where) else "f32"):
         output = _inner(network(extended), SCALE * network.radius)
     network.train(was_training)
     pixels: Pixels = (output[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()

@@ -15,7 +15,7 @@ from upscaler.model.artifact import CONFIG
 # Records of the commands, beside the models that they made
 RUN, COMBINATION, BUILD = "run.json", "combine.json", "build.json"
 # Other contents of a run, and of what was made of runs
-CHECKPOINTS, TENSORBOARD, LOG = "checkpoints", "tensorboard", "log.jsonl"
+CHECKPOINTS, TENSORBOARD, WANDB, LOG = "checkpoints", "tensorboard", "wandb", "log.jsonl"
 PICTURE, DISTILLATION = "before_after.png", "distillation"
 
 
@@ -78,5 +78,5 @@ def _clear(folder: Path) -> None:
     """Remove all that would pass for a part of the next model; DATA.md stays, which people write."""
     for name in (CONFIG, RUN, COMBINATION, BUILD, LOG, PICTURE):
         (folder / name).unlink(missing_ok=True)
-    for path in (folder / CHECKPOINTS, folder / TENSORBOARD, *folder.glob(f"{DISTILLATION}-*")):
+    for path in (folder / CHECKPOINTS, folder / TENSORBOARD, folder / WANDB, *folder.glob(f"{DISTILLATION}-*")):
         shutil.rmtree(path, ignore_errors=True)

@@ -1,14 +1,14 @@
-"""The log of a run: log.jsonl and TensorBoard."""
+"""The log of a run: log.jsonl, and the trackers that show it."""
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
-from training_pipeline.folder import LOG, TENSORBOARD
+from training_pipeline.folder import LOG
+from training_pipeline.trackers import Tracker
 from upscaler.atomic import write_text
 from upscaler.metrics import Score
 
@@ -20,14 +20,14 @@ def read(run: Path) -> list[dict[str, Any]]:
 
 
 class Journal:
-    """Writer of log.jsonl, one row for each evaluation, and of TensorBoard."""
+    """Writer of log.jsonl, one row for each evaluation, and sender of measures to trackers."""
 
-    def __init__(self, run: Path, rows: list[dict[str, Any]]) -> None:
+    def __init__(self, run: Path, rows: list[dict[str, Any]], trackers: Sequence[Tracker] = ()) -> None:
         """Start with the rows of the checkpoint that the run resumes from; later rows are dropped."""
         self._path = run / LOG
         self.rows = rows
         self._write()
-        self._board = SummaryWriter(str(run / TENSORBOARD), purge_step=rows[-1]["step"] + 1 if rows else 0)
+        self._trackers = trackers
 
     def add(self, step: int, score: Score, **measures: float) -> None:
         """Log an evaluation."""
@@ -35,12 +35,11 @@ class Journal:
         self.rows.append(row)
         self._write()
         self.show(step, **measures, **asdict(score))
-        self._board.flush()
 
     def show(self, step: int, **measures: float) -> None:
-        """Log measures to TensorBoard only."""
-        for name, value in measures.items():
-            self._board.add_scalar(name, value, step)
+        """Show measures to the trackers only."""
+        for tracker in self._trackers:
+            tracker.show(step, measures)
 
     def holds(self, step: int) -> bool:
         """Return True if the evaluation after `step` is logged."""
@@ -52,8 +51,9 @@ class Journal:
         return max((row["psnr_y"] for row in self.rows), default=-math.inf)
 
     def close(self) -> None:
-        """Close the TensorBoard file."""
-        self._board.close()
+        """Close the trackers."""
+        for tracker in self._trackers:
+            tracker.close()
 
     def _write(self) -> None:
         write_text(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))

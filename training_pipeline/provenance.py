@@ -34,7 +34,7 @@ def of(config: TrainingConfig, tiles: Tiles) -> Provenance:
         data=tiles.digest,
         code=version.installed(),
         torch=torch.__version__,
-        device=_device_name(),
+        device=_device_name(config),
     )
 
 
@@ -44,5 +44,5 @@ def _dataset(folders: Iterable[Path]) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
-def _device_name() -> str:
-    return torch.cuda.get_device_name() if device.best().type == "cuda" else "CPU"
+def _device_name(config: TrainingConfig) -> str:
+    return torch.cuda.get_device_name() if device.chosen(config.device).type == "cuda" else "CPU"

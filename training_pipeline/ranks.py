@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from training_pipeline import device
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
 
@@ -50,8 +49,11 @@ def part() -> slice:
 
 def check(config: TrainingConfig) -> None:
     """Raise TrainingError if several processes cannot share the run."""
-    if config.batch % count():
-        raise TrainingError(f"{count()} processes cannot share --batch {config.batch}; give a multiple of {count()}")
+    shares = count() * config.accumulate
+    if config.batch % shares:
+        raise TrainingError(f"{count()} processes cannot share --batch {config.batch}; give a multiple of {shares}")
+    if count() > 1 and config.device == "cpu" and torch.cuda.is_available():
+        raise TrainingError("processes share a run on GPUs if there are any; leave out --device")
     if count() > 1 and config.minutes:
         raise TrainingError("processes differ in their clocks; give --steps instead of --minutes")
 
@@ -81,6 +83,6 @@ def any_of(flag: bool) -> bool:
     """Return True if the flag is set in any process."""
     if count() == 1:
         return flag
-    flags = torch.tensor(float(flag), device=device.best())
+    flags = torch.tensor(float(flag), device="cuda" if dist.get_backend() == "nccl" else "cpu")
     dist.all_reduce(flags)
     return bool(flags)

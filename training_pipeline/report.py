@@ -41,11 +41,12 @@ def summary(config: TrainingConfig, on: torch.device) -> str:
     """Return what the run has used (steps, LR pixels and hours) and reached."""
     rows = journal.read(config.out)
     last, best = rows[-1], max(row["psnr_y"] for row in rows)
+    baseline = f", bicubic {last['bicubic_psnr_y']:.2f} dB" if "bicubic_psnr_y" in last else ""
     pixels = last["step"] * config.batch * config.crop**2
     place = f"{on}, {config.threads} threads" if on.type == "cpu" else str(on)
     return (
         f"{config.out}: {last['step']:,} steps, {pixels:.2e} LR pixels, {last['seconds'] / 3600:.2f} hours on {place}; "
-        f"{best:.2f} dB PSNR (Y) on the validation tiles"
+        f"{best:.2f} dB PSNR (Y) on the validation tiles{baseline}"
     )
 
 

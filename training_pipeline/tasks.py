@@ -11,6 +11,7 @@ from training_pipeline import folds, train
 from training_pipeline.commands import RunsConfig
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
+from training_pipeline.train import RunFactory
 from upscaler.model.artifact import Artifact
 
 
@@ -31,10 +32,13 @@ def run_all(config: RunsConfig) -> None:
         raise TrainingError(f"{', '.join(failed)} failed, see above; run the same command to resume")
 
 
-def run_one(config: TrainingConfig, engine: Engine) -> Artifact:
-    """Train one network, or resume it, and wait for it; with a storage, its artifact's files are there."""
+def run_one(config: TrainingConfig, engine: Engine, make_run: RunFactory) -> Artifact:
+    """Train one network, or resume it, and wait for it; with a storage, its artifact's files are there.
+
+    make_run: a factory in place of `Run`, where this machine trains.
+    """
     if engine.storage is None:
-        return train.run(config, resume=True)
+        return train.run(config, resume=True, make_run=make_run)
     trained: Artifact = engine.do(task(config, engine.storage, engine.gpus))
     return trained
 

@@ -4,13 +4,15 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
@@ -26,6 +28,7 @@ from training_pipeline import (
     ranks,
     report,
     resident,
+    trackers,
 )
 from training_pipeline.batches import Batch
 from training_pipeline.checkpoint import Checkpoint
@@ -47,9 +50,9 @@ from upscaler.model.artifact import Artifact
 
 __all__ = ["DivergedError", "Run", "TrainingConfig", "run"]
 
-EVALUATE_EVERY = 1000  # steps, at least
-EVALUATIONS = 50  # at most, because each takes as long as 70 steps on a CPU
-SHOW_EVERY = 100  # steps, in TensorBoard
+# Unless the configuration says otherwise: steps, at least, and evaluations, at most, as each takes 70 steps on a CPU
+EVALUATE_EVERY, EVALUATIONS = 1000, 50
+SHOW_EVERY = 100  # steps, in trackers
 SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
 
 
@@ -66,6 +69,8 @@ def run(
     continues from there. overwrite: replace another model in the folder.
     """
     ranks.check(config)
+    device.chosen(config.device)  # refused before the folder is claimed
+    trackers.check(config)
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True  # or a run on CUDA would not be reproducible to the bit
     tiles = data.read(config)
@@ -99,9 +104,11 @@ class Run:
     def __init__(self, config: TrainingConfig, tiles: Tiles, start: Checkpoint | None) -> None:
         torch.manual_seed(config.seed)
         self.config, self.tiles = config, tiles
-        self.device = device.best()
-        self.bfloat16 = device.has_bfloat16(self.device)
-        self.layout = torch.channels_last if self.bfloat16 else torch.contiguous_format  # the faster one, as measured
+        self.device = device.chosen(config.device)
+        self.precision = config.precision or device.fastest_precision(self.device)
+        halved = self.precision in device.DTYPES
+        self.layout = torch.channels_last if halved else torch.contiguous_format  # the faster one, as measured
+        self.scaler = GradScaler(self.device.type, enabled=self.precision == "fp16")  # else gradients underflow
         self.network = beginning.network(config).to(memory_format=self.layout).to(self.device)
         self.forward = self.compiled(self.network)
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
@@ -111,7 +118,8 @@ class Run:
         if start:
             self._restore(start)
         self.reserve = evaluation.seconds(self._averaged, tiles.validation, config.jpeg) if config.minutes else 0.0
-        self.journal = Journal(config.out, list(start.log) if start else [])
+        tracked = trackers.start(config, self.step) if ranks.is_first() else []
+        self.journal = Journal(config.out, list(start.log) if start else [], tracked)
 
     def train(self) -> None:
         """Train to the end of the budget. An interrupt writes a checkpoint and raises KeyboardInterrupt."""
@@ -153,23 +161,34 @@ class Run:
     def advance(self, lr_crops: Tensor, hr_crops: Tensor) -> None:
         """Take one step on a batch (N3cc and N3(2c)(2c), 0 to 255). Raises DivergedError and leaves the weights."""
         rate = learning_rate(self.config.schedule, self.config.learning_rate, self.progress)
-        x, truth = (crops.to(self.device, non_blocking=True) / 255 for crops in (lr_crops, hr_crops))
-        with device.autocast(self.device, self.bfloat16):
-            output = self.forward(x.contiguous(memory_format=self.layout))
-        loss = LOSSES[self.config.loss](output.float(), truth)
         self.network.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        loss = loss.detach()
+        loss = self._add_gradients(lr_crops, hr_crops)
         ranks.average([loss, *(cast(Tensor, parameter.grad) for parameter in self.network.parameters())])
+        for optimiser in self.optimisers.values():
+            self.scaler.unscale_(optimiser)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        self._check_finite(loss.item(), norm.item())
+        overflowed = self.scaler.get_scale() > 1 and not math.isfinite(norm.item())  # the scaler skips the step
+        self._check_finite(loss.item(), 0.0 if overflowed else norm.item())
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            optimiser.step()
+            self.scaler.step(optimiser)
+        self.scaler.update()
         self.average.update_parameters(self.network)
         self.step += 1
         self.loss = _moving_mean(self.loss, loss.item())
+
+    def _add_gradients(self, *crops: Tensor) -> Tensor:
+        """Compute the gradients of a batch in `accumulate` parts, which each add theirs; return the mean loss."""
+        losses = []
+        for part in zip(*(side.chunk(self.config.accumulate) for side in crops), strict=True):
+            x, truth = (side.to(self.device, non_blocking=True) / 255 for side in part)
+            with device.autocast(self.device, self.precision):
+                output = self.forward(x.contiguous(memory_format=self.layout))
+            loss = LOSSES[self.config.loss](output.float(), truth) / self.config.accumulate
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+        return torch.stack(losses).sum()
 
     def _check_finite(self, loss: float, norm: float) -> None:
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -181,7 +200,7 @@ class Run:
     def _finish_step(self, interrupts: list[int]) -> bool:
         """Evaluate if due, stop if interrupted; return True if the budget is spent."""
         done = self.step > 0 and self.progress >= 1
-        every = max(EVALUATE_EVERY, (self.config.steps or 0) // EVALUATIONS)
+        every = self.config.evaluate_every or max(EVALUATE_EVERY, (self.config.steps or 0) // EVALUATIONS)
         due = done or (self.step > 0 and self.step % every == 0)
         if due and not self.journal.holds(self.step):
             self._evaluate(interrupts)
@@ -200,11 +219,25 @@ class Run:
             scores.append(score)
         score = metrics.mean(scores)
         best_before = self.journal.best if checkpoint.has_best(self.config.out) else -math.inf
-        seconds = round(self.seconds, 1)
-        self.journal.add(self.step, score, loss=self.loss, learning_rate=self._rate, seconds=seconds)
+        self.journal.add(
+            self.step,
+            score,
+            bicubic_psnr_y=self._baseline.psnr_y,
+            loss=self.loss,
+            learning_rate=self._rate,
+            seconds=round(self.seconds, 1),
+        )
         if score.psnr_y > best_before:
             checkpoint.write_best(self.config.out, self._checkpoint())
         self._save()
+        self.evaluated(self.journal.rows[-1])
+
+    def evaluated(self, row: Mapping[str, float]) -> None:
+        """Learn of an evaluation, a row of the log; for subclasses, which may end the run by an error."""
+
+    @cached_property
+    def _baseline(self) -> Score:
+        return evaluation.bicubic_score(self.tiles.validation, self.config.jpeg)
 
     def _save(self) -> None:
         checkpoint.write(self.config.out, self._checkpoint())
@@ -225,12 +258,14 @@ class Run:
         states: dict[str, Any] = {name: part.state_dict() for name, part in self._stateful().items()}
         states["random"] = torch.get_rng_state()
         states["random_cuda"] = torch.cuda.get_rng_state_all()
-        states["loss"] = self.loss
+        states["loss"], states["scaler"] = self.loss, self.scaler.state_dict()
         return Checkpoint(self.config.as_json(), self.tiles.digest, self.step, self.seconds, self.journal.rows, states)
 
     def _restore(self, start: Checkpoint) -> None:
         self.step, self.earlier_seconds = start.step, start.seconds
         self.loss = start.states.get("loss", math.nan)
+        if scaler := start.states.get("scaler"):
+            self.scaler.load_state_dict(scaler)
         for name, part in self._stateful().items():
             part.load_state_dict(start.states[name])
         torch.set_rng_state(start.states["random"])

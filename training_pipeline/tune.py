@@ -1,18 +1,22 @@
 """Hyper-parameter search: trials of equal length in one resumable study, shared by several workers."""
 
+import math
 import multiprocessing
 import os
 import signal
 import warnings
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import wait
-from typing import cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import optuna
 from optuna import Study, Trial
 from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.study import MaxTrialsCallback
@@ -21,18 +25,22 @@ from optuna.trial import FrozenTrial, TrialState
 from cluster.errors import StorageError
 from cluster.parent import when_orphaned
 from training_pipeline import data, tasks
+from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.commands import TuningConfig
-from training_pipeline.config import Loss, TrainingConfig
+from training_pipeline.config import Loss, Optimiser, TrainingConfig
+from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
 from training_pipeline.losses import LOSSES
 from training_pipeline.stopping import stop_signals
-from training_pipeline.train import DivergedError
+from training_pipeline.train import DivergedError, Run
 from upscaler.atomic import write_text
 from upscaler.command import one_sentence_errors
 
 STUDY, TABLE = "study.db", "trials.md"
 HEARTBEAT = 30  # seconds; a trial is requeued after twice as long without one
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+EVALUATIONS = 5  # of a trial; after each, a trial below the median of the earlier ones is stopped
+BATCHES, CROPS = (9, 18, 36, 72), (24, 32, 48)
 
 
 def run(config: TuningConfig) -> None:
@@ -77,6 +85,7 @@ def search(config: TuningConfig, worker: int) -> None:
     study = open_study(config.first)
     seeds = np.random.SeedSequence([config.first.seed, len(study.trials), worker])  # different for each worker
     study.sampler = TPESampler(seed=int(seeds.generate_state(1)[0]))
+    study.pruner = MedianPruner()
     if len(study.get_trials(deepcopy=False, states=FINISHED)) < config.trials:
         study.optimize(
             lambda trial: objective(trial, study, config),
@@ -89,9 +98,10 @@ def objective(trial: Trial, study: Study, config: TuningConfig) -> float:
     trial.set_user_attr("run", run_name(trial))
     run = suggested(trial, replace(config.first, out=config.first.out / run_name(trial)))
     try:
-        model = tasks.run_one(run, config.engine)
+        model = tasks.run_one(run, config.engine, partial(PrunedRun, trial))
         return float(model.metrics["validation"]["psnr_y"])
     except DivergedError as error:
+        trial.set_user_attr("diverged", True)
         raise optuna.TrialPruned(str(error)) from error
     except (KeyboardInterrupt, StorageError):
         requeue(study, study.trials[trial.number])
@@ -99,10 +109,39 @@ def objective(trial: Trial, study: Study, config: TuningConfig) -> float:
         raise
 
 
+class PrunedRun(Run):
+    """A run that reports each score to its trial, and ends by TrialPruned if the trial is hopeless."""
+
+    def __init__(self, trial: Trial, config: TrainingConfig, tiles: Tiles, start: Checkpoint | None) -> None:
+        super().__init__(config, tiles, start)
+        self._trial = trial
+        for row in self.journal.rows:  # of an interrupted trial that this one continues
+            self._report(row)
+
+    def evaluated(self, row: Mapping[str, float]) -> None:
+        """Report a score. Raises TrialPruned."""
+        self._report(row)
+        if self.progress < 1 and self._trial.should_prune():
+            raise optuna.TrialPruned
+
+    def _report(self, row: Mapping[str, float]) -> None:
+        share = row["step"] / cast(int, self.config.steps)  # trials differ in steps
+        self._trial.report(row["psnr_y"], round(EVALUATIONS * share))
+
+
 def suggested(trial: Trial, config: TrainingConfig) -> TrainingConfig:
-    """Return the configuration with the trial's parameters."""
+    """Return the configuration with the trial's parameters, and the steps that make its LR pixels those of all."""
+    batch = int(trial.suggest_categorical("batch", BATCHES))
+    crop = int(trial.suggest_categorical("crop", CROPS))
+    pixels = cast(int, config.steps) * config.batch * config.crop**2
+    steps = max(1, round(pixels / (batch * crop**2)))
     return replace(
         config,
+        batch=batch,
+        crop=crop,
+        steps=steps,
+        evaluate_every=math.ceil(steps / EVALUATIONS),
+        optimiser=cast(Optimiser, trial.suggest_categorical("optimiser", get_args(Optimiser))),
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
         weight_decay=trial.suggest_float("weight_decay", 1e-4, 0.3, log=True),
         dropout=trial.suggest_float("dropout", 0.0, 0.2),
@@ -121,14 +160,25 @@ def run_name(trial: Trial | FrozenTrial) -> str:
 
 
 def table(study: Study) -> str:
-    """Format the finished trials as Markdown, the best first; diverged ones have no PSNR."""
-    names = ["learning_rate", "weight_decay", "dropout", "loss"]
-    lines = [f"| run | PSNR Y, dB | {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * 6 + "|"]
-    for trial in sorted(study.get_trials(states=FINISHED), key=lambda trial: -(trial.value or 0)):
-        values = [f"{trial.params[name]:.3g}" for name in names[:-1]] + [trial.params["loss"]]
-        psnr = f"{trial.value:.3f}" if trial.value else "diverged"
+    """Format the finished trials as Markdown, the best first; then those that were stopped early, or diverged."""
+    names = ["learning_rate", "weight_decay", "dropout", "loss", "optimiser", "batch", "crop"]
+    titles = ["run", "PSNR Y, dB", *(name.replace("_", " ") for name in names)]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for trial in sorted(study.get_trials(states=FINISHED), key=lambda trial: (trial.state.value, -(trial.value or 0))):
+        values = [_cell(trial.params.get(name, "")) for name in names]
+        psnr = _outcome(trial)
         lines.append(f"| {trial.user_attrs['run']} | {psnr} | {' | '.join(values)} |")
     return "\n".join(lines) + "\n"
+
+
+def _outcome(trial: FrozenTrial) -> str:
+    if trial.user_attrs.get("diverged") or trial.value is None:
+        return "diverged"
+    return f"{trial.value:.3f}" + ("" if trial.state == TrialState.COMPLETE else ", stopped early")
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _search_in_processes(config: TuningConfig) -> None:

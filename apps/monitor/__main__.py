@@ -35,12 +35,14 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m apps.
 
 
 def serve(config: ServeConfig) -> None:
-    """Serve the page. Raises ModelError or HistoryError if the app cannot start."""
+    """Serve the page. Raises ModelError, HistoryError or OutdatedError if the app cannot start."""
     from apps.monitor import settings
     from apps.monitor.copying import started_writer
+    from apps.serving import floors
     from apps.serving.launching import leave_token
     from apps.serving.temporary import temporary_folder
 
+    floors.check()
     given = replace(settings.from_environment(), model=config.model)
     leave_token([given.model], keeper=WRITER if given.history_repo else None)
     with temporary_folder(given.serving.delete_after_seconds) as folder:

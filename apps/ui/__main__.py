@@ -22,11 +22,13 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m apps.
 
 
 def serve(config: ServeConfig) -> None:
-    """Serve the page. Raises ModelError if the app cannot start."""
+    """Serve the page. Raises ModelError or OutdatedError if the app cannot start."""
+    from apps.serving import floors
     from apps.serving.launching import leave_token
     from apps.serving.temporary import temporary_folder
     from apps.ui import settings
 
+    floors.check()
     given = replace(settings.from_environment(), models=settings.named(config.model))
     leave_token(given.models)
     with temporary_folder(given.serving.delete_after_seconds) as folder:

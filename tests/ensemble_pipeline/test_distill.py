@@ -9,14 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ensemble_pipeline import averaging, combine, distill
-from ensemble_pipeline.config import CombineConfig, Distillation
+from cluster.engine import Engine
+from ensemble_pipeline import averaging, build, combine, distill
+from ensemble_pipeline.config import BuildConfig, CombineConfig, Distillation
 from ensemble_pipeline.errors import EnsembleError
+from feature_pipeline.config import FeatureConfig
 from support.models import TINY, random_weights, write_run
 from support.pictures import photo_like
 from support.shards import write_shard
 from training_pipeline import data, train
 from training_pipeline.batches import Batches
+from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
 from upscaler import Upscaler, bicubic
 from upscaler.model import artifact
@@ -159,3 +162,23 @@ def test_pictures_of_the_validation_set_are_not_learned_from(
 def test_distillation_needs_its_options(tmp_path: Path) -> None:
     with pytest.raises(EnsembleError, match="needs --into"):
         CombineConfig((tmp_path / "run",), tmp_path / "v1", "distill")
+
+
+def test_build_distills_the_networks_of_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Engine, "run", lambda engine, tasks: {})  # shards and networks are made already
+    for n, part in enumerate(("train_0", "train_1")):
+        write_shard(tmp_path / "shards" / part, first=10 * n)
+        write_run(tmp_path / "runs" / part, seed=n)
+    write_shard(tmp_path / "shards/validation", first=1000)
+    config = BuildConfig(
+        FeatureConfig(("train_0", "train_1"), Path("shards")),
+        TrainingConfig((), (Path("shards/validation"),), Path("runs"), steps=1, threads=1),
+        how="distill",
+        into="4x1",
+        student_steps=1,
+    )
+    build.run(config)
+    assert artifact.read(config.out).config.networks == 1
+    with pytest.raises(TrainingError, match="already holds a combined model"):
+        build.run(replace(config, student_steps=2))

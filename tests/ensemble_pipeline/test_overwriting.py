@@ -191,6 +191,7 @@ def test_finished_work_says_what_it_made_and_how_good_it_is(
     row = train.run(config).metrics["validation"]
     said = capsys.readouterr().out
     assert said.startswith(f"{config.out}: 1 steps, ")
-    assert said.endswith(f"; {row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles\n")
+    reached = f"{row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles, bicubic {row['bicubic_psnr_y']:.2f} dB"
+    assert said.endswith(f"; {reached}\n")
     combine.run(CombineConfig(runs, tmp_path / "v1"))
     assert capsys.readouterr().out.startswith(f"{tmp_path / 'v1'}: the averaged output of 2 networks, 4 channels")

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from apps.serving.floors import FLOORS
 
 ROOT = Path(__file__).parents[2]
-LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+CONSTRAINTS = ROOT / "requirements" / "colab.txt"
+LOCKS = sorted(set((ROOT / "requirements").glob("*.txt")) - {CONSTRAINTS})
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SERVING = PROJECT["project"]["dependencies"]
 EXTRAS = [line for extra in PROJECT["project"]["optional-dependencies"].values() for line in extra]
@@ -55,6 +59,20 @@ def test_a_lock_allows_what_the_project_asks_for(lock: Path) -> None:
         versions = pinned.get(canonicalize_name(wanted.name), set())
         assert versions, f"{wanted.name} is not locked: run make lock"
         assert all(wanted.specifier.contains(version) for version in versions), f"{wanted}: run make lock"
+
+
+def test_the_project_allows_what_colab_has() -> None:
+    older = {one.name: one for one in map(Requirement, entries(CONSTRAINTS))}
+    asked = [wanted for wanted in map(Requirement, SERVING + EXTRAS) if wanted.name in older]
+    assert {wanted.name for wanted in asked} == older.keys()
+    for wanted in asked:
+        (pin,) = older[wanted.name].specifier
+        assert wanted.specifier.contains(pin.version), f"{wanted} makes a notebook reinstall {wanted.name} on Colab"
+
+
+def test_what_strangers_are_served_with_is_locked_above_its_floor() -> None:
+    locked = pins(ROOT / "requirements" / "serving.txt")
+    assert {name: floor for name, floor in FLOORS.items() if min(map(Version, locked[name])) < Version(floor)} == {}
 
 
 def test_serving_has_the_tested_versions() -> None:

@@ -17,7 +17,7 @@ from apps.monitor.__main__ import BackfillConfig
 from benchmarks.__main__ import STAGES, BenchmarkConfig
 from cluster.engine import Engine
 from ensemble_pipeline.__main__ import main as ensemble
-from ensemble_pipeline.config import CombineConfig, Distillation
+from ensemble_pipeline.config import BuildConfig, CombineConfig, Distillation
 from feature_pipeline.config import FeatureConfig
 from training_pipeline.commands import TuningConfig
 from training_pipeline.config import TrainingConfig
@@ -138,6 +138,13 @@ def test_a_value_outside_its_limits_is_refused_wherever_a_config_is_made(make: A
 def test_build_refuses_as_the_stages_do(option: str, value: str, limits: str) -> None:
     with pytest.raises(SystemExit, match=rf"error: {option} must be {limits}, got {value}"):
         ensemble(["build", "--parts", "0", "a", "--steps", "1", option, value])
+
+
+def test_build_offers_every_option_of_training() -> None:
+    (nested,) = (one for one in members(BuildConfig) if isinstance(one, Nested) and one.config is TrainingConfig)
+    offered = {one.name for one in declared(TrainingConfig, nested.part.names)}
+    all_options = {one.name for one in declared(TrainingConfig)}
+    assert all_options - offered == {"--shards", "--validation", "--out"}
 
 
 def test_a_declaration_is_reused_with_another_default() -> None:

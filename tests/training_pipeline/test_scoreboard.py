@@ -359,7 +359,9 @@ def test_cross_validation_gives_mean_and_spread(tmp_path: Path, capsys: pytest.C
 
 
 @pytest.fixture
-def searched(tmp_path: Path) -> TuningConfig:
+def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuningConfig:
+    monkeypatch.setattr(tune, "BATCHES", (2,))
+    monkeypatch.setattr(tune, "CROPS", (8,))
     return TuningConfig(small_config(tmp_path, steps=3, out=tmp_path / "search"), trials=3, workers=1)
 
 
@@ -379,8 +381,8 @@ def test_a_search_goes_on_with_the_trial_that_was_cut_off(
     with pytest.raises(KeyboardInterrupt):
         tune.run(searched)
     tune.run(searched)
-    runs = [name for name, step in steps if step == 0]
-    assert runs == ["trial-0000", "trial-0001", "trial-0001", "trial-0003"]  # 2 is the second attempt at 1
+    assert steps[4:6] == [("trial-0001", 1), ("trial-0001", 1)]  # 2 is the second attempt at 1, from its checkpoint
+    assert [name for name, step in steps if step == 0] == ["trial-0000", "trial-0001", "trial-0003"]
     study = tune.open_study(searched.first)
     finished = study.get_trials(states=tune.FINISHED)
     assert len(finished) == searched.trials
@@ -391,6 +393,31 @@ def test_a_search_goes_on_with_the_trial_that_was_cut_off(
         recorded = json.loads((searched.first.out / trial.user_attrs["run"] / "run.json").read_text())
         assert recorded["steps"] == 3
         assert recorded["learning_rate"] == trial.params["learning_rate"]
+
+
+@pytest.mark.slow
+def test_a_hopeless_trial_is_stopped_early(searched: TuningConfig) -> None:
+    searched.first.out.mkdir()
+    study = tune.open_study(searched.first)
+    for n in range(5):
+        reported = optuna.trial.create_trial(
+            value=99.0, intermediate_values=dict.fromkeys(range(6), 99.0), user_attrs={"run": f"good-{n}"}
+        )
+        study.add_trial(reported)
+    tune.run(replace(searched, trials=6))
+    hopeless = study.trials[-1]
+    assert hopeless.state == optuna.trial.TrialState.PRUNED
+    assert (searched.first.out / "trial-0005" / "log.jsonl").read_text().count("\n") == 1
+    table = (searched.first.out / tune.TABLE).read_text().splitlines()
+    assert table[-1].startswith(f"| trial-0005 | {hopeless.value:.3f}, stopped early | ")
+
+
+def test_trials_see_as_many_pixels(tmp_path: Path) -> None:
+    first = small_config(tmp_path, steps=1000, batch=36, crop=32)
+    drawn = {"batch": 9, "crop": 48, "optimiser": "muon", "learning_rate": 1e-3, "weight_decay": 0.01, "dropout": 0.0}
+    config = tune.suggested(optuna.trial.FixedTrial({**drawn, "loss": "l1"}), first)  # type: ignore[arg-type]
+    assert (config.batch, config.crop, config.optimiser) == (9, 48, "muon")
+    assert config.steps == pytest.approx(1000 * 36 * 32**2 / (9 * 48**2), abs=1)
 
 
 @pytest.mark.slow
