@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from apps.serving import head, logs
 from apps.serving.admission import Admission
 from apps.serving.bodies import MOST_FILES
+from apps.serving.compression import CompressedPages
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
 from apps.serving.guard import Guard, Rules
 from apps.serving.look import look
@@ -89,7 +90,7 @@ def guarded(
         serves=serves,
         own_routes=[rule for _, rule in own],
     )
-    return Guard(mounted, rules, admission), admission
+    return Guard(CompressedPages(mounted), rules, admission), admission
 
 
 def _refused(_request: Request, refusal: Exception) -> Response:
