@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -16,6 +18,7 @@ from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.errors import BatchError
 from batch_pipeline.report import Record
+from batch_pipeline.station import WORKER
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler.__main__ import main
@@ -107,6 +110,36 @@ def test_a_killed_batch_is_resumed_to_the_same_outcome(given: Path, tmp_path: Pa
     assert run.run(config(given, out, workers=1)) == 1
     assert files(out) == files(given / "expected")
     assert len({record.source for record in report(out)}) >= len(GOOD) - 1
+
+
+def test_a_killed_worker_costs_its_picture_until_it_is_retried(given: Path, tmp_path: Path) -> None:
+    large = tmp_path / "in/large.png"
+    for number in range(3):
+        save(tmp_path / f"in/{number}.png", number)
+    Image.fromarray(photo_like(800, 1000)).save(large)
+    out = tmp_path / "out"
+    one = config(given, out, source=str(tmp_path / "in"), workers=1)
+
+    def kill() -> None:
+        since, unfinished = time.monotonic(), set[Path]()
+        while time.monotonic() - since < 0.2 or not unfinished:  # only the large picture takes so long
+            if (now := set((out / ".unfinished").glob("*"))) != unfinished:
+                since, unfinished = time.monotonic(), now
+            time.sleep(0.01)
+        for child in psutil.Process().children():
+            if "batch_pipeline.worker" in child.cmdline():
+                child.kill()
+
+    with ThreadPoolExecutor() as pool:
+        killed = pool.submit(kill)
+        assert run.run(one) == 1
+        killed.result()
+    assert {record.source: record.reason for record in report(out) if record.error} == {"large.png": WORKER}
+    assert files(out).keys() == {"0.png", "1.png", "2.png"}
+    assert run.run(replace(one, retry_failed=True)) == 0
+    with pytest.raises(SystemExit):
+        main([str(large), "-o", str(tmp_path / "same.png"), "--model", str(given / "model")])
+    assert (out / "large.png").read_bytes() == (tmp_path / "same.png").read_bytes()
 
 
 def test_failures_are_retried_when_asked(given: Path, tmp_path: Path) -> None:
