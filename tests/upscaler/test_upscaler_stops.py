@@ -28,6 +28,12 @@ def save(path: Path, height: int = 12, width: int = 16) -> Path:
     return path
 
 
+def take_signals() -> None:
+    """Undo what a shell in the background, or nohup, has set for all its processes."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def running(model: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """Run the command line in a session of its own, as a terminal does."""
@@ -39,7 +45,7 @@ def running(model: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background processes may ignore it
+        preexec_fn=take_signals,
     ) as process:
         try:
             yield process
