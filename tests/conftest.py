@@ -1,5 +1,6 @@
 """Fixtures that tests of several stages use."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,12 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 # No test fails because another took the processor meanwhile.
 settings.register_profile("without_deadline", deadline=None)
 settings.load_profile("without_deadline")
+
+
+def pytest_collection_finish() -> None:
+    """Spare every full collection of garbage the modules that the tests have imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
