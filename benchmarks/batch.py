@@ -26,7 +26,7 @@ from upscaler.engines.cores import cores
 SMALL, LARGE = 500, 50  # pictures
 SIDES = (240, 320)  # height and width of the small ones
 LOOPED = 20  # pictures of the shell loop, whose cost per picture is constant
-NAMES = (10_000, 1_000_000)
+NAMES = (1_000, 10_000, 100_000, 1_000_000)
 
 LOOP = 'for file in "$1"/*.jpg; do "$2" -m upscaler "$file" -o "$3/"; done'
 
