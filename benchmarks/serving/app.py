@@ -1,6 +1,5 @@
 """An app as a process on loopback, on two cores, with a memory limit for each of its processes."""
 
-import datetime as dt
 import os
 import resource
 import socket
@@ -15,6 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from apps.monitor.days import nasa_day
 from apps.serving.temporary import content_of
 from apps.ui.batches import GREETING
 from benchmarks.serving import nasa
@@ -59,7 +59,7 @@ def served(app: str, folder: Path, kept_seconds: int) -> Iterator[Served]:
     """Run an app with its files in `folder`, and stop it as a host does."""
     temporary = folder / "temporary"
     temporary.mkdir()
-    with nasa.serving(dt.datetime.now(dt.UTC).date()) as interface, (folder / "log").open("wb") as log:
+    with nasa.serving(nasa_day()) as interface, (folder / "log").open("wb") as log:
         port = free_port()
         environment = os.environ | {
             "GRADIO_SERVER_PORT": str(port),

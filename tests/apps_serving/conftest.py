@@ -1,11 +1,11 @@
 """Fixtures of both apps, running with their defaults."""
 
-import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from apps.monitor.days import nasa_day
 from support.models import write_tiny_model
 from support.nasa import Nasa, serving
 from support.processes import running_app
@@ -38,7 +38,7 @@ def monitor(tmp_path_factory: pytest.TempPathFactory, monitor_cache: Path) -> It
     folder = tmp_path_factory.mktemp("monitor")
     nasa = Nasa()
     with serving(nasa) as interface:
-        nasa.add(str(dt.datetime.now(dt.UTC).date()))
+        nasa.add(str(nasa_day()))
         settings = {
             "DOUBLE_RESOLUTION_MODEL": str(write_tiny_model(folder / "model")),
             "APOD_URL": interface,

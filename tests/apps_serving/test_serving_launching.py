@@ -1,6 +1,5 @@
 """Confinement of the Hub's token to the processes that need it."""
 
-import datetime as dt
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from apps.monitor.days import nasa_day
 from apps.serving.launching import without_token
 from support.hub import TOKEN, Hub, running_hub
 from support.models import write_tiny_model
@@ -57,7 +57,7 @@ def settings(request: pytest.FixtureRequest, hub: Hub, tmp_path: Path) -> dict[s
 @pytest.fixture
 def interface(interface: str, nasa: Nasa) -> str:
     """Address of a local server with a picture for today."""
-    nasa.add(str(dt.datetime.now(dt.UTC).date()))
+    nasa.add(str(nasa_day()))
     return interface
 
 
