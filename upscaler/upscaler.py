@@ -40,12 +40,12 @@ class Progress:
 class Upscaler:
     """A loaded model that upscales pictures x2; thread-safe.
 
-    precision: number format of the networks, "bf16" if the processor supports it, else "f32". window: side in pixels of
-    the windows that the network upscales in one run.
+    precision: number format of the networks, "bf16" if the processor supports it, else "f32". window: greatest side in
+    pixels of the windows that the network upscales in one run.
     """
 
     def __init__(self, model: Artifact, precision: Precision | None = None, window: int | None = None) -> None:
-        """Compile the model for windows of one shape; precision and window default to the fastest for this processor.
+        """Compile the model; precision and window default to the fastest for this processor.
 
         Raises ModelError if the model cannot be run.
         """
@@ -54,9 +54,8 @@ class Upscaler:
         engine = engine_for(self.precision)
         self.window = window or engine.window
         self._halo = model.config.architecture.radius
-        side = self.window + 2 * self._halo
-        self._engine = engine(model, side)
-        self._jpeg_engine = engine(model.jpeg_model, side) if model.jpeg_model else self._engine
+        self._engine = engine(model)
+        self._jpeg_engine = engine(model.jpeg_model) if model.jpeg_model else self._engine
         self._seconds_per_window: dict[Engine, float] = {}
 
     @classmethod
@@ -108,7 +107,8 @@ class Upscaler:
     def count_rows_done(self, height: int, share: float) -> int:
         """Return the complete rows of an upscaled picture when a share of its windows is done, 0 to 1."""
         rows_of_windows = tiling.count(height, 1, self.window)
-        return min(int(share * rows_of_windows + 1e-6) * SCALE * self.window, SCALE * height)
+        rows = int(share * rows_of_windows + 1e-6) * tiling.side(height, self.window)
+        return SCALE * min(rows, height)
 
     def seconds_per_window(self, *, jpeg: bool = False) -> float:
         """Return the wall-clock seconds per window in a long job, measured on the first call.
@@ -145,7 +145,7 @@ class Upscaler:
     def _run_windows(
         self, engine: Engine, picture: Pixels, orientations: list[Orientation]
     ) -> Iterator[tuple[tiling.Window, Pixels, Planes]]:
-        """Yield each window, its padded input, and the output averaged over orientations, 13(2 size)(2 size)."""
+        """Yield each window, its padded input, and the output averaged over orientations, 13(2 height)(2 width)."""
         height, width = picture.shape[:2]
         jobs = (
             ((window, padded, orientation), orientation.apply(planes))

@@ -104,6 +104,24 @@ def test_output_averaging_is_exact(tmp_path_factory: pytest.TempPathFactory) -> 
     assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
 
 
+@given(height=side, width=side, size=st.integers(1, 90))
+def test_windows_of_one_shape_cover_the_picture_and_hardly_overlap(height: int, width: int, size: int) -> None:
+    windows = list(tiling.windows(height, width, size))
+    covered = np.zeros((height, width), int)
+    for one in windows:
+        assert 0 < one.height <= size
+        assert 0 < one.width <= size
+        assert (one.height, one.width) == (windows[0].height, windows[0].width)
+        place = covered[one.top : one.top + one.height, one.left : one.left + one.width]
+        assert place.shape == (one.height, one.width)
+        place += 1
+    assert covered.min() == 1
+    assert len(windows) == tiling.count(height, width, size)
+    rows, columns = len({one.top for one in windows}), len({one.left for one in windows})
+    assert windows[0].height * rows < height + rows
+    assert windows[0].width * columns < width + columns
+
+
 def test_the_extension_reflects_then_repeats() -> None:
     line = np.arange(3)
     assert line[tiling.extended(np.arange(-4, 7), 3)].tolist() == [2, 2, 2, 1, 0, 1, 2, 1, 0, 0, 0]
@@ -122,7 +140,7 @@ def test_each_engine_computes_the_graph(
     inputs = [to_planes(photo_like(side, side, seed)) for seed in range(9)]
     graph = CORE.read_model(serialised(model))
     compiled = CORE.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    outputs = engine_for(precision)(model, side).run((n, planes) for n, planes in enumerate(inputs))
+    outputs = engine_for(precision)(model).run((n, planes) for n, planes in enumerate(inputs))
     rounding = 0.02 if precision == "bf16" and has_bf16() else 1e-5
     for position, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
         assert n == position
@@ -133,7 +151,7 @@ def test_each_engine_computes_the_graph(
 def test_engines_accept_transposed_inputs(upscaler: Upscaler, precision: Precision) -> None:
     planes = to_planes(photo_like(30, 30))
     turned = np.ascontiguousarray(planes.transpose(0, 1, 3, 2)).transpose(0, 1, 3, 2)
-    pair = engine_for(precision)(upscaler.model, 30).run(enumerate([planes, turned]))
+    pair = engine_for(precision)(upscaler.model).run(enumerate([planes, turned]))
     first, second = (planes.copy() for _, planes in pair)
     assert (first == second).all()
 
@@ -152,8 +170,8 @@ def test_openvino_model_matches_the_onnx_graph(block: Block, side: int, mirrored
         networks = config.networks
     planes = to_planes(photo_like(side, side))
     graph = onnx_graph(architecture, weights, networks).SerializeToString()
-    residual = in_float32(residual_model(architecture, weights, networks, side))(planes)[0]
-    doubled = in_float32(ending_model(architecture, side))([planes, residual])[0]
+    residual = in_float32(residual_model(architecture, weights, networks))(planes)[0]
+    doubled = in_float32(ending_model(architecture))([planes, residual])[0]
     expected = in_float32(CORE.read_model(graph))(planes)[0]
     assert np.abs(doubled.transpose(0, 3, 1, 2) - expected).max() < 1e-5
 

@@ -225,7 +225,7 @@ def test_nested_jpeg_networks_are_refused(two_models: Path) -> None:
 def test_the_widest_network_that_is_allowed_runs(precision: Precision, tmp_path: Path) -> None:
     model = find.model(str(write_tiny_model(tmp_path / "wide", width=MAX_WIDTH)))
     side = 2 * model.config.architecture.radius + 4
-    ((_, planes),) = engine_for(precision)(model, side).run([(0, to_planes(photo_like(side, side)))])
+    ((_, planes),) = engine_for(precision)(model).run([(0, to_planes(photo_like(side, side)))])
     assert planes.shape == (1, 3, 8, 8)
 
 

@@ -21,13 +21,13 @@ _PROCESSOR = Path("/proc/cpuinfo")
 class Engine(Protocol):
     """A compiled model; thread-safe, each call of `run` has separate outputs.
 
-    window: fastest window side in pixels, without the halo.
+    window: side in pixels of the fastest windows, without the halo; inputs may have any shape.
     """
 
     window: ClassVar[int]
 
-    def __init__(self, model: Artifact, side: int) -> None:
-        """Compile a model for inputs of shape 13(side)(side). Raises ModelError if it cannot be run."""
+    def __init__(self, model: Artifact) -> None:
+        """Compile a model. Raises ModelError if it cannot be run."""
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs 13HW and yield outputs 13(2(H - 2r))(2(W - 2r)) in the same order.
