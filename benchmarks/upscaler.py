@@ -24,8 +24,9 @@ from skimage import data
 
 from ensemble_pipeline.cost import peak_memory
 from upscaler import Upscaler, bicubic, metrics
-from upscaler.engines.engine import Precision, has_bf16
+from upscaler.engines.engine import has_bf16
 from upscaler.engines.openvino_engine import CORE
+from upscaler.engines.precision import Precision
 from upscaler.metrics import Score
 from upscaler.model import find
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes

@@ -13,6 +13,7 @@ from training_pipeline import photo_credits
 from training_pipeline.folder import COMBINATION, Kind, claimed
 from upscaler import saved
 from upscaler.model import artifact
+from upscaler.model.architecture import Weights
 from upscaler.model.artifact import Artifact
 
 
@@ -49,6 +50,7 @@ def _written(config: CombineConfig, members: list[Artifact], jpeg_model: Artifac
         members = selected.members
     metrics, learned = lineage.of(members, selected), lineage.learned(members, selected)
     sources = [member.folder for member in members]
+    int8: Weights | None = None
     if config.how == "distill":
         from ensemble_pipeline import distill  # needs torch
 
@@ -59,13 +61,15 @@ def _written(config: CombineConfig, members: list[Artifact], jpeg_model: Artifac
         sources.append(student.folder)
     elif len(members) == 1:
         model, weights = members[0].config, members[0].weights()
+        int8 = members[0].int8_weights() if model.int8 else None
     else:
         model, weights = averaged(members, config.how)
     if config.mirrored:
+        int8 = with_mirror_images(model, int8)[1] if int8 else None
         model, weights = with_mirror_images(model, weights)
     photo_credits.collect([*sources, *([config.jpeg_model] if config.jpeg_model else [])], config.out)
     card = model_card(config.out.name, model, metrics, config.out, jpeg_model)
-    return artifact.write(config.out, model, weights, metrics, card, jpeg_model, learned)
+    return artifact.write(config.out, model, weights, metrics, card, jpeg_model, learned, int8)
 
 
 def sentence(config: CombineConfig, model: Artifact) -> str:

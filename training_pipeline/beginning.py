@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from feature_pipeline import shards
 from training_pipeline import checkpoint, folder, ranks, unseen
@@ -88,7 +89,7 @@ def _is_constant(config: TrainingConfig, step: int, before: int | None) -> bool:
 def network(config: TrainingConfig) -> Network:
     """Return the network before the first step. Raises ModelError or TrainingError if its warm start does not fit."""
     shape = architecture(config.size)
-    made = Network(shape, config.branches, config.dropout)
+    made = Network(shape, config.branches, config.dropout, config.int8)
     if config.init_from:
         start = find.model(config.init_from)
         begun = start.config.architecture
@@ -98,5 +99,12 @@ def network(config: TrainingConfig) -> Network:
                 f"{config.init_from} is no warm start for the size {config.size}; give a single network of the same "
                 "width and kind of blocks and at most as many of them"
             )
+        if config.int8 and begun.depth != shape.depth:
+            raise TrainingError(f"{config.init_from} has the size {begun}, which --int8 keeps; give --size {begun}")
         made.assign(start.weights())
     return made
+
+
+def unrounded(config: TrainingConfig) -> Network:
+    """Return the network in float32 whose output is the ground truth of fine-tuning for int8."""
+    return network(replace(config, int8=False, branches=False, dropout=0.0)).eval().requires_grad_(False)

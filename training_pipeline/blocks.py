@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training_pipeline.convolution import INITIAL_SLOPE, Convolution
+from training_pipeline.convolution import INITIAL_SLOPE, Convolution, as_array
 from upscaler.model.architecture import Block, Layer, LayerShape
 
 LAST_SCALE = 0.1  # of the initial weights of the last convolution beside a skip, so that blocks start near the identity
@@ -17,9 +17,11 @@ LAST_SCALE = 0.1  # of the initial weights of the last convolution beside a skip
 class Plain(nn.Module):
     """Convolutions in a row, each with a PReLU after it if its shape has one."""
 
-    def __init__(self, shapes: Sequence[LayerShape], branches: bool) -> None:
+    def __init__(self, shapes: Sequence[LayerShape], branches: bool, int8: bool = False) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(Convolution(shape.inputs, shape.outputs, branches) for shape in shapes)
+        self.convolutions = nn.ModuleList(
+            Convolution(shape.inputs, shape.outputs, branches, int8 and shape.hidden) for shape in shapes
+        )
         self.activations = nn.ModuleList(
             nn.PReLU(shape.outputs, INITIAL_SLOPE) if "slope" in shape.extras else nn.Identity() for shape in shapes
         )
@@ -37,7 +39,7 @@ class Plain(nn.Module):
     def collapsed(self) -> list[Layer]:
         """Return the arrays without branches."""
         return [
-            Layer(_numpy(cast(Convolution, one).merged()), _numpy(cast(Convolution, one).bias), _slope(activation))
+            cast(Convolution, one).collapsed()._replace(slope=_slope(activation))
             for one, activation in zip(self.convolutions, self.activations, strict=True)
         ]
 
@@ -64,8 +66,8 @@ class Plain(nn.Module):
 class Residual(Plain):
     """Convolutions in a row and a skip over them."""
 
-    def __init__(self, shapes: Sequence[LayerShape], branches: bool) -> None:
-        super().__init__(shapes, branches)
+    def __init__(self, shapes: Sequence[LayerShape], branches: bool, int8: bool = False) -> None:
+        super().__init__(shapes, branches, int8)
         self.last.assign(LAST_SCALE * self.last.merged(), self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,8 +82,8 @@ class Residual(Plain):
 class Gated(Residual):
     """Convolutions in a row, a skip over them, and a product with a linear gate, which starts as 1."""
 
-    def __init__(self, shapes: Sequence[LayerShape], branches: bool) -> None:
-        super().__init__(shapes, branches)
+    def __init__(self, shapes: Sequence[LayerShape], branches: bool, int8: bool = False) -> None:
+        super().__init__(shapes, branches, int8)
         self.gain = nn.Parameter(torch.zeros(shapes[-1].outputs))
         self.offset = nn.Parameter(torch.ones(shapes[-1].outputs))
 
@@ -93,7 +95,7 @@ class Gated(Residual):
     def collapsed(self) -> list[Layer]:
         """Return the arrays without branches."""
         *first, last = super().collapsed()
-        return [*first, last._replace(gain=_numpy(self.gain), offset=_numpy(self.offset))]
+        return [*first, last._replace(gain=as_array(self.gain), offset=as_array(self.offset))]
 
     @torch.no_grad()
     def assign(self, layers: Sequence[Layer]) -> None:
@@ -107,8 +109,4 @@ BLOCKS: dict[Block, type[Plain]] = {"plain": Plain, "residual": Residual, "gated
 
 
 def _slope(activation: nn.Module) -> NDArray[np.float32] | None:
-    return _numpy(activation.weight) if isinstance(activation, nn.PReLU) else None
-
-
-def _numpy(array: Tensor) -> NDArray[np.float32]:
-    return array.detach().cpu().numpy().copy()
+    return as_array(activation.weight) if isinstance(activation, nn.PReLU) else None

@@ -84,6 +84,9 @@ class TrainingConfig:
     track: tuple[TrackerName, ...] = option(
         "show measures in tensorboard or wandb (Weights & Biases), or in both", default=(), listed=True
     )
+    int8: bool = option(
+        "fine-tune --init-from for inference in int8, with itself in float32 as ground truth", default=False
+    )
     fold: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -95,6 +98,8 @@ class TrainingConfig:
                 f"--batch {self.batch} has no {self.accumulate} equal parts; give a multiple of --accumulate"
             )
         architecture(self.size)
+        if self.int8 and not self.init_from:
+            raise TrainingError("--int8 fine-tunes a trained network; give it by --init-from")
 
     @property
     def long(self) -> bool:

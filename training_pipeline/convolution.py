@@ -1,10 +1,14 @@
 """The trainable 3x3 convolution, with re-parameterised branches that are merged into one kernel at every step."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from training_pipeline.quantisation import ActivationRange, kernel_scale, rounded_kernel
+from upscaler.model.architecture import Layer
 
 INITIAL_SLOPE = 0.25  # of each PReLU
 EXPANSION = 2  # channels between the 1x1 and the 3x3 of the expanding branch, for each input channel
@@ -47,13 +51,17 @@ class Branches(nn.Module):
 
 
 class Convolution(nn.Module):
-    """A 3x3 convolution with zero padding; its kernel is a parameter plus optional branches."""
+    """A 3x3 convolution with zero padding; its kernel is a parameter plus optional branches.
 
-    def __init__(self, inputs: int, outputs: int, branches: bool) -> None:
+    int8: round kernel and input as inference in int8 does.
+    """
+
+    def __init__(self, inputs: int, outputs: int, branches: bool, int8: bool = False) -> None:
         super().__init__()
         self.kernel = nn.Parameter(torch.empty(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.branches = Branches(inputs, outputs) if branches else None
+        self.range = ActivationRange() if int8 else None
         initial = nn.init.kaiming_normal_(torch.empty_like(self.kernel), a=INITIAL_SLOPE)
         self.assign(initial, self.bias)
 
@@ -72,4 +80,28 @@ class Convolution(nn.Module):
         self.bias.copy_(bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.merged(), self.bias, padding=1)
+        kernel = self.merged()
+        if self.range is not None:
+            x, kernel = self.range(x), rounded_kernel(kernel)
+        return F.conv2d(x, kernel, self.bias, padding=1)
+
+    @torch.no_grad()
+    def collapsed(self) -> Layer:
+        """Return the arrays without branches, in int8 if it rounds."""
+        kernel, bias = self.merged(), as_array(self.bias)
+        if self.range is None:
+            return Layer(as_array(kernel), bias)
+        scale, (step, zero) = kernel_scale(kernel), self.range.grid()
+        levels = (kernel / scale[:, None, None, None]).round()
+        return Layer(
+            as_array(levels.to(torch.int8)),
+            bias,
+            scale=as_array(scale),
+            step=as_array(step[None]),
+            zero=as_array(zero[None].to(torch.uint8)),
+        )
+
+
+def as_array(tensor: Tensor) -> NDArray[Any]:
+    """Copy a tensor into an array."""
+    return tensor.detach().cpu().numpy().copy()

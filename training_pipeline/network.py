@@ -18,17 +18,19 @@ class Network(nn.Module):
     """The trainable form of an `Architecture`: N3HW in [0, 1] to N3(2H)(2W), bicubic interpolation plus a residual.
 
     Borders are padded with zeros. For the engine's result, extend the input by `radius` on each side and crop
-    `2 * radius` from the output.
+    `2 * radius` from the output. int8: round the trunk's kernels and activations as inference in int8 does.
     """
 
-    def __init__(self, architecture: Architecture, branches: bool = True, dropout: float = 0.0) -> None:
+    def __init__(
+        self, architecture: Architecture, branches: bool = True, dropout: float = 0.0, int8: bool = False
+    ) -> None:
         super().__init__()
         self.architecture = architecture
         head, *trunk, tail = architecture.layers
         size = len(SHAPES[architecture.block])
         block = BLOCKS[architecture.block]
         self.head = Plain([head], branches)
-        self.trunk = nn.ModuleList(block(trunk[:size], branches) for _ in range(architecture.depth))
+        self.trunk = nn.ModuleList(block(trunk[:size], branches, int8) for _ in range(architecture.depth))
         self.tail = Plain([tail], branches)
         self.dropout = nn.Dropout2d(dropout)
         self.register_buffer("interpolation", torch.tensor(bicubic_kernel()), persistent=False)
@@ -49,7 +51,7 @@ class Network(nn.Module):
         return F.pixel_shuffle(interpolated + self.tail(self.dropout(x)), SCALE)
 
     def collapsed(self) -> Weights:
-        """Return the weights without branches, named as in an artifact with one member."""
+        """Return the weights without branches, named as in an artifact with one member; with `int8`, those for int8."""
         blocks = [self.head, *self.trunk, self.tail]
         return arrays_of(layer for block in blocks for layer in cast(Plain, block).collapsed())
 

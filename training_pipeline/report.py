@@ -34,7 +34,8 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
         metrics["beginning"] = [begun.model_dump() for begun in start.config.members]
         learned |= start.learned()
     photo_credits.collect([*config.shards, *([start.folder] if start else [])], config.out)
-    return artifact.write(config.out, model, network.collapsed(), metrics, _card(config, metrics), learned=learned)
+    weights, int8 = (start.weights(), network.collapsed()) if start and config.int8 else (network.collapsed(), None)
+    return artifact.write(config.out, model, weights, metrics, _card(config, metrics), learned=learned, int8=int8)
 
 
 def summary(config: TrainingConfig, on: torch.device) -> str:
@@ -52,7 +53,7 @@ def summary(config: TrainingConfig, on: torch.device) -> str:
 
 def averaged_network(config: TrainingConfig, state: dict[str, Any]) -> Network:
     """Return the network with the EMA weights of a checkpoint, in evaluation mode."""
-    network = Network(architecture(config.size), config.branches, config.dropout)
+    network = Network(architecture(config.size), config.branches, config.dropout, config.int8)
     weights = {key.removeprefix("module."): value for key, value in state.items() if key.startswith("module.")}
     network.load_state_dict(weights)
     return network.eval()
@@ -72,9 +73,10 @@ def _card(config: TrainingConfig, metrics: dict[str, Any]) -> str:
     row, data_name = metrics["validation"], dataset.of(config.out, metrics).name
     parts = ", ".join(folder.resolve().name for folder in config.shards)
     of_jpeg = f" with LR inputs compressed to JPEG quality {QUALITY}" if config.jpeg else ""
+    trained = f"fine-tuned for int8 from {config.init_from}" if config.int8 else "trained"
     return (
         f"# {config.out.resolve().name}\n\n"
-        f"One 2x super-resolution network ({config.size}), trained on {parts} of {data_name} for "
+        f"One 2x super-resolution network ({config.size}), {trained} on {parts} of {data_name} for "
         f"{row['step']} steps: {row['psnr_y']:.2f} dB PSNR (Y) on validation tiles{of_jpeg}.\n\n"
         f"![learning curve]({CURVE})\n\nLR input, bicubic, network, ground truth:\n\n![crops]({STRIP})\n"
     )

@@ -25,6 +25,7 @@ from training_pipeline import (
     evaluation,
     loader,
     optimisers,
+    quantisation,
     ranks,
     report,
     resident,
@@ -110,6 +111,7 @@ class Run:
         self.layout = torch.channels_last if halved else torch.contiguous_format  # the faster one, as measured
         self.scaler = GradScaler(self.device.type, enabled=self.precision == "fp16")  # else gradients underflow
         self.network = beginning.network(config).to(memory_format=self.layout).to(self.device)
+        self.unrounded = self._unrounded() if config.int8 else None
         self.forward = self.compiled(self.network)
         self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
         self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
@@ -138,6 +140,12 @@ class Run:
     def compiled(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
         """Compile the network if the run is long enough to gain from it."""
         return device.compiled(network, self.device) if self.config.long else network
+
+    def _unrounded(self) -> Callable[[Tensor], Tensor]:
+        """Set the ranges by the first batch; return the network in float32, which gives the ground truth."""
+        lr_crops, _ = batches.of(self.tiles.training, self.config)[0]
+        quantisation.calibrate(self.network, lr_crops.to(self.device) / 255)
+        return self.compiled(beginning.unrounded(self.config).to(memory_format=self.layout).to(self.device))
 
     def _loaded(self) -> Generator[Batch, None, None]:
         tiles = self.tiles.training
@@ -183,8 +191,11 @@ class Run:
         losses = []
         for part in zip(*(side.chunk(self.config.accumulate) for side in crops), strict=True):
             x, truth = (side.to(self.device, non_blocking=True) / 255 for side in part)
+            x = x.contiguous(memory_format=self.layout)
             with device.autocast(self.device, self.precision):
-                output = self.forward(x.contiguous(memory_format=self.layout))
+                output = self.forward(x)
+                if self.unrounded is not None:
+                    truth = self.unrounded(x).float()
             loss = LOSSES[self.config.loss](output.float(), truth) / self.config.accumulate
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from upscaler.bar import with_bar
 from upscaler.command import sentence_for
 from upscaler.config import Options, UpscaleConfig
+from upscaler.engines.precision import Precision
 from upscaler.errors import PictureError
 from upscaler.process import UpscalingProcess
 from upscaler.streams import say
@@ -46,12 +47,12 @@ def double_one(double: Double, task: Task, config: UpscaleConfig) -> None:
         os.utime(task.target, ns=(changed, changed))
 
 
-def double_here(model: str) -> Double:
+def double_here(model: str, precision: Precision | None) -> Double:
     """Return `double_file` with the model loaded. Raises ModelError."""
     from upscaler.files import double_file  # these bring NumPy and libvips, which only the other process may need
     from upscaler.upscaler import Upscaler
 
-    return partial(double_file, Upscaler.load(model))
+    return partial(double_file, Upscaler.load(model, precision))
 
 
 def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
@@ -60,7 +61,7 @@ def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
     if skips and all(map(_is_finished, found.tasks)):
         return 0, []  # without loading the model
     upscaled, failed = 0, []
-    with _doubling(config.model, found.alone) as double:
+    with _doubling(config, found.alone) as double:
         for task in found.tasks:
             if skips and _is_finished(task):
                 continue
@@ -82,12 +83,12 @@ def _is_finished(task: Task) -> bool:
 
 
 @contextmanager
-def _doubling(model: str, alone: bool) -> Iterator[Double]:
+def _doubling(config: UpscaleConfig, alone: bool) -> Iterator[Double]:
     """Yield what upscales a file: in this process if it is the only one, else in one that may crash."""
     if alone:
-        yield double_here(model)
+        yield double_here(config.model, config.precision)
     else:
-        with UpscalingProcess(model) as process:
+        with UpscalingProcess(config.model, config.precision) as process:
             yield process.double
 
 

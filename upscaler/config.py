@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from upscaler.engines.precision import Precision
 from upscaler.errors import OptionError
 from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.model import find
@@ -59,6 +60,11 @@ class UpscaleConfig:
     )
     max_pixels: float = option("refuse inputs with more megapixels", default=100, above=0, metavar="MEGAPIXELS")
     model: str = option(find.NAMES, default_factory=find.wanted)
+    precision: Precision | None = option(
+        "number format of the network; int8 needs a model with weights for it (default: bf16 where the processor has "
+        "it, else f32)",
+        default=None,
+    )
     file: Options = part()
 
     def __post_init__(self) -> None:

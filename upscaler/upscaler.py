@@ -8,7 +8,8 @@ import numpy as np
 
 from upscaler import tiling
 from upscaler.engines.cores import cores
-from upscaler.engines.engine import Engine, Precision, engine_for, fastest_precision
+from upscaler.engines.engine import Engine, engine_for, fastest_precision
+from upscaler.engines.precision import Precision
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.model import find
 from upscaler.model.architecture import COLOURS, SCALE
@@ -40,8 +41,8 @@ class Progress:
 class Upscaler:
     """A loaded model that upscales pictures x2; thread-safe.
 
-    precision: number format of the networks, "bf16" if the processor supports it, else "f32". window: greatest side in
-    pixels of the windows that the network upscales in one run.
+    precision: number format of the networks, "bf16" if the processor supports it, else "f32"; "int8" needs a model with
+    weights for it. window: greatest side in pixels of the windows that the network upscales in one run.
     """
 
     def __init__(self, model: Artifact, precision: Precision | None = None, window: int | None = None) -> None:
@@ -59,13 +60,13 @@ class Upscaler:
         self._seconds_per_window: dict[Engine, float] = {}
 
     @classmethod
-    def load(cls, model: str = find.FAST) -> "Upscaler":
+    def load(cls, model: str = find.FAST, precision: Precision | None = None) -> "Upscaler":
         """Load "fast" or "best", an artifact's folder, or "user/name[@revision]" from the Hub.
 
         If the Hub does not respond, falls back to the cached model, then to the fast one; see `model`.
         Raises ModelError if there is no such model or it is broken.
         """
-        return cls(find.model_or_fast(model))
+        return cls(find.model_or_fast(model), precision)
 
     def upscale(self, picture: Pixels, *, flips: bool = False, jpeg: bool = False) -> Pixels:
         """Upscale a picture x2: HWC uint8 or uint16 -> (2H)(2W)C of the same type.

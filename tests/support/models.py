@@ -5,7 +5,16 @@ from pathlib import Path
 import numpy as np
 
 from upscaler.model import artifact
-from upscaler.model.architecture import Architecture, Block, Weights
+from upscaler.model.architecture import (
+    ACTIVATION_LEVELS,
+    KERNEL_LEVEL,
+    Architecture,
+    Block,
+    Layer,
+    Weights,
+    arrays_of,
+    layers_of,
+)
 from upscaler.model.artifact import Member, ModelConfig
 from upscaler.model.learned import Learned
 
@@ -20,6 +29,7 @@ def write_tiny_model(
     jpeg_model: Path | None = None,
     block: Block = TINY.block,
     learned: Learned | None = None,
+    int8: bool = False,
 ) -> Path:
     """Write an artifact whose output is the mean of `networks` small random networks, and a model for JPEGs in it."""
     architecture = Architecture(width=width, depth=TINY.depth, block=block)
@@ -29,7 +39,8 @@ def write_tiny_model(
     )
     inside = artifact.read(jpeg_model) if jpeg_model else None
     weights = random_weights(architecture, networks, seed)
-    artifact.write(folder, config, weights, {}, "# A model for tests\n", inside, learned)
+    rounded = in_int8(architecture, weights, networks) if int8 else None
+    artifact.write(folder, config, weights, {}, "# A model for tests\n", inside, learned, rounded)
     return folder
 
 
@@ -59,3 +70,23 @@ def random_weights(architecture: Architecture, networks: int, seed: int) -> Weig
         kind = name.rpartition(".")[-1]
         weights[name] = rng.normal(means.get(kind, 0), spreads[kind], shape).astype(np.float32)
     return weights
+
+
+def in_int8(architecture: Architecture, weights: Weights, networks: int) -> Weights:
+    """Round networks to int8; activations of `random_weights` stay between -1.5 and 1.5."""
+    rounded: Weights = {}
+    for network in range(networks):
+        head, *trunk, tail = layers_of(weights, network)
+        rounded |= arrays_of([head, *map(_rounded, trunk), tail], network)
+    assert rounded.keys() == architecture.layout(networks, int8=True).keys()
+    return rounded
+
+
+def _rounded(layer: Layer) -> Layer:
+    scale = np.abs(layer.kernel).max(axis=(1, 2, 3)) / KERNEL_LEVEL
+    return layer._replace(
+        kernel=np.round(layer.kernel / scale[:, None, None, None]).astype(np.int8),
+        scale=scale,
+        step=np.array([3 / (ACTIVATION_LEVELS - 1)], np.float32),
+        zero=np.array([ACTIVATION_LEVELS // 2], np.uint8),
+    )

@@ -12,5 +12,5 @@ WINDOW = 24
 @pytest.fixture(scope="session")
 def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
     """A model with random weights and windows of 24x24."""
-    folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+    folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", int8=True)
     return Upscaler(find.model(str(folder)), window=WINDOW)

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.models import write_tiny_model
 from support.odd_pictures import ODD
 from support.pictures import photo_like
+from upscaler import Upscaler
 from upscaler.__main__ import COMMANDS, main
 from upscaler.errors import OptionError
+from upscaler.model import find
 
 
 def save(path: Path, height: int = 12, width: int = 16, seed: int = 0) -> Path:
@@ -45,6 +48,23 @@ def test_out_names_a_file_and_its_format(tmp_path: Path, tiny_model: Path) -> No
     assert run(tiny_model, save(tmp_path / "a.jpg"), "-o", tmp_path / "deep" / "b.webp") == 0
     with Image.open(tmp_path / "deep" / "b.webp") as image:
         assert image.format == "WEBP"
+
+
+def test_int8_is_used_where_the_model_has_weights_for_it(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "model", int8=True)
+    assert run(model, save(tmp_path / "a.png"), "--precision", "int8") == 0
+    with Image.open(tmp_path / "a_2x.png") as image:
+        doubled = np.array(image)
+    rounded, exact = (Upscaler(find.model(str(model)), name).upscale(photo_like(12, 16)) for name in ("int8", "f32"))
+    assert (doubled == rounded).all()
+    assert (doubled != exact).any()
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_int8_is_refused_where_the_model_has_no_weights_for_it(tmp_path: Path, tiny_model: Path, pictures: int) -> None:
+    sources = [save(tmp_path / f"{n}.png") for n in range(pictures)]
+    with pytest.raises(SystemExit, match="has no network in int8; leave out --precision"):
+        main([*map(str, sources), "-o", f"{tmp_path}/out/", "--precision", "int8", "--model", str(tiny_model)])
 
 
 def test_several_inputs_go_into_a_folder(tmp_path: Path, tiny_model: Path) -> None:

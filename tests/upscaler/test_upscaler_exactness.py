@@ -18,8 +18,9 @@ from ensemble_pipeline.onnx_export import onnx_graph, serialised
 from support.models import random_weights, write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler, bicubic, metrics, tiling
-from upscaler.engines.engine import PRECISIONS, Precision, engine_for, has_bf16
+from upscaler.engines.engine import engine_for, has_bf16
 from upscaler.engines.openvino_engine import CORE, ending_model, residual_model
+from upscaler.engines.precision import PRECISIONS, Precision
 from upscaler.flat import flat_places
 from upscaler.model import find
 from upscaler.model.architecture import Architecture, Block
@@ -85,7 +86,7 @@ def test_windows_of_any_size_give_the_same_picture(
 def test_windows_of_every_kind_of_network_give_the_whole_picture(
     tmp_path: Path, precision: Precision, block: Block
 ) -> None:
-    model, picture = find.model(str(write_tiny_model(tmp_path / "tiny", block=block))), photo_like(61, 83)
+    model, picture = find.model(str(write_tiny_model(tmp_path / "tiny", block=block, int8=True))), photo_like(61, 83)
     small, one = (Upscaler(model, precision, side) for side in (24, 83))
     assert_equal(small.upscale(picture), one.upscale(picture))
     if precision == "f32":
@@ -136,12 +137,14 @@ def test_the_extension_reflects_then_repeats() -> None:
 def test_each_engine_computes_the_graph(
     tmp_path_factory: pytest.TempPathFactory, precision: Precision, block: Block, side: int, networks: int
 ) -> None:
-    model = find.model(str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", networks, block=block)))
+    model = find.model(
+        str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", networks, block=block, int8=True))
+    )
     inputs = [to_planes(photo_like(side, side, seed)) for seed in range(9)]
     graph = CORE.read_model(serialised(model))
     compiled = CORE.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     outputs = engine_for(precision)(model).run((n, planes) for n, planes in enumerate(inputs))
-    rounding = 0.02 if precision == "bf16" and has_bf16() else 1e-5
+    rounding = {"int8": 0.03, "bf16": 0.02 if has_bf16() else 1e-5, "f32": 1e-5}[precision]
     for position, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
         assert n == position
         assert np.abs(got - compiled(planes)[0]).max() < rounding

@@ -21,14 +21,21 @@ from safetensors.numpy import load_file, save
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
-from upscaler.engines.engine import PRECISIONS, Precision, engine_for
+from upscaler.engines.engine import engine_for
+from upscaler.engines.precision import PRECISIONS, Precision
 from upscaler.errors import ModelError
 from upscaler.model import artifact, find
-from upscaler.model.architecture import MAX_WIDTH
+from upscaler.model.architecture import GREATEST_STEP, KERNEL_LEVEL, LEAST_STEP, MAX_WIDTH, as_stored
 from upscaler.pixels import to_planes
 
 Change = Callable[[dict[str, Any]], object]
 HUGE = 10**12
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> Path:
+    """The folder of a model with weights for every engine."""
+    return write_tiny_model(tmp_path / "tiny_model", int8=True)
 
 
 def refusal(folder: Path) -> str:
@@ -132,6 +139,57 @@ def test_weights_that_are_not_finite_are_refused(tiny_model: Path, value: float)
     assert "networks.0.layers.1.weight has values that are not finite" in refusal(tiny_model)
 
 
+ROUNDED = "int8.networks.0.layers.1"
+
+
+@pytest.mark.parametrize("name", ["scale", "step"])
+@pytest.mark.parametrize("value", [0, -1, 1e-20, 1e20, np.nan])
+def test_steps_out_of_bounds_are_refused(tiny_model: Path, name: str, value: float) -> None:
+    weights = load_file(tiny_model / "model.safetensors")
+    weights[f"{ROUNDED}.{name}"][0] = value
+    replace(tiny_model, "model.safetensors", save(weights))
+    assert f"{ROUNDED}.{name} has values" in refusal(tiny_model)
+
+
+@pytest.mark.parametrize("level", [-128, -KERNEL_LEVEL - 1, KERNEL_LEVEL + 1, 127])
+def test_levels_that_could_overflow_are_refused(tiny_model: Path, level: int) -> None:
+    weights = load_file(tiny_model / "model.safetensors")
+    weights[f"{ROUNDED}.weight"][0, 0, 1, 1] = level
+    replace(tiny_model, "model.safetensors", save(weights))
+    assert f"{ROUNDED}.weight has levels outside -64 to 64" in refusal(tiny_model)
+
+
+@pytest.mark.parametrize("name", ["weight", "scale", "step", "zero", "bias"])
+def test_an_incomplete_network_in_int8_is_refused(tiny_model: Path, name: str) -> None:
+    weights = load_file(tiny_model / "model.safetensors")
+    del weights[f"{ROUNDED}.{name}"]
+    replace(tiny_model, "model.safetensors", save(weights))
+    assert f"the weights lack {ROUNDED}.{name}" in refusal(tiny_model)
+
+
+def test_arrays_in_int8_that_the_config_does_not_declare_are_refused(tiny_model: Path) -> None:
+    change_config(tiny_model, lambda config: config.pop("int8"))
+    with pytest.raises(ModelError, match="unknown array 'int8"):
+        Upscaler(find.model(str(tiny_model)), "f32")
+
+
+steps = st.sampled_from([LEAST_STEP, 1e-3, 1.0, GREATEST_STEP])
+
+
+@settings(max_examples=15)
+@given(scale=steps, step=steps, zero=st.sampled_from([0, 1, 128, 255]), level=st.integers(-KERNEL_LEVEL, KERNEL_LEVEL))
+def test_every_network_in_int8_within_the_bounds_runs(
+    tmp_path_factory: pytest.TempPathFactory, scale: float, step: float, zero: int, level: int
+) -> None:
+    model = find.model(str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", int8=True)))
+    int8 = {name: array.copy() for name, array in model.int8_weights().items()}
+    for kind, value in (("scale", scale), ("step", step), ("zero", zero), ("weight", level)):
+        int8[f"networks.0.layers.1.{kind}"][:] = value
+    changed = artifact.write(model.folder, model.config, model.weights(), {}, "", int8=int8)
+    ((_, planes),) = engine_for("int8")(changed).run([(0, to_planes(photo_like(12, 12)))])
+    assert np.isfinite(planes).all()
+
+
 def safetensors(header: object, content: bytes = b"") -> bytes:
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + content
@@ -162,14 +220,15 @@ def test_invalid_weights_files_are_refused(tiny_model: Path, content: bytes) -> 
 def test_corrupt_bytes_never_reach_an_engine(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.getbasetemp() / "changed_weights"
     if not folder.exists():
-        write_tiny_model(folder)
+        write_tiny_model(folder, int8=True)
         shutil.copy(folder / "model.safetensors", folder / "whole")
     content = bytearray((folder / "whole").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, 700))] = data.draw(st.integers(0, 255))
+        content[data.draw(st.integers(0, 1800))] = data.draw(st.integers(0, 255))
     replace(folder, "model.safetensors", bytes(content))
     try:
-        weights = find.model(str(folder)).weights()
+        model = find.model(str(folder))
+        weights = as_stored(model.weights(), model.int8_weights())
     except ModelError as error:
         assert "\n" not in str(error)
     else:
@@ -223,7 +282,7 @@ def test_nested_jpeg_networks_are_refused(two_models: Path) -> None:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_widest_network_that_is_allowed_runs(precision: Precision, tmp_path: Path) -> None:
-    model = find.model(str(write_tiny_model(tmp_path / "wide", width=MAX_WIDTH)))
+    model = find.model(str(write_tiny_model(tmp_path / "wide", width=MAX_WIDTH, int8=True)))
     side = 2 * model.config.architecture.radius + 4
     ((_, planes),) = engine_for(precision)(model).run([(0, to_planes(photo_like(side, side)))])
     assert planes.shape == (1, 3, 8, 8)

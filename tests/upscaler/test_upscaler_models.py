@@ -21,7 +21,7 @@ from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.__main__ import main
-from upscaler.engines.engine import PRECISIONS
+from upscaler.engines.precision import PRECISIONS
 from upscaler.errors import HubError, HubUnreachableError, ModelError
 from upscaler.model import find
 from upscaler.model import hub as hub_module
@@ -35,8 +35,8 @@ def files_of(folder: Path) -> Files:
 
 
 @pytest.fixture
-def files(tiny_model: Path) -> Files:
-    return files_of(tiny_model)
+def files(tmp_path: Path) -> Files:
+    return files_of(write_tiny_model(tmp_path / "tiny_model", int8=True))
 
 
 @pytest.fixture

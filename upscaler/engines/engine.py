@@ -1,18 +1,18 @@
 """Engine protocol, and selection of the fastest engine for this processor.
 
-With bf16 it is OpenVINO; otherwise ncnn, whose Winograd convolutions need a quarter of the multiplications.
+With bf16 it is OpenVINO; otherwise ncnn, whose Winograd convolutions need a quarter of the multiplications. int8, with
+OpenVINO, needs a model with weights for it.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, TypeVar, get_args
+from typing import ClassVar, Protocol, TypeVar
 
+from upscaler.engines.precision import Precision
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes
 
 Key = TypeVar("Key")
-Precision = Literal["bf16", "f32"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}  # either suffices for OpenVINO; asking it would take 0.8 s to load
 _PROCESSOR = Path("/proc/cpuinfo")
@@ -38,10 +38,10 @@ class Engine(Protocol):
 
 def engine_for(precision: Precision) -> type[Engine]:
     """Return the engine for a precision, importing its library only now."""
-    if precision == "bf16":
-        from upscaler.engines.openvino_engine import OpenVinoEngine
+    if precision != "f32":
+        from upscaler.engines.openvino_engine import OpenVinoEngine, OpenVinoInt8Engine
 
-        return OpenVinoEngine
+        return OpenVinoInt8Engine if precision == "int8" else OpenVinoEngine
     from upscaler.engines.ncnn_engine import NcnnEngine
 
     return NcnnEngine
@@ -59,6 +59,6 @@ def has_bf16() -> bool:
             (line for line in _PROCESSOR.read_text(encoding="utf-8").splitlines() if line.startswith("flags")), ""
         )
         return not _BF16_FLAGS.isdisjoint(flags.split())
-    from upscaler.engines.openvino_engine import CORE  # elsewhere than on Linux, only OpenVINO can tell
+    from upscaler.engines import openvino_engine  # elsewhere than on Linux, only OpenVINO can tell
 
-    return "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return openvino_engine.has_bf16()

@@ -1,4 +1,4 @@
-"""OpenVINO engine: the networks in bf16, interpolation and pixel shuffle in float32.
+"""OpenVINO engines: the networks in bf16 or int8, interpolation and pixel shuffle in float32.
 
 The networks are nearly all of the arithmetic. The ending, which adds the residual to the interpolation and shuffles
 pixels, needs float32, because bf16 has 8 significant bits and would round the picture itself to fewer than 8.
@@ -16,7 +16,15 @@ from openvino import opset13 as operations
 
 from upscaler.engines.cores import cores
 from upscaler.engines.graph import add_network
-from upscaler.model.architecture import COLOURS, SCALE, Architecture, Array, Layer, Weights
+from upscaler.model.architecture import (
+    ACTIVATION_LEVELS,
+    COLOURS,
+    SCALE,
+    Architecture,
+    Array,
+    Layer,
+    Weights,
+)
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 from upscaler.pixels import Planes
@@ -29,17 +37,27 @@ CORE = ov.Core()
 _POLL_INTERVAL = 50  # milliseconds; Python handles Ctrl-C only between waits
 
 
+def has_bf16() -> bool:
+    """Return True if the processor supports bf16; with AVX-512 alone, OpenVINO emulates it."""
+    return "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class OpenVinoEngine:
-    """Engine with OpenVINO."""
+    """Engine with OpenVINO in bf16."""
 
     window: ClassVar[int] = 256  # same speed from 192 to 384; below, the halo costs more
 
     def __init__(self, model: Artifact) -> None:
         architecture = model.config.architecture
-        networks = residual_model(architecture, model.weights(), model.config.networks)
-        self._networks = CORE.compile_model(networks, "CPU", _properties("bf16", cores()))
+        weights, precision = self._form(model)
+        networks = residual_model(architecture, weights, model.config.networks)
+        self._networks = CORE.compile_model(networks, "CPU", _properties(precision, cores()))
         self._ending = CORE.compile_model(ending_model(architecture), "CPU", _properties("f32", 1))
         self._streams: int = self._networks.get_property("NUM_STREAMS")
+
+    def _form(self, model: Artifact) -> tuple[Weights, str]:
+        """Return the weights, and the precision of all that they do not round."""
+        return model.weights(), "bf16"
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""
@@ -60,6 +78,13 @@ class OpenVinoEngine:
                 request.cancel()
                 with suppress(RuntimeError):  # waiting for a cancelled request raises
                     request.wait()
+
+
+class OpenVinoInt8Engine(OpenVinoEngine):
+    """Engine with OpenVINO: the convolutions of a trunk in int8; the others, sums and gates in bf16 or float32."""
+
+    def _form(self, model: Artifact) -> tuple[Weights, str]:
+        return model.int8_weights(), "bf16" if has_bf16() else "f32"
 
 
 def _finish(
@@ -112,7 +137,7 @@ class _Graph:
     """Builder of a graph of nodes; see `Graph`."""
 
     def convolution(self, x: ov.Node, layer: Layer) -> ov.Node:
-        x = operations.convolution(x, layer.kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+        x = operations.convolution(_rounded(x, layer), _kernel(layer), [1, 1], [0, 0], [0, 0], [1, 1])
         x = operations.add(x, _per_channel(layer.bias))
         return x if layer.slope is None else operations.prelu(x, layer.slope)
 
@@ -127,6 +152,22 @@ class _Graph:
 
     def multiply(self, a: ov.Node, b: ov.Node) -> ov.Node:
         return operations.multiply(a, b)
+
+
+def _rounded(x: ov.Node, layer: Layer) -> ov.Node:
+    """Round the input of a layer to its levels; OpenVINO does so in the operation before, which passes on bytes."""
+    if layer.ends is None:
+        return x
+    ends = [np.float32(end) for end in layer.ends]
+    return operations.fake_quantize(x, *ends, *ends, ACTIVATION_LEVELS)
+
+
+def _kernel(layer: Layer) -> ov.Node:
+    """Return a kernel as numbers; OpenVINO convolves with its levels and multiplies by their scale afterwards."""
+    if layer.scale is None:
+        return operations.constant(layer.kernel)
+    levels = operations.convert(operations.constant(layer.kernel), np.float32)
+    return operations.multiply(levels, operations.constant(layer.scale.reshape(-1, 1, 1, 1)))
 
 
 def _per_channel(values: Array) -> Array:

@@ -3,28 +3,38 @@
 The only module that spells array names of the weights.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, takewhile
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Array = NDArray[np.float32]
-Weights = dict[str, Array]  # networks.N.layers.I.weight (OI33), .bias (O); some also .slope, .gain, .offset (O)
+# networks.N.layers.I.weight (OI33), .bias (O); some also .slope, .gain, .offset (O); all float32. In int8, the kernels
+# of the trunk are levels (int8), with .scale (O), .step (1) and .zero (1, uint8) beside them
+Weights = dict[str, NDArray[Any]]
 Shape = tuple[int, ...]
+Layout = dict[str, tuple[str, Shape]]  # numpy's name of the type, and shape, of arrays by name
 
 SCALE = 2
 COLOURS = 3
 # Far above what runs on a CPU; bounds for untrusted configs. The depth is also the most convolutions of a trunk
 MAX_WIDTH, MAX_DEPTH = 256, 128
 
+ACTIVATION_LEVELS = 256
+# Greatest level of a kernel, in either direction. Processors without VNNI add two products in 16 bits: 2 x 255 x 64 fit
+KERNEL_LEVEL = 64
+LEAST_STEP, GREATEST_STEP = 1e-9, 1e9  # between two levels; far outside what networks have, within what float32 divides
+
 Block = Literal["plain", "residual", "gated"]
 
-_KINDS = ("weight", "bias", "slope", "gain", "offset")
+_KINDS = ("weight", "bias", "slope", "gain", "offset", "scale", "step", "zero")
+_INT8 = "int8."  # before the names of the arrays in int8 in a file
 _NONE: tuple[str, ...] = ()
 _PRELU, _GATE = ("slope",), ("gain", "offset")
+_GRID = ("scale", "step", "zero")  # of a trunk's convolution in int8
 # Arrays of each convolution of a block, besides its kernel and its bias
 BLOCKS: dict[Block, tuple[tuple[str, ...], ...]] = {
     "plain": (_PRELU,),
@@ -36,11 +46,14 @@ BLOCKS: dict[Block, tuple[tuple[str, ...], ...]] = {
 class Layer(NamedTuple):
     """Arrays of one 3x3 convolution, of the PReLU after it, and of the gate of a block that it ends (None: absent)."""
 
-    kernel: Array  # OI33
+    kernel: Array  # OI33; its levels if there is a scale
     bias: Array  # O
     slope: Array | None = None  # O
     gain: Array | None = None  # O
     offset: Array | None = None  # O
+    scale: Array | None = None  # O, between two levels of the kernel
+    step: Array | None = None  # 1, between two levels of the input, which are 0 to 255
+    zero: NDArray[np.uint8] | None = None  # 1, level of the input that means 0
 
     @property
     def gate(self) -> tuple[Array, Array]:
@@ -49,13 +62,25 @@ class Layer(NamedTuple):
         assert self.offset is not None
         return self.gain, self.offset
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Least and greatest value that the input is rounded to; None if it is not rounded."""
+        if self.step is None or self.zero is None:
+            return None
+        step, zero = self.step.item(), self.zero.item()
+        return -zero * step, (ACTIVATION_LEVELS - 1 - zero) * step
+
 
 class LayerShape(NamedTuple):
-    """Channels of one 3x3 convolution, and names of its arrays besides the kernel and the bias."""
+    """Channels of one 3x3 convolution, and names of its arrays besides the kernel and the bias.
+
+    hidden: it belongs to the trunk, whose convolutions are those that int8 rounds.
+    """
 
     inputs: int
     outputs: int
     extras: tuple[str, ...]
+    hidden: bool = False
 
 
 class Parts(NamedTuple):
@@ -108,7 +133,7 @@ class Architecture(BaseModel):
         yield LayerShape(COLOURS, self.width, _NONE if self.long_skip else _PRELU)
         for _ in range(self.depth):
             for extras in BLOCKS[self.block]:
-                yield LayerShape(self.width, self.width, extras)
+                yield LayerShape(self.width, self.width, extras, hidden=True)
         yield LayerShape(self.width, COLOURS * SCALE**2, _NONE)
 
     @property
@@ -128,11 +153,15 @@ class Architecture(BaseModel):
 
     def shapes(self, networks: int) -> dict[str, Shape]:
         """Return the shapes of the arrays of `networks` networks, by name."""
+        return {name: shape for name, (_, shape) in self.layout(networks).items()}
+
+    def layout(self, networks: int, int8: bool = False) -> Layout:
+        """Return the types and shapes of the arrays of `networks` networks, by name."""
         return {
-            _name(network, i, kind): (layer.outputs, layer.inputs, 3, 3) if kind == "weight" else (layer.outputs,)
+            _name(network, i, kind): (_dtype(kind, int8 and layer.hidden), _shape(kind, layer))
             for network in range(networks)
             for i, layer in enumerate(self.layers)
-            for kind in ("weight", "bias", *layer.extras)
+            for kind in ("weight", "bias", *layer.extras, *(_GRID if int8 and layer.hidden else _NONE))
         }
 
     def parts(self, weights: Weights, network: int = 0) -> Parts:
@@ -156,6 +185,41 @@ def arrays_of(layers: Iterable[Layer], network: int = 0) -> Weights:
         for kind, array in zip(_KINDS, layer, strict=True)
         if array is not None
     }
+
+
+def as_stored(weights: Weights, int8: Weights) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file: those of the float32 networks, and those of the same networks in int8."""
+    return {**weights, **{_INT8 + name: array for name, array in int8.items()}}
+
+
+def split(arrays: Mapping[str, NDArray[Any]]) -> tuple[Weights, Weights]:
+    """Return the arrays of a file apart: those of the float32 networks, and those in int8."""
+    int8 = {name.removeprefix(_INT8): array for name, array in arrays.items() if name.startswith(_INT8)}
+    return {name: array for name, array in arrays.items() if not name.startswith(_INT8)}, int8
+
+
+def stored_layout(architecture: Architecture, networks: int, int8: bool) -> Layout:
+    """Return the types and shapes of the arrays of a file, by name. int8: it has those in int8, too."""
+    layout = architecture.layout(networks)
+    rounded = architecture.layout(networks, int8=True) if int8 else {}
+    return layout | {_INT8 + name: array for name, array in rounded.items()}
+
+
+def is_step(name: str) -> bool:
+    """Return True if the values of an array are steps between levels."""
+    return name.rpartition(".")[-1] in ("scale", "step")
+
+
+def _dtype(kind: str, rounded: bool) -> str:
+    if kind == "zero":
+        return "uint8"
+    return "int8" if kind == "weight" and rounded else "float32"
+
+
+def _shape(kind: str, layer: LayerShape) -> Shape:
+    if kind == "weight":
+        return layer.outputs, layer.inputs, 3, 3
+    return (1,) if kind in ("step", "zero") else (layer.outputs,)
 
 
 def _name(network: int, layer: int, kind: str) -> str:

@@ -23,7 +23,7 @@ from upscaler.errors import ModelError
 from upscaler.json_files import JsonError
 from upscaler.model import learned as learned_record
 from upscaler.model import weights_file
-from upscaler.model.architecture import Architecture, Weights
+from upscaler.model.architecture import Architecture, Weights, as_stored
 from upscaler.model.learned import UNKNOWN, Learned
 
 CONFIG, WEIGHTS, METRICS, LEARNED, CARD, DATA = (
@@ -75,7 +75,7 @@ class ModelConfig(BaseModel):
     """Content of config.json.
 
     combination: how the members were combined. mirrored: each network is stored with its mirrored copy, and all outputs
-    are averaged.
+    are averaged. int8: each network is stored a second time, in int8.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,6 +85,7 @@ class ModelConfig(BaseModel):
     combination: Combination
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MAX_MEMBERS)]
     mirrored: bool = False
+    int8: Annotated[bool, Field(exclude_if=lambda int8: not int8)] = False  # so that earlier versions read the others
     sha256: Annotated[dict[Name, Sha256], Field(max_length=MAX_HASHES)] = {}
 
     @model_validator(mode="after")
@@ -139,7 +140,22 @@ class Artifact:
 
     def weights(self) -> Weights:
         """Read the weights, finite float32. Raises ModelError if the file holds anything else."""
-        return weights_file.load(self.weights_file, self.config.architecture, self.config.networks)
+        weights, _ = self._arrays()
+        return weights
+
+    def int8_weights(self) -> Weights:
+        """Read the weights in int8. Raises ModelError if there are none, or the file holds anything else."""
+        if not self.config.int8:
+            raise ModelError(
+                f"{self.folder} has no network in int8; leave out --precision, or fine-tune it "
+                "with python -m training_pipeline --int8"
+            )
+        _, int8 = self._arrays()
+        return int8
+
+    def _arrays(self) -> tuple[Weights, Weights]:
+        config = self.config
+        return weights_file.load(self.weights_file, config.architecture, config.networks, config.int8)
 
     def learned(self) -> Learned:
         """Read the pictures that the network learned from, without those of the JPEG network; UNKNOWN if not recorded.
@@ -162,21 +178,22 @@ def write(
     card: str,
     jpeg_model: Artifact | None = None,
     learned: Learned | None = None,
+    int8: Weights | None = None,
 ) -> Artifact:
     """Write an artifact; config.json comes last, with the other files' hashes, so a partial artifact is not readable.
 
-    `learned`: the pictures that the network learned from; None: an artifact without that record. `jpeg_model` is copied
-    into the folder. Raises ModelError if an array is missing or misshaped, or `jpeg_model` has another architecture or
-    a JPEG network itself.
+    `learned`: the pictures that the network learned from; None: an artifact without that record. `int8`: the same
+    networks in int8. `jpeg_model` is copied into the folder. Raises ModelError if an array is missing, misshaped or out
+    of bounds, or `jpeg_model` has another architecture or a JPEG network itself.
     """
-    weights_file.check(weights, config.architecture, config.networks)
+    weights_file.check(weights, int8, config.architecture, config.networks)
     if jpeg_model:
         _check_fits(config, jpeg_model)
     folder.mkdir(parents=True, exist_ok=True)
     for old in (CONFIG, LEARNED):
         (folder / old).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(save(weights))  # save_file would not raise OSError for a full disk
+        temporary.write_bytes(save(as_stored(weights, int8 or {})))  # save_file would not raise OSError for a full disk
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     write_text(folder / CARD, card)
     hashed = [WEIGHTS]
@@ -187,7 +204,7 @@ def write(
         _copy_jpeg_model(jpeg_model, folder)
         hashed.append(_JPEG_MODEL_CONFIG)
     hashes = {name: sha256(folder / name) for name in hashed}
-    config = config.model_copy(update={"sha256": hashes})
+    config = config.model_copy(update={"sha256": hashes, "int8": int8 is not None})
     write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
     return read(folder)
 

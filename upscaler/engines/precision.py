@@ -1,0 +1,6 @@
+"""Number formats of the networks."""
+
+from typing import Literal, get_args
+
+Precision = Literal["int8", "bf16", "f32"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
