@@ -1,6 +1,7 @@
 """Configs as JSON files beside their results, which a command takes back with --config."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ def content(config: Any) -> dict[str, Any]:
     """Return a config, a dataclass, as `read` returns it when it is saved."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return values
+
+
+def matches(file: Path, config: Any, but: Collection[str]) -> bool:
+    """Return True if the file holds the config, except for the fields `but`. Raises OptionError if it holds none."""
+    there, here = ({key: v for key, v in one.items() if key not in but} for one in (read(file), content(config)))
+    return there == here
 
 
 def read(file: Path) -> dict[str, Any]:
