@@ -39,7 +39,7 @@ def read(file: Path) -> dict[str, Any]:
     """Read a saved config. Raises OptionError if it is none."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{file} is not JSON; give a saved config, such as run.json") from error
     if not isinstance(content, dict):
         raise OptionError(f"{file} holds no options; give a saved config, such as run.json")
