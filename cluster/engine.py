@@ -2,16 +2,17 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from cluster.errors import StorageError
 from cluster.task import Task, attempt
 from upscaler.options import check_limits, option
 
 Name = Literal["local", "ray"]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Without clusters of several machines, Ray listens on the loopback only; clients need its token
 _LOCAL_ONLY = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -64,6 +65,13 @@ class Engine:
         if self.name == "ray":
             return on_ray(self.address).do(task, self.address)
         return task.work()
+
+    def callback(self, function: Function) -> Function:
+        """Return a function for tasks to call, which runs on this machine; for Ray, both must be picklable."""
+        if self.name == "ray":
+            called: Function = on_ray(self.address).callback(function, self.address)
+            return called
+        return function
 
 
 def on_ray(address: str | None) -> ModuleType:

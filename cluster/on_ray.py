@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import ray
@@ -27,9 +28,7 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
     Raises StorageError if there is no cluster at the address.
     """
     connect(address)
-    # The board runs on this program's node, because other nodes may die
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
+    board = _actor_here(Board)
     waiting = {_submit(task, board): task for task in tasks}
     failed: dict[str, str] = {}
     ended: dict[str, str] = {}
@@ -56,6 +55,15 @@ def do(task: Task, address: str | None) -> Any:
         raise StorageError(f"{task.name} {_died(error)}") from error
 
 
+def callback(function: Callable[..., Any], address: str | None) -> Callable[..., Any]:
+    """Return a function that calls `function` in a process of this machine. Raises StorageError if there is no cluster.
+
+    The process ends when no task holds the function any more.
+    """
+    connect(address)
+    return partial(_call, _actor_here(_Callee, function))
+
+
 def cores_of_nodes(address: str | None) -> dict[str, float]:
     """Return the cores of each living node, by its name. Raises StorageError if there is no cluster."""
     connect(address)
@@ -80,6 +88,24 @@ def connect(address: str | None) -> None:
         raise StorageError(
             f"there is no Ray cluster at {address} ({error}); start one with ray start --head"
         ) from error
+
+
+class _Callee:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def call(self, *given: Any) -> Any:
+        return self._function(*given)
+
+
+def _call(callee: Any, *given: Any) -> Any:
+    return ray.get(callee.call.remote(*given))
+
+
+def _actor_here(made: type, *given: Any) -> Any:
+    """Start an actor on this program's node, because other nodes may die, and because files are here."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(made).options(num_cpus=0, scheduling_strategy=here).remote(*given)
 
 
 def _submit(task: Task, board: Any) -> "ray.ObjectRef[str]":

@@ -1,7 +1,5 @@
 """Combination of several trained networks into one model."""
 
-from typing import Any
-
 from ensemble_pipeline import lineage
 from ensemble_pipeline.averaging import averaged, with_mirror_images
 from ensemble_pipeline.card import description, model_card
@@ -34,11 +32,7 @@ def run(config: CombineConfig) -> Artifact:
 
 def _is_same(config: CombineConfig) -> bool:
     """Return True if the model in the folder was made with the same options."""
-    return _identity(saved.read(config.out / COMBINATION)) == _identity(saved.content(config))
-
-
-def _identity(config: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in config.items() if name not in ("out", "overwrite")}
+    return saved.matches(config.out / COMBINATION, config, but=("out", "overwrite"))
 
 
 def _written(config: CombineConfig, members: list[Artifact], jpeg_model: Artifact | None) -> Artifact:

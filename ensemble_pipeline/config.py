@@ -88,6 +88,7 @@ class EvaluationConfig:
     jpeg_quality: int | None = option(
         "compress each LR picture first", default=None, least=1, most=100, metavar="QUALITY"
     )
+    overwrite: bool = option("replace the model or evaluation in --out", default=False, needs={"out": True})
 
     def __post_init__(self) -> None:
         check_limits(self)

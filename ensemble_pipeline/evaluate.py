@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from ensemble_pipeline import averaging, card, cost, testset
-from ensemble_pipeline.config import EvaluationConfig, Kind
+from ensemble_pipeline.config import EvaluationConfig
+from ensemble_pipeline.config import Kind as TestKind
 from ensemble_pipeline.cost import Cost
+from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.testset import Pair, TestSet
 from training_pipeline import unseen
-from upscaler import Upscaler, bicubic, metrics
+from training_pipeline.folder import EVALUATION, SCORES, TABLE, Kind, claimed
+from upscaler import Upscaler, bicubic, metrics, saved
 from upscaler.atomic import atomic_path, write_text
 from upscaler.engines.engine import engine_for, fastest_precision
 from upscaler.metrics import Score
@@ -55,23 +58,41 @@ class Row:
 def run(config: EvaluationConfig) -> list[Row]:
     """Evaluate the models and print the table. Raises TrainingError if one learned from pictures of the test set.
 
-    With `out`, write evaluation.md, evaluation.json and the before/after picture there. Without, write the table into
-    the metrics and the card of the first model, if that is a folder of the user's.
+    With `out`, write evaluation.md, evaluation.json and the before/after picture there, unless that would replace other
+    work. Without, write the table into the metrics and the card of the first model, if that is a folder of the user's.
     """
     models = [find.model(model) for model in config.models]
     tests = testset.read(config.test_set, config.kind, config.jpeg_quality)
     pictures = tests.pictures()
     complete = [unseen.check_for_test(model, pictures, config.test_set) for model in models]
-    with candidates(models, window_for(tests), config.jpeg_quality) as methods:
-        rows = [row(method, tests) for method in methods]
-    evaluation = entry(rows, len(pictures), models[0], all(complete))
-    print(card.test_table(evaluation["rows"]))
-    if config.out:
-        write(evaluation, config.out)
-        draw(models, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
-    elif models[0].origin is Origin.FOLDER:
-        record(evaluation, tests, models[0], config.kind)
+    with _claimed(config, models):
+        with candidates(models, window_for(tests), config.jpeg_quality) as methods:
+            rows = [row(method, tests) for method in methods]
+        evaluation = entry(rows, len(pictures), models[0], all(complete))
+        print(card.test_table(evaluation["rows"]))
+        if config.out:
+            write(evaluation, config.out)
+            draw(models, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
+            saved.write(config.out / EVALUATION, config)
+        elif models[0].origin is Origin.FOLDER:
+            record(evaluation, tests, models[0], config.kind)
     return rows
+
+
+def _claimed(config: EvaluationConfig, models: Sequence[Artifact]) -> AbstractContextManager[None]:
+    """Hold the folder `out`, if there is one. Raises EnsembleError if it is that of a tested model."""
+    out = config.out
+    if not out:
+        return nullcontext()
+    if out.resolve() in {model.folder.resolve() for model in models}:
+        raise EnsembleError(f"{out} is a model to be tested; give another --out, or none to write into its card")
+    return claimed(out, lambda found: found is Kind.EVALUATION and _is_same(config, out), config.overwrite)
+
+
+def _is_same(config: EvaluationConfig, out: Path) -> bool:
+    """Return True if the evaluation in the folder is one of the same models on the same test set."""
+    record = out / EVALUATION
+    return record.exists() and saved.matches(record, config, but=("out", "overwrite"))
 
 
 @contextmanager
@@ -123,11 +144,11 @@ def mean_score(double: Double, pairs: Iterable[Pair], name: str = "") -> Score:
 
 def write(evaluation: dict[str, Any], folder: Path) -> None:
     """Write an evaluation as Markdown and JSON."""
-    write_text(folder / "evaluation.md", card.test_table(evaluation["rows"]))
-    write_text(folder / "evaluation.json", json.dumps(evaluation, indent=2) + "\n")
+    write_text(folder / TABLE, card.test_table(evaluation["rows"]))
+    write_text(folder / SCORES, json.dumps(evaluation, indent=2) + "\n")
 
 
-def record(evaluation: dict[str, Any], tests: TestSet, model: Artifact, kind: Kind) -> None:
+def record(evaluation: dict[str, Any], tests: TestSet, model: Artifact, kind: TestKind) -> None:
     """Record an evaluation in the model's metrics, under the test set's name, and rewrite its card.
 
     The card shows only pictures from tile shards, whose licence permits it and whose authors are known.

@@ -2,7 +2,8 @@
 # earlier one. Finished steps are skipped, and an interrupted run resumes from its last checkpoint. Another bucket:
 # AWS_ENDPOINT_URL_S3=http://...
 # METADATA: the bucket's list of pictures, for licences and authors.
-# IMAGES_PER_PART: only the first so many pictures of each part, such as 5000; all parts take 750 GB of disk.
+# IMAGES_PER_PART: only the first so many pictures of each part, such as 5000; all parts take 750 GB of disk. A larger
+# number later extends the parts.
 # A step is 36 crops of 32x32 LR pixels: 27,000 steps are 1e9 LR pixels.
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
 BEST_SIZE ?= 48x5-gated
@@ -24,7 +25,7 @@ SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.jso
 IN_PROGRESS := recipes/in_progress
 # Threads that wait for each other sleep: beside other work, spinning made a step cost 2.3 core-seconds in place of 0.56
 export OMP_WAIT_POLICY := PASSIVE
-.PHONY: all keep
+.PHONY: all keep FORCE
 .SECONDARY:
 
 all: ensembles/fast/config.json ensembles/best/config.json
@@ -56,6 +57,13 @@ ensembles/best/config.json: runs/best/config.json ensembles/best_jpegs/config.js
 ensembles/fast/config.json: ensembles/fast_clean/config.json ensembles/fast_jpegs/config.json
 ensembles/best/config.json ensembles/fast/config.json:
 	$(COMBINE) $(<D) --jpeg-model $(word 2,$(^D)) --out $(@D)
+
+# Written only when its text changes: parts of another text are then older, and cut again
+CUT_WITH := --images $(or $(IMAGES_PER_PART),all) --tiles-per-image $(TILES_PER_IMAGE)
+shards/cut_with: FORCE
+	@mkdir -p $(@D) && echo '$(CUT_WITH)' | cmp -s - $@ || echo '$(CUT_WITH)' > $@
+
+$(SHARDS): shards/cut_with
 
 shards/train_%/manifest.json:
 	$(CUT) --part $* --tiles-per-image $(TILES_PER_IMAGE) $(METADATA:%=--metadata %)

@@ -1,4 +1,4 @@
-"""The folder of a model: what made it, and the one rule by which commands write to it."""
+"""The folder of a model or an evaluation, and the one rule by which commands write to it."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from cluster.lock import locked
 from feature_pipeline.manifest import MANIFEST
 from training_pipeline.errors import TrainingError
 from upscaler.model import find
-from upscaler.model.artifact import CONFIG
+from upscaler.model.artifact import CONFIG, DATA, FILES
 
 # Records of the commands, beside the models that they made
-RUN, COMBINATION, BUILD = "run.json", "combine.json", "build.json"
+RUN, COMBINATION, BUILD, EVALUATION = "run.json", "combine.json", "build.json", "evaluate.json"
 # Other contents of a run, and of what was made of runs
 CHECKPOINTS, TENSORBOARD, WANDB, LOG = "checkpoints", "tensorboard", "wandb", "log.jsonl"
 PICTURE, DISTILLATION = "before_after.png", "distillation"
-
+TABLE, SCORES = "evaluation.md", "evaluation.json"  # of an evaluation
 
 INSTEAD = "another --out, or --overwrite to replace it"
 
@@ -29,6 +29,7 @@ class Kind(Enum):
     COMBINED = "a combined model"
     RUN = "a run"
     MODEL = "a model"
+    EVALUATION = "an evaluation"
 
 
 IsOwn = Callable[[Kind], bool]
@@ -41,13 +42,14 @@ def kind(folder: Path) -> Kind | None:
         Kind.COMBINED: (COMBINATION,),
         Kind.RUN: (RUN, CHECKPOINTS),
         Kind.MODEL: (CONFIG,),
+        Kind.EVALUATION: (EVALUATION, TABLE, SCORES),
     }
     return next((one for one, names in marks.items() if any((folder / name).exists() for name in names)), None)
 
 
 @contextmanager
 def claimed(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD) -> Iterator[None]:
-    """Hold a folder while a command writes its model there, after removing the model that it replaces.
+    """Hold a folder while a command writes its result there, after removing the one that it replaces.
 
     Raises as `check` does, and InUseError if another process holds the folder.
     """
@@ -60,9 +62,9 @@ def claimed(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD
 
 
 def check(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD) -> None:
-    """Raise TrainingError if writing a model to the folder would replace other work.
+    """Raise TrainingError if writing a result to the folder would replace other work.
 
-    is_own: returns True if the command continues content of that kind. overwrite: other models may be replaced.
+    is_own: returns True if the command continues content of that kind. overwrite: other results may be replaced.
     instead: options that the sentence proposes.
     """
     if find.is_bundled(folder):
@@ -75,8 +77,9 @@ def check(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD) 
 
 
 def _clear(folder: Path) -> None:
-    """Remove all that would pass for a part of the next model; DATA.md stays, which people write."""
-    for name in (CONFIG, RUN, COMBINATION, BUILD, LOG, PICTURE):
-        (folder / name).unlink(missing_ok=True)
+    """Remove all that would pass for a part of the next result; DATA.md stays, which people write."""
+    for name in (*FILES, RUN, COMBINATION, BUILD, LOG, PICTURE, EVALUATION, TABLE, SCORES):
+        if name != DATA:
+            (folder / name).unlink(missing_ok=True)
     for path in (folder / CHECKPOINTS, folder / TENSORBOARD, folder / WANDB, *folder.glob(f"{DISTILLATION}-*")):
         shutil.rmtree(path, ignore_errors=True)

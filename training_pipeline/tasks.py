@@ -35,11 +35,11 @@ def run_all(config: RunsConfig) -> None:
 def run_one(config: TrainingConfig, engine: Engine, make_run: RunFactory) -> Artifact:
     """Train one network, or resume it, and wait for it; with a storage, its artifact's files are there.
 
-    make_run: a factory in place of `Run`, where this machine trains.
+    make_run: a factory in place of `Run`, picklable for Ray.
     """
     if engine.storage is None:
         return train.run(config, resume=True, make_run=make_run)
-    trained: Artifact = engine.do(task(config, engine.storage, engine.gpus))
+    trained: Artifact = engine.do(task(config, engine.storage, engine.gpus, make_run))
     return trained
 
 
@@ -48,14 +48,14 @@ def each(config: TrainingConfig) -> list[TrainingConfig]:
     return [replace(config, shards=(folder,), out=config.out / folder.name) for folder in config.shards]
 
 
-def task(config: TrainingConfig, storage: str, gpus: float = 0) -> Task:
+def task(config: TrainingConfig, storage: str, gpus: float = 0, make_run: RunFactory | None = None) -> Task:
     """Return a task for one network, with a core for each thread, so that the result equals that of one machine."""
-    return Task(config.out.name, "training", partial(train_in, config, storage), config.threads, gpus)
+    return Task(config.out.name, "training", partial(train_in, config, storage, make_run), config.threads, gpus)
 
 
-def train_in(config: TrainingConfig, storage: str) -> Artifact:
+def train_in(config: TrainingConfig, storage: str, make_run: RunFactory | None = None) -> Artifact:
     """Train one network on shards of the storage and write it there, or resume it."""
     inputs = [*config.shards, *config.validation]
     if config.init_from:
         inputs.append(Path(config.init_from))  # nothing is fetched for a bundled model or one on the Hub
-    return work_in(storage, inputs, config.out, partial(train.run, config, resume=True))
+    return work_in(storage, inputs, config.out, partial(train.run, config, resume=True, make_run=make_run))

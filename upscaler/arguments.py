@@ -1,8 +1,8 @@
 """The command line of a config: argparse, derived from the options that its fields declare."""
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import MISSING
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -56,14 +56,35 @@ def from_arguments(
     return config(**values)
 
 
+def check_known(config: type, saved: Saved) -> None:
+    """Raise OptionError if a saved config has a name that no field of the config has, or of its nested ones."""
+    if unknown := sorted(set(saved) - set(_names(config))):
+        raise OptionError(f"{unknown[0]!r} is no option here; correct the saved config")
+
+
+def _names(config: type) -> Iterator[str]:
+    yield from (one.name for one in fields(config))
+    for one in members(config):
+        if isinstance(one, Nested):
+            yield from _names(one.config)
+
+
 def _restored(one: Declared, value: Any) -> Any:
     """The value of an option that JSON holds as text, numbers or lists of them."""
     try:
         if one.many != isinstance(value, list):
             raise TypeError
-        return tuple(one.kind(item) for item in value) if one.many else one.kind(value)
-    except (TypeError, ValueError) as error:
+        return tuple(_converted(one.kind, item) for item in value) if one.many else _converted(one.kind, value)
+    except (TypeError, ValueError, OverflowError) as error:
         raise OptionError(f"{one.name} cannot be {value!r}; correct the saved config") from error
+
+
+def _converted(kind: Any, value: Any) -> Any:
+    """Convert a value, which must not lose anything: bool("false") is True, and int(2.5) is 2."""
+    made = kind(value)
+    if isinstance(value, bool) != (kind is bool) or (isinstance(value, float) and made != value):
+        raise TypeError
+    return made
 
 
 def _add(parser: _Parser, one: Declared, default: Any, require: bool) -> None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from upscaler import saved
-from upscaler.arguments import add_options, from_arguments
+from upscaler.arguments import add_options, check_known, from_arguments
 from upscaler.command import one_sentence_errors
 from upscaler.saved import SavedConfig
 from upscaler.streams import for_any_name
@@ -39,6 +39,7 @@ class Command(Generic[Config]):
         """Read the arguments. Raises OptionError, and what the config raises."""
         parser = _parser(program, f"{self.help[0].upper()}{self.help[1:]}.", others)
         before = self._saved(parser, arguments) if self.repeatable else {}
+        check_known(self.config, before)
         add_options(parser, self.config, self.only, require=not before)
         return from_arguments(self.config, parser.parse_args(arguments), self.only, before)
 

@@ -1,6 +1,7 @@
 """Configs as JSON files beside their results, which a command takes back with --config."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,17 @@ def content(config: Any) -> dict[str, Any]:
     return values
 
 
+def matches(file: Path, config: Any, but: Collection[str]) -> bool:
+    """Return True if the file holds the config, except for the fields `but`. Raises OptionError if it holds none."""
+    there, here = ({key: v for key, v in one.items() if key not in but} for one in (read(file), content(config)))
+    return there == here
+
+
 def read(file: Path) -> dict[str, Any]:
     """Read a saved config. Raises OptionError if it is none."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{file} is not JSON; give a saved config, such as run.json") from error
     if not isinstance(content, dict):
         raise OptionError(f"{file} holds no options; give a saved config, such as run.json")

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 from ray.cluster_utils import Cluster
 
 from cluster import storage
@@ -25,6 +27,7 @@ from support.ray_cluster import add_node
 from training_pipeline import tune
 from training_pipeline.commands import TuningConfig
 from training_pipeline.config import TrainingConfig
+from training_pipeline.study import FINISHED, open_study, run_name
 from upscaler.model import artifact, find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -117,15 +120,27 @@ def test_a_part_that_fails_is_named_and_the_others_are_finished(
     assert artifact.CONFIG in storage.at(bucket).sizes("ensembles/built")
 
 
-def test_trials_of_one_study_are_trained_on_the_cluster(
+def test_trials_of_one_study_are_trained_on_the_cluster_and_stopped_early(
     cluster: Cluster, bucket: str, images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tune, "BATCHES", (2,))
+    monkeypatch.setattr(tune, "CROPS", (16,))
     add_node(cluster)
     engine = Engine("ray", cluster.address, bucket)
     parts = config(images, engine, ("train_0", "validation")).features
     assert Engine().run(features.tasks(parts, bucket)) == {}
     first = replace(config(images, engine).first, shards=(SHARDS / "train_0",), out=Path("search"))
-    tune.run(TuningConfig(first, trials=2, workers=2, engine=engine))
-    assert len(tune.open_study(first).get_trials(states=tune.FINISHED)) >= 2  # one may be running when two are finished
-    assert artifact.WEIGHTS in storage.at(bucket).sizes("search/trial-0001")
+    first.out.mkdir()
+    study = open_study(first)
+    good = optuna.trial.create_trial(
+        value=99.0, intermediate_values=dict.fromkeys(range(6), 99.0), user_attrs={"run": "good"}
+    )
+    study.add_trials([good] * 4)  # the fifth finished trial is the first with a median
+    tune.run(TuningConfig(first, trials=6, workers=2, engine=engine))
+    trials = study.get_trials(states=FINISHED)[4:]
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    for trial in trials:
+        finished = artifact.WEIGHTS in storage.at(bucket).sizes(f"search/{run_name(trial)}")
+        assert finished == (trial.state == TrialState.COMPLETE)
+        assert len(trial.intermediate_values) == (4 if finished else 1)

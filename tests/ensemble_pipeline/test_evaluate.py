@@ -129,7 +129,7 @@ def test_what_was_compressed_is_doubled_by_the_model_for_jpegs(
     models = (str(two_models), str(two_models / "jpegs"))
     for quality, same in ((None, False), (75, True), (99, False)):
         rows = evaluate.run(
-            EvaluationConfig(models=models, pictures=pictures, out=tmp_path / "out", jpeg_quality=quality)
+            EvaluationConfig(models=models, pictures=pictures, out=tmp_path / f"out_{quality}", jpeg_quality=quality)
         )
         assert (rows[1].score == rows[3].score) is same
 

@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cluster.lock import InUseError, locked
-from ensemble_pipeline import build, combine
-from ensemble_pipeline.config import BuildConfig, CombineConfig
+from ensemble_pipeline import build, combine, cost, evaluate
+from ensemble_pipeline.config import BuildConfig, CombineConfig, EvaluationConfig
+from ensemble_pipeline.cost import Cost
 from feature_pipeline import pipeline
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
 from support.models import write_run
+from support.pictures import photo_like
 from support.shards import write_shard
 from support.training_runs import small_config
 from training_pipeline import evaluation, train
@@ -94,6 +97,36 @@ def test_a_combined_model_replaces_no_other_model(
     assert sentence(replace(ensemble, runs=ensemble.runs[:1])) == f"already holds a combined model; {to_replace}"
     assert sentence(replace(ensemble, out=trained.shards[0], overwrite=True)) == "holds tile shards; give another --out"
     assert combine.run(ensemble).config.networks == 2  # the same again
+
+
+def test_an_evaluation_replaces_no_other_work(
+    trained: TrainingConfig, ensemble: CombineConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cost, "measure", lambda model, flips=False: Cost(1.0, 10**8))
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photo_like(40, 40)).save(tmp_path / "photos/a.png")
+    first = EvaluationConfig(models=(str(ensemble.out),), pictures=tmp_path / "photos", out=tmp_path / "table")
+
+    def sentence(config: EvaluationConfig) -> str:
+        return refused(lambda: evaluate.run(config), config.out or Path()).removeprefix(f"{config.out} ")
+
+    evaluate.run(first)
+    evaluate.run(first)  # the same again
+    to_replace = "give another --out, or --overwrite to replace it"
+    other = replace(first, jpeg_quality=50)
+    assert sentence(other) == f"already holds an evaluation; {to_replace}"
+    assert sentence(replace(first, out=trained.out)) == f"already holds a run; {to_replace}"
+    assert sentence(replace(first, out=trained.shards[0], overwrite=True)) == "holds tile shards; give another --out"
+    assert sentence(replace(first, out=ensemble.out, overwrite=True)).startswith("is a model to be tested; give")
+    combined = replace(ensemble, out=tmp_path / "table")
+    assert "already holds an evaluation" in refused(lambda: combine.run(combined), combined.out)
+    evaluate.run(replace(other, overwrite=True))
+    combine.run(replace(combined, overwrite=True))
+    assert not any((combined.out / name).exists() for name in ("evaluation.json", "evaluation.md", "evaluate.json"))
+    evaluate.run(replace(first, overwrite=True))
+    assert {path.name for path in (tmp_path / "table").iterdir()} == {
+        *("evaluate.json", "evaluation.json", "evaluation.md", "before_after.png")
+    }
 
 
 def test_what_replaces_a_run_inherits_nothing_of_it(trained: TrainingConfig, ensemble: CombineConfig) -> None:

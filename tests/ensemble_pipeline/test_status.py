@@ -15,6 +15,7 @@ from support.models import write_run
 from support.parts import part
 from support.training_runs import small_config
 from training_pipeline import evaluation, train
+from upscaler.atomic import write_text
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,7 @@ def test_runs_and_models_show_their_scores_and_steps(tmp_path: Path, capsys: pyt
     combine.run(CombineConfig((Path("runs/0"), Path("runs/1")), Path("runs/both")))
     Path("runs/1/config.json").unlink()
     shutil.copytree(write_run(tmp_path / "plain", seed=0), "runs/plain")
+    write_text(Path("runs/0/table/evaluation.json"), "{}")  # no model
     lines = shown(Path("runs"), capsys)
     psnr = [f"{score['validation']['psnr_y']:.2f}" for score in scores]
     assert lines["runs/0"][:2] == ["a", "run"]

@@ -61,3 +61,27 @@ def test_the_hooks_before_a_commit_are_those_of_check() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     check = makefile.split("\ncheck:")[1].split("\n\n")[0].replace("$(BIN)", ".venv/bin")
     assert listed == [line.strip() for line in check.splitlines()[1:]]
+
+
+def test_a_larger_number_of_pictures_extends_finished_parts(tmp_path: Path) -> None:
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        '#!/bin/sh\nshift 2\necho "$@"\ncase "$*" in *validation*) part=validation;; *) part=train_0;; esac\n'
+        "mkdir -p shards/$part\ntouch shards/$part/manifest.json\n"
+    )
+    python.chmod(0o755)
+
+    def cut(images: str) -> list[str]:
+        parts = ["shards/train_0/manifest.json", "shards/validation/manifest.json"]
+        recipe = str(ROOT / "recipes/shipped_models.mk")
+        command = ["make", "-s", "-f", recipe, "PARTS=0", f"IMAGES_PER_PART={images}", *parts]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if line.startswith("--out")]
+
+    assert [line.partition(" --part")[0] for line in cut("5")] == ["--out shards --images 5"] * 2
+    assert cut("5") == []
+    assert [line.partition(" --part")[0] for line in cut("9")] == ["--out shards --images 9"] * 2
+    assert cut("9") == []
+    assert [line.partition(" --part")[0] for line in cut("")] == ["--out shards"] * 2

@@ -58,7 +58,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("empty", "broken"):
         (folder / name).mkdir()
     (folder / "broken/a.png").write_bytes(b"no picture")
-    (folder / "list.json").write_text("[]")
+    saved = {"list": "[]", "deep": "[" * 100_000, "misspelt": '{"part": ["0"]}', "endless": '{"images": 1e400}'}
+    for name, text in (saved | {"half": '{"images": 2.5}', "text": '{"augment": "false"}'}).items():
+        (folder / f"{name}.json").write_text(text)
     return folder
 
 

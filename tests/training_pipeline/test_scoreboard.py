@@ -40,6 +40,7 @@ from training_pipeline.__main__ import main
 from training_pipeline.commands import AblationConfig, RunsConfig, ScoringConfig, TuningConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import Row, Scoreboard
+from training_pipeline.study import FINISHED, open_study
 from upscaler import bicubic, version
 from upscaler.errors import OptionError
 from upscaler.metrics import Score
@@ -383,8 +384,8 @@ def test_a_search_goes_on_with_the_trial_that_was_cut_off(
     tune.run(searched)
     assert steps[4:6] == [("trial-0001", 1), ("trial-0001", 1)]  # 2 is the second attempt at 1, from its checkpoint
     assert [name for name, step in steps if step == 0] == ["trial-0000", "trial-0001", "trial-0003"]
-    study = tune.open_study(searched.first)
-    finished = study.get_trials(states=tune.FINISHED)
+    study = open_study(searched.first)
+    finished = study.get_trials(states=FINISHED)
     assert len(finished) == searched.trials
     table = (searched.first.out / tune.TABLE).read_text().splitlines()
     assert table[2].startswith(f"| {study.best_trial.user_attrs['run']} | {study.best_value:.3f} |")
@@ -398,7 +399,7 @@ def test_a_search_goes_on_with_the_trial_that_was_cut_off(
 @pytest.mark.slow
 def test_a_hopeless_trial_is_stopped_early(searched: TuningConfig) -> None:
     searched.first.out.mkdir()
-    study = tune.open_study(searched.first)
+    study = open_study(searched.first)
     for n in range(5):
         reported = optuna.trial.create_trial(
             value=99.0, intermediate_values=dict.fromkeys(range(6), 99.0), user_attrs={"run": f"good-{n}"}
@@ -424,16 +425,16 @@ def test_trials_see_as_many_pixels(tmp_path: Path) -> None:
 def test_a_trial_that_diverges_is_no_failure(searched: TuningConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.Run, "advance", lambda run, *batch: run._check_finite(float("nan"), 1.0))
     tune.run(replace(searched, trials=1))
-    study = tune.open_study(searched.first)
+    study = open_study(searched.first)
     assert [trial.state for trial in study.trials] == [optuna.trial.TrialState.PRUNED]
     assert "| diverged |" in (searched.first.out / tune.TABLE).read_text()
 
 
 @pytest.mark.slow
 def test_a_trial_whose_worker_was_killed_is_done_again(searched: TuningConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune, "HEARTBEAT", 1)
+    monkeypatch.setattr("training_pipeline.study.HEARTBEAT", 1)
     searched.first.out.mkdir()
-    study = tune.open_study(searched.first)
+    study = open_study(searched.first)
     with warnings.catch_warnings(action="ignore"):
         killed = study.ask()
     tune.suggested(killed, searched.first)
@@ -441,7 +442,7 @@ def test_a_trial_whose_worker_was_killed_is_done_again(searched: TuningConfig, m
     study._storage.record_heartbeat(killed._trial_id)  # its last heartbeat
     time.sleep(3)
     tune.run(replace(searched, trials=1))
-    again = tune.open_study(searched.first).trials[1]
+    again = open_study(searched.first).trials[1]
     assert again.params == killed.params
     assert again.user_attrs["run"] == "trial-0000"
     assert study.trials[0].state == optuna.trial.TrialState.FAIL
@@ -449,7 +450,7 @@ def test_a_trial_whose_worker_was_killed_is_done_again(searched: TuningConfig, m
 
 def test_a_study_of_another_configuration_is_not_gone_on_with(searched: TuningConfig, tmp_path: Path) -> None:
     searched.first.out.mkdir()
-    tune.open_study(searched.first)
+    open_study(searched.first)
     with pytest.raises(TrainingError, match="was made with --steps 3, not 4"):
         tune.run(replace(searched, first=replace(searched.first, steps=4)))
 
@@ -457,8 +458,8 @@ def test_a_study_of_another_configuration_is_not_gone_on_with(searched: TuningCo
 @pytest.mark.slow
 def test_two_workers_share_a_study(searched: TuningConfig) -> None:
     tune.run(replace(searched, trials=4, workers=2))
-    study = tune.open_study(searched.first)
-    finished = study.get_trials(states=tune.FINISHED)
+    study = open_study(searched.first)
+    finished = study.get_trials(states=FINISHED)
     assert 4 <= len(finished) <= 5
     assert len({trial.params["learning_rate"] for trial in finished}) == len(finished)
 
