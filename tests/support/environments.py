@@ -35,7 +35,7 @@ def required(name: str, extras: Iterable[str] = ("",)) -> set[str]:
 
 
 def create(folder: Path, names: Iterable[str]) -> Path:
-    """Create a virtual environment and copy installed distributions into it; return its Python."""
+    """Create a virtual environment with installed distributions in it; return its Python."""
     venv.create(folder)
     (packages,) = folder.glob("lib/*/site-packages")
     for name in names:
@@ -43,5 +43,12 @@ def create(folder: Path, names: Iterable[str]) -> Path:
             if ".." not in file.parts:  # a program
                 target = packages / file
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(file.locate(), target)
+                _link_or_copy(Path(str(file.locate())), target)
     return folder / "bin" / "python"
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)  # 600 MB that are not written
+    except OSError:  # another file system, or another owner's file
+        shutil.copy2(source, target)

@@ -103,7 +103,7 @@ def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> 
     if kind == "deep":
         deep = pyvips.Image.new_from_array(pictures[0].astype(np.uint16) * 257)
         deep.copy(interpretation="rgb16").write_to_file(
-            str(path), **({"bitdepth": 10} if path.suffix == ".avif" else {})
+            str(path), **({"bitdepth": 10, "effort": 0} if path.suffix == ".avif" else {})
         )
         return
     images = [Image.fromarray(picture) for picture in pictures]
