@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from upscaler.errors import GpuError
 from upscaler.model import find
 from upscaler.options import option
 from upscaler.streams import say
@@ -24,14 +25,18 @@ def show(config: DevicesConfig) -> None:
 
 
 def _rows(model: str) -> Iterator[tuple[str, str, str, str]]:
-    """Measure each device when its row is asked for."""
+    """Measure each device when its row is asked for; one that cannot run the model has no speed."""
     from upscaler.engines.devices import gpus  # these bring NumPy and the engines, which --help does not need
+    from upscaler.engines.precision import GPU_PRECISION
     from upscaler.upscaler import Upscaler
 
     loaded = find.model_or_fast(model)
-    for gpu in (None, *gpus()):
-        window = _SOFTWARE_WINDOW if gpu and gpu.software else None
-        upscaler = Upscaler(loaded, window=window, gpu=gpu)
-        name = f"{gpu.name}{', software on the CPU' if gpu.software else ''}" if gpu else ""
-        device = f"gpu:{gpu.number}" if gpu else "cpu"
-        yield device, upscaler.precision, f"{upscaler.megapixels_per_second():.2f}", name
+    cpu = Upscaler(loaded)
+    yield "cpu", cpu.precision, f"{cpu.megapixels_per_second():.2f}", ""
+    for gpu in gpus():
+        window = _SOFTWARE_WINDOW if gpu.software else None
+        try:
+            speed = f"{Upscaler(loaded, window=window, gpu=gpu).megapixels_per_second():.2f}"
+        except GpuError:
+            speed = "-"
+        yield f"gpu:{gpu.number}", GPU_PRECISION, speed, f"{gpu.name}{', software on the CPU' if gpu.software else ''}"

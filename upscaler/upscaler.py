@@ -11,6 +11,7 @@ from upscaler.engines.cores import cores
 from upscaler.engines.devices import Device, Gpu, check, gpu_for
 from upscaler.engines.engine import Engine, engine_for, engine_on, fastest_precision
 from upscaler.engines.precision import GPU_PRECISION, Precision
+from upscaler.errors import GpuError
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.model import find
 from upscaler.model.architecture import COLOURS, SCALE
@@ -72,13 +73,19 @@ class Upscaler:
     def load(cls, model: str = find.FAST, precision: Precision | None = None, device: Device = "auto") -> "Upscaler":
         """Load "fast" or "best", an artifact's folder, or "user/name[@revision]" from the Hub.
 
-        device: "cpu", "gpu", "gpu:N", or "auto": a GPU if there is one and no precision is given, else the CPU.
+        device: "cpu", "gpu", "gpu:N", or "auto": a GPU if one can run it and no precision is given, else the CPU.
         If the Hub does not respond, falls back to the cached model, then to the fast one; see `model`.
         Raises ModelError if there is no such model or it is broken, OptionError if there is no such device.
         """
         check(device, precision)
         gpu = None if precision and device == "auto" else gpu_for(device)
-        return cls(find.model_or_fast(model), precision, gpu=gpu)
+        artifact = find.model_or_fast(model)
+        try:
+            return cls(artifact, precision, gpu=gpu)
+        except GpuError:
+            if device != "auto":
+                raise
+            return cls(artifact)
 
     def upscale(self, picture: Pixels, *, flips: bool = False, jpeg: bool = False) -> Pixels:
         """Upscale a picture x2: HWC uint8 or uint16 -> (2H)(2W)C of the same type.

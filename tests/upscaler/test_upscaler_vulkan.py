@@ -20,7 +20,7 @@ from upscaler.engines.devices import Gpu, gpus
 from upscaler.engines.ncnn_engine import NcnnEngine
 from upscaler.engines.ncnn_graph import RESIDUAL
 from upscaler.engines.vulkan_engine import VulkanEngine, in_flight
-from upscaler.errors import ModelError, OptionError
+from upscaler.errors import GpuError, OptionError
 from upscaler.model import find
 from upscaler.model.architecture import Block
 from upscaler.model.artifact import Artifact
@@ -50,9 +50,9 @@ def pictures(count: int, side: int = 30) -> list[Planes]:
     return [to_planes(photo_like(side, side, seed)) for seed in range(count)]
 
 
-def saved(folder: Path) -> Path:
-    Image.fromarray(photo_like(12, 16)).save(folder / "a.png")
-    return folder / "a.png"
+def saved(folder: Path, name: str = "a.png") -> Path:
+    Image.fromarray(photo_like(12, 16)).save(folder / name)
+    return folder / name
 
 
 @pytest.mark.parametrize("networks", [1, 2])
@@ -126,7 +126,7 @@ def test_a_cancelled_run_leaves_the_gpu_usable(on_gpu: Upscaler) -> None:
 def test_windows_in_flight_fit_into_the_memory_of_a_gpu() -> None:
     gpu = Gpu(0, "small", software=False, free_memory=1000)
     assert [in_flight(gpu, size) for size in (10, 170, 400)] == [4, 2, 1]
-    with pytest.raises(ModelError, match="small has too little memory for this model; give --device cpu"):
+    with pytest.raises(GpuError, match="small has too little memory for this model; give --device cpu"):
         in_flight(gpu, 501)
 
 
@@ -136,15 +136,20 @@ def test_other_names_of_devices_are_refused(name: str) -> None:
         devices.number_of(name)
 
 
-def test_a_gpu_that_is_missing_is_refused_in_one_sentence(
-    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(devices, "gpus", tuple)
-    source = saved(tmp_path)
-    with pytest.raises(
-        SystemExit, match=r"^error: --device is gpu:1, but this machine has no GPU with a Vulkan driver"
-    ):
-        main([str(source), "--device", "gpu:1", "--model", str(tiny_model)])
+@pytest.mark.parametrize("pictures", [1, 2])  # two are upscaled in another process
+def test_a_gpu_that_is_missing_is_refused_in_one_sentence(tmp_path: Path, tiny_model: Path, pictures: int) -> None:
+    sources = [str(saved(tmp_path, f"{n}.png")) for n in range(pictures)]
+    with pytest.raises(SystemExit, match=r"^error: --device is gpu:999, but no such GPU has a Vulkan driver; see"):
+        main([*sources, "-o", f"{tmp_path}/out/", "--device", "gpu:999", "--model", str(tiny_model)])
+
+
+def test_auto_takes_the_cpu_if_the_gpu_cannot_run_the_model(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tight = Gpu(0, "tight", software=False, free_memory=1)
+    monkeypatch.setattr(devices, "default_gpu", lambda: tight)
+    monkeypatch.setattr(devices, "gpus", lambda: (tight,))
+    assert Upscaler.load(str(tiny_model)).gpu is None
+    with pytest.raises(GpuError, match="tight has too little memory for this model; give --device cpu"):
+        Upscaler.load(str(tiny_model), device="gpu")
 
 
 def test_a_precision_contradicts_a_gpu() -> None:

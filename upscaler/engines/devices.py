@@ -58,8 +58,7 @@ def gpu_for(device: Device) -> Gpu | None:
         return None
     found = gpus()
     if number >= len(found):
-        having = f"{len(found)} GPUs" if found else "no GPU with a Vulkan driver"
-        raise OptionError(f"--device is {device}, but this machine has {having}; give --device cpu")
+        raise OptionError(f"--device is {device}, but no such GPU has a Vulkan driver; see double-resolution devices")
     return found[number]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from upscaler.engines.devices import Gpu
 from upscaler.engines.ncnn_engine import NcnnEngine
 from upscaler.engines.ncnn_graph import DOUBLED, PICTURE, RESIDUAL, Description, describe_ending, describe_residual
-from upscaler.errors import ModelError
+from upscaler.errors import GpuError
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes
 
@@ -37,7 +37,7 @@ class VulkanEngine:
     window: ClassVar[int] = 256  # enough pixels to occupy a GPU; below, the halo costs more
 
     def __init__(self, model: Artifact, gpu: Gpu) -> None:
-        """Compile a model for a GPU. Raises ModelError if the GPU cannot run it."""
+        """Compile a model for a GPU. Raises GpuError if the GPU cannot run it."""
         self._model, self._gpu = model, gpu
         architecture = model.config.architecture
         self._residual = describe_residual(architecture, model.weights(), model.config.networks)
@@ -96,11 +96,11 @@ class _GpuLostError(Exception):
 def in_flight(gpu: Gpu, per_window: int) -> int:
     """Return the number of windows that a GPU holds at once within half of its free memory.
 
-    per_window: bytes. Raises ModelError if not one fits.
+    per_window: bytes. Raises GpuError if not one fits.
     """
     fitting = gpu.free_memory // 2 // per_window
     if not fitting:
-        raise ModelError(f"{gpu.name} has too little memory for this model; give --device cpu")
+        raise GpuError(f"{gpu.name} has too little memory for this model; give --device cpu")
     return min(fitting, _MOST_IN_FLIGHT)
 
 
@@ -123,7 +123,7 @@ def _network(description: Description, gpu: Gpu | None = None) -> ncnn.Net:
         network.set_vulkan_device(gpu.number)
     text, weights = description
     if network.load_param_mem(text) or network.load_model_mem(weights):
-        raise ModelError("ncnn cannot load the model; give --device cpu")
+        raise GpuError("ncnn cannot load the model on this GPU; give --device cpu")
     return network
 
 
