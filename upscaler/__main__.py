@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from upscaler.config import UpscaleConfig
+from upscaler.devices import DevicesConfig, show
 from upscaler.program import Command, Program, run_command
 from upscaler.signals import stopping
 
@@ -25,6 +26,7 @@ def upscale(config: UpscaleConfig) -> None:
 
 COMMANDS = (
     Command("", "double the width and height of pictures", UpscaleConfig, upscale),
+    Command("devices", "list the CPU and the GPUs, with their measured speeds", DevicesConfig, show),
     Program("batch", "upscale a folder or a bucket on many cores or machines", "batch_pipeline.__main__"),
     Program("ui", "serve the web UI", "apps.ui.__main__"),
     Program("monitor", "serve the monitor of NASA's picture of the day", "apps.monitor.__main__"),

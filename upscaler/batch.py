@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from upscaler.bar import with_bar
 from upscaler.command import sentence_for
 from upscaler.config import Options, UpscaleConfig
-from upscaler.engines.precision import Precision
 from upscaler.errors import PictureError
 from upscaler.process import UpscalingProcess
 from upscaler.streams import say
@@ -47,12 +46,12 @@ def double_one(double: Double, task: Task, config: UpscaleConfig) -> None:
         os.utime(task.target, ns=(changed, changed))
 
 
-def double_here(model: str, precision: Precision | None) -> Double:
+def double_here(config: UpscaleConfig) -> Double:
     """Return `double_file` with the model loaded. Raises ModelError."""
     from upscaler.files import double_file  # these bring NumPy and libvips, which only the other process may need
     from upscaler.upscaler import Upscaler
 
-    return partial(double_file, Upscaler.load(model, precision))
+    return partial(double_file, Upscaler.load(config.model, config.precision, config.device))
 
 
 def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
@@ -86,9 +85,9 @@ def _is_finished(task: Task) -> bool:
 def _doubling(config: UpscaleConfig, alone: bool) -> Iterator[Double]:
     """Yield what upscales a file: in this process if it is the only one, else in one that may crash."""
     if alone:
-        yield double_here(config.model, config.precision)
+        yield double_here(config)
     else:
-        with UpscalingProcess(config.model, config.precision) as process:
+        with UpscalingProcess(config.model, config.precision, config.device) as process:
             yield process.double
 
 

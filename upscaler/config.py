@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from upscaler.engines import devices
 from upscaler.engines.precision import Precision
 from upscaler.errors import OptionError
 from upscaler.limits import DEFAULT_LIMITS, Limits
@@ -65,10 +66,16 @@ class UpscaleConfig:
         "it, else f32)",
         default=None,
     )
+    device: devices.Device = option(
+        "cpu, gpu, gpu:N, or auto: a GPU with a Vulkan driver, if there is one and no --precision is given, else the "
+        "CPU",
+        default="cpu",
+    )
     file: Options = part()
 
     def __post_init__(self) -> None:
         check_limits(self)
+        devices.check(self.device, self.precision)
         if self.overwrite and self.skip_existing:
             raise OptionError("--overwrite and --skip-existing contradict each other; leave out one")
         if self.piped and len(self.inputs) > 1:

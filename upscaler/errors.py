@@ -5,6 +5,7 @@ DoubleResolutionError
 │   ├── LimitError           a picture exceeds the limit on memory, time or pixels
 │   └── UnknownFormatError   a file is in no supported picture format
 ├── ModelError               a model artifact is missing, broken or of another format
+│   ├── GpuError             a GPU cannot run a model
 │   └── HubError             the Hugging Face Hub refuses the request
 │       └── HubUnreachableError  the Hub does not respond, and the model is not cached
 ├── MetricError              two pictures cannot be compared
@@ -32,6 +33,10 @@ class UnknownFormatError(PictureError):
 
 class ModelError(DoubleResolutionError):
     """Error for a model artifact that is missing, broken or of another format."""
+
+
+class GpuError(ModelError):
+    """Error for a model that a GPU cannot run."""
 
 
 class HubError(ModelError):

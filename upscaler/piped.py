@@ -43,7 +43,7 @@ def _run(config: UpscaleConfig, folder: Path) -> None:
         target = folder / f"standard output{_suffix(source, config)}"
     else:
         target = config.naming.target(source, source.parent, alone=True)
-    double_one(double_here(config.model, config.precision), Task(source, target), config)
+    double_one(double_here(config), Task(source, target), config)
     if to_output:
         _send(target)
     else:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from upscaler.atomic import atomic_path_in_folder
 from upscaler.config import Options
+from upscaler.engines.devices import Device
 from upscaler.engines.precision import Precision
 from upscaler.errors import DoubleResolutionError, ModelError, PictureError
 from upscaler.signals import held
@@ -40,9 +41,9 @@ class _End:
 class UpscalingProcess:
     """A process that upscales one file at a time; one that has ended is replaced at the next file."""
 
-    def __init__(self, model: str, precision: Precision | None = None) -> None:
-        """Load the model in a new process. Raises ModelError if that fails."""
-        self._model, self._precision = model, precision
+    def __init__(self, model: str, precision: Precision | None = None, device: Device = "cpu") -> None:
+        """Load the model in a new process. Raises ModelError or OptionError if that fails."""
+        self._model, self._precision, self._device = model, precision, device
         self._start()
 
     def __enter__(self) -> Self:
@@ -76,7 +77,9 @@ class UpscalingProcess:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._model, self._precision), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, self._model, self._precision, self._device), daemon=True
+        )
         with held():  # a signal to the whole group is for this process, which ends the other one
             self._process.start()
         theirs.close()
@@ -109,14 +112,14 @@ class UpscalingProcess:
         return "crashed the program that reads it; export it again as PNG or JPEG"
 
 
-def _serve(pipe: Connection, model: str, precision: Precision | None) -> None:
+def _serve(pipe: Connection, model: str, precision: Precision | None, device: Device) -> None:
     """Load the model, send None or what failed, then upscale each requested file: send progress, then an _End."""
     from upscaler.upscaler import Upscaler
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows, where `held` does nothing
     with suppress(*_ENDED):
         try:
-            upscaler = Upscaler.load(model, precision)
+            upscaler = Upscaler.load(model, precision, device)
         except (DoubleResolutionError, ModuleNotFoundError, OSError) as error:
             pipe.send(error)
             return

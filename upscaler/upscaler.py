@@ -8,8 +8,10 @@ import numpy as np
 
 from upscaler import tiling
 from upscaler.engines.cores import cores
-from upscaler.engines.engine import Engine, engine_for, fastest_precision
-from upscaler.engines.precision import Precision
+from upscaler.engines.devices import Device, Gpu, check, gpu_for
+from upscaler.engines.engine import Engine, engine_for, engine_on, fastest_precision
+from upscaler.engines.precision import GPU_PRECISION, Precision
+from upscaler.errors import GpuError
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.model import find
 from upscaler.model.architecture import COLOURS, SCALE
@@ -41,32 +43,49 @@ class Progress:
 class Upscaler:
     """A loaded model that upscales pictures x2; thread-safe.
 
-    precision: number format of the networks, "bf16" if the processor supports it, else "f32"; "int8" needs a model with
-    weights for it. window: greatest side in pixels of the windows that the network upscales in one run.
+    precision: number format of the networks: on the CPU "bf16" if the processor supports it, else "f32", while "int8"
+    needs a model with weights for it; on a GPU "fp16". gpu: where they run; None for the CPU. window: greatest side in
+    pixels of the windows that the network upscales in one run.
     """
 
-    def __init__(self, model: Artifact, precision: Precision | None = None, window: int | None = None) -> None:
-        """Compile the model; precision and window default to the fastest for this processor.
+    def __init__(
+        self,
+        model: Artifact,
+        precision: Precision | None = None,
+        window: int | None = None,
+        gpu: Gpu | None = None,
+    ) -> None:
+        """Compile the model; precision, of the CPU, and window default to the fastest.
 
         Raises ModelError if the model cannot be run.
         """
-        self.model = model
-        self.precision: Precision = precision or fastest_precision()
-        engine = engine_for(self.precision)
-        self.window = window or engine.window
+        self.model, self.gpu = model, gpu
+        cpu_precision = precision or fastest_precision()
+        self.precision = GPU_PRECISION if gpu else cpu_precision
+        engine = engine_on(gpu) if gpu else engine_for(cpu_precision)
         self._halo = model.config.architecture.radius
         self._engine = engine(model)
+        self.window = window or self._engine.window
         self._jpeg_engine = engine(model.jpeg_model) if model.jpeg_model else self._engine
         self._seconds_per_window: dict[Engine, float] = {}
 
     @classmethod
-    def load(cls, model: str = find.FAST, precision: Precision | None = None) -> "Upscaler":
+    def load(cls, model: str = find.FAST, precision: Precision | None = None, device: Device = "cpu") -> "Upscaler":
         """Load "fast" or "best", an artifact's folder, or "user/name[@revision]" from the Hub.
 
+        device: "cpu", "gpu", "gpu:N", or "auto": a GPU if one can run it and no precision is given, else the CPU.
         If the Hub does not respond, falls back to the cached model, then to the fast one; see `model`.
-        Raises ModelError if there is no such model or it is broken.
+        Raises ModelError if there is no such model or it is broken, OptionError if there is no such device.
         """
-        return cls(find.model_or_fast(model), precision)
+        check(device, precision)
+        gpu = None if precision and device == "auto" else gpu_for(device)
+        artifact = find.model_or_fast(model)
+        try:
+            return cls(artifact, precision, gpu=gpu)
+        except GpuError:
+            if device != "auto":
+                raise
+            return cls(artifact)
 
     def upscale(self, picture: Pixels, *, flips: bool = False, jpeg: bool = False) -> Pixels:
         """Upscale a picture x2: HWC uint8 or uint16 -> (2H)(2W)C of the same type.
@@ -120,6 +139,10 @@ class Upscaler:
         if engine not in self._seconds_per_window:
             self._seconds_per_window[engine] = _measure_window(engine, self.window + 2 * self._halo)
         return self._seconds_per_window[engine]
+
+    def megapixels_per_second(self) -> float:
+        """Return the throughput in output megapixels per second, measured on windows of noise."""
+        return (SCALE * self.window) ** 2 / 1e6 / self.seconds_per_window()
 
     def _upscale_opaque(
         self, engine: Engine, doubled: Pixels, picture: Pixels, flips: bool, is_alpha: bool

@@ -4,10 +4,12 @@ With bf16 it is OpenVINO; otherwise ncnn, whose Winograd convolutions need a qua
 OpenVINO, needs a model with weights for it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar
 
+from upscaler.engines.devices import Gpu
 from upscaler.engines.precision import Precision
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes
@@ -45,6 +47,13 @@ def engine_for(precision: Precision) -> type[Engine]:
     from upscaler.engines.ncnn_engine import NcnnEngine
 
     return NcnnEngine
+
+
+def engine_on(gpu: Gpu) -> Callable[[Artifact], Engine]:
+    """Return the engine for a GPU, importing its library only now."""
+    from upscaler.engines.vulkan_engine import VulkanEngine
+
+    return partial(VulkanEngine, gpu=gpu)
 
 
 def fastest_precision() -> Precision:
