@@ -3,9 +3,9 @@
 import errno
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import boto3
 from botocore.config import Config
@@ -18,9 +18,11 @@ from upscaler.pictures.signatures import LENGTH
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 _ATTEMPTS = 8  # of a request that the server refuses for now, with a growing delay
 _GONE = ("404", "NoSuchKey")
+_PART = 64 * 1024**2  # bytes; larger results are sent in parts, because S3 refuses a request of more than 5 GB
 
 
 class Bucket:
@@ -79,7 +81,27 @@ class Bucket:
             path = Path(folder) / f"target{PurePosixPath(name).suffix}"
             yield path
             with self._sentences(name), path.open("rb") as file:
-                self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=file, IfNoneMatch="*")
+                if path.stat().st_size > _PART:
+                    self._put_parts(self._prefix + name, file)
+                else:
+                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=file, IfNoneMatch="*")
+
+    def _put_parts(self, key: str, file: BinaryIO) -> None:
+        """Store a file in parts. By hand, because boto3's transfer manager cannot refuse to replace an object."""
+        client, bucket = self._client, self._bucket
+        upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        parts: list[CompletedPartTypeDef] = []
+        try:
+            for number, content in enumerate(iter(lambda: file.read(_PART), b""), 1):
+                part = client.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=content)
+                parts.append({"ETag": part["ETag"], "PartNumber": number})
+            client.complete_multipart_upload(
+                Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+            )
+        except BaseException:
+            with suppress(ClientError, BotoCoreError):  # the first error counts
+                client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)  # its parts would be paid for
+            raise
 
     @contextmanager
     def _sentences(self, name: str) -> Iterator[None]:

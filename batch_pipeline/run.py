@@ -109,9 +109,17 @@ def _pictures(source: Place, results: str | None) -> Iterator[Entry]:
     for entry in source.entries():
         if results and entry.name.startswith(results):
             continue
-        known = Path(entry.name).suffix.lower() in BY_SUFFIX
-        if known or isinstance(source, Listed) or starts_like_picture(source.head(entry.name)):
+        if isinstance(source, Listed) or _looks_like_picture(source, entry.name):
             yield entry
+
+
+def _looks_like_picture(source: Place, name: str) -> bool:
+    if Path(name).suffix.lower() in BY_SUFFIX:
+        return True
+    try:
+        return starts_like_picture(source.head(name))
+    except OSError:  # this file's own, as in a folder run; a storage that is gone is a StorageError
+        return False
 
 
 def _inside(config: BatchConfig) -> str | None:

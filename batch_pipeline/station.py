@@ -22,6 +22,7 @@ from upscaler.model import find
 
 PROGRAM = "batch_pipeline.worker"
 STORAGE, WORKER = "storage", "worker crashed or exceeded a limit"  # reasons of failures, beside names of errors
+_OWN = (errno.ENAMETOOLONG, errno.EISDIR)  # system errors of one name, which time does not mend
 _SECONDS = 2 * 3600.0  # wall clock of a picture, and CPU time on each core: only against one that never ends
 
 
@@ -100,10 +101,13 @@ class Station:
         )
 
     def measure(self, task: Task) -> Measured:
-        """Return the cost of a picture. Raises OSError, StorageError or WorkerError."""
-        with self._source.reading(task.source) as source:
-            arguments = {"source": str(source), "options": asdict(self._options)}
-            return self._last("measure", arguments, Measured)
+        """Return the cost of a picture, or the error of one that cannot be read. Raises StorageError."""
+        try:
+            with self._source.reading(task.source) as source:
+                arguments = {"source": str(source), "options": asdict(self._options)}
+                return self._last("measure", arguments, Measured)
+        except (OSError, JobRefusedError, WorkerError) as error:
+            return Measured(error=_failure(task, error).error)
 
     def _doubled(self, task: Task) -> Outcome:
         with self._source.reading(task.source) as source:
@@ -126,7 +130,7 @@ class Station:
 
 
 def _failure(task: Task, error: Exception) -> Outcome:
-    """Describe a failure; a picture that is gone is its own fault, other errors of the system are the machine's."""
+    """Describe a failure; a missing picture or an impossible name fails alone, other system errors may pass."""
     if isinstance(error, WorkerError):
         return Outcome(error=f"{task.source} {error}", reason=WORKER)
     if isinstance(error, StorageError):
@@ -134,5 +138,6 @@ def _failure(task: Task, error: Exception) -> Outcome:
     if isinstance(error, FileNotFoundError):
         return Outcome(error=f"{task.source} is gone; list the pictures anew", reason="gone")
     if isinstance(error, OSError):
-        return Outcome(error=sentence_for(error), reason=f"system: {errno.errorcode.get(error.errno or 0, 'unknown')}")
+        code = errno.errorcode.get(error.errno or 0, "unknown")
+        return Outcome(error=sentence_for(error), reason=code if error.errno in _OWN else f"system: {code}")
     return Outcome(error=f"{task.source}: {error or type(error).__name__}", reason=type(error).__name__)

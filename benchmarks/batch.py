@@ -1,6 +1,6 @@
 """Benchmark of batches: next to a shell loop of single commands, pictures side by side or one on all cores, and memory.
 
-A million names are listed from a generator, with an engine that does nothing.
+Up to three million names are listed from a generator, with an engine that does nothing.
 """
 
 import subprocess
@@ -26,7 +26,7 @@ from upscaler.engines.cores import cores
 SMALL, LARGE = 500, 50  # pictures
 SIDES = (240, 320)  # height and width of the small ones
 LOOPED = 20  # pictures of the shell loop, whose cost per picture is constant
-NAMES = (1_000, 10_000, 100_000, 1_000_000)
+NAMES = (1_000, 10_000, 100_000, 300_000, 1_000_000, 3_000_000)
 
 LOOP = 'for file in "$1"/*.jpg; do "$2" -m upscaler "$file" -o "$3/"; done'
 

@@ -1,5 +1,6 @@
 """Batches on one machine: the same results as a folder run, resumed and reported."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from batch_pipeline import local, run
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.errors import BatchError
+from batch_pipeline.places import Folder
 from batch_pipeline.report import Record
 from batch_pipeline.station import WORKER
 from support.models import write_tiny_model
@@ -157,14 +159,17 @@ def test_failures_are_retried_when_asked(given: Path, tmp_path: Path) -> None:
 
 
 def test_a_list_names_pictures_and_what_it_names_must_be_there(given: Path, tmp_path: Path) -> None:
-    (given / "in/list").write_text("a.jpg\nb b/ü.png\nmissing.png\n../model\na.jpg\n", encoding="utf-8")
+    long = f"{'x' * 300}.png"
+    names = ("a.jpg", "b b/ü.png", "missing.png", "../model", "a.jpg", long)
+    (given / "in/list").write_text("\n".join(names), encoding="utf-8")
     try:
         assert run.run(config(given, tmp_path / "out", source=str(given / "in/list"), workers=1)) == 1
     finally:
         (given / "in/list").unlink()
     assert files(tmp_path / "out").keys() == {"a.png", "b b/ü.png"}
     reasons = {record.source: record.reason for record in report(tmp_path / "out") if record.error}
-    assert reasons == {"missing.png": "gone", "../model": "unusable name"}
+    assert reasons == {"missing.png": "gone", "../model": "unusable name", long: "ENAMETOOLONG"}
+    assert not any(record.passing for record in report(tmp_path / "out"))  # nor may ten of them stop a batch
 
 
 def test_a_dry_run_prints_the_cost_and_writes_nothing(
@@ -175,6 +180,27 @@ def test_a_dry_run_prints_the_cost_and_writes_nothing(
     assert "7 to upscale; 1 of a sample of 7 are unreadable" in printed
     assert "this machine: about 0.0 hours with 2 workers" in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_counts_what_a_list_names_and_cannot_be_read(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    save(tmp_path / "a.png")
+    (tmp_path / "list").write_text("a.png\nmissing.png\nfolder.png\n", encoding="utf-8")
+    assert run.run(config(given, tmp_path / "out", source=str(tmp_path / "list"), dry_run=True)) == 0
+    assert "3 to upscale; 2 of a sample of 3 are unreadable" in capsys.readouterr().out
+
+
+def test_a_file_that_may_not_be_opened_is_no_picture_unless_its_suffix_says_so(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Folder, name: str) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", name)
+
+    monkeypatch.setattr(Folder, "head", refuse)
+    assert run.run(config(given, tmp_path / "out", dry_run=True)) == 0
+    assert "6 to upscale" in capsys.readouterr().out  # all but "no suffix"
 
 
 @pytest.mark.parametrize(("reason", "passing", "stops"), [("storage", True, True), ("PictureError", False, False)])

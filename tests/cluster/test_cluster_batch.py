@@ -1,9 +1,13 @@
 """Batches in a bucket, by workers of this machine and on a Ray cluster: the same bytes as single commands."""
 
 import io
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import botocore.client
@@ -109,6 +113,19 @@ def test_a_result_that_appears_meanwhile_is_not_replaced(bucket: str) -> None:
     assert contents(f"{bucket}/out") == {"a.png": b"first"}
 
 
+def test_a_large_result_is_stored_in_parts_and_replaces_none(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buckets, "_PART", 5 * 1024**2)  # the least that S3 takes
+    content, out, client = bytes(range(256)) * 24_000, f"{bucket}/out", boto3.client("s3")
+    with at(out).writing("a b/ü.tif") as path:
+        path.write_bytes(content)
+    key = f"{out.partition('storage/')[2]}/a b/ü.tif"
+    assert client.head_object(Bucket="storage", Key=key)["ETag"].endswith('-2"')  # parts
+    with pytest.raises(FileExistsError), at(out).writing("a b/ü.tif") as path:
+        path.write_bytes(content[::-1])
+    assert contents(out) == {"a b/ü.tif": content}
+    assert client.list_multipart_uploads(Bucket="storage").get("Uploads", []) == []
+
+
 def test_a_bucket_is_listed_page_by_page(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pages: list[int] = []
 
@@ -130,13 +147,30 @@ def test_chunks_hold_about_equal_pixels_and_few_pictures() -> None:
     assert lengths == [3, 3, 50, 50, 20]
 
 
+def run_until_killed(config: BatchConfig) -> None:
+    """Run a batch whose process is killed, as by the kernel, when the first result is to be reported."""
+    with patch.object(on_ray, "_LONGEST", 2), patch.object(SegmentedReport, "add", killed_by_a_result):
+        run.run(config)
+
+
+def killed_by_a_result(_: SegmentedReport, record: Record) -> None:
+    if record.target:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_cluster_whose_node_is_killed_gives_the_same_bytes(
+def test_a_cluster_whose_driver_and_node_are_killed_gives_the_same_bytes(
     cluster: Cluster, bucket: str, archive: dict[str, bytes], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add, nodes = SegmentedReport.add, [add_node(cluster)]
+    one = config(bucket, tiny_model, Engine("ray", cluster.address, bucket))
+    driver = multiprocessing.get_context("spawn").Process(target=run_until_killed, args=(one,))
+    driver.start()
+    driver.join()
+    assert driver.exitcode == -signal.SIGKILL
+    assert results(one.out)[0].keys() < archive.keys()
 
     def add_and_kill(self: SegmentedReport, record: Record) -> None:
         if record.target and nodes:
@@ -146,7 +180,6 @@ def test_a_cluster_whose_node_is_killed_gives_the_same_bytes(
 
     monkeypatch.setattr(on_ray, "_LONGEST", 2)
     monkeypatch.setattr(SegmentedReport, "add", add_and_kill)
-    one = config(bucket, tiny_model, Engine("ray", cluster.address, bucket))
     assert run.run(one) == 1
     found, records = results(one.out)
     assert not nodes

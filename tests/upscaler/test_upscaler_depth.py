@@ -175,3 +175,13 @@ def test_an_animation_with_one_lossy_frame_is_lossy(tmp_path: Path) -> None:
     header = read_header(source)
     assert header.jpeg
     assert not header.lossless
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_a_full_disk_is_no_fault_of_the_picture(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "source.png"
+    Image.fromarray(photo_like(12, 16)).save(source)
+    header = read_header(source)
+    with Path("/dev/full").open("r+b", buffering=0) as full, pytest.raises(OSError, match="No space left"):
+        write(full, format_of(Path(f"x{suffix}")), list(read_frames(header)), header, header.metadata, 95)

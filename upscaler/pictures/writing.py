@@ -33,6 +33,7 @@ _PNG_COMPRESSION = 3
 _JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's limit of 65,535 includes a name
 _APP13 = b"\xff\xed"  # the segment of image resources
 _PNG_HEADER = 33  # bytes: the signature and the first chunk
+_SPACE = 1_000_000  # bytes: more than what a file system gives to the last block of a full disk
 
 
 _DECIBELS_OF_QUALITY = 0.5  # PSNR of a JPEG 2000; 95 is 47.5 dB
@@ -43,7 +44,9 @@ _log = logging.getLogger(__name__)
 def write(
     file: BinaryIO, format: Format, frames: list[Frame], header: Header, metadata: Metadata, quality: int
 ) -> None:
-    """Encode frames into an open, empty file, emptying the list. Raises PictureError if the encoder refuses them.
+    """Encode frames into an open, empty file, emptying the list.
+
+    Raises PictureError if the encoder refuses them, and OSError if the disk is full.
 
     header: header of the source file. metadata: metadata to write. quality: encoder quality of JPEG, WebP, AVIF and
     HEIC, 1 to 100; only below the standard one do a lossless WebP and AVIF become lossy.
@@ -69,7 +72,15 @@ def write(
         elif metadata.iptc.resources and format not in (JPEG, TIFF):
             _log.warning("%s: dropped its IPTC, which a %s cannot hold", header.path, format.name)
     except (ValueError, pyvips.Error) as error:
+        if isinstance(error, pyvips.Error):
+            _check_space(file)
         raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
+
+
+def _check_space(file: BinaryIO) -> None:
+    """Raise OSError if the file cannot grow, which libvips reports like any other failure."""
+    with open(file.fileno(), "ab", closefd=False) as end:
+        end.write(bytes(_SPACE))
 
 
 def _profile(format: Format, frames: list[Frame], metadata: Metadata) -> bytes:
