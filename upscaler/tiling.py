@@ -1,11 +1,9 @@
 """Tiling of a picture into windows with a halo.
 
-A window is a rectangle of the LR picture that the network upscales in one run. Its input is padded by a halo as wide as
+A window is a square of the LR picture that the network upscales in one run. Its input is padded by a halo as wide as
 the network's receptive radius, so every output pixel depends on the same input pixels as without tiling: no seams.
-All windows of a picture have one shape, as even a share of it as whole pixels allow, so that they hardly overlap.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,23 +15,18 @@ from upscaler.pixels import Pixels
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of the LR picture with its upper left corner at (`top`, `left`)."""
+    """A square of `size` x `size` pixels of the LR picture with its upper left corner at (`top`, `left`)."""
 
     top: int
     left: int
-    height: int
-    width: int
+    size: int
 
 
 def windows(height: int, width: int, size: int) -> Iterator[Window]:
-    """Cover a picture with windows of at most `size` pixels a side, row by row.
-
-    The last of each row and column is shifted inwards to fit.
-    """
-    high, wide = side(height, size), side(width, size)
-    for top in _starts(height, high):
-        for left in _starts(width, wide):
-            yield Window(top, left, high, wide)
+    """Cover a picture with windows, row by row; the last of each row and column is shifted inwards to fit."""
+    for top in _starts(height, size):
+        for left in _starts(width, size):
+            yield Window(top, left, size)
 
 
 def count(height: int, width: int, size: int) -> int:
@@ -41,26 +34,21 @@ def count(height: int, width: int, size: int) -> int:
     return _along(height, size) * _along(width, size)
 
 
-def side(length: int, size: int) -> int:
-    """Return the side of the windows along a picture's side of `length`: at most `size`, and at most `length`."""
-    return math.ceil(length / _along(length, size))
-
-
 def read_window(picture: Pixels, window: Window, halo: int) -> Pixels:
-    """Read a window with its halo: HWC -> (height + 2 halo)(width + 2 halo)C, extended beyond the picture's border."""
-    top, left = window.top - halo, window.left - halo
-    bottom, right = top + window.height + 2 * halo, left + window.width + 2 * halo
+    """Read a window with its halo: HWC -> (size + 2 halo)(size + 2 halo)C, extended beyond the picture's border."""
+    top, left, side = window.top - halo, window.left - halo, window.size + 2 * halo
+    inside = picture[max(top, 0) : top + side, max(left, 0) : left + side]
+    if inside.shape[:2] == (side, side):
+        return inside
     height, width = picture.shape[:2]
-    if min(top, left) >= 0 and bottom <= height and right <= width:
-        return picture[top:bottom, left:right]
-    rows, columns = extended(np.arange(top, bottom), height), extended(np.arange(left, right), width)
+    rows, columns = extended(np.arange(top, top + side), height), extended(np.arange(left, left + side), width)
     return picture[rows[:, np.newaxis], columns]
 
 
 def write_window(doubled: Pixels, window: Window, result: Pixels) -> None:
-    """Write a window's result, (2 height)(2 width)C, into the upscaled picture."""
-    rows = slice(2 * window.top, 2 * (window.top + window.height))
-    doubled[rows, 2 * window.left : 2 * (window.left + window.width)] = result
+    """Write a window's result, (2 size)(2 size)C, into the upscaled picture, clipped to its border."""
+    place = doubled[2 * window.top :, 2 * window.left :][: 2 * window.size, : 2 * window.size]
+    place[:] = result[: place.shape[0], : place.shape[1]]
 
 
 def extended(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
@@ -75,8 +63,9 @@ def extended(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
 
 
 def _along(length: int, size: int) -> int:
-    return math.ceil(length / size)
+    return len(range(0, max(length - size, 0), size)) + 1
 
 
-def _starts(length: int, side: int) -> list[int]:
-    return [*range(0, length - side, side), length - side]
+def _starts(length: int, size: int) -> list[int]:
+    last = max(length - size, 0)
+    return [*range(0, last, size), last]

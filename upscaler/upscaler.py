@@ -9,7 +9,7 @@ import numpy as np
 from upscaler import tiling
 from upscaler.engines.cores import cores
 from upscaler.engines.devices import Device, Gpu, check, gpu_for
-from upscaler.engines.engine import Engine, engine_for, engine_on, fastest_precision
+from upscaler.engines.engine import Engine, engine_for, engine_on, fastest_precision, fastest_window
 from upscaler.engines.precision import GPU_PRECISION, Precision
 from upscaler.errors import GpuError
 from upscaler.flat import flat_places, is_flat, is_neutral
@@ -44,7 +44,7 @@ class Upscaler:
     """A loaded model that upscales pictures x2; thread-safe.
 
     precision: number format of the networks: on the CPU "bf16" if the processor supports it, else "f32", while "int8"
-    needs a model with weights for it; on a GPU "fp16". gpu: where they run; None for the CPU. window: greatest side in
+    needs a model with weights for it; on a GPU "fp16". gpu: where they run; None for the CPU. window: side in
     pixels of the windows that the network upscales in one run.
     """
 
@@ -63,10 +63,11 @@ class Upscaler:
         cpu_precision = precision or fastest_precision()
         self.precision = GPU_PRECISION if gpu else cpu_precision
         engine = engine_on(gpu) if gpu else engine_for(cpu_precision)
+        self.window = window or fastest_window(cpu_precision, gpu)
         self._halo = model.config.architecture.radius
-        self._engine = engine(model)
-        self.window = window or self._engine.window
-        self._jpeg_engine = engine(model.jpeg_model) if model.jpeg_model else self._engine
+        side = self.window + 2 * self._halo
+        self._engine = engine(model, side)
+        self._jpeg_engine = engine(model.jpeg_model, side) if model.jpeg_model else self._engine
         self._seconds_per_window: dict[Engine, float] = {}
 
     @classmethod
@@ -127,8 +128,7 @@ class Upscaler:
     def count_rows_done(self, height: int, share: float) -> int:
         """Return the complete rows of an upscaled picture when a share of its windows is done, 0 to 1."""
         rows_of_windows = tiling.count(height, 1, self.window)
-        rows = int(share * rows_of_windows + 1e-6) * tiling.side(height, self.window)
-        return SCALE * min(rows, height)
+        return min(int(share * rows_of_windows + 1e-6) * SCALE * self.window, SCALE * height)
 
     def seconds_per_window(self, *, jpeg: bool = False) -> float:
         """Return the wall-clock seconds per window in a long job, measured on the first call.
@@ -169,7 +169,7 @@ class Upscaler:
     def _run_windows(
         self, engine: Engine, picture: Pixels, orientations: list[Orientation]
     ) -> Iterator[tuple[tiling.Window, Pixels, Planes]]:
-        """Yield each window, its padded input, and the output averaged over orientations, 13(2 height)(2 width)."""
+        """Yield each window, its padded input, and the output averaged over orientations, 13(2 size)(2 size)."""
         height, width = picture.shape[:2]
         jobs = (
             ((window, padded, orientation), orientation.apply(planes))

@@ -105,24 +105,6 @@ def test_output_averaging_is_exact(tmp_path_factory: pytest.TempPathFactory) -> 
     assert_equal(upscaler.upscale(picture), whole(upscaler, picture))
 
 
-@given(height=side, width=side, size=st.integers(1, 90))
-def test_windows_of_one_shape_cover_the_picture_and_hardly_overlap(height: int, width: int, size: int) -> None:
-    windows = list(tiling.windows(height, width, size))
-    covered = np.zeros((height, width), int)
-    for one in windows:
-        assert 0 < one.height <= size
-        assert 0 < one.width <= size
-        assert (one.height, one.width) == (windows[0].height, windows[0].width)
-        place = covered[one.top : one.top + one.height, one.left : one.left + one.width]
-        assert place.shape == (one.height, one.width)
-        place += 1
-    assert covered.min() == 1
-    assert len(windows) == tiling.count(height, width, size)
-    rows, columns = len({one.top for one in windows}), len({one.left for one in windows})
-    assert windows[0].height * rows < height + rows
-    assert windows[0].width * columns < width + columns
-
-
 def test_the_extension_reflects_then_repeats() -> None:
     line = np.arange(3)
     assert line[tiling.extended(np.arange(-4, 7), 3)].tolist() == [2, 2, 2, 1, 0, 1, 2, 1, 0, 0, 0]

@@ -60,7 +60,7 @@ def saved(folder: Path, name: str = "a.png") -> Path:
 def test_a_gpu_computes_the_network(tmp_path: Path, gpu: Gpu, block: Block, networks: int) -> None:
     model = find.model(str(write_tiny_model(tmp_path / "tiny", networks, block=block)))
     inputs = pictures(7)
-    outputs = [(n, planes.copy()) for n, planes in VulkanEngine(model, gpu).run(enumerate(inputs))]
+    outputs = [(n, planes.copy()) for n, planes in VulkanEngine(model, gpu=gpu).run(enumerate(inputs))]
     assert [n for n, _ in outputs] == list(range(7))
     for (_, got), (_, exact) in zip(outputs, NcnnEngine(model).run(enumerate(inputs)), strict=True):
         assert np.abs(got - exact).max() < FP16_ERROR
@@ -94,7 +94,7 @@ def test_16_bits_are_not_rounded_to_fp16(on_gpu: Upscaler) -> None:
 def test_windows_of_a_lost_gpu_are_computed_by_the_cpu(
     model: Artifact, gpu: Gpu, healthy: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    inputs, engine, extract, calls = pictures(12), VulkanEngine(model, gpu), vulkan_engine._extract, [0]
+    inputs, engine, extract, calls = pictures(12), VulkanEngine(model, gpu=gpu), vulkan_engine._extract, [0]
 
     def lost(network: ncnn.Net, output: str, mats: dict[str, ncnn.Mat]) -> ncnn.Mat:
         calls[0] += output == RESIDUAL

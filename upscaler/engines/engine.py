@@ -23,13 +23,16 @@ _PROCESSOR = Path("/proc/cpuinfo")
 class Engine(Protocol):
     """A compiled model; thread-safe, each call of `run` has separate outputs.
 
-    window: side in pixels of the fastest windows, without the halo; inputs may have any shape.
+    window: side in pixels of the fastest windows, without the halo.
     """
 
     window: ClassVar[int]
 
-    def __init__(self, model: Artifact) -> None:
-        """Compile a model. Raises ModelError if it cannot be run."""
+    def __init__(self, model: Artifact, side: int | None = None) -> None:
+        """Compile a model for inputs 13(side)(side); None: of any shape, which may take more memory.
+
+        Raises ModelError if it cannot be run.
+        """
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs 13HW and yield outputs 13(2(H - 2r))(2(W - 2r)) in the same order.
@@ -49,11 +52,20 @@ def engine_for(precision: Precision) -> type[Engine]:
     return NcnnEngine
 
 
-def engine_on(gpu: Gpu) -> Callable[[Artifact], Engine]:
+def engine_on(gpu: Gpu) -> Callable[[Artifact, int], Engine]:
     """Return the engine for a GPU, importing its library only now."""
     from upscaler.engines.vulkan_engine import VulkanEngine
 
     return partial(VulkanEngine, gpu=gpu)
+
+
+def fastest_window(precision: Precision, gpu: Gpu | None) -> int:
+    """Return the side in pixels of the fastest windows, without the halo."""
+    if gpu:
+        from upscaler.engines.vulkan_engine import VulkanEngine
+
+        return VulkanEngine.window
+    return engine_for(precision).window
 
 
 def fastest_precision() -> Precision:

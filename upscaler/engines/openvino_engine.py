@@ -47,12 +47,17 @@ class OpenVinoEngine:
 
     window: ClassVar[int] = 256  # same speed from 192 to 384; below, the halo costs more
 
-    def __init__(self, model: Artifact) -> None:
+    def __init__(self, model: Artifact, side: int | None = None) -> None:
         architecture = model.config.architecture
         weights, precision = self._form(model)
         networks = residual_model(architecture, weights, model.config.networks)
+        ending = ending_model(architecture)
+        if side:  # for any shape, each new request would take memory of its own
+            inner = side - 2 * architecture.radius
+            networks.reshape([1, COLOURS, side, side])
+            ending.reshape({0: [1, COLOURS, side, side], 1: [1, COLOURS * SCALE**2, inner, inner]})
         self._networks = CORE.compile_model(networks, "CPU", _properties(precision, cores()))
-        self._ending = CORE.compile_model(ending_model(architecture), "CPU", _properties("f32", 1))
+        self._ending = CORE.compile_model(ending, "CPU", _properties("f32", 1))
         self._streams: int = self._networks.get_property("NUM_STREAMS")
 
     def _form(self, model: Artifact) -> tuple[Weights, str]:
