@@ -80,7 +80,7 @@ def convolution_limit(folder: Path) -> float:
     member = Member(name="base", parts=(), pictures=0, steps=0)
     config = ModelConfig(architecture=architecture, combination="single", members=(member,))
     model = artifact.write(folder, config, Network(architecture, branches=False).collapsed(), {}, "")
-    engine = OpenVinoEngine(model)
+    engine = OpenVinoEngine(model, SIDE)
     planes = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
     seconds: list[float] = []
     for _ in range(LIMIT_TRIALS):  # the first warms up, the best is the limit

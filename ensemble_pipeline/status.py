@@ -75,9 +75,8 @@ def _rows(top: Path) -> Iterator[Row]:
     describe = {Kind.SHARDS: _part, Kind.RUN: _run, Kind.COMBINED: _model, Kind.MODEL: _model}
     for folder in (top, *sorted(path for path in top.rglob("*") if path.is_dir())):
         found = _kind(folder)
-        if found in describe and not (
-            found is Kind.MODEL and (folder.parent / artifact.CONFIG).exists()
-        ):  # its JPEG network
+        is_jpeg_network = found is Kind.MODEL and (folder.parent / artifact.CONFIG).exists()
+        if found in describe and not is_jpeg_network:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
             yield Row(str(folder), found.value, megabytes=size, **describe[found](folder))
 

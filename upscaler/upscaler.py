@@ -44,8 +44,8 @@ class Upscaler:
     """A loaded model that upscales pictures x2; thread-safe.
 
     precision: number format of the networks: on the CPU "bf16" if the processor supports it, else "f32", while "int8"
-    needs a model with weights for it; on a GPU "fp16". gpu: where they run; None for the CPU. window: side in
-    pixels of the windows that the network upscales in one run.
+    needs a model with weights for it; on a GPU "fp16". gpu: where they run; None for the CPU. window: side in pixels
+    of the windows that the network upscales in one run.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Upscaler:
         window: int | None = None,
         gpu: Gpu | None = None,
     ) -> None:
-        """Compile the model; precision, of the CPU, and window default to the fastest.
+        """Compile the model for windows of one shape; precision, of the CPU, and window default to the fastest.
 
         Raises ModelError if the model cannot be run.
         """

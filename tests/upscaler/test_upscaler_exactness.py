@@ -125,7 +125,7 @@ def test_each_engine_computes_the_graph(
     inputs = [to_planes(photo_like(side, side, seed)) for seed in range(9)]
     graph = CORE.read_model(serialised(model))
     compiled = CORE.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    outputs = engine_for(precision)(model).run((n, planes) for n, planes in enumerate(inputs))
+    outputs = engine_for(precision)(model, side).run((n, planes) for n, planes in enumerate(inputs))
     rounding = {"int8": 0.03, "bf16": 0.02 if has_bf16() else 1e-5, "f32": 1e-5}[precision]
     for position, ((n, got), planes) in enumerate(zip(outputs, inputs, strict=True)):
         assert n == position
@@ -136,7 +136,7 @@ def test_each_engine_computes_the_graph(
 def test_engines_accept_transposed_inputs(upscaler: Upscaler, precision: Precision) -> None:
     planes = to_planes(photo_like(30, 30))
     turned = np.ascontiguousarray(planes.transpose(0, 1, 3, 2)).transpose(0, 1, 3, 2)
-    pair = engine_for(precision)(upscaler.model).run(enumerate([planes, turned]))
+    pair = engine_for(precision)(upscaler.model, 30).run(enumerate([planes, turned]))
     first, second = (planes.copy() for _, planes in pair)
     assert (first == second).all()
 
@@ -155,8 +155,8 @@ def test_openvino_model_matches_the_onnx_graph(block: Block, side: int, mirrored
         networks = config.networks
     planes = to_planes(photo_like(side, side))
     graph = onnx_graph(architecture, weights, networks).SerializeToString()
-    residual = in_float32(residual_model(architecture, weights, networks))(planes)[0]
-    doubled = in_float32(ending_model(architecture))([planes, residual])[0]
+    residual = in_float32(residual_model(architecture, weights, networks, side))(planes)[0]
+    doubled = in_float32(ending_model(architecture, side))([planes, residual])[0]
     expected = in_float32(CORE.read_model(graph))(planes)[0]
     assert np.abs(doubled.transpose(0, 3, 1, 2) - expected).max() < 1e-5
 

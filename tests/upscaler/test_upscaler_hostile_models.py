@@ -186,7 +186,7 @@ def test_every_network_in_int8_within_the_bounds_runs(
     for kind, value in (("scale", scale), ("step", step), ("zero", zero), ("weight", level)):
         int8[f"networks.0.layers.1.{kind}"][:] = value
     changed = artifact.write(model.folder, model.config, model.weights(), {}, "", int8=int8)
-    ((_, planes),) = engine_for("int8")(changed).run([(0, to_planes(photo_like(12, 12)))])
+    ((_, planes),) = engine_for("int8")(changed, 12).run([(0, to_planes(photo_like(12, 12)))])
     assert np.isfinite(planes).all()
 
 
@@ -284,7 +284,7 @@ def test_nested_jpeg_networks_are_refused(two_models: Path) -> None:
 def test_the_widest_network_that_is_allowed_runs(precision: Precision, tmp_path: Path) -> None:
     model = find.model(str(write_tiny_model(tmp_path / "wide", width=MAX_WIDTH, int8=True)))
     side = 2 * model.config.architecture.radius + 4
-    ((_, planes),) = engine_for(precision)(model).run([(0, to_planes(photo_like(side, side)))])
+    ((_, planes),) = engine_for(precision)(model, side).run([(0, to_planes(photo_like(side, side)))])
     assert planes.shape == (1, 3, 8, 8)
 
 

@@ -27,6 +27,7 @@ from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes, to_planes
 
 FP16_ERROR = 0.02  # as of bf16
+SIDE = 30  # of the windows with their halo
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,8 @@ def on_gpu(model: Artifact, gpu: Gpu) -> Upscaler:
     return Upscaler(model, window=24, gpu=gpu)
 
 
-def pictures(count: int, side: int = 30) -> list[Planes]:
-    return [to_planes(photo_like(side, side, seed)) for seed in range(count)]
+def pictures(count: int) -> list[Planes]:
+    return [to_planes(photo_like(SIDE, SIDE, seed)) for seed in range(count)]
 
 
 def saved(folder: Path, name: str = "a.png") -> Path:
@@ -60,9 +61,9 @@ def saved(folder: Path, name: str = "a.png") -> Path:
 def test_a_gpu_computes_the_network(tmp_path: Path, gpu: Gpu, block: Block, networks: int) -> None:
     model = find.model(str(write_tiny_model(tmp_path / "tiny", networks, block=block)))
     inputs = pictures(7)
-    outputs = [(n, planes.copy()) for n, planes in VulkanEngine(model, gpu=gpu).run(enumerate(inputs))]
+    outputs = [(n, planes.copy()) for n, planes in VulkanEngine(model, SIDE, gpu).run(enumerate(inputs))]
     assert [n for n, _ in outputs] == list(range(7))
-    for (_, got), (_, exact) in zip(outputs, NcnnEngine(model).run(enumerate(inputs)), strict=True):
+    for (_, got), (_, exact) in zip(outputs, NcnnEngine(model, SIDE).run(enumerate(inputs)), strict=True):
         assert np.abs(got - exact).max() < FP16_ERROR
 
 
@@ -94,14 +95,14 @@ def test_16_bits_are_not_rounded_to_fp16(on_gpu: Upscaler) -> None:
 def test_windows_of_a_lost_gpu_are_computed_by_the_cpu(
     model: Artifact, gpu: Gpu, healthy: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    inputs, engine, extract, calls = pictures(12), VulkanEngine(model, gpu=gpu), vulkan_engine._extract, [0]
+    inputs, engine, extract, calls = pictures(12), VulkanEngine(model, SIDE, gpu), vulkan_engine._extract, [0]
 
     def lost(network: ncnn.Net, output: str, mats: dict[str, ncnn.Mat]) -> ncnn.Mat:
         calls[0] += output == RESIDUAL
         return extract(network, "nothing" if calls[0] > healthy else output, mats)  # for "nothing", ncnn returns -1
 
     monkeypatch.setattr(vulkan_engine, "_extract", lost)
-    exact = [planes.copy() for _, planes in NcnnEngine(model).run(enumerate(inputs))]
+    exact = [planes.copy() for _, planes in NcnnEngine(model, SIDE).run(enumerate(inputs))]
     with caplog.at_level(logging.WARNING):
         for _ in range(2):  # the second time, nothing is tried on the GPU
             outputs = [(n, planes.copy()) for n, planes in engine.run(enumerate(inputs))]

@@ -28,11 +28,8 @@ class Engine(Protocol):
 
     window: ClassVar[int]
 
-    def __init__(self, model: Artifact, side: int | None = None) -> None:
-        """Compile a model for inputs 13(side)(side); None: of any shape, which may take more memory.
-
-        Raises ModelError if it cannot be run.
-        """
+    def __init__(self, model: Artifact, side: int) -> None:
+        """Compile a model for inputs of shape 13(side)(side). Raises ModelError if it cannot be run."""
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs 13HW and yield outputs 13(2(H - 2r))(2(W - 2r)) in the same order.

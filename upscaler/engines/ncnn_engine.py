@@ -22,7 +22,7 @@ class NcnnEngine:
 
     window: ClassVar[int] = 64  # below, the halo costs more; above, the caches are too small
 
-    def __init__(self, model: Artifact, side: int | None = None) -> None:
+    def __init__(self, model: Artifact, side: int) -> None:
         description, self._weights = describe(model.config.architecture, model.weights(), model.config.networks)
         self._network = ncnn.Net()
         options = self._network.opt

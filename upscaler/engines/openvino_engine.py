@@ -47,17 +47,13 @@ class OpenVinoEngine:
 
     window: ClassVar[int] = 256  # same speed from 192 to 384; below, the halo costs more
 
-    def __init__(self, model: Artifact, side: int | None = None) -> None:
+    def __init__(self, model: Artifact, side: int) -> None:
         architecture = model.config.architecture
         weights, precision = self._form(model)
-        networks = residual_model(architecture, weights, model.config.networks)
-        ending = ending_model(architecture)
-        if side:  # for any shape, each new request would take memory of its own
-            inner = side - 2 * architecture.radius
-            networks.reshape([1, COLOURS, side, side])
-            ending.reshape({0: [1, COLOURS, side, side], 1: [1, COLOURS * SCALE**2, inner, inner]})
+        # For one shape: compiled for any, each new request would take memory of its own
+        networks = residual_model(architecture, weights, model.config.networks, side)
         self._networks = CORE.compile_model(networks, "CPU", _properties(precision, cores()))
-        self._ending = CORE.compile_model(ending, "CPU", _properties("f32", 1))
+        self._ending = CORE.compile_model(ending_model(architecture, side), "CPU", _properties("f32", 1))
         self._streams: int = self._networks.get_property("NUM_STREAMS")
 
     def _form(self, model: Artifact) -> tuple[Weights, str]:
@@ -109,13 +105,13 @@ def _properties(precision: str, streams: int) -> dict[str, object]:
     return {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": streams, "NUM_STREAMS": streams}
 
 
-def residual_model(architecture: Architecture, weights: Weights, networks: int) -> ov.Model:
+def residual_model(architecture: Architecture, weights: Weights, networks: int, side: int) -> ov.Model:
     """Build the graph picture -> residual, the mean of the outputs of `networks` networks.
 
-    Input: 13HW float32 in [0, 1], the picture extended by the radius r on each side. Output: 1(12)(H - 2r)(W - 2r)
-    float32, the residual before the pixel shuffle.
+    Input: 13(side)(side) float32 in [0, 1], the picture extended by the radius r on each side. Output:
+    1(12)(side - 2r)(side - 2r) float32, the residual before the pixel shuffle.
     """
-    picture = _any_size(COLOURS)
+    picture = operations.parameter([1, COLOURS, side, side], np.float32)
     residuals = [add_network(_Graph(), picture, architecture, weights, n) for n in range(networks)]
     residual = reduce(operations.add, residuals)
     if networks > 1:
@@ -123,19 +119,17 @@ def residual_model(architecture: Architecture, weights: Weights, networks: int) 
     return ov.Model([residual], [picture])
 
 
-def ending_model(architecture: Architecture) -> ov.Model:
-    """Build the graph (picture, residual) -> upscaled picture, 1(2(H - 2r))(2(W - 2r))3 float32, not clipped.
+def ending_model(architecture: Architecture, side: int) -> ov.Model:
+    """Build the graph (picture, residual) -> upscaled picture, 1(2(side - 2r))(2(side - 2r))3 float32, not clipped.
 
     The output is NHWC, the memory layout of the result.
     """
-    picture, residual = _any_size(COLOURS), _any_size(COLOURS * SCALE**2)
+    inner = side - 2 * architecture.radius
+    picture = operations.parameter([1, COLOURS, side, side], np.float32)
+    residual = operations.parameter([1, COLOURS * SCALE**2, inner, inner], np.float32)
     total = operations.add(residual, _interpolation(picture, architecture.radius - INTERPOLATION_RADIUS))
     shuffled = operations.depth_to_space(total, "depth_first", SCALE)
     return ov.Model([operations.transpose(shuffled, np.array([0, 2, 3, 1]))], [picture, residual])
-
-
-def _any_size(channels: int) -> ov.Node:
-    return operations.parameter([1, channels, -1, -1], np.float32)
 
 
 class _Graph:

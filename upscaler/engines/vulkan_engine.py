@@ -36,14 +36,13 @@ class VulkanEngine:
 
     window: ClassVar[int] = 256  # enough pixels to occupy a GPU; below, the halo costs more
 
-    def __init__(self, model: Artifact, side: int | None = None, *, gpu: Gpu) -> None:
-        """Compile a model for a GPU. Raises GpuError if the GPU cannot run it."""
-        self._model, self._gpu = model, gpu
+    def __init__(self, model: Artifact, side: int, gpu: Gpu) -> None:
+        """Compile a model for a GPU, as in `Engine`. Raises GpuError if the GPU cannot run it."""
+        self._model, self._side, self._gpu = model, side, gpu
         architecture = model.config.architecture
         self._residual = describe_residual(architecture, model.weights(), model.config.networks)
         self._ending = describe_ending(architecture)
         self._on_gpu, self._on_cpu = _network(self._residual, gpu), _network(self._ending)
-        side = side or self.window + 2 * architecture.radius
         self._in_flight = in_flight(gpu, _LIVE_LAYERS * architecture.width * side**2 * _FLOAT)
         self._threads = ThreadPoolExecutor(self._in_flight, "gpu")
         self._losing = threading.Lock()
@@ -86,7 +85,7 @@ class VulkanEngine:
         with self._losing:
             if not self._replacement:
                 _logger.warning("the GPU %s failed or ran out of memory; the CPU goes on in its place", self._gpu.name)
-                self._replacement = NcnnEngine(self._model)
+                self._replacement = NcnnEngine(self._model, self._side)
 
 
 class _GpuLostError(Exception):
