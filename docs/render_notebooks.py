@@ -26,7 +26,7 @@ LONGEST = 12  # lines of what a cell prints
 
 HEAD = """# The notebooks
 The notebooks with their output. Here they ran on the [sample photos](../apps/ui/samples/README.md) of the web UI (CQ100
-dataset, CC BY-SA 4.0) instead of a part of Open Images, on a busy machine without a GPU, with an `8x2` network and 90
+dataset, CC BY-SA 4.0) instead of a part of Open Images, on two cores without a GPU, with an `8x2` network and 90
 steps in place of the form's. Each badge opens a notebook in Colab. This page is written by
 `python docs/render_notebooks.py`.
 
