@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import reduce
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import openvino as ov
@@ -44,8 +44,6 @@ def has_bf16() -> bool:
 
 class OpenVinoEngine:
     """Engine with OpenVINO in bf16."""
-
-    window: ClassVar[int] = 256  # same speed from 192 to 384; below, the halo costs more
 
     def __init__(self, model: Artifact, side: int) -> None:
         architecture = model.config.architecture
