@@ -58,8 +58,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     computing: list[list[pytest.Item]] = []
     for path, tests in groupby(items, key=attrgetter("path")):
         (waiting if path.parent.name.startswith(_WAITING) else computing).append(list(tests))
-    mixed = zip_longest(reversed(waiting), computing, fillvalue=[])
-    items[:] = chain.from_iterable(chain.from_iterable(mixed))
+    none: list[pytest.Item] = []
+    mixed = chain.from_iterable(zip_longest(reversed(waiting), computing, fillvalue=none))
+    items[:] = chain.from_iterable(mixed)
 
 
 def pytest_collection_finish() -> None:
