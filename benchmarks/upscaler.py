@@ -16,15 +16,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as opset
 from PIL import Image
 from skimage import data
 
 from ensemble_pipeline.cost import peak_memory
 from upscaler import Upscaler, bicubic, metrics
 from upscaler.engines.engine import has_bf16
+from upscaler.engines.openvino_api import operations, ov
 from upscaler.engines.openvino_engine import CORE
 from upscaler.engines.precision import Precision
 from upscaler.metrics import Score
@@ -246,7 +245,7 @@ def convolution_limit(precision: Precision) -> Callable[[], float]:
     compiled = CORE.compile_model(convolutions(), "CPU", properties)
     requests = [compiled.create_infer_request() for _ in range(THREADS)]
     planes = np.random.default_rng(0).random(compiled.input(0).shape, np.float32)
-    operations = THREADS * LIMIT_LAYERS * 2 * 9 * LIMIT_CHANNELS**2 * LIMIT_SIDE**2
+    total = THREADS * LIMIT_LAYERS * 2 * 9 * LIMIT_CHANNELS**2 * LIMIT_SIDE**2
 
     def measure() -> float:
         started = time.perf_counter()
@@ -254,7 +253,7 @@ def convolution_limit(precision: Precision) -> Callable[[], float]:
             request.start_async({0: planes})
         for request in requests:
             request.wait()
-        return operations / (time.perf_counter() - started)
+        return total / (time.perf_counter() - started)
 
     measure()  # the first warms up
     return measure
@@ -263,11 +262,11 @@ def convolution_limit(precision: Precision) -> Callable[[], float]:
 def convolutions() -> ov.Model:
     """Build the chain of convolutions that defines the limit."""
     rng = np.random.default_rng(0)
-    picture = opset.parameter([1, LIMIT_CHANNELS, LIMIT_SIDE, LIMIT_SIDE], np.float32)
+    picture = operations.parameter([1, LIMIT_CHANNELS, LIMIT_SIDE, LIMIT_SIDE], np.float32)
     x = picture
     for _ in range(LIMIT_LAYERS):
-        kernel = opset.constant(rng.normal(0, 0.03, (LIMIT_CHANNELS, LIMIT_CHANNELS, 3, 3)).astype(np.float32))
-        x = opset.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+        kernel = operations.constant(rng.normal(0, 0.03, (LIMIT_CHANNELS, LIMIT_CHANNELS, 3, 3)).astype(np.float32))
+        x = operations.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
     return ov.Model([x], [picture])
 
 

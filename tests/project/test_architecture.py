@@ -96,3 +96,16 @@ def test_serving_loads_no_training_dependency(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_openvino_is_imported_in_one_place_without_its_telemetry() -> None:
+    importing = [
+        path.name
+        for folder in (*PACKAGES, "benchmarks", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if any(name.partition(".")[0] == "openvino" for name in imports(path.read_text(encoding="utf-8"), folder))
+    ]
+    assert importing == ["openvino_api.py"]
+    program = "import sys, upscaler.engines.openvino_engine; print([one for one in sys.modules if 'telemetry' in one])"
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -11,11 +11,10 @@ from functools import reduce
 from typing import ClassVar, TypeVar
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as operations
 
 from upscaler.engines.cores import cores
 from upscaler.engines.graph import add_network
+from upscaler.engines.openvino_api import operations, ov
 from upscaler.model.architecture import (
     ACTIVATION_LEVELS,
     COLOURS,
