@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from benchmarks import processor
 from ensemble_pipeline.cost import peak_memory
 from upscaler import Upscaler, bicubic, metrics
+from upscaler.engines.devices import default_gpu
 from upscaler.engines.engine import has_bf16
 from upscaler.engines.openvino_api import operations, ov
 from upscaler.engines.openvino_engine import CORE
@@ -63,8 +65,9 @@ def main() -> None:
     """Print the table and draw the chart."""
     pictures = list(test_pictures())
     source = "Set5" if "SET5" in os.environ else "scikit-image"
-    print(f"PSNR: {len(pictures)} pictures of {source}; {THREADS} threads\n", flush=True)
-    found = measure([name for name in METHODS if "bf16" not in OURS.get(name, ()) or has_bf16()], pictures)
+    print(f"{processor.description()}; {THREADS} threads. PSNR: {len(pictures)} pictures of {source}.", flush=True)
+    print(f"GPU: {gpu.name if (gpu := default_gpu()) else 'none; software devices are left out'}\n", flush=True)
+    found = measure([name for name in METHODS if name not in OURS or can_run(*OURS[name])], pictures)
     print("| method | PSNR, dB | output MP/s | peak memory, GB | of the direct convolution limit |")
     print("|---|---|---|---|---|")
     for measured in found:
@@ -93,8 +96,8 @@ def prepare(name: str, pictures: list[NDArray[np.uint8]]) -> tuple[float, float]
     double(timed)
     memory = peak_memory() / 1e9
     take_pass = partial(double, timed)
-    if name in OURS:
-        take_limit = convolution_limit(OURS[name][1])
+    if name in OURS and (precision := OURS[name][1]) in ("f32", "bf16"):
+        take_limit = convolution_limit(precision)
     return psnr, memory
 
 
@@ -137,9 +140,16 @@ def scored(double: Doubler, picture: Pixels) -> Score:
     return metrics.score(double(bicubic.halve(picture)), picture)
 
 
-def ours(model: str, precision: Precision) -> Doubler:
-    """Load a bundled model in the given precision."""
-    return Upscaler(find.model(model), precision).upscale
+def can_run(model: str, precision: Precision | None) -> bool:
+    """Return True if this machine can run a bundled model in a precision; None: on a GPU."""
+    if precision is None:
+        return default_gpu() is not None
+    return has_bf16() if precision == "bf16" else precision == "f32" or find.model(model).config.int8
+
+
+def ours(model: str, precision: Precision | None) -> Doubler:
+    """Load a bundled model in a precision; None: on a GPU."""
+    return Upscaler(find.model(model), precision, gpu=None if precision else default_gpu()).upscale
 
 
 def plain_torch() -> Doubler:
@@ -210,11 +220,15 @@ def lanczos(picture: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
-OURS: dict[str, tuple[str, Precision]] = {
+OURS: dict[str, tuple[str, Precision | None]] = {
     "fast, f32": (find.FAST, "f32"),
     "best, f32": (find.BEST, "f32"),
     "fast, bf16": (find.FAST, "bf16"),
     "best, bf16": (find.BEST, "bf16"),
+    "fast, int8": (find.FAST, "int8"),
+    "best, int8": (find.BEST, "int8"),
+    "fast, Vulkan": (find.FAST, None),
+    "best, Vulkan": (find.BEST, None),
 }
 METHODS: dict[str, Callable[[], Doubler]] = {
     **{name: partial(ours, *which) for name, which in OURS.items()},
