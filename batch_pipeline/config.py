@@ -6,6 +6,7 @@ from pathlib import Path
 from batch_pipeline.errors import BatchError
 from cluster.engine import Engine
 from upscaler.config import Options, UpscaleConfig
+from upscaler.engines.precision import Choice
 from upscaler.limits import Limits
 from upscaler.naming import ENDINGS, Naming
 from upscaler.options import check_limits, option, part, same
@@ -34,6 +35,7 @@ class BatchConfig:
     dry_run: bool = option("read a sample of the pictures, and print what the batch would cost", default=False)
     file: Options = part(default_factory=Options)
     engine: Engine = part("name", "address", "storage", title="where, see docs/scaling.md", default_factory=Engine)
+    choice: Choice | None = None  # for all workers, made once when the batch starts
 
     def __post_init__(self) -> None:
         check_limits(self)

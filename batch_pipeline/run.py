@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
+from apps.serving import loading
 from batch_pipeline import estimate, places
 from batch_pipeline.catalogue import CLASH, DONE, NAME, WAITING, Catalogue, Task
 from batch_pipeline.config import BUCKET, BatchConfig
@@ -33,6 +34,7 @@ def run(config: BatchConfig) -> int:
     Raises ModelError, StorageError, BatchError or OSError if the batch cannot go on.
     """
     config = replace(config, model=find.pinned(config.model))
+    config = replace(config, choice=loading.choose(find.model(config.model)))
     source, target = places.at(config.place(config.source)), places.at(config.place(config.out))
     with ExitStack() as stack:
         if isinstance(target, Folder) and not config.dry_run:

@@ -61,7 +61,7 @@ class Station:
         self._revision = model.revision
         self._options = config.options(memory * 2 // 3)  # the rest is the model, and what the estimate misses
         limits = JobLimits(memory=memory, cpu_seconds=_SECONDS * (cores or 1), seconds=_SECONDS)
-        self._worker = Worker(PROGRAM, {"model": loading.place_of(model), "cores": cores}, limits)
+        self._worker = Worker(PROGRAM, {"model": loading.place_of(model, config.choice), "cores": cores}, limits)
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks import processor
 from benchmarks.upscaler import tiled
 from upscaler import Options, Upscaler, double_file
-from upscaler.engines.engine import fastest_precision
+from upscaler.engines.engine import fastest_float
 from upscaler.engines.precision import Precision
 from upscaler.model import find
 from upscaler.pixels import Pixels
@@ -54,7 +54,7 @@ def main() -> None:
     print(f"{processor.description()}\n")
     print("| fast | precision | network alone, s | files, s | ratio |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for precision in dict.fromkeys((fastest_precision(), "int8")):
+        for precision in dict.fromkeys((fastest_float(), "int8")):
             for row in rows(precision, Path(folder)):
                 print(row, flush=True)
         print("\n| from program start to | seconds | CPU seconds |\n|---|---|---|")

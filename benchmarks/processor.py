@@ -1,20 +1,14 @@
 """Name of the processor that a benchmark ran on."""
 
-import platform
-from pathlib import Path
-
+from upscaler.engines import processor
 from upscaler.engines.cores import cores
 
-_PROCESSOR = Path("/proc/cpuinfo")
-_WORTH_NAMING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimddp", "bf16")
+_WORTH_NAMING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
 def description() -> str:
     """Describe the processor: its name, the cores that this process may use, and what speeds up a network."""
-    if not _PROCESSOR.exists():
-        return f"{platform.processor() or platform.machine()}, {cores()} cores"
-    lines = (line.partition(":") for line in _PROCESSOR.read_text(encoding="utf-8").splitlines())
-    said = {key.strip(): value.strip() for key, _, value in lines}
-    flags = set(said.get("flags", said.get("Features", "")).split())
-    name = said.get("model name", platform.machine())
-    return f"{name}, {cores()} cores, {', '.join(flag for flag in _WORTH_NAMING if flag in flags)}"
+    facts = dict(line.partition(": ")[::2] for line in processor.identity().splitlines())
+    flags = processor.flags() or set()
+    named = [flag for flag in _WORTH_NAMING if flag in flags]
+    return ", ".join([facts.get("model name", "a processor without a name"), f"{cores()} cores", *named])

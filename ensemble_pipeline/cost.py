@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from upscaler import Upscaler, bicubic
+from upscaler.engines.engine import fastest_float
 from upscaler.model import artifact
 from upscaler.pixels import Pixels
 
@@ -44,7 +45,7 @@ def _measure(model: Path | None, flips: bool) -> Cost:
 def _double(model: Path | None, flips: bool) -> Callable[[Pixels], Pixels]:
     if model is None:
         return bicubic.double
-    upscaler = Upscaler(artifact.read(model))
+    upscaler = Upscaler(artifact.read(model), fastest_float())
     return lambda picture: upscaler.upscale(picture, flips=flips)
 
 

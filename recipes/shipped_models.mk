@@ -10,6 +10,7 @@ BEST_SIZE ?= 48x5-gated
 BEST_STEPS ?= 130000
 FAST_STEPS ?= 65000
 JPEG_STEPS ?= 10000
+INT8_STEPS ?= 2000
 TILES_PER_IMAGE ?= 12
 IMAGES_PER_PART ?=
 THREADS ?= 2
@@ -53,9 +54,22 @@ ensembles/fast_jpegs/config.json: ensembles/fast_clean/config.json runs/best/con
 ensembles/best_jpegs/config.json: runs/best/config.json
 	$(DISTILL) --into $(BEST_SIZE) --init-from $(<D) --steps $(JPEG_STEPS) --jpeg
 
-ensembles/best/config.json: runs/best/config.json ensembles/best_jpegs/config.json
-ensembles/fast/config.json: ensembles/fast_clean/config.json ensembles/fast_jpegs/config.json
-ensembles/best/config.json ensembles/fast/config.json:
+# Fine-tuned for int8, each network keeps its float32 form as it was.
+INT8 = $(TRAIN) $(ALL) --int8 --init-from $(<D) --steps $(INT8_STEPS) --out $(@D)
+
+runs/best_int8/config.json: runs/best/config.json
+	$(INT8) --size $(BEST_SIZE)
+
+runs/best_jpegs_int8/config.json: ensembles/best_jpegs/config.json
+	$(INT8) --size $(BEST_SIZE) --jpeg
+
+runs/fast_int8/config.json: ensembles/fast_clean/config.json
+	$(INT8) --size 48x8
+
+runs/fast_jpegs_int8/config.json: ensembles/fast_jpegs/config.json
+	$(INT8) --size 48x8 --jpeg
+
+ensembles/%/config.json: runs/%_int8/config.json runs/%_jpegs_int8/config.json
 	$(COMBINE) $(<D) --jpeg-model $(word 2,$(^D)) --out $(@D)
 
 # Written only when its text changes: parts of another text are then older, and cut again

@@ -2,7 +2,11 @@
 
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from itertools import chain, groupby, zip_longest
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -14,14 +18,49 @@ from support.browser import browser
 from support.hub import TOKEN, Hub, running_hub
 from support.models import write_tiny_model
 from support.nasa import Nasa, serving
+from upscaler.engines.choice import choose
+from upscaler.model import find
 
 # Several test files run at a time: threads that wait for each other by spinning take ten times as long as one each.
 # Read by OpenMP when it is loaded, so set before torch is imported; processes that tests start inherit it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
+_WAITING = ("apps_", "cluster")  # beginnings of folders: pages, deadlines and other processes take their time
+
 # No test fails because another took the processor meanwhile.
 settings.register_profile("without_deadline", deadline=None)
 settings.load_profile("without_deadline")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the session an empty user's cache, in which the instruction sets alone choose the bundled models' precision.
+
+    Workers of pytest-xdist, and all processes that tests start, inherit it: they measure little and agree.
+    """
+    if not hasattr(config, "workerinput"):
+        os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="tests_cache_")
+        for name in find.BUNDLED:
+            choose(find.model(name), measure=lambda _, among, gpu: [1.0] * len(among))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the session's cache."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files whose tests wait alternate with files whose tests compute, so that no core is ever idle.
+
+    The clusters' come first, because they take longest; short files of tests that compute remain for the end.
+    """
+    waiting: list[list[pytest.Item]] = []
+    computing: list[list[pytest.Item]] = []
+    for path, tests in groupby(items, key=attrgetter("path")):
+        (waiting if path.parent.name.startswith(_WAITING) else computing).append(list(tests))
+    none: list[pytest.Item] = []
+    mixed = chain.from_iterable(zip_longest(reversed(waiting), computing, fillvalue=none))
+    items[:] = chain.from_iterable(mixed)
 
 
 def pytest_collection_finish() -> None:

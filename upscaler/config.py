@@ -62,13 +62,13 @@ class UpscaleConfig:
     max_pixels: float = option("refuse inputs with more megapixels", default=100, above=0, metavar="MEGAPIXELS")
     model: str = option(find.NAMES, default_factory=find.wanted)
     precision: Precision | None = option(
-        "number format of the network; int8 needs a model with weights for it (default: bf16 where the processor has "
-        "it, else f32)",
+        "number format of the network; int8 needs a model with weights for it (default: the fastest here, measured "
+        "once; int8 if clearly faster than bf16 or f32)",
         default=None,
     )
     device: devices.Device = option(
-        "cpu, gpu, gpu:N, or auto: a GPU with a Vulkan driver, if there is one and no --precision is given, else the "
-        "CPU",
+        "cpu, gpu, gpu:N, or auto: a GPU with a Vulkan driver, if it was measured to be faster here and no "
+        "--precision is given, else the CPU",
         default="cpu",
     )
     file: Options = part()

@@ -19,24 +19,33 @@ class DevicesConfig:
 
 
 def show(config: DevicesConfig) -> None:
-    """Print a table of the CPU and each GPU, with the output megapixels per second. Raises ModelError."""
-    for device, precision, speed, name in [("device", "precision", "MP/s", "name"), *_rows(config.model)]:
-        say(f"{device:8}{precision:11}{speed:>7}  {name}")
+    """Print a table of the CPU and each GPU, with output megapixels per second and the defaults. Raises ModelError."""
+    titles = ("device", "precision", "window", "MP/s", "name")
+    for device, precision, window, speed, name in [titles, *_rows(config.model)]:
+        say(f"{device:8}{precision:11}{window:>6}{speed:>9}  {name}".rstrip())
 
 
-def _rows(model: str) -> Iterator[tuple[str, str, str, str]]:
-    """Measure each device when its row is asked for; one that cannot run the model has no speed."""
-    from upscaler.engines.devices import gpus  # these bring NumPy and the engines, which --help does not need
+def _rows(model: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """Measure each row when it is asked for; a GPU that cannot run the model has no speed."""
+    from upscaler.engines.choice import choose  # these bring NumPy and the engines, which --help does not need
+    from upscaler.engines.devices import default_gpu, gpus
+    from upscaler.engines.engine import candidates, usual
     from upscaler.engines.precision import GPU_PRECISION
     from upscaler.upscaler import Upscaler
 
     loaded = find.model_or_fast(model)
-    cpu = Upscaler(loaded)
-    yield "cpu", cpu.precision, f"{cpu.megapixels_per_second():.2f}", ""
+    chosen = choose(loaded)
+    for choice in candidates(loaded):
+        speed = f"{Upscaler(loaded, choice=choice).megapixels_per_second():.2f}"
+        name = "default" if choice == chosen else ""
+        yield "cpu", choice.precision, str(choice.window), speed, name
     for gpu in gpus():
-        window = _SOFTWARE_WINDOW if gpu.software else None
+        choice = usual(GPU_PRECISION)
+        window = _SOFTWARE_WINDOW if gpu.software else choice.window
         try:
             speed = f"{Upscaler(loaded, window=window, gpu=gpu).megapixels_per_second():.2f}"
         except GpuError:
             speed = "-"
-        yield f"gpu:{gpu.number}", GPU_PRECISION, speed, f"{gpu.name}{', software on the CPU' if gpu.software else ''}"
+        taken = gpu == default_gpu() and choose(loaded, gpu) == choice
+        notes = [gpu.name, "software on the CPU" if gpu.software else "", "taken by --device auto" if taken else ""]
+        yield f"gpu:{gpu.number}", GPU_PRECISION, str(window), speed, ", ".join(filter(None, notes))

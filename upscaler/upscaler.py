@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from upscaler import tiling
+from upscaler.engines.choice import choose
 from upscaler.engines.cores import cores
 from upscaler.engines.devices import Device, Gpu, check, gpu_for
-from upscaler.engines.engine import Engine, engine_for, engine_on, fastest_precision, fastest_window
-from upscaler.engines.precision import GPU_PRECISION, Precision
+from upscaler.engines.engine import Engine, engine_for, usual
+from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
 from upscaler.errors import GpuError
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.model import find
@@ -43,9 +44,9 @@ class Progress:
 class Upscaler:
     """A loaded model that upscales pictures x2; thread-safe.
 
-    precision: number format of the networks: on the CPU "bf16" if the processor supports it, else "f32", while "int8"
-    needs a model with weights for it; on a GPU "fp16". gpu: where they run; None for the CPU. window: greatest side
-    in pixels of the windows that the network upscales in one run; small pictures take smaller ones.
+    precision: number format of the networks: on the CPU "bf16", "f32" or, with a model that has weights for it, "int8";
+    on a GPU "fp16". gpu: where they run; None for the CPU. window: greatest side in pixels of the windows that the
+    network upscales in one run; small pictures take smaller ones.
     """
 
     def __init__(
@@ -54,17 +55,21 @@ class Upscaler:
         precision: Precision | None = None,
         window: int | None = None,
         gpu: Gpu | None = None,
+        choice: Choice | None = None,
     ) -> None:
-        """Load the model; precision, of the CPU, defaults to the fastest. window: the side of all windows, if given.
+        """Load the model. window: the side of all windows, if given.
 
-        Raises ModelError if the model cannot be run.
+        Precision, of the CPU, and windows default to the fastest, measured when a model of this size is first loaded on
+        this machine. choice: both, measured by another process. Raises ModelError if the model cannot be run.
         """
         self.model, self.gpu = model, gpu
-        cpu_precision = precision or fastest_precision()
-        self.precision = GPU_PRECISION if gpu else cpu_precision
-        engine = engine_on(gpu) if gpu else engine_for(cpu_precision)
-        self._sizes = (window,) if window else tiling.sizes_up_to(fastest_window(cpu_precision, gpu))
+        if given := GPU_PRECISION if gpu else precision:
+            choice = usual(given)
+        choice = choice or choose(model)
+        self.precision = choice.precision
+        self._sizes = (window,) if window else tiling.sizes_up_to(choice.window)
         self.window = self._sizes[0]
+        engine = engine_for(choice.precision, gpu)
         self._halo = model.config.architecture.radius
         side = self.window + 2 * self._halo
         self._engine = engine(model, side)
@@ -75,13 +80,15 @@ class Upscaler:
     def load(cls, model: str = find.FAST, precision: Precision | None = None, device: Device = "cpu") -> "Upscaler":
         """Load "fast" or "best", an artifact's folder, or "user/name[@revision]" from the Hub.
 
-        device: "cpu", "gpu", "gpu:N", or "auto": a GPU if one can run it and no precision is given, else the CPU.
+        device: "cpu", "gpu", "gpu:N", or "auto": a GPU measured to be faster, if no precision is given, else the CPU.
         If the Hub does not respond, falls back to the cached model, then to the fast one; see `model`.
         Raises ModelError if there is no such model or it is broken, OptionError if there is no such device.
         """
         check(device, precision)
         gpu = None if precision and device == "auto" else gpu_for(device)
         artifact = find.model_or_fast(model)
+        if gpu and device == "auto" and choose(artifact, gpu).precision != GPU_PRECISION:
+            gpu = None
         try:
             return cls(artifact, precision, gpu=gpu)
         except GpuError:

@@ -1,11 +1,11 @@
-"""Version of the installed package."""
+"""Versions of installed packages."""
 
 from importlib.metadata import PackageNotFoundError, version
 
 
-def installed() -> str:
-    """Return the version of double-resolution, "not installed" if it runs from a folder only."""
+def installed(package: str = "double-resolution") -> str:
+    """Return the version of a package, "not installed" if it runs from a folder only."""
     try:
-        return version("double-resolution")
+        return version(package)
     except PackageNotFoundError:
         return "not installed"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from apps.serving import settings as serving
 from apps.serving.settings import ServingSettings, SettingError
 from upscaler.model import find
+from upscaler.user_cache import user_cache
 
 NASA = "https://science.nasa.gov/wp-json/wp/v2/apod-basic"
 CACHE_GB = 5.0
@@ -52,10 +53,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _default_cache() -> Path:
     """Return a folder in the user's cache, or in the temporary folder if the home is read-only, as on some hosts."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    existing = next(folder for folder in (caches, *caches.parents) if folder.exists())
-    root = caches if os.access(existing, os.W_OK) else Path(tempfile.gettempdir())
-    return root / "double-resolution" / "monitor"
+    cache = user_cache()
+    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    root = cache if os.access(existing, os.W_OK) else Path(tempfile.gettempdir()) / cache.name
+    return root / "monitor"
 
 
 def _address(text: str) -> str:

@@ -49,11 +49,11 @@ class Runner:
             self._work(batch, picture)
         except (JobRefusedError, WorkerError, OSError) as error:
             if picture.state is State.WORKING:  # otherwise it was cancelled, and its files may be gone
-                picture.end(State.FAILED, error_sentence(error, picture))
                 _log.warning("a picture was refused: %s", type(error).__name__)
+                picture.end(State.FAILED, error_sentence(error, picture))
         except Exception:
-            picture.end(State.FAILED, f"{picture.source.name} cannot be processed; export it again as PNG or JPEG.")
             _log.exception("a picture ended unexpectedly")
+            picture.end(State.FAILED, f"{picture.source.name} cannot be processed; export it again as PNG or JPEG.")
         finally:
             batch.seconds += time.monotonic() - started
             remove_parts(picture.folder)

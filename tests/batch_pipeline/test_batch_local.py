@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
+from apps.serving import loading
 from batch_pipeline import local, run
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
@@ -23,7 +25,10 @@ from batch_pipeline.report import Record
 from batch_pipeline.station import WORKER
 from support.models import write_tiny_model
 from support.pictures import photo_like
+from upscaler import Upscaler
 from upscaler.__main__ import main
+from upscaler.engines.precision import Choice
+from upscaler.model import find
 
 ROOT = Path(__file__).parents[2]
 GOOD = ("a.jpg", "a.png", "b b/ü.png", "b b/c/d.webp", "x_2x.png", "x.png", "no suffix")
@@ -228,3 +233,15 @@ def test_ten_failures_of_the_storage_stop_the_batch_and_broken_pictures_do_not(
 def test_out_may_not_be_in(given: Path) -> None:
     with pytest.raises(BatchError, match="both IN and OUT"):
         config(given, given / "in")
+
+
+def test_all_workers_get_one_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, choice = find.model(str(write_tiny_model(tmp_path / "model", int8=True))), Choice("int8", 40)
+    made = [choice]
+    monkeypatch.setattr(loading, "choose", lambda _: made.pop())  # a second call would fail
+    for seed in range(4):
+        save(tmp_path / f"in/{seed}.png", seed)
+    assert run.run(config(tmp_path, tmp_path / "out")) == 0
+    for seed in range(4):
+        with Image.open(tmp_path / f"out/{seed}.png") as image:
+            assert (np.array(image) == Upscaler(model, choice=choice).upscale(photo_like(12, 16, seed))).all()

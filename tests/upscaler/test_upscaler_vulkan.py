@@ -178,10 +178,11 @@ def test_without_a_loader_nothing_is_found_or_printed(
 def test_devices_are_listed_with_their_speeds_and_used_by_name(tmp_path: Path, tiny_model: Path, gpu: Gpu) -> None:
     program, options = [sys.executable, "-m", "upscaler"], ["--model", str(tiny_model)]
     listed = subprocess.run([*program, "devices", *options], check=True, capture_output=True, text=True)
-    header, cpu, first = (line.split() for line in listed.stdout.splitlines()[:3])
-    assert header == ["device", "precision", "MP/s", "name"]
+    header, cpu, *rows = (line.split() for line in listed.stdout.splitlines())
+    first = next(row for row in rows if row[0] != "cpu")
+    assert header == ["device", "precision", "window", "MP/s", "name"]
     assert (cpu[0], first[:2]) == ("cpu", ["gpu:0", "fp16"])
-    assert min(float(cpu[2]), float(first[2])) > 0
+    assert min(float(cpu[3]), float(first[3])) > 0
     assert ("software" in listed.stdout) == any(gpu.software for gpu in gpus())
     assert not listed.stderr
     source = saved(tmp_path)

@@ -1,32 +1,34 @@
-"""Engine protocol, and selection of the fastest engine for this processor.
+"""Engine protocol, and the engines and windows that may be the fastest for a model on this machine.
 
-With bf16 it is OpenVINO; otherwise ncnn, whose Winograd convolutions need a quarter of the multiplications. int8, with
-OpenVINO, needs a model with weights for it.
+With bf16, OpenVINO beats ncnn, whose Winograd convolutions need a quarter of the multiplications; without, ncnn is the
+faster one in float32. int8, with OpenVINO, needs a model with weights for it. `choice.py` chooses.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from upscaler.engines import processor
 from upscaler.engines.devices import Gpu
-from upscaler.engines.precision import Precision
+from upscaler.engines.precision import GPU_PRECISION, Choice, GpuPrecision, Precision
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes
 
 Key = TypeVar("Key")
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}  # either suffices for OpenVINO; asking it would take 0.8 s to load
-_PROCESSOR = Path("/proc/cpuinfo")
+
+# Sides of windows in pixels, without the halo; the usual one first. Below, the halo costs more.
+_WINDOWS: dict[Precision | GpuPrecision, tuple[int, ...]] = {
+    "f32": (64, 144),  # whose layers fit into most caches of a core, and into large ones
+    "bf16": (256,),  # same speed from 192 to 384
+    "int8": (256,),
+    GPU_PRECISION: (256,),  # enough pixels to occupy a GPU
+}
 
 
 class Engine(Protocol):
-    """A loaded model; thread-safe, each call of `run` has separate outputs.
-
-    window: side in pixels of the fastest windows, without the halo.
-    """
-
-    window: ClassVar[int]
+    """A loaded model; thread-safe, each call of `run` has separate outputs."""
 
     def __init__(self, model: Artifact, side: int) -> None:
         """Load a model for square inputs of at most 13(side)(side). Raises ModelError if it cannot be run."""
@@ -41,8 +43,12 @@ class Engine(Protocol):
         """
 
 
-def engine_for(precision: Precision) -> type[Engine]:
-    """Return the engine for a precision, importing its library only now."""
+def engine_for(precision: Precision | GpuPrecision, gpu: Gpu | None = None) -> Callable[[Artifact, int], Engine]:
+    """Return the engine for a precision, or for a GPU, importing its library only now."""
+    if gpu:
+        from upscaler.engines.vulkan_engine import VulkanEngine
+
+        return partial(VulkanEngine, gpu=gpu)
     if precision != "f32":
         from upscaler.engines.openvino_engine import OpenVinoEngine, OpenVinoInt8Engine
 
@@ -52,34 +58,30 @@ def engine_for(precision: Precision) -> type[Engine]:
     return NcnnEngine
 
 
-def engine_on(gpu: Gpu) -> Callable[[Artifact, int], Engine]:
-    """Return the engine for a GPU, importing its library only now."""
-    from upscaler.engines.vulkan_engine import VulkanEngine
-
-    return partial(VulkanEngine, gpu=gpu)
+def usual(precision: Precision | GpuPrecision) -> Choice:
+    """Return a precision with its usual windows."""
+    return Choice(precision, _WINDOWS[precision][0])
 
 
-def fastest_window(precision: Precision, gpu: Gpu | None) -> int:
-    """Return the side in pixels of the fastest windows, without the halo."""
+def candidates(model: Artifact, gpu: Gpu | None = None) -> tuple[Choice, ...]:
+    """Return what may be the fastest for a model, in order of preference: most exact first, a GPU last."""
+    precisions: list[Precision | GpuPrecision] = [fastest_float()]
+    if all(one.config.int8 for one in (model, model.jpeg_model) if one):
+        precisions.append("int8")
     if gpu:
-        from upscaler.engines.vulkan_engine import VulkanEngine
-
-        return VulkanEngine.window
-    return engine_for(precision).window
+        precisions.append(GPU_PRECISION)
+    return tuple(Choice(precision, window) for precision in precisions for window in _WINDOWS[precision])
 
 
-def fastest_precision() -> Precision:
-    """Return the fastest precision on this processor."""
+def fastest_float() -> Precision:
+    """Return the fastest floating-point precision on this processor, by its instruction sets."""
     return "bf16" if has_bf16() else "f32"
 
 
 def has_bf16() -> bool:
     """Return True if the processor supports bf16."""
-    if _PROCESSOR.exists():
-        flags = next(
-            (line for line in _PROCESSOR.read_text(encoding="utf-8").splitlines() if line.startswith("flags")), ""
-        )
-        return not _BF16_FLAGS.isdisjoint(flags.split())
+    if (flags := processor.flags()) is not None:
+        return not _BF16_FLAGS.isdisjoint(flags)
     from upscaler.engines import openvino_engine  # elsewhere than on Linux, only OpenVINO can tell
 
     return openvino_engine.has_bf16()

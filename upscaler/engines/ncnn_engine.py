@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import ncnn
 import numpy as np
@@ -18,9 +18,7 @@ Key = TypeVar("Key")
 
 
 class NcnnEngine:
-    """Engine with ncnn. Its windows are small enough for activations to stay in the processor's caches."""
-
-    window: ClassVar[int] = 64  # below, the halo costs more; above, the caches are too small
+    """Engine with ncnn."""
 
     def __init__(self, model: Artifact, side: int) -> None:
         description, self._weights = describe(model.config.architecture, model.weights(), model.config.networks)

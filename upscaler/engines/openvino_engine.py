@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import reduce
 from itertools import chain
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -48,8 +48,6 @@ class OpenVinoEngine:
 
     Compiled for any, OpenVINO would take memory anew for the requests of each picture.
     """
-
-    window: ClassVar[int] = 256  # same speed from 192 to 384; below, the halo costs more
 
     def __init__(self, model: Artifact, side: int) -> None:
         self._config = model.config

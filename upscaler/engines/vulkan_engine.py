@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import ncnn
 import numpy as np
@@ -33,8 +33,6 @@ _logger = logging.getLogger(__name__)
 
 class VulkanEngine:
     """Engine on a GPU. Windows that it fails to compute, and all later ones, are computed by the CPU in float32."""
-
-    window: ClassVar[int] = 256  # enough pixels to occupy a GPU; below, the halo costs more
 
     def __init__(self, model: Artifact, side: int, gpu: Gpu) -> None:
         """Compile a model for a GPU, as in `Engine`. Raises GpuError if the GPU cannot run it."""

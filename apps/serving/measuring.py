@@ -1,0 +1,18 @@
+"""Program of the process that measures engines, so that the serving process loads none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.serving import loading
+from apps.serving.jobs import Job, serve
+from upscaler.engines import probe
+from upscaler.engines.precision import Choice
+
+
+def prepare(model: dict[str, Any], choices: list[dict[str, Any]]) -> tuple[Mapping[str, Job], dict[str, Any]]:
+    """Measure choices for a model; return no jobs, and the costs as facts."""
+    return {}, {"costs": probe.measure(loading.read(**model), [Choice(**choice) for choice in choices])}
+
+
+if __name__ == "__main__":
+    serve(prepare)
