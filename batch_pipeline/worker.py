@@ -12,12 +12,11 @@ from apps.serving import loading
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
 from apps.serving.progress import reported
-from upscaler import Options, double_file
+from upscaler import Options, double_file, price
 from upscaler.engines.cores import use_at_most
 from upscaler.errors import PictureError
 from upscaler.model.architecture import SCALE
 from upscaler.pictures.reading import read_header
-from upscaler.price import count_windows
 
 _MOST_WARNINGS, _LONGEST = 20, 500  # of one picture, and characters of each
 
@@ -43,8 +42,7 @@ def prepare(model: dict[str, Any], cores: int | None) -> tuple[Mapping[str, Job]
             header = read_header(source, options.limits)
         except PictureError as error:
             return {"error": str(error)}
-        windows = count_windows(upscaler, header, options.times, options.flips)
-        seconds = windows * upscaler.seconds_per_window(jpeg=header.jpeg)
+        seconds = price.seconds(upscaler, header, options.times, options.flips)
         return {"megapixels": header.pixels * SCALE ** (2 * options.times) / 1e6, "seconds": seconds}
 
     return {"double": double, "measure": measure}, {}

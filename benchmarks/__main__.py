@@ -11,9 +11,9 @@ from benchmarks.corpus import CorpusConfig
 from upscaler.options import check_limits, option
 from upscaler.program import Command, run_command
 
-_COMMANDS = ("__main__", "corpus")
+_NO_STAGES = ("__main__", "corpus", "processor")
 STAGES = tuple(
-    sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in _COMMANDS)
+    sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in _NO_STAGES)
 )
 
 

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as operations
 
 from ensemble_pipeline import averaging, cost
 from training_pipeline.network import Network
 from training_pipeline.sizes import SIZES
 from upscaler.engines.cores import cores
 from upscaler.engines.engine import has_bf16
+from upscaler.engines.openvino_api import operations, ov
 from upscaler.engines.openvino_engine import CORE
 from upscaler.model import artifact
 from upscaler.model.architecture import COLOURS, Architecture, Weights

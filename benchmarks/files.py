@@ -1,21 +1,32 @@
-"""Benchmark of a 12-megapixel photo from file to file, next to the network alone, and time to the first megapixel."""
+"""Benchmark of picture files next to the network alone: 12 megapixels, a folder, an icon; and of the start."""
 
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks import processor
 from benchmarks.upscaler import tiled
-from upscaler import Upscaler, double_file
+from upscaler import Options, Upscaler, double_file
+from upscaler.engines.engine import fastest_float
+from upscaler.engines.precision import Precision
+from upscaler.model import find
 from upscaler.pixels import Pixels
+from upscaler.process import UpscalingProcess
 
 PHOTO = Path(__file__).parents[1] / "apps/ui/samples/butterfly.jpg"
-SIZE = (3000, 4000)  # height and width
+LARGE, SMALL, ICON = (3000, 4000), (480, 640), (32, 32)  # height and width
+PICTURES = 50  # of a folder
+ICONS = 100  # one takes too little time to be measured alone
 ROUNDS = 3  # interleaved, because machines drift; the fastest counts
 
 FIRST_MEGAPIXEL = """
@@ -29,30 +40,84 @@ for progress in double_file(Upscaler.load(), Path(sys.argv[1]), Path(sys.argv[2]
 """
 
 
+@dataclass(frozen=True)
+class Work:
+    """The same pictures through the network alone, and from file to file."""
+
+    name: str
+    network: Callable[[], object]
+    files: Callable[[], object]
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
+    print(f"{processor.description()}\n")
+    print("| fast | precision | network alone, s | files, s | ratio |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "photo.jpg"
-        picture = write_photo(source)
-        upscaler = Upscaler.load()
-        work: dict[str, Callable[[], object]] = {
-            "network alone": lambda: upscaler.upscale(picture),
-            "JPEG to JPEG": lambda: list(double_file(upscaler, source, Path(folder) / "large.jpg")),
-            "JPEG to PNG": lambda: list(double_file(upscaler, source, Path(folder) / "large.png")),
-        }
-        times = [[seconds(one) for one in work.values()] for _ in range(ROUNDS)]
-        best = [min(column) for column in zip(*times, strict=True)]
-        print("| 12 megapixels to 48 | seconds | relative to the network alone |\n|---|---|---|")
-        for name, taken in zip(work, best, strict=True):
-            print(f"| {name} | {taken:.1f} | {taken / best[0]:.2f} |")
-        command = [sys.executable, "-c", FIRST_MEGAPIXEL, str(source), str(Path(folder) / "first.jpg")]
-        first = min(seconds(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS))
-        print(f"\nfrom program start to the first megapixel: {first:.1f} s")
+        for precision in dict.fromkeys((fastest_float(), "int8")):
+            for row in rows(precision, Path(folder)):
+                print(row, flush=True)
+        print("\n| from program start to | seconds | CPU seconds |\n|---|---|---|")
+        for row in starts(Path(folder)):
+            print(row, flush=True)
 
 
-def write_photo(path: Path) -> Pixels:
-    """Write a photo of 12 megapixels and return its pixels."""
-    picture = tiled(np.asarray(Image.open(PHOTO).convert("RGB")), SIZE)
+def rows(precision: Precision, folder: Path) -> Iterator[str]:
+    """Measure each work in a precision."""
+    with ExitStack() as stack:
+        for work in works(precision, folder, stack):
+            times = [(seconds(work.network), seconds(work.files)) for _ in range(ROUNDS)]
+            network, files = map(min, zip(*times, strict=True))
+            yield f"| {work.name} | {precision} | {network:.2f} | {files:.2f} | {files / network:.2f} |"
+
+
+def works(precision: Precision, folder: Path, stack: ExitStack) -> Iterator[Work]:
+    """Load the model, and write each picture when its turn comes."""
+    upscaler = Upscaler(find.model(find.FAST), precision)
+    process = stack.enter_context(UpscalingProcess(find.FAST, precision))  # as for a folder
+
+    def repeated(double: Callable[[], object], times: int) -> Callable[[], object]:
+        return lambda: [double() for _ in range(times)]
+
+    def in_folder(source: Path) -> object:
+        return list(process.double(source, folder / "result.jpg", Options()))
+
+    for suffix in ("jpg", "png"):
+        source, target = folder / "large.jpg", folder / f"result.{suffix}"
+        photo = write_photo(source)
+        files = partial(_double, upscaler, source, target)
+        yield Work(f"12 megapixels, JPEG to {suffix.upper()}", partial(upscaler.upscale, photo, jpeg=True), files)
+    source = folder / "small.jpg"
+    photo = write_photo(source, SMALL)
+    alone = repeated(partial(upscaler.upscale, photo, jpeg=True), PICTURES)
+    yield Work(f"{PICTURES} JPEGs of 0.3 megapixels", alone, repeated(partial(in_folder, source), PICTURES))
+    source = folder / "icon.png"
+    icon = write_photo(source, ICON)
+    alone, files = partial(upscaler.upscale, icon), partial(_double, upscaler, source, folder / "result.png")
+    yield Work(f"{ICONS} icons of 32x32, PNG to PNG", repeated(alone, ICONS), repeated(files, ICONS))
+
+
+def starts(folder: Path) -> Iterator[str]:
+    """Measure programs that start for one picture."""
+    icon, photo = folder / "icon.png", folder / "large.jpg"
+    command = [sys.executable, "-m", "upscaler", str(icon), "--overwrite", "-o", str(folder / "started.png")]
+    first = [sys.executable, "-c", FIRST_MEGAPIXEL, str(photo), str(folder / "first.jpg")]
+    for name, arguments in (("the exit after an icon", command), ("the first megapixel of 48", first)):
+        runs = [started(arguments) for _ in range(2 * ROUNDS)]
+        yield f"| {name} | {min(wall for wall, _ in runs):.2f} | {min(cpu for _, cpu in runs):.2f} |"
+
+
+def started(command: list[str]) -> tuple[float, float]:
+    """Run a program; return its wall-clock and CPU seconds, of which other programs affect the latter less."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall = seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def write_photo(path: Path, size: tuple[int, int] = LARGE) -> Pixels:
+    """Write a photo, of 12 megapixels unless another height and width are given, and return its pixels."""
+    picture = tiled(np.asarray(Image.open(PHOTO).convert("RGB")), size)
     Image.fromarray(picture).save(path, quality=95)
     return picture
 
@@ -62,6 +127,10 @@ def seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def _double(upscaler: Upscaler, source: Path, target: Path) -> object:
+    return list(double_file(upscaler, source, target))
 
 
 if __name__ == "__main__":

@@ -16,15 +16,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as opset
 from PIL import Image
 from skimage import data
 
+from benchmarks import processor
 from ensemble_pipeline.cost import peak_memory
 from upscaler import Upscaler, bicubic, metrics
+from upscaler.engines.devices import default_gpu
 from upscaler.engines.engine import has_bf16
+from upscaler.engines.openvino_api import operations, ov
 from upscaler.engines.openvino_engine import CORE
 from upscaler.engines.precision import Precision
 from upscaler.metrics import Score
@@ -64,8 +65,9 @@ def main() -> None:
     """Print the table and draw the chart."""
     pictures = list(test_pictures())
     source = "Set5" if "SET5" in os.environ else "scikit-image"
-    print(f"PSNR: {len(pictures)} pictures of {source}; {THREADS} threads\n", flush=True)
-    found = measure([name for name in METHODS if "bf16" not in OURS.get(name, ()) or has_bf16()], pictures)
+    print(f"{processor.description()}; {THREADS} threads. PSNR: {len(pictures)} pictures of {source}.", flush=True)
+    print(f"GPU: {gpu.name if (gpu := default_gpu()) else 'none; software devices are left out'}\n", flush=True)
+    found = measure([name for name in METHODS if name not in OURS or can_run(*OURS[name])], pictures)
     print("| method | PSNR, dB | output MP/s | peak memory, GB | of the direct convolution limit |")
     print("|---|---|---|---|---|")
     for measured in found:
@@ -94,8 +96,8 @@ def prepare(name: str, pictures: list[NDArray[np.uint8]]) -> tuple[float, float]
     double(timed)
     memory = peak_memory() / 1e9
     take_pass = partial(double, timed)
-    if name in OURS:
-        take_limit = convolution_limit(OURS[name][1])
+    if name in OURS and (precision := OURS[name][1]) in ("f32", "bf16"):
+        take_limit = convolution_limit(precision)
     return psnr, memory
 
 
@@ -138,9 +140,16 @@ def scored(double: Doubler, picture: Pixels) -> Score:
     return metrics.score(double(bicubic.halve(picture)), picture)
 
 
-def ours(model: str, precision: Precision) -> Doubler:
-    """Load a bundled model in the given precision."""
-    return Upscaler(find.model(model), precision).upscale
+def can_run(model: str, precision: Precision | None) -> bool:
+    """Return True if this machine can run a bundled model in a precision; None: on a GPU."""
+    if precision is None:
+        return default_gpu() is not None
+    return has_bf16() if precision == "bf16" else precision == "f32" or find.model(model).config.int8
+
+
+def ours(model: str, precision: Precision | None) -> Doubler:
+    """Load a bundled model in a precision; None: on a GPU."""
+    return Upscaler(find.model(model), precision, gpu=None if precision else default_gpu()).upscale
 
 
 def plain_torch() -> Doubler:
@@ -211,11 +220,15 @@ def lanczos(picture: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
-OURS: dict[str, tuple[str, Precision]] = {
+OURS: dict[str, tuple[str, Precision | None]] = {
     "fast, f32": (find.FAST, "f32"),
     "best, f32": (find.BEST, "f32"),
     "fast, bf16": (find.FAST, "bf16"),
     "best, bf16": (find.BEST, "bf16"),
+    "fast, int8": (find.FAST, "int8"),
+    "best, int8": (find.BEST, "int8"),
+    "fast, Vulkan": (find.FAST, None),
+    "best, Vulkan": (find.BEST, None),
 }
 METHODS: dict[str, Callable[[], Doubler]] = {
     **{name: partial(ours, *which) for name, which in OURS.items()},
@@ -246,7 +259,7 @@ def convolution_limit(precision: Precision) -> Callable[[], float]:
     compiled = CORE.compile_model(convolutions(), "CPU", properties)
     requests = [compiled.create_infer_request() for _ in range(THREADS)]
     planes = np.random.default_rng(0).random(compiled.input(0).shape, np.float32)
-    operations = THREADS * LIMIT_LAYERS * 2 * 9 * LIMIT_CHANNELS**2 * LIMIT_SIDE**2
+    total = THREADS * LIMIT_LAYERS * 2 * 9 * LIMIT_CHANNELS**2 * LIMIT_SIDE**2
 
     def measure() -> float:
         started = time.perf_counter()
@@ -254,7 +267,7 @@ def convolution_limit(precision: Precision) -> Callable[[], float]:
             request.start_async({0: planes})
         for request in requests:
             request.wait()
-        return operations / (time.perf_counter() - started)
+        return total / (time.perf_counter() - started)
 
     measure()  # the first warms up
     return measure
@@ -263,11 +276,11 @@ def convolution_limit(precision: Precision) -> Callable[[], float]:
 def convolutions() -> ov.Model:
     """Build the chain of convolutions that defines the limit."""
     rng = np.random.default_rng(0)
-    picture = opset.parameter([1, LIMIT_CHANNELS, LIMIT_SIDE, LIMIT_SIDE], np.float32)
+    picture = operations.parameter([1, LIMIT_CHANNELS, LIMIT_SIDE, LIMIT_SIDE], np.float32)
     x = picture
     for _ in range(LIMIT_LAYERS):
-        kernel = opset.constant(rng.normal(0, 0.03, (LIMIT_CHANNELS, LIMIT_CHANNELS, 3, 3)).astype(np.float32))
-        x = opset.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+        kernel = operations.constant(rng.normal(0, 0.03, (LIMIT_CHANNELS, LIMIT_CHANNELS, 3, 3)).astype(np.float32))
+        x = operations.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
     return ov.Model([x], [picture])
 
 

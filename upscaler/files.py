@@ -76,6 +76,8 @@ def _upscale_frames(
 ) -> Generator[Progress, None, list[Frame]]:
     """Upscale all frames; the decoded input is released before they are encoded."""
     frames: list[Frame] = []
+    # Compiled beside pictures, a network would keep up to 29 MB more from the system
+    upscaler.prepare(header.height, header.width, jpeg=header.jpeg)
     for frame in read_frames(header):
         pixels, jpeg = _fit_format(frame.pixels, target, header.metadata.profile), header.jpeg
         for left in reversed(range(options.times)):
@@ -94,7 +96,7 @@ def _watched(
 ) -> Iterator[Progress]:
     watch(0)
     for progress in passes:
-        watch(upscaler.count_rows_done(pixels.shape[0], progress.share))
+        watch(upscaler.count_rows_done(pixels.shape[0], pixels.shape[1], progress.share))
         yield progress
 
 

@@ -4,13 +4,17 @@ A window is a square of the LR picture that the network upscales in one run. Its
 the network's receptive radius, so every output pixel depends on the same input pixels as without tiling: no seams.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upscaler.pixels import Pixels
+
+# Over common and random sizes of 16 to 2,000 pixels, no other three save more beside 256. Each takes 5 to 14 MB in
+# OpenVINO once it is used, and 0.05 to 0.14 s to compile
+_SMALLER = (160, 48, 32)
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,19 @@ def windows(height: int, width: int, size: int) -> Iterator[Window]:
     for top in _starts(height, size):
         for left in _starts(width, size):
             yield Window(top, left, size)
+
+
+def sizes_up_to(largest: int) -> tuple[int, ...]:
+    """Return the sizes that windows may have, largest first."""
+    return largest, *(size for size in _SMALLER if size < largest)
+
+
+def cheapest(height: int, width: int, sizes: Sequence[int], halo: int) -> int:
+    """Return the size of the windows that cover a picture with the fewest computed pixels, their halos included.
+
+    It depends on nothing but the picture's size, so that a picture always gives the same result.
+    """
+    return min(sizes, key=lambda size: count(height, width, size) * (size + 2 * halo) ** 2)
 
 
 def count(height: int, width: int, size: int) -> int:

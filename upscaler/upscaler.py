@@ -45,8 +45,8 @@ class Upscaler:
     """A loaded model that upscales pictures x2; thread-safe.
 
     precision: number format of the networks: on the CPU "bf16", "f32" or, with a model that has weights for it, "int8";
-    on a GPU "fp16". gpu: where they run; None for the CPU. window: side in pixels of the windows that the network
-    upscales in one run.
+    on a GPU "fp16". gpu: where they run; None for the CPU. window: greatest side in pixels of the windows that the
+    network upscales in one run; small pictures take smaller ones.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Upscaler:
         gpu: Gpu | None = None,
         choice: Choice | None = None,
     ) -> None:
-        """Compile the model for windows of one shape.
+        """Load the model. window: the side of all windows, if given.
 
         Precision, of the CPU, and windows default to the fastest, measured when a model of this size is first loaded on
         this machine. choice: both, measured by another process. Raises ModelError if the model cannot be run.
@@ -67,13 +67,14 @@ class Upscaler:
             choice = usual(given)
         choice = choice or choose(model)
         self.precision = choice.precision
-        self.window = window or choice.window
+        self._sizes = (window,) if window else tiling.sizes_up_to(choice.window)
+        self.window = self._sizes[0]
         engine = engine_for(choice.precision, gpu)
         self._halo = model.config.architecture.radius
         side = self.window + 2 * self._halo
         self._engine = engine(model, side)
         self._jpeg_engine = engine(model.jpeg_model, side) if model.jpeg_model else self._engine
-        self._seconds_per_window: dict[Engine, float] = {}
+        self._seconds: dict[tuple[Engine, int], float] = {}  # for each engine and size of window
 
     @classmethod
     def load(cls, model: str = find.FAST, precision: Precision | None = None, device: Device = "cpu") -> "Upscaler":
@@ -94,6 +95,10 @@ class Upscaler:
             if device != "auto":
                 raise
             return cls(artifact)
+
+    def prepare(self, height: int, width: int, *, jpeg: bool = False) -> None:
+        """Compile the model for pictures of a size, which the first of them does otherwise. jpeg: the JPEG network."""
+        (self._jpeg_engine if jpeg else self._engine).prepare(self._size_for(height, width) + 2 * self._halo)
 
     def upscale(self, picture: Pixels, *, flips: bool = False, jpeg: bool = False) -> Pixels:
         """Upscale a picture x2: HWC uint8 or uint16 -> (2H)(2W)C of the same type.
@@ -130,26 +135,34 @@ class Upscaler:
 
     def count_windows(self, height: int, width: int) -> int:
         """Return the number of windows that cover a picture."""
-        return tiling.count(height, width, self.window)
+        return tiling.count(height, width, self._size_for(height, width))
 
-    def count_rows_done(self, height: int, share: float) -> int:
+    def count_rows_done(self, height: int, width: int, share: float) -> int:
         """Return the complete rows of an upscaled picture when a share of its windows is done, 0 to 1."""
-        rows_of_windows = tiling.count(height, 1, self.window)
-        return min(int(share * rows_of_windows + 1e-6) * SCALE * self.window, SCALE * height)
+        size = self._size_for(height, width)
+        rows_of_windows = tiling.count(height, 1, size)
+        return min(int(share * rows_of_windows + 1e-6) * SCALE * size, SCALE * height)
 
-    def seconds_per_window(self, *, jpeg: bool = False) -> float:
-        """Return the wall-clock seconds per window in a long job, measured on the first call.
+    def seconds_for(self, height: int, width: int, *, jpeg: bool = False) -> float:
+        """Return the wall-clock seconds that a picture takes in a long job, measured when windows of its size are new.
 
         jpeg: measure the JPEG network.
         """
-        engine = self._jpeg_engine if jpeg else self._engine
-        if engine not in self._seconds_per_window:
-            self._seconds_per_window[engine] = _measure_window(engine, self.window + 2 * self._halo)
-        return self._seconds_per_window[engine]
+        seconds = self._seconds_per_window(self._jpeg_engine if jpeg else self._engine, self._size_for(height, width))
+        return self.count_windows(height, width) * seconds
 
     def megapixels_per_second(self) -> float:
         """Return the throughput in output megapixels per second, measured on windows of noise."""
-        return (SCALE * self.window) ** 2 / 1e6 / self.seconds_per_window()
+        return (SCALE * self.window) ** 2 / 1e6 / self._seconds_per_window(self._engine, self.window)
+
+    def _size_for(self, height: int, width: int) -> int:
+        """Return the side of the windows of a picture, without the halo."""
+        return tiling.cheapest(height, width, self._sizes, self._halo)
+
+    def _seconds_per_window(self, engine: Engine, size: int) -> float:
+        if (engine, size) not in self._seconds:
+            self._seconds[engine, size] = _measure_window(engine, size + 2 * self._halo)
+        return self._seconds[engine, size]
 
     def _upscale_opaque(
         self, engine: Engine, doubled: Pixels, picture: Pixels, flips: bool, is_alpha: bool
@@ -159,8 +172,7 @@ class Upscaler:
             doubled[:] = picture[:1, :1]
             yield 1.0
             return
-        height, width = picture.shape[:2]
-        total = tiling.count(height, width, self.window)
+        total = self.count_windows(*picture.shape[:2])
         orientations = list(Orientation) if flips else [Orientation.UPRIGHT]
         neutral = is_neutral(picture)
         for done, (window, padded, planes) in enumerate(self._run_windows(engine, picture, orientations), start=1):
@@ -178,9 +190,10 @@ class Upscaler:
     ) -> Iterator[tuple[tiling.Window, Pixels, Planes]]:
         """Yield each window, its padded input, and the output averaged over orientations, 13(2 size)(2 size)."""
         height, width = picture.shape[:2]
+        size = self._size_for(height, width)
         jobs = (
             ((window, padded, orientation), orientation.apply(planes))
-            for window in tiling.windows(height, width, self.window)
+            for window in tiling.windows(height, width, size)
             for padded in [tiling.read_window(picture, window, self._halo)]
             for planes in [to_planes(with_colours(padded))]
             for orientation in orientations

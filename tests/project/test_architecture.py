@@ -1,6 +1,7 @@
 """Direction of imports, absence of circles, and modules that serving must not load."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -95,4 +96,39 @@ def test_serving_loads_no_training_dependency(module: str) -> None:
     heavy = ["torch", "torchvision", "onnx", "boto3", "matplotlib", "webdataset", "optuna"]
     program = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_openvino_is_imported_in_one_place_without_its_telemetry() -> None:
+    importing = [
+        path.name
+        for folder in (*PACKAGES, "benchmarks", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if any(name.partition(".")[0] == "openvino" for name in imports(path.read_text(encoding="utf-8"), folder))
+    ]
+    assert importing == ["openvino_api.py"]
+    program = "import sys, upscaler.engines.openvino_engine; print([one for one in sys.modules if 'telemetry' in one])"
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_pillow_loads_no_reader_of_another_format(tmp_path: Path) -> None:
+    program = """
+import sys, pathlib
+from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.opening import open_picture
+from PIL import Image
+Image.new("RGB", (8, 8)).save("a.png")
+with open_picture(pathlib.Path("a.png")) as image:
+    assert {format.name for format in BY_SUFFIX.values()} <= Image.OPEN.keys()
+print([name for name in sys.modules if name.startswith(("PIL.Eps", "PIL.Pdf", "PIL.Psd", "PIL.Wmf"))])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert result.stdout.strip() == "[]"

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 import numpy as np
-import openvino as ov
 import pytest
 import torch
 from torch.nn import functional as F
@@ -21,6 +20,7 @@ from training_pipeline.train import Run
 from upscaler import Upscaler
 from upscaler.bicubic import halve
 from upscaler.engines.ncnn_engine import NcnnEngine
+from upscaler.engines.openvino_api import ov
 from upscaler.engines.openvino_engine import CORE, ending_model, residual_model
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture, Block

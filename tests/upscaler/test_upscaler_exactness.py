@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import openvino as ov
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from support.models import random_weights, write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler, bicubic, metrics, tiling
 from upscaler.engines.engine import engine_for, has_bf16
+from upscaler.engines.openvino_api import ov
 from upscaler.engines.openvino_engine import CORE, ending_model, residual_model
 from upscaler.engines.precision import PRECISIONS, Precision
 from upscaler.flat import flat_places

@@ -28,13 +28,16 @@ _WINDOWS: dict[Precision | GpuPrecision, tuple[int, ...]] = {
 
 
 class Engine(Protocol):
-    """A compiled model; thread-safe, each call of `run` has separate outputs."""
+    """A loaded model; thread-safe, each call of `run` has separate outputs."""
 
     def __init__(self, model: Artifact, side: int) -> None:
-        """Compile a model for inputs of shape 13(side)(side). Raises ModelError if it cannot be run."""
+        """Load a model for square inputs of at most 13(side)(side). Raises ModelError if it cannot be run."""
+
+    def prepare(self, side: int) -> None:
+        """Compile the model for inputs of a side, if that is needed and not done; otherwise the first run does so."""
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
-        """Run the model on inputs 13HW and yield outputs 13(2(H - 2r))(2(W - 2r)) in the same order.
+        """Run the model on inputs of one shape, 13HH, and yield outputs 13(2(H - 2r))(2(H - 2r)) in the same order.
 
         An output is valid until the next one is requested. Closing the iterator waits for windows in progress.
         """

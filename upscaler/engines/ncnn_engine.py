@@ -33,6 +33,9 @@ class NcnnEngine:
         self._threads = ThreadPoolExecutor(self._cores, "window")
         self._memory = _ThreadAllocators()
 
+    def prepare(self, side: int) -> None:
+        """Do nothing: the network serves inputs of every side."""
+
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""
         pending: deque[tuple[Key, Future[Planes]]] = deque()

@@ -4,18 +4,19 @@ The networks are nearly all of the arithmetic. The ending, which adds the residu
 pixels, needs float32, because bf16 has 8 significant bits and would round the picture itself to fewer than 8.
 """
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import reduce
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as operations
 
 from upscaler.engines.cores import cores
 from upscaler.engines.graph import add_network
+from upscaler.engines.openvino_api import operations, ov
 from upscaler.model.architecture import (
     ACTIVATION_LEVELS,
     COLOURS,
@@ -43,25 +44,36 @@ def has_bf16() -> bool:
 
 
 class OpenVinoEngine:
-    """Engine with OpenVINO in bf16."""
+    """Engine with OpenVINO in bf16, compiled for each side of inputs when the first comes.
+
+    Compiled for any, OpenVINO would take memory anew for the requests of each picture.
+    """
 
     def __init__(self, model: Artifact, side: int) -> None:
-        architecture = model.config.architecture
-        weights, precision = self._form(model)
-        # For one shape: compiled for any, each new request would take memory of its own
-        networks = residual_model(architecture, weights, model.config.networks, side)
-        self._networks = CORE.compile_model(networks, "CPU", _properties(precision, cores()))
-        self._ending = CORE.compile_model(ending_model(architecture, side), "CPU", _properties("f32", 1))
-        self._streams: int = self._networks.get_property("NUM_STREAMS")
+        self._config = model.config
+        self._weights, self._precision = self._form(model)
+        self._cores = cores()
+        self._compiling = threading.Lock()
+        self._compiled: dict[int, tuple[ov.CompiledModel, ov.CompiledModel]] = {}
 
     def _form(self, model: Artifact) -> tuple[Weights, str]:
         """Return the weights, and the precision of all that they do not round."""
         return model.weights(), "bf16"
 
+    def prepare(self, side: int) -> None:
+        """Compile the model for inputs of a side."""
+        self._for_side(side)
+
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""
-        ending = self._ending.create_infer_request()
-        idle = [self._networks.create_infer_request() for _ in range(2 * self._streams)]
+        remaining = iter(inputs)
+        for first in remaining:  # once; never for no inputs
+            yield from self._run(first[1].shape[-1], chain([first], remaining))
+
+    def _run(self, side: int, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
+        networks, end = self._for_side(side)
+        ending = end.create_infer_request()
+        idle = [networks.create_infer_request() for _ in range(2 * networks.get_property("NUM_STREAMS"))]
         busy: deque[tuple[Key, ov.InferRequest]] = deque()
         try:
             for key, planes in inputs:
@@ -77,6 +89,18 @@ class OpenVinoEngine:
                 request.cancel()
                 with suppress(RuntimeError):  # waiting for a cancelled request raises
                     request.wait()
+
+    def _for_side(self, side: int) -> tuple[ov.CompiledModel, ov.CompiledModel]:
+        """Return the networks and the ending, compiled for inputs of one side."""
+        with self._compiling:
+            if side not in self._compiled:
+                architecture = self._config.architecture
+                networks = residual_model(architecture, self._weights, self._config.networks, side)
+                self._compiled[side] = (
+                    CORE.compile_model(networks, "CPU", _properties(self._precision, self._cores)),
+                    CORE.compile_model(ending_model(architecture, side), "CPU", _properties("f32", 1)),
+                )
+            return self._compiled[side]
 
 
 class OpenVinoInt8Engine(OpenVinoEngine):

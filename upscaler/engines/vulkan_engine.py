@@ -46,6 +46,9 @@ class VulkanEngine:
         self._losing = threading.Lock()
         self._replacement: NcnnEngine | None = None
 
+    def prepare(self, side: int) -> None:
+        """Do nothing: the network serves inputs of every side."""
+
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""
         remaining = iter(inputs)

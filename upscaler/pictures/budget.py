@@ -16,7 +16,9 @@ from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, JPEG_2000, PNG
 from upscaler.pictures.header import Header, Page
 
 _ALWAYS_ALLOWED = 100_000_000  # bytes; small pictures are never refused
-_WINDOWS = 25_000_000  # bytes of the windows being computed, which the allocator keeps afterwards
+# Bytes of the windows being computed, which the allocator keeps afterwards, and of a network compiled for them: the
+# least, more for each pixel, since large pictures take larger windows, and the most
+_WINDOWS = 25_000_000, 8, 50_000_000
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
 
@@ -68,7 +70,13 @@ def peak_memory(header: Header, format: Format, times: int) -> int:
     before = largest.pixels * area // SCALE**2 * _bytes(largest, format) if times > 1 else 0
     after = sum(page.pixels * _bytes(page, format) for page in header.pages) * area
     writing = _writing(header, format, kind, header.pixels * area, largest.pixels * area)
-    return int(_WINDOWS + max(_reading(header, largest) + before + after, writing))
+    return int(_windows(largest.pixels * area // SCALE**2) + max(_reading(header, largest) + before + after, writing))
+
+
+def _windows(pixels: int) -> int:
+    """Estimate the bytes that the network takes for a picture."""
+    least, of_pixel, most = _WINDOWS
+    return min(least + of_pixel * pixels, most)
 
 
 def _kind(page: Page) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,8 @@ with suppress(ImportError):
 
     register_heif_opener()
 
+for _reader in ("Avif", "Bmp", "Gif", "Jpeg2K", "Jpeg", "Png", "Tiff", "WebP"):
+    import_module(f"PIL.{_reader}ImagePlugin")  # else Pillow would import its readers of thirty other formats as well
 _FORMATS = sorted({format.name for format in BY_SUFFIX.values()})
 
 
