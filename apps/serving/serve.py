@@ -1,10 +1,12 @@
 """HTTP server of both apps: Gradio behind the guard."""
 
 import gc
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import gradio as gr
@@ -12,7 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -21,6 +23,7 @@ from apps.serving.admission import Admission
 from apps.serving.bodies import MOST_FILES
 from apps.serving.compression import CompressedPages
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
+from apps.serving.draining import Draining
 from apps.serving.guard import Guard, Rules
 from apps.serving.look import look
 from apps.serving.refusal import RequestRefusedError
@@ -33,6 +36,7 @@ _BACKLOG = 4096  # connections that wait for the next turn; the kernel loses fur
 _QUEUE_POLL_INTERVAL = 0.05  # seconds; polling every millisecond would take 8 % of a core
 _MOST_SESSIONS = 500  # sessions whose state is kept, about 118 kB each
 _OVERHEAD = 1_000_000  # bytes of an upload in addition to its files
+OK = "ok"  # status of an app that takes new work
 
 
 def guarded(
@@ -59,8 +63,9 @@ def guarded(
     head.describe(page.title, description, shown)
 
     @server.get("/health")
-    async def answer() -> dict[str, str | int]:  # async, because all threads may be busy
-        return health()
+    async def answer() -> Response:  # async, because all threads may be busy
+        report = health()
+        return JSONResponse(report, 200 if report["status"] == OK else 503)  # proxies send new visitors elsewhere
 
     page.state_session_capacity = _MOST_SESSIONS
     page.queue(max_size=None, api_open=False)  # admission limits the queue: here, clicks would count as jobs
@@ -98,8 +103,8 @@ def _refused(_request: Request, refusal: Exception) -> Response:
     return refusal.response
 
 
-def run(app: ASGIApp, settings: ServingSettings) -> None:
-    """Serve an app until it is stopped."""
+def run(app: ASGIApp, settings: ServingSettings, draining: Draining | None = None) -> None:
+    """Serve an app until it is stopped. draining: what SIGTERM begins; another signal stops it."""
     logs.set_up()
     sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # or the first job would wait for its import
     config = uvicorn.Config(
@@ -116,11 +121,24 @@ def run(app: ASGIApp, settings: ServingSettings) -> None:
         backlog=_ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
     )
-    _Server(config).run(sockets=[config.bind_socket()])
+    _Server(config, draining).run(sockets=[config.bind_socket()])
 
 
 class _Server(uvicorn.Server):
-    """A server that is ready when it starts, and has a longer queue of connections."""
+    """A server that is ready when it starts, has a longer queue of connections, and finishes its work if it should."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining | None) -> None:
+        super().__init__(config)
+        self._draining = draining
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not (sig == signal.SIGTERM and self._draining and self._draining.start()):
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._draining and self._draining.is_over:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
