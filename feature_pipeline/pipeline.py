@@ -26,6 +26,8 @@ from upscaler.model.artifact import sha256
 
 def run(config: FeatureConfig) -> None:
     """Make the missing shards of all parts. Raises FeatureError, and InUseError if another process makes them."""
+    if shards.is_part(config.out):
+        raise FeatureError(f"{config.out} is a part, and can hold no other; give the folder of the parts as --out")
     lists = tuple(attribution.fetch(place, config.out) for place in config.metadata)
     hashes = tuple(sha256(path) for path in lists)
     for part in config.parts:

@@ -126,6 +126,17 @@ def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
             pipeline.run(config(tmp_path, bucket, tiles_per_image=3))
 
 
+@pytest.mark.parametrize("lost", ["manifest.json", "config.json"])
+def test_no_part_is_made_inside_a_part(tmp_path: Path, lost: str) -> None:
+    with serve(Bucket({"train_0": part(1)})) as bucket:
+        pipeline.run(config(tmp_path, bucket))
+        outer = tmp_path / "train_0"
+        (outer / lost).unlink()
+        with pytest.raises(FeatureError, match="train_0 is a part, and can hold no other; give the folder of the"):
+            pipeline.run(config(outer, bucket))
+    assert not (outer / "train_0").exists()
+
+
 def test_only_the_first_pictures(tmp_path: Path) -> None:
     with serve(Bucket({"train_0": PART})) as bucket:
         pipeline.run(config(tmp_path, bucket, images=3))
