@@ -35,8 +35,10 @@ class TrainingConfig:
     is outside its limits, TrainingError if there are two budgets or none, or no such size.
     """
 
-    shards: tuple[Path, ...] = option("a folder of tile shards to train on; may be given several times")
-    validation: tuple[Path, ...] = option("tile shards of other pictures, for the score; may be given several times")
+    shards: tuple[Path, ...] = option("a folder of tile shards to train on; may be given several times", distinct=True)
+    validation: tuple[Path, ...] = option(
+        "tile shards of other pictures, for the score; may be given several times", distinct=True
+    )
     out: Path = option("folder of the run")
     size: str = option(f"size of the network: {SYNTAX}", default="small")
     steps: int | None = option("training steps; the result is reproducible to the bit", default=None, least=1)
