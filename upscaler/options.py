@@ -131,6 +131,16 @@ def option_name(config: type, field: str) -> str:
     return next((one.name for one in options_of(config) if one.field == field), f"--{field.replace('_', '-')}")
 
 
+def describe(config: type, field: str, before: Any, now: Any) -> str:
+    """Describe an option that had another value before: "with --steps 3, not 4", "without --jpeg"."""
+    name = option_name(config, field)
+    if before is None or before is False:
+        return f"without {name}"
+    if before is True:
+        return f"with {name}"
+    return f"with {name} {before}" if now is None else f"with {name} {before}, not {now}"
+
+
 def check_limits(config: Any) -> None:
     """Raise OptionError if a field of a config lies outside its limits, or is set where it does not apply.
 
