@@ -2,9 +2,11 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,7 +24,7 @@ from batch_pipeline.config import BatchConfig
 from batch_pipeline.errors import BatchError
 from batch_pipeline.places import Folder
 from batch_pipeline.report import Record
-from batch_pipeline.station import WORKER
+from batch_pipeline.station import WORKER, Station
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
@@ -228,6 +230,47 @@ def test_ten_failures_of_the_storage_stop_the_batch_and_broken_pictures_do_not(
     else:
         assert run.run(one) == 1
         assert len(report(tmp_path / "out")) == 20
+
+
+def test_ten_files_that_may_not_be_opened_fail_alone(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:  # by hand, because root may open all
+        if path.parent == tmp_path / "in" and path.name.startswith("secret"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    (tmp_path / "in").mkdir()
+    for kind in ("secret", "loop", "folder"):
+        for n in range(10):
+            path = tmp_path / f"in/{kind} {n}.png"
+            path.mkdir() if kind == "folder" else path.symlink_to(path.name)
+    save(tmp_path / "in/z.png")
+    names = sorted(path.name for path in (tmp_path / "in").iterdir())
+    (tmp_path / "in/list").write_text("\n".join(names), encoding="utf-8")
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert run.run(config(given, tmp_path / "out", source=str(tmp_path / "in/list"), workers=1)) == 1
+    assert files(tmp_path / "out").keys() == {"z.png"}
+    reasons = Counter(record.reason for record in report(tmp_path / "out") if not record.passing)
+    assert reasons == {"EACCES": 10, "ELOOP": 10, "EISDIR": 10, "": 1}
+
+
+def test_a_disk_that_is_gone_stops_the_batch(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(11):
+        save(tmp_path / f"in/{n}.png")
+    start = Station.start
+
+    def unmount(station: Station) -> None:
+        start(station)
+        for path in (tmp_path / "in").iterdir():
+            path.unlink()
+
+    monkeypatch.setattr(Station, "start", unmount)
+    with pytest.raises(BatchError, match="10 pictures in a row failed for the same reason"):
+        run.run(config(given, tmp_path / "out", source=str(tmp_path / "in"), workers=1))
+    assert {record.reason for record in report(tmp_path / "out")} == {"system: ENOENT"}
 
 
 def test_out_may_not_be_in(given: Path) -> None:
