@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +24,13 @@ from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.errors import BatchError
 from batch_pipeline.places import Folder
-from batch_pipeline.report import Record
+from batch_pipeline.report import FileReport, Record
 from batch_pipeline.station import WORKER, Station
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.__main__ import main
+from upscaler.command import sentence_for
 from upscaler.engines.precision import Choice
 from upscaler.model import find
 
@@ -271,6 +273,31 @@ def test_a_disk_that_is_gone_stops_the_batch(given: Path, tmp_path: Path, monkey
     with pytest.raises(BatchError, match="10 pictures in a row failed for the same reason"):
         run.run(config(given, tmp_path / "out", source=str(tmp_path / "in"), workers=1))
     assert {record.reason for record in report(tmp_path / "out")} == {"system: ENOENT"}
+
+
+def test_a_line_that_a_full_disk_cuts_short_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, left = os.write, 250  # bytes
+
+    def write_what_fits(file: int, content: bytes) -> int:
+        nonlocal left
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(file, content[:left])
+        left -= written
+        return written
+
+    written = FileReport(tmp_path / "report.jsonl")
+    with closing(written), monkeypatch.context() as patched:
+        patched.setattr(os, "write", write_what_fits)
+        written.add(Record(source="a"))
+        with pytest.raises(OSError, match="No space") as raised:
+            written.add(Record(source="b"))
+        patched.undo()
+        assert not left
+        assert [record.source for record in report(tmp_path)] == ["a"]
+        written.add(Record(source="c"))
+    assert "the disk is full" in sentence_for(raised.value)
+    assert [record.source for record in report(tmp_path)] == ["a", "c"]
 
 
 def test_out_may_not_be_in(given: Path) -> None:
