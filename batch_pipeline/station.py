@@ -62,7 +62,8 @@ class Station:
         self._revision = model.revision
         self._options = config.options(memory * 2 // 3)  # the rest is the model, and what the estimate misses
         limits = JobLimits(memory=memory, cpu_seconds=_SECONDS * (cores or 1), seconds=_SECONDS)
-        self._worker = Worker(PROGRAM, {"model": loading.place_of(model, config.choice), "cores": cores}, limits)
+        place = loading.place_of(model, config.choice, config.device)
+        self._worker = Worker(PROGRAM, {"model": place, "cores": cores}, limits)
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +75,9 @@ class Station:
         """Wait until the model is loaded. Raises ModelError."""
         try:
             self._worker.start()
-        except (JobRefusedError, WorkerError) as error:
+        except JobRefusedError as error:
+            raise ModelError(str(error)) from error
+        except WorkerError as error:
             raise ModelError(f"the worker process {error}; give another --model or fewer --workers") from error
 
     def close(self) -> None:

@@ -26,12 +26,15 @@ from batch_pipeline.errors import BatchError
 from batch_pipeline.places import Folder
 from batch_pipeline.report import FileReport, Record
 from batch_pipeline.station import WORKER, Station
+from cluster.engine import Engine
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.__main__ import main
 from upscaler.command import sentence_for
+from upscaler.engines.devices import gpus
 from upscaler.engines.precision import Choice
+from upscaler.errors import ModelError, OptionError
 from upscaler.model import find
 
 ROOT = Path(__file__).parents[2]
@@ -308,10 +311,51 @@ def test_out_may_not_be_in(given: Path) -> None:
 def test_all_workers_get_one_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, choice = find.model(str(write_tiny_model(tmp_path / "model", int8=True))), Choice("int8", 40)
     made = [choice]
-    monkeypatch.setattr(loading, "choose", lambda _: made.pop())  # a second call would fail
+    monkeypatch.setattr(loading, "choose", lambda *_: made.pop())  # a second call would fail
     for seed in range(4):
         save(tmp_path / f"in/{seed}.png", seed)
     assert run.run(config(tmp_path, tmp_path / "out")) == 0
     for seed in range(4):
         with Image.open(tmp_path / f"out/{seed}.png") as image:
             assert (np.array(image) == Upscaler(model, choice=choice).upscale(photo_like(12, 16, seed))).all()
+
+
+def test_a_precision_that_is_given_is_that_of_all_workers(tmp_path: Path) -> None:
+    model = find.model(str(write_tiny_model(tmp_path / "model", int8=True)))
+    save(tmp_path / "in/0.png")
+    made = dict[str, bytes]()
+    for precision in ("int8", "f32"):
+        out = tmp_path / precision
+        assert run.run(config(tmp_path, out, precision=precision, workers=1)) == 0
+        with Image.open(out / "0.png") as image:
+            assert (np.array(image) == Upscaler(model, precision=precision).upscale(photo_like(12, 16))).all()
+        made |= files(out)
+    assert made["0.png"] != files(tmp_path / "int8")["0.png"]
+
+
+def test_a_gpu_that_is_missing_is_one_sentence(given: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"^--device is gpu:999, but no such GPU has a Vulkan driver; see"):
+        run.run(config(given, tmp_path / "out", device="gpu:999", workers=1))
+
+
+def test_a_gpu_gives_the_bytes_of_the_single_command(given: Path, tmp_path: Path) -> None:
+    if not gpus():
+        pytest.skip("no Vulkan driver")
+    assert run.run(config(given, tmp_path / "out", source=str(given / "in/b b"), device="gpu", workers=1)) == 0
+    single = ["--model", str(given / "model"), "--device", "gpu"]
+    with pytest.raises(SystemExit):
+        main([str(given / "in/b b/ü.png"), "-o", str(tmp_path / "same.png"), *single])
+    assert (tmp_path / "out/ü.png").read_bytes() == (tmp_path / "same.png").read_bytes()
+
+
+def test_a_cluster_has_an_actor_for_each_gpu(given: Path, tmp_path: Path) -> None:
+    on_ray = pytest.importorskip("batch_pipeline.on_ray")
+    first = config(given, tmp_path / "out", workers=None)
+    on_gpus = replace(first, device="gpu")
+    assert on_ray._number(first, {"CPU": 8.0, "GPU": 3.0}) == 8
+    assert on_ray._number(on_gpus, {"CPU": 8.0, "GPU": 3.0}) == 3
+    assert on_ray._number(replace(on_gpus, workers=5), {"CPU": 8.0, "GPU": 3.0}) == 3
+    with pytest.raises(BatchError, match="but the cluster has no GPU; give --device cpu"):
+        on_ray._number(on_gpus, {"CPU": 8.0})
+    with pytest.raises(OptionError, match="--device auto measures one machine"):
+        replace(first, device="auto", engine=Engine("ray", "auto", str(tmp_path)))
