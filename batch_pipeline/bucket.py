@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from batch_pipeline.config import BUCKET
 from batch_pipeline.entry import Entry
+from batch_pipeline.errors import UnreadableError
 from cluster.errors import StorageError
 from upscaler.pictures.signatures import LENGTH
 
@@ -70,8 +71,11 @@ class Bucket:
         """Yield a temporary copy of an object."""
         with tempfile.TemporaryDirectory(prefix="double_resolution_") as folder:
             path = Path(folder) / f"source{PurePosixPath(name).suffix}"
-            with self._sentences(name):
-                self._client.download_file(self._bucket, self._prefix + name, str(path))
+            try:
+                with self._sentences(name):
+                    self._client.download_file(self._bucket, self._prefix + name, str(path))
+            except FileNotFoundError as error:
+                raise UnreadableError(name, error) from error
             yield path
 
     @contextmanager

@@ -6,7 +6,9 @@ from pathlib import Path
 from batch_pipeline.errors import BatchError
 from cluster.engine import Engine
 from upscaler.config import Options, UpscaleConfig
-from upscaler.engines.precision import Choice
+from upscaler.engines import devices
+from upscaler.engines.precision import Choice, Precision
+from upscaler.errors import OptionError
 from upscaler.limits import Limits
 from upscaler.naming import ENDINGS, Naming
 from upscaler.options import check_limits, option, part, same
@@ -25,6 +27,8 @@ class BatchConfig:
     format: str | None = same(UpscaleConfig, "format")
     max_pixels: float = same(UpscaleConfig, "max_pixels")
     model: str = same(UpscaleConfig, "model")
+    precision: Precision | None = same(UpscaleConfig, "precision")
+    device: devices.Device = same(UpscaleConfig, "device")
     workers: int | None = option(
         "worker processes of this machine, or actors of the cluster (default: as cores and memory allow)",
         default=None,
@@ -39,6 +43,9 @@ class BatchConfig:
 
     def __post_init__(self) -> None:
         check_limits(self)
+        devices.check(self.device, self.precision)
+        if self.device == "auto" and self.engine.name == "ray":
+            raise OptionError("--device auto measures one machine, and a cluster has several; give --device cpu or gpu")
         if self.place(self.source).rstrip("/") == self.place(self.out).rstrip("/"):
             raise BatchError(f"{self.out} is both IN and OUT; give another OUT")
 

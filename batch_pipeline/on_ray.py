@@ -25,7 +25,7 @@ _OTHERS = 0.35  # uncompressed, such as BMP and most TIFFs
 
 
 class _Actor:
-    """A station on a node, with one core; it loads its model once."""
+    """A station on a node, with one core, and with a GPU if one is asked for; it loads its model once."""
 
     def __init__(self, config: BatchConfig) -> None:
         _, memory, _ = capacity(config)
@@ -39,10 +39,11 @@ class _Actor:
 def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | None]:
     """Upscale the pictures on the connected cluster; yield the records as chunks end, None for a result that exists.
 
-    Raises BatchError if actors die repeatedly, and ModelError if one cannot load the model.
+    Raises BatchError if actors die repeatedly or there is no GPU for them, and ModelError if one cannot load the model.
     """
-    number = config.workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
-    actor: Any = ray.remote(num_cpus=1, max_restarts=_RETRIES, max_task_retries=_RETRIES)(_Actor)
+    gpus = 0 if config.device == "cpu" else 1
+    actor: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=_RETRIES, max_task_retries=_RETRIES)(_Actor)
+    number = _number(config, ray.cluster_resources())
     actors = [actor.remote(config) for _ in range(number)]
     free = actors * _AHEAD
     working: dict[ray.ObjectRef[list[Record | None]], Any] = {}
@@ -57,6 +58,16 @@ def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | No
     finally:
         for one in actors:
             ray.kill(one)
+
+
+def _number(config: BatchConfig, resources: dict[str, float]) -> int:
+    """Return the number of actors: one for each core, or for each GPU if they compute. Raises BatchError."""
+    if config.device == "cpu":
+        return config.workers or max(int(resources.get("CPU", 1)), 1)
+    gpus = int(resources.get("GPU", 0))
+    if not gpus:
+        raise BatchError(f"--device is {config.device}, but the cluster has no GPU; give --device cpu")
+    return min(config.workers or gpus, gpus)  # others would wait for a GPU forever, with their chunks
 
 
 def chunks(tasks: Iterator[Task]) -> Iterator[list[Task]]:

@@ -14,10 +14,12 @@ from typing import Protocol
 
 from batch_pipeline.config import BUCKET
 from batch_pipeline.entry import Entry
-from batch_pipeline.errors import BatchError
+from batch_pipeline.errors import BatchError, UnreadableError
 from upscaler.pictures.signatures import LENGTH
 
 _UNFINISHED = ".unfinished"  # one folder for all results in the making, so that it is found after a crash
+# System errors of a file that others in its folder need not have
+_OWN = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 _LONGEST_NAME = 1 << 14  # characters of a line in a list
 
 
@@ -34,7 +36,7 @@ class Place(Protocol):
         """Return True if there is a file of that name."""
 
     def reading(self, name: str) -> AbstractContextManager[Path]:
-        """Yield a path of the file. Raises FileNotFoundError if it is gone."""
+        """Yield a path of the file. Raises UnreadableError if only this file cannot be read."""
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """Yield a path for a new file, which appears under its name if the block raises nothing.
@@ -84,10 +86,23 @@ class Folder:
 
     @contextmanager
     def reading(self, name: str) -> Iterator[Path]:
-        """Yield the file's path."""
+        """Yield the file's path. Errors of the block that concern this file are taken for its own, too."""
         path = self.root / name
-        path.stat()
-        yield path
+        try:
+            path.stat()
+            yield path
+        except OSError as error:
+            if error.errno in _OWN and error.filename and Path(error.filename) == path and self._is_there():
+                raise UnreadableError(name, error) from error
+            raise
+
+    def _is_there(self) -> bool:
+        """Return True if the folder can be listed and holds anything; where a disk was mounted, it holds nothing."""
+        try:
+            with os.scandir(self.root) as found:
+                return any(True for _ in found)
+        except OSError:
+            return False
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:

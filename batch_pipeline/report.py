@@ -71,8 +71,15 @@ class FileReport:
             yield from _parsed(lines)
 
     def add(self, record: Record) -> None:
-        """Write a record with one call, so that it is there even if the process is killed."""
-        self._file.write(_line(record))
+        """Write a record at once, so that it is there even if the process is killed; all of it, or nothing."""
+        line, file = _line(record), self._file.fileno()
+        end = os.fstat(file).st_size
+        try:
+            while line:  # a write that meets a full disk is cut short, and only the next one fails
+                line = line[os.write(file, line) :]
+        except BaseException:
+            self._file.truncate(end)
+            raise
 
     def close(self) -> None:
         """Close the file."""

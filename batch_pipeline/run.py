@@ -34,7 +34,7 @@ def run(config: BatchConfig) -> int:
     Raises ModelError, StorageError, BatchError or OSError if the batch cannot go on.
     """
     config = replace(config, model=find.pinned(config.model))
-    config = replace(config, choice=loading.choose(find.model(config.model)))
+    config = replace(config, choice=loading.choose(find.model(config.model), config.precision, config.device))
     source, target = places.at(config.place(config.source)), places.at(config.place(config.out))
     with ExitStack() as stack:
         if isinstance(target, Folder) and not config.dry_run:

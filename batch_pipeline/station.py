@@ -14,6 +14,7 @@ from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from batch_pipeline import places
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
+from batch_pipeline.errors import UnreadableError
 from batch_pipeline.report import Record
 from cluster.errors import StorageError
 from upscaler.command import sentence_for
@@ -61,7 +62,8 @@ class Station:
         self._revision = model.revision
         self._options = config.options(memory * 2 // 3)  # the rest is the model, and what the estimate misses
         limits = JobLimits(memory=memory, cpu_seconds=_SECONDS * (cores or 1), seconds=_SECONDS)
-        self._worker = Worker(PROGRAM, {"model": loading.place_of(model, config.choice), "cores": cores}, limits)
+        place = loading.place_of(model, config.choice, config.device)
+        self._worker = Worker(PROGRAM, {"model": place, "cores": cores}, limits)
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +75,9 @@ class Station:
         """Wait until the model is loaded. Raises ModelError."""
         try:
             self._worker.start()
-        except (JobRefusedError, WorkerError) as error:
+        except JobRefusedError as error:
+            raise ModelError(str(error)) from error
+        except WorkerError as error:
             raise ModelError(f"the worker process {error}; give another --model or fewer --workers") from error
 
     def close(self) -> None:
@@ -106,7 +110,7 @@ class Station:
             with self._source.reading(task.source) as source:
                 arguments = {"source": str(source), "options": asdict(self._options)}
                 return self._last("measure", arguments, Measured)
-        except (OSError, JobRefusedError, WorkerError) as error:
+        except (OSError, UnreadableError, JobRefusedError, WorkerError) as error:
             return Measured(error=_failure(task, error).error)
 
     def _doubled(self, task: Task) -> Outcome:
@@ -130,13 +134,13 @@ class Station:
 
 
 def _failure(task: Task, error: Exception) -> Outcome:
-    """Describe a failure; a missing picture or an impossible name fails alone, other system errors may pass."""
+    """Describe a failure; an unreadable file or an impossible name fails alone, other system errors may pass."""
     if isinstance(error, WorkerError):
         return Outcome(error=f"{task.source} {error}", reason=WORKER)
     if isinstance(error, StorageError):
         return Outcome(error=str(error), reason=STORAGE)
-    if isinstance(error, FileNotFoundError):
-        return Outcome(error=f"{task.source} is gone; list the pictures anew", reason="gone")
+    if isinstance(error, UnreadableError):
+        return Outcome(error=str(error), reason=error.reason)
     if isinstance(error, OSError):
         code = errno.errorcode.get(error.errno or 0, "unknown")
         return Outcome(error=sentence_for(error), reason=code if error.errno in _OWN else f"system: {code}")

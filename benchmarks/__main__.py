@@ -25,6 +25,8 @@ class BenchmarkConfig:
         f"{', '.join(STAGES)} (default: all)", positional=True, default=STAGES, choices=STAGES, metavar="STAGE"
     )
     minutes: float = option("minutes of traffic to each app, by serving", default=2.0, above=0)
+    small: int = option("pictures of 320x240, by batch", default=500, least=1)
+    large: int = option("pictures of 12 megapixels, by batch", default=50, least=1)
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -37,10 +39,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m bench
 
 def run(config: BenchmarkConfig) -> None:
     """Run the stages, one after another."""
+    settings = {"serving": (config.minutes,), "batch": (config.small, config.large)}
     for stage in config.stages:
         print(f"## {stage}\n", flush=True)
-        main_of_stage = importlib.import_module(f"benchmarks.{stage}").main
-        main_of_stage(config.minutes) if stage == "serving" else main_of_stage()
+        importlib.import_module(f"benchmarks.{stage}").main(*settings.get(stage, ()))
 
 
 COMMANDS = (

@@ -23,7 +23,6 @@ from batch_pipeline.report import Record
 from benchmarks.files import PHOTO, seconds, write_photo
 from upscaler.engines.cores import cores
 
-SMALL, LARGE = 500, 50  # pictures
 SIDES = (240, 320)  # height and width of the small ones
 LOOPED = 20  # pictures of the shell loop, whose cost per picture is constant
 NAMES = (1_000, 10_000, 100_000, 300_000, 1_000_000, 3_000_000)
@@ -31,13 +30,12 @@ NAMES = (1_000, 10_000, 100_000, 300_000, 1_000_000, 3_000_000)
 LOOP = 'for file in "$1"/*.jpg; do "$2" -m upscaler "$file" -o "$3/"; done'
 
 
-def main() -> None:
-    """Print the tables."""
+def main(small: int, large: int) -> None:
+    """Print the tables. small, large: numbers of pictures."""
     with tempfile.TemporaryDirectory() as folder:
-        small, large = _small(Path(folder) / "small", SMALL), _large(Path(folder) / "large", LARGE)
         print("| pictures | way | pictures/s | relative to single commands |\n|---|---|---|---|", flush=True)
-        for name, pictures in ((f"{SMALL} small", small), (f"{LARGE} of 12 megapixels", large)):
-            _print_speeds(name, pictures)
+        _print_speeds(f"{small} small", _small(Path(folder) / "small", small))
+        _print_speeds(f"{large} of 12 megapixels", _large(Path(folder) / "large", large))
     print("\n| names | peak memory, MB |\n|---|---|", flush=True)
     for number in NAMES:
         print(f"| {number:,} | {memory_of(number) / 1e6:.0f} |", flush=True)
@@ -109,7 +107,3 @@ def memory_of(number: int) -> float:
     ):
         run.run(BatchConfig(source=f"{folder}/in", out=f"{folder}/out"))
     return peak
-
-
-if __name__ == "__main__":
-    main()

@@ -46,7 +46,7 @@ class CombineConfig:
     Raises EnsembleError if options lack others that they need.
     """
 
-    runs: tuple[Path, ...] = option("folders of 1 to 16 training runs", positional=True, metavar="RUN")
+    runs: tuple[Path, ...] = option("folders of 1 to 16 training runs", positional=True, metavar="RUN", distinct=True)
     out: Path = option("folder for the model")
     how: How = option("average the outputs or the weights, or distill", default="outputs")
     mirrored: bool = option("average over the picture and its mirror image, at twice the cost", default=False)
@@ -57,6 +57,7 @@ class CombineConfig:
         "tile shards that no run was trained on; may be given several times",
         default=(),
         needs={"select": True, "how": "distill"},
+        distinct=True,
     )
     distillation: Distillation = part(
         title="with --how distill", needs={"how": "distill"}, default_factory=Distillation

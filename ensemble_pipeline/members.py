@@ -22,8 +22,6 @@ def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:
     """
     if not 1 <= len(runs) <= MOST_MEMBERS:
         raise EnsembleError(f"{len(runs)} runs cannot be combined; give 1 to {MOST_MEMBERS}")
-    if len({run.resolve() for run in runs}) < len(runs):
-        raise EnsembleError("a run is given twice; give each run once")
     members = [artifact.read(run) for run in runs]
     first, apart = members[0], without_warm_start(members) if how == "weights" else members
     for run, member in zip(runs, members, strict=True):

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from ensemble_pipeline.config import StatusConfig
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards, verify
-from feature_pipeline.errors import FeatureError
 from feature_pipeline.tally import Tally
 from training_pipeline.folder import CHECKPOINTS, LOG, RUN, Kind, kind
 from upscaler.errors import ModelError
@@ -84,11 +82,7 @@ def _rows(top: Path) -> Iterator[Row]:
 def _kind(folder: Path) -> Kind | None:
     """The kind of a folder; a part before its first shard has settings only."""
     found = kind(folder)
-    if found is Kind.MODEL:
-        with suppress(FeatureError):
-            shards.read_settings(folder)
-            return Kind.SHARDS
-    return found
+    return Kind.SHARDS if found is Kind.MODEL and shards.is_part(folder) else found
 
 
 def _part(folder: Path) -> dict[str, Any]:

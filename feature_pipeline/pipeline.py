@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from itertools import chain, islice
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 from tqdm import tqdm
 
@@ -22,10 +22,13 @@ from feature_pipeline.tally import Tally
 from upscaler import version
 from upscaler.atomic import write_text
 from upscaler.model.artifact import sha256
+from upscaler.options import describe
 
 
 def run(config: FeatureConfig) -> None:
     """Make the missing shards of all parts. Raises FeatureError, and InUseError if another process makes them."""
+    if shards.is_part(config.out):
+        raise FeatureError(f"{config.out} is a part, and can hold no other; give the folder of the parts as --out")
     lists = tuple(attribution.fetch(place, config.out) for place in config.metadata)
     hashes = tuple(sha256(path) for path in lists)
     for part in config.parts:
@@ -56,9 +59,13 @@ def _refuse_other_settings(folder: Path, settings: Settings) -> None:
     for name, value in settings:
         if value != getattr(before, name) and not (name == "images" and _is_more(settings.images, before.images)):
             raise FeatureError(
-                f"{folder} was made with {name} = {getattr(before, name)}, not {value}; "
+                f"{folder} was made {_difference(name, getattr(before, name), value)}; "
                 "give another --out, or remove the folder"
             )
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    return "with another --metadata" if name == "metadata_sha256" else describe(FeatureConfig, name, before, now)
 
 
 def _is_more(images: int | None, before: int | None) -> bool:

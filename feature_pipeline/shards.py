@@ -7,7 +7,7 @@ file that is written last: a shard is finished when its record exists. A folder 
 import io
 import tarfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -255,6 +255,14 @@ def read_manifest(folder: Path) -> Manifest:
 def read_settings(folder: Path) -> Settings:
     """Read the settings of a part. Raises FeatureError if they are missing or broken."""
     return _read_json(folder / CONFIG, Settings)
+
+
+def is_part(folder: Path) -> bool:
+    """Return True if a folder holds a part, finished or not."""
+    with suppress(FeatureError):
+        read_settings(folder)
+        return True
+    return (folder / MANIFEST).exists()
 
 
 def decode_png(content: bytes) -> Pixels:

@@ -57,7 +57,10 @@ class ScoringConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AblationConfig:
-    """`first`: the run of the first version, with the folder of all as `out`. `names`: only these versions."""
+    """`first`: the run of the first version, with the folder of all as `out`. `names`: only these versions.
+
+    Raises OptionError if an option is outside its limits.
+    """
 
     first: TrainingConfig = part(
         *("shards", "validation", "out", "steps", "seed", "threads"),
@@ -66,12 +69,17 @@ class AblationConfig:
         branches=False,
         batch=ABLATION_BATCH,
     )
-    augmented: tuple[Path, ...] = option("the same parts, made with feature_pipeline --augment", default=())
+    augmented: tuple[Path, ...] = option(
+        "the same parts, made with feature_pipeline --augment", default=(), distinct=True
+    )
     test: Path = same(ScoringConfig, "test")
     scoreboard: Path = same(ScoringConfig, "scoreboard")
     names: tuple[str, ...] = option(
         "only these versions, such as v1 v4", default=(), flags=("--rows",), listed=True, metavar="ROW"
     )
+
+    def __post_init__(self) -> None:
+        check_limits(self)
 
 
 @dataclass(frozen=True)

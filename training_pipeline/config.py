@@ -9,7 +9,7 @@ from typing import Any, Literal
 from feature_pipeline.config import MOST_WORKERS
 from training_pipeline.errors import TrainingError
 from training_pipeline.sizes import SYNTAX, architecture
-from upscaler.options import check_limits, option, option_name
+from upscaler.options import check_limits, describe, option
 
 TILE = 128  # pixels a side of an LR tile
 MOST_CROP = 60  # half a tile without the border that lacks part of the filter: crops come from both scales
@@ -35,8 +35,10 @@ class TrainingConfig:
     is outside its limits, TrainingError if there are two budgets or none, or no such size.
     """
 
-    shards: tuple[Path, ...] = option("a folder of tile shards to train on; may be given several times")
-    validation: tuple[Path, ...] = option("tile shards of other pictures, for the score; may be given several times")
+    shards: tuple[Path, ...] = option("a folder of tile shards to train on; may be given several times", distinct=True)
+    validation: tuple[Path, ...] = option(
+        "tile shards of other pictures, for the score; may be given several times", distinct=True
+    )
     out: Path = option("folder of the run")
     size: str = option(f"size of the network: {SYNTAX}", default="small")
     steps: int | None = option("training steps; the result is reproducible to the bit", default=None, least=1)
@@ -122,7 +124,7 @@ class TrainingConfig:
             before = recorded.get(name, defaults[name])
             if before != value:
                 raise TrainingError(
-                    f"the run in {self.out} was made with {option_name(TrainingConfig, name)} {before}, not {value}; "
+                    f"the run in {self.out} was made {describe(TrainingConfig, name, before, value)}; "
                     "resume with the same configuration, or start in another folder"
                 )
 

@@ -6,8 +6,10 @@ callers get the same sentence as the command line.
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -24,7 +26,7 @@ class Option:
     `flags`: the last one names the option; the field's name does if there are none. `positional`: it has no flag.
     `listed`: takes several values at once; other sequences take one each time the option is given. `read`: makes the
     field's value of the text, or of the texts. `needs`: it applies only if one of these fields of its config has the
-    value, or any value but an empty one for True.
+    value, or any value but an empty one for True. `distinct`: of several paths, no two lead to the same place.
     """
 
     help: str
@@ -39,6 +41,7 @@ class Option:
     listed: bool = False
     read: Callable[[Any], Any] | None = None
     needs: Needs = field(default_factory=dict)
+    distinct: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,16 @@ def option_name(config: type, field: str) -> str:
     return next((one.name for one in options_of(config) if one.field == field), f"--{field.replace('_', '-')}")
 
 
+def describe(config: type, field: str, before: Any, now: Any) -> str:
+    """Describe an option that had another value before: "with --steps 3, not 4", "without --jpeg"."""
+    name = option_name(config, field)
+    if before is None or before is False:
+        return f"without {name}"
+    if before is True:
+        return f"with {name}"
+    return f"with {name} {before}" if now is None else f"with {name} {before}, not {now}"
+
+
 def check_limits(config: Any) -> None:
     """Raise OptionError if a field of a config lies outside its limits, or is set where it does not apply.
 
@@ -141,6 +154,8 @@ def check_limits(config: Any) -> None:
                 raise OptionError(f"{one.name} must be {' or '.join(one.choices)}, got {', '.join(sorted(wrong))}")
         if isinstance(value, int | float) and (limit := _broken_limit(one.option, value)):
             raise OptionError(f"{one.name} must be {limit}, got {value}")
+        if one.option.distinct:
+            _check_distinct(one, value)
     _check_needs(config)
 
 
@@ -153,6 +168,15 @@ def _check_needs(config: Any) -> None:
         if needs and not any(_holds(config, *need) for need in needs.items()):
             for name in names:
                 raise OptionError(f"{name} applies only with {_words(type(config), needs)}; leave it out")
+
+
+def _check_distinct(one: Declared, paths: Iterable[Path]) -> None:
+    """Raise OptionError if two of the paths lead to the same place, also by links or other spellings."""
+    seen = set[str]()
+    for path in paths:
+        if (place := os.path.realpath(path)) in seen:
+            raise OptionError(f"{one.name} has the same folder twice, {path}; give it once")
+        seen.add(place)
 
 
 def _changed(config: Any, field: str = "") -> Iterator[str]:

@@ -12,34 +12,44 @@ from apps.serving.job_limits import JobLimits
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from upscaler import Upscaler
 from upscaler.engines import choice
-from upscaler.engines.devices import Gpu
-from upscaler.engines.engine import candidates
-from upscaler.engines.precision import Choice
+from upscaler.engines.devices import Device, Gpu, gpu_for, number_of
+from upscaler.engines.engine import candidates, usual
+from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 
 _MEASURING = "apps.serving.measuring"
 
 
-def choose(model: Artifact) -> Choice:
-    """Choose the precision and windows; another process measures. If it fails, return the usual ones."""
+def choose(model: Artifact, precision: Precision | None = None, device: Device = "cpu") -> Choice:
+    """Choose the precision and windows; another process measures. If it fails, return the usual ones.
+
+    precision: not to be measured, and so is that of a GPU that `device` names. "auto" compares with the GPU.
+    """
+    if given := precision or (GPU_PRECISION if number_of(device) is not None else None):
+        return usual(given)
     try:
-        return choice.choose(model, measure=_measure_apart)
+        return choice.choose(model, gpu_for(device), _measure_apart)
     except (JobRefusedError, WorkerError):  # the worker that loads the model will say why
         return candidates(model)[0]
 
 
-def place_of(model: Artifact, chosen: Choice | None = None) -> dict[str, Any]:
+def place_of(model: Artifact, chosen: Choice | None = None, device: Device = "cpu") -> dict[str, Any]:
     """Describe a model on disk, and how it is run, as JSON values, the arguments of `load`.
 
-    chosen: by `choose`, which is called without it.
+    chosen: by `choose`, which is called without it. device: on which it was chosen.
     """
-    return {"model": _on_disk(model), "choice": asdict(chosen or choose(model))}
+    return {"model": _on_disk(model), "choice": asdict(chosen or choose(model)), "device": device}
 
 
-def load(model: dict[str, str], choice: dict[str, Any]) -> Upscaler:
-    """Load the model described by `place_of`. Raises ModelError if it is missing or broken."""
-    return Upscaler(read(**model), choice=Choice(**choice))
+def load(model: dict[str, str], choice: dict[str, Any], device: Device) -> Upscaler:
+    """Load the model described by `place_of`.
+
+    Raises ModelError if it is missing or broken, OptionError if this machine has no such device.
+    """
+    chosen = Choice(**choice)
+    gpu = gpu_for(device) if chosen.precision == GPU_PRECISION else None
+    return Upscaler(read(**model), choice=chosen, gpu=gpu)
 
 
 def read(folder: str, name: str, revision: str) -> Artifact:
@@ -51,8 +61,9 @@ def _on_disk(model: Artifact) -> dict[str, str]:
     return {"folder": str(model.folder), "name": model.name, "revision": model.revision}
 
 
-def _measure_apart(model: Artifact, choices: Sequence[Choice], _: Gpu | None) -> list[float]:
-    configuration = {"model": _on_disk(model), "choices": [asdict(one) for one in choices]}
+def _measure_apart(model: Artifact, choices: Sequence[Choice], gpu: Gpu | None) -> list[float]:
+    device = f"gpu:{gpu.number}" if gpu else "cpu"
+    configuration = {"model": _on_disk(model), "choices": [asdict(one) for one in choices], "device": device}
     with Worker(_MEASURING, configuration, JobLimits()) as worker:
         worker.start()
         costs: list[float] = worker.facts["costs"]

@@ -2,11 +2,14 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +24,17 @@ from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.errors import BatchError
 from batch_pipeline.places import Folder
-from batch_pipeline.report import Record
-from batch_pipeline.station import WORKER
+from batch_pipeline.report import FileReport, Record
+from batch_pipeline.station import WORKER, Station
+from cluster.engine import Engine
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.__main__ import main
+from upscaler.command import sentence_for
+from upscaler.engines.devices import gpus
 from upscaler.engines.precision import Choice
+from upscaler.errors import ModelError, OptionError
 from upscaler.model import find
 
 ROOT = Path(__file__).parents[2]
@@ -230,6 +237,72 @@ def test_ten_failures_of_the_storage_stop_the_batch_and_broken_pictures_do_not(
         assert len(report(tmp_path / "out")) == 20
 
 
+def test_ten_files_that_may_not_be_opened_fail_alone(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:  # by hand, because root may open all
+        if path.parent == tmp_path / "in" and path.name.startswith("secret"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    (tmp_path / "in").mkdir()
+    for kind in ("secret", "loop", "folder"):
+        for n in range(10):
+            path = tmp_path / f"in/{kind} {n}.png"
+            path.mkdir() if kind == "folder" else path.symlink_to(path.name)
+    save(tmp_path / "in/z.png")
+    names = sorted(path.name for path in (tmp_path / "in").iterdir())
+    (tmp_path / "in/list").write_text("\n".join(names), encoding="utf-8")
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert run.run(config(given, tmp_path / "out", source=str(tmp_path / "in/list"), workers=1)) == 1
+    assert files(tmp_path / "out").keys() == {"z.png"}
+    reasons = Counter(record.reason for record in report(tmp_path / "out") if not record.passing)
+    assert reasons == {"EACCES": 10, "ELOOP": 10, "EISDIR": 10, "": 1}
+
+
+def test_a_disk_that_is_gone_stops_the_batch(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(11):
+        save(tmp_path / f"in/{n}.png")
+    start = Station.start
+
+    def unmount(station: Station) -> None:
+        start(station)
+        for path in (tmp_path / "in").iterdir():
+            path.unlink()
+
+    monkeypatch.setattr(Station, "start", unmount)
+    with pytest.raises(BatchError, match="10 pictures in a row failed for the same reason"):
+        run.run(config(given, tmp_path / "out", source=str(tmp_path / "in"), workers=1))
+    assert {record.reason for record in report(tmp_path / "out")} == {"system: ENOENT"}
+
+
+def test_a_line_that_a_full_disk_cuts_short_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, left = os.write, 250  # bytes
+
+    def write_what_fits(file: int, content: bytes) -> int:
+        nonlocal left
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(file, content[:left])
+        left -= written
+        return written
+
+    written = FileReport(tmp_path / "report.jsonl")
+    with closing(written), monkeypatch.context() as patched:
+        patched.setattr(os, "write", write_what_fits)
+        written.add(Record(source="a"))
+        with pytest.raises(OSError, match="No space") as raised:
+            written.add(Record(source="b"))
+        patched.undo()
+        assert not left
+        assert [record.source for record in report(tmp_path)] == ["a"]
+        written.add(Record(source="c"))
+    assert "the disk is full" in sentence_for(raised.value)
+    assert [record.source for record in report(tmp_path)] == ["a", "c"]
+
+
 def test_out_may_not_be_in(given: Path) -> None:
     with pytest.raises(BatchError, match="both IN and OUT"):
         config(given, given / "in")
@@ -238,10 +311,51 @@ def test_out_may_not_be_in(given: Path) -> None:
 def test_all_workers_get_one_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, choice = find.model(str(write_tiny_model(tmp_path / "model", int8=True))), Choice("int8", 40)
     made = [choice]
-    monkeypatch.setattr(loading, "choose", lambda _: made.pop())  # a second call would fail
+    monkeypatch.setattr(loading, "choose", lambda *_: made.pop())  # a second call would fail
     for seed in range(4):
         save(tmp_path / f"in/{seed}.png", seed)
     assert run.run(config(tmp_path, tmp_path / "out")) == 0
     for seed in range(4):
         with Image.open(tmp_path / f"out/{seed}.png") as image:
             assert (np.array(image) == Upscaler(model, choice=choice).upscale(photo_like(12, 16, seed))).all()
+
+
+def test_a_precision_that_is_given_is_that_of_all_workers(tmp_path: Path) -> None:
+    model = find.model(str(write_tiny_model(tmp_path / "model", int8=True)))
+    save(tmp_path / "in/0.png")
+    made = dict[str, bytes]()
+    for precision in ("int8", "f32"):
+        out = tmp_path / precision
+        assert run.run(config(tmp_path, out, precision=precision, workers=1)) == 0
+        with Image.open(out / "0.png") as image:
+            assert (np.array(image) == Upscaler(model, precision=precision).upscale(photo_like(12, 16))).all()
+        made |= files(out)
+    assert made["0.png"] != files(tmp_path / "int8")["0.png"]
+
+
+def test_a_gpu_that_is_missing_is_one_sentence(given: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"^--device is gpu:999, but no such GPU has a Vulkan driver; see"):
+        run.run(config(given, tmp_path / "out", device="gpu:999", workers=1))
+
+
+def test_a_gpu_gives_the_bytes_of_the_single_command(given: Path, tmp_path: Path) -> None:
+    if not gpus():
+        pytest.skip("no Vulkan driver")
+    assert run.run(config(given, tmp_path / "out", source=str(given / "in/b b"), device="gpu", workers=1)) == 0
+    single = ["--model", str(given / "model"), "--device", "gpu"]
+    with pytest.raises(SystemExit):
+        main([str(given / "in/b b/ü.png"), "-o", str(tmp_path / "same.png"), *single])
+    assert (tmp_path / "out/ü.png").read_bytes() == (tmp_path / "same.png").read_bytes()
+
+
+def test_a_cluster_has_an_actor_for_each_gpu(given: Path, tmp_path: Path) -> None:
+    on_ray = pytest.importorskip("batch_pipeline.on_ray")
+    first = config(given, tmp_path / "out", workers=None)
+    on_gpus = replace(first, device="gpu")
+    assert on_ray._number(first, {"CPU": 8.0, "GPU": 3.0}) == 8
+    assert on_ray._number(on_gpus, {"CPU": 8.0, "GPU": 3.0}) == 3
+    assert on_ray._number(replace(on_gpus, workers=5), {"CPU": 8.0, "GPU": 3.0}) == 3
+    with pytest.raises(BatchError, match="but the cluster has no GPU; give --device cpu"):
+        on_ray._number(on_gpus, {"CPU": 8.0})
+    with pytest.raises(OptionError, match="--device auto measures one machine"):
+        replace(first, device="auto", engine=Engine("ray", "auto", str(tmp_path)))

@@ -122,8 +122,24 @@ def test_a_hidden_file_hides_no_finished_shard(tmp_path: Path) -> None:
 def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
     with serve(Bucket({"train_0": part(1)})) as bucket:
         pipeline.run(config(tmp_path, bucket))
-        with pytest.raises(FeatureError, match="tiles_per_image = 2, not 3"):
+        with pytest.raises(FeatureError, match="was made with --tiles-per-image 2, not 3"):
             pipeline.run(config(tmp_path, bucket, tiles_per_image=3))
+        with pytest.raises(FeatureError, match="was made without --augment; give another --out"):
+            pipeline.run(config(tmp_path, bucket, augment=True))
+        (tmp_path / "list.csv").write_text(LIST)
+        with pytest.raises(FeatureError, match="was made with another --metadata; give another --out"):
+            pipeline.run(config(tmp_path, bucket, metadata=(str(tmp_path / "list.csv"),)))
+
+
+@pytest.mark.parametrize("lost", ["manifest.json", "config.json"])
+def test_no_part_is_made_inside_a_part(tmp_path: Path, lost: str) -> None:
+    with serve(Bucket({"train_0": part(1)})) as bucket:
+        pipeline.run(config(tmp_path, bucket))
+        outer = tmp_path / "train_0"
+        (outer / lost).unlink()
+        with pytest.raises(FeatureError, match="train_0 is a part, and can hold no other; give the folder of the"):
+            pipeline.run(config(outer, bucket))
+    assert not (outer / "train_0").exists()
 
 
 def test_only_the_first_pictures(tmp_path: Path) -> None:
@@ -144,7 +160,7 @@ def test_more_pictures_continue_a_part_as_if_made_at_once(
         kept = (folder / "train_0-00000.tar").stat()
         pipeline.run(config(tmp_path, bucket, images=7, **listed))
         assert shards.read_manifest(folder).pictures == 7
-        with pytest.raises(FeatureError, match="images = 7, not 3"):
+        with pytest.raises(FeatureError, match="was made with --images 7, not 3"):
             pipeline.run(config(tmp_path, bucket, images=3, **listed))
         pipeline.run(config(tmp_path, bucket, **listed))
     assert made(tmp_path) == whole

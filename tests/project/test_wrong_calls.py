@@ -50,6 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_run(folder / f"runs/{n}", seed=n)
     write_run(folder / "runs/wide", seed=2, width=6)
     write_run(folder / "parts/train_0", seed=3)
+    (folder / "linked").symlink_to("shards/train_0")
     write_tiny_model(folder / "fast")
     combine.run(CombineConfig((folder / "runs/0", folder / "runs/1"), folder / "ensembles/v1"))
     for name, pixels in {"flat": np.full((40, 40, 3), 9, np.uint8), "small": np.zeros((9, 9, 3), np.uint8)}.items():
