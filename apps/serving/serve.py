@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -36,7 +36,6 @@ _BACKLOG = 4096  # connections that wait for the next turn; the kernel loses fur
 _QUEUE_POLL_INTERVAL = 0.05  # seconds; polling every millisecond would take 8 % of a core
 _MOST_SESSIONS = 500  # sessions whose state is kept, about 118 kB each
 _OVERHEAD = 1_000_000  # bytes of an upload in addition to its files
-OK = "ok"  # status of an app that takes new work
 
 
 def guarded(
@@ -63,9 +62,8 @@ def guarded(
     head.describe(page.title, description, shown)
 
     @server.get("/health")
-    async def answer() -> Response:  # async, because all threads may be busy
-        report = health()
-        return JSONResponse(report, 200 if report["status"] == OK else 503)  # proxies send new visitors elsewhere
+    async def answer() -> dict[str, str | int]:  # async, because all threads may be busy
+        return health()
 
     page.state_session_capacity = _MOST_SESSIONS
     page.queue(max_size=None, api_open=False)  # admission limits the queue: here, clicks would count as jobs

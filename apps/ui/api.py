@@ -70,6 +70,7 @@ class Api:
             (self.comparison, Rule(f"{picture}/comparison", **post)),
             (self.file, Rule(f"{picture}/{{file:path}}")),
             (self.sample, Rule("/samples/{name}")),
+            (self.ready, Rule("/ready")),
         ):
             yield Route(rule.template, handler, methods=list(rule.methods)), rule
 
@@ -118,12 +119,13 @@ class Api:
     def archive(self, request: Request) -> Response:
         """Send all results in a zip file, uncompressed, because pictures are compressed already."""
         batch = self._found(request)
-        path = batch.folder / f"{len(batch.done)}.zip"
+        done = batch.done
+        path = batch.folder / f"{len(done)}.zip"
         if not path.exists():
             with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
                 for result, name in batch.downloads():
                     archive.write(result, name)
-        return FileResponse(path, headers=_FRESH, filename="upscaled.zip", background=_fetched(*batch.done))
+        return FileResponse(path, headers=_FRESH, filename="upscaled.zip", background=_fetched(request, *done))
 
     def comparison(self, request: Request) -> Response:
         """Return the markup of a picture's comparison, made when it is asked for first."""
@@ -143,7 +145,7 @@ class Api:
         picture, name = self._picture(request), request.path_params["file"]
         if name == "result" and picture.state is State.DONE and picture.target.is_file():
             name = picture.target.name
-            return FileResponse(picture.target, headers=_KEPT, filename=name, background=_fetched(picture))
+            return FileResponse(picture.target, headers=_KEPT, filename=name, background=_fetched(request, picture))
         path = picture.folder / name
         is_known = name in (PARTIAL, THUMBNAIL) or is_inside(path, picture.folder / COMPARISON)
         if not (is_known and path.is_file()):
@@ -154,6 +156,11 @@ class Api:
         """Send a sample's thumbnail; the whole pictures would be a third of a first visit."""
         sample = self._sample(request.path_params["name"])
         return FileResponse(sample.parent / "thumbnails" / f"{sample.stem}.webp", headers=_KEPT)
+
+    async def ready(self, _request: Request) -> Response:
+        """Tell a proxy whether new work may come."""
+        self._batches.check_open()
+        return JSONResponse({"status": "ok"}, headers=_FRESH)
 
     def _found(self, request: Request) -> Batch:
         return self._batches.find(request.path_params["id"])
@@ -177,12 +184,13 @@ class Api:
         raise RequestRefusedError(404, "this sample does not exist; reload the page")
 
 
-def _fetched(*pictures: Picture) -> BackgroundTask:
-    """Return a task, for after a response, that notes pictures as downloaded."""
+def _fetched(request: Request, *pictures: Picture) -> BackgroundTask:
+    """Return a task, for after a response, that notes pictures as downloaded if all of them was sent."""
+    is_whole = request.method == "GET" and "range" not in request.headers
 
     async def note() -> None:
         for picture in pictures:
-            picture.is_fetched = True
+            picture.is_fetched |= is_whole
 
     return BackgroundTask(note)
 

@@ -11,7 +11,7 @@ from apps.serving import admission, loading
 from apps.serving.draining import Draining
 from apps.serving.job_limits import JobLimits
 from apps.serving.refusal import RequestRefusedError
-from apps.serving.serve import OK, guarded
+from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
 from apps.serving.worker import Worker
 from apps.ui import page
@@ -89,15 +89,19 @@ class App:
         return is_inside(path, self.folder)
 
     def health(self) -> dict[str, str | int]:
-        """Return the health report for monitoring by the host, with the load: pictures in work and waiting."""
+        """Return the health report for monitoring by the host, with the load.
+
+        running, waiting: pictures. capacity: jobs that may wait.
+        """
         model = self.models[self.default]
         return {
-            "status": "draining" if self.batches.is_draining else OK,
+            "status": "draining" if self.batches.is_draining else "ok",
             "model": model.name,
             "revision": model.revision,
             "uptime_seconds": int(time.monotonic() - self.started),
-            "working": len(self.batches.working()),
+            "running": len(self.batches.working()),
             "waiting": len(list(self.batches.queue())),
+            "capacity": self.settings.serving.queue_size,
         }
 
     def page(self) -> Any:  # gr.Blocks, which comes without types

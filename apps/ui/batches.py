@@ -41,8 +41,7 @@ class Batches:
 
     def create(self, visitor: str, choices: Choices, *, for_page: bool = True) -> Batch:
         """Create a batch. Raises RequestRefusedError if the visitor, or all together, have too many."""
-        if self.is_draining:
-            raise RequestRefusedError(503, "this server is being replaced; try again in a few seconds")
+        self.check_open()
         with self._changed:
             pending = [batch for batch in self._batches.values() if batch.is_pending]
             if sum(batch.visitor == visitor for batch in pending) >= self._jobs_each:
@@ -92,6 +91,11 @@ class Batches:
                 return None
             queue[0][1].state = State.WORKING
             return queue[0]
+
+    def check_open(self) -> None:
+        """Raise RequestRefusedError if no new batch is taken."""
+        if self.is_draining:
+            raise RequestRefusedError(503, "this server is being replaced; try again in a few seconds")
 
     def drain(self) -> None:
         """Take no new batch from now on."""
