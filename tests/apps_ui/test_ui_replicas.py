@@ -51,6 +51,8 @@ def replicas(tmp_path: Path) -> Iterator[Replicas]:
         stack.callback(proxy.terminate)
         wait_until(lambda: is_up(address))
         yield address, processes
+        for process in processes.values():
+            process.send_signal(signal.SIGINT)  # which waits for no download
 
 
 def is_up(address: str) -> bool:
