@@ -1,10 +1,12 @@
 """HTTP server of both apps: Gradio behind the guard."""
 
 import gc
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import gradio as gr
@@ -21,6 +23,7 @@ from apps.serving.admission import Admission
 from apps.serving.bodies import MOST_FILES
 from apps.serving.compression import CompressedPages
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
+from apps.serving.draining import Draining
 from apps.serving.guard import Guard, Rules
 from apps.serving.look import look
 from apps.serving.refusal import RequestRefusedError
@@ -98,8 +101,8 @@ def _refused(_request: Request, refusal: Exception) -> Response:
     return refusal.response
 
 
-def run(app: ASGIApp, settings: ServingSettings) -> None:
-    """Serve an app until it is stopped."""
+def run(app: ASGIApp, settings: ServingSettings, draining: Draining | None = None) -> None:
+    """Serve an app until it is stopped. draining: what SIGTERM begins; another signal stops it."""
     logs.set_up()
     sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # or the first job would wait for its import
     config = uvicorn.Config(
@@ -116,11 +119,24 @@ def run(app: ASGIApp, settings: ServingSettings) -> None:
         backlog=_ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
     )
-    _Server(config).run(sockets=[config.bind_socket()])
+    _Server(config, draining).run(sockets=[config.bind_socket()])
 
 
 class _Server(uvicorn.Server):
-    """A server that is ready when it starts, and has a longer queue of connections."""
+    """A server that is ready when it starts, has a longer queue of connections, and finishes its work if it should."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining | None) -> None:
+        super().__init__(config)
+        self._draining = draining
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not (sig == signal.SIGTERM and self._draining and self._draining.start()):
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._draining and self._draining.is_over:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

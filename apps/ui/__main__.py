@@ -37,7 +37,7 @@ def serve(config: ServeConfig) -> None:
 
         with closing(App(given, folder)) as app:
             print(f"Double Resolution is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
-            run(app.server(), given.serving)
+            run(app.server(), given.serving, app.draining)
 
 
 COMMANDS = (Command("", "serve the web UI, until stopped", ServeConfig, serve),)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -35,13 +36,12 @@ _KEPT = {"Cache-Control": "private, max-age=3600"}  # a file that does not chang
 
 
 class NewBatch(BaseModel):
-    """Request for a batch. sample: name of a sample, again: id of a batch, whose pictures it gets."""
+    """Request for a batch. sample: name of a sample, which it gets."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     choices: Choices
     sample: Annotated[str, Field(max_length=100)] = ""
-    again: Annotated[str, Field(max_length=100)] = ""
 
 
 class Api:
@@ -64,16 +64,18 @@ class Api:
             (self.state, Rule(batch)),
             (self.upload, Rule(batch, ("PUT",), Body.FILE, changes=True)),
             (self.delete, Rule(batch, ("DELETE",), changes=True)),
+            (self.create, Rule(f"{batch}/again", **post, body=Body.JSON)),
             (self.cancel, Rule(f"{batch}/cancel", **post)),
             (self.archive, Rule(f"{batch}/all.zip")),
             (self.comparison, Rule(f"{picture}/comparison", **post)),
             (self.file, Rule(f"{picture}/{{file:path}}")),
             (self.sample, Rule("/samples/{name}")),
+            (self.ready, Rule("/ready")),
         ):
             yield Route(rule.template, handler, methods=list(rule.methods)), rule
 
     async def create(self, request: Request) -> Response:
-        """Create a batch, of a sample, of another batch's pictures, or empty; answer with its id."""
+        """Create a batch, of a sample, of the pictures of the batch in the path, or empty; answer with its id."""
         try:
             wanted = NewBatch.model_validate(await request.json())
         except ValidationError as error:
@@ -81,7 +83,7 @@ class Api:
         if wanted.choices.model not in self._models:
             raise RequestRefusedError(400, _UNKNOWN_OPTION)
         visitor = request.client.host if request.client else ""
-        before = self._batches.find(wanted.again) if wanted.again else None
+        before = self._found(request) if "id" in request.path_params else None
         batch = self._batches.create(visitor, wanted.choices)
         if wanted.sample:
             self._batches.add(batch, self._sample(wanted.sample))
@@ -117,12 +119,13 @@ class Api:
     def archive(self, request: Request) -> Response:
         """Send all results in a zip file, uncompressed, because pictures are compressed already."""
         batch = self._found(request)
-        path = batch.folder / f"{len(batch.done)}.zip"
+        done = batch.done
+        path = batch.folder / f"{len(done)}.zip"
         if not path.exists():
             with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
                 for result, name in batch.downloads():
                     archive.write(result, name)
-        return FileResponse(path, headers=_FRESH, filename="upscaled.zip")
+        return FileResponse(path, headers=_FRESH, filename="upscaled.zip", background=_fetched(request, *done))
 
     def comparison(self, request: Request) -> Response:
         """Return the markup of a picture's comparison, made when it is asked for first."""
@@ -141,7 +144,8 @@ class Api:
         """Send a result, or a file for the page."""
         picture, name = self._picture(request), request.path_params["file"]
         if name == "result" and picture.state is State.DONE and picture.target.is_file():
-            return FileResponse(picture.target, headers=_KEPT, filename=picture.target.name)
+            name = picture.target.name
+            return FileResponse(picture.target, headers=_KEPT, filename=name, background=_fetched(request, picture))
         path = picture.folder / name
         is_known = name in (PARTIAL, THUMBNAIL) or is_inside(path, picture.folder / COMPARISON)
         if not (is_known and path.is_file()):
@@ -152,6 +156,11 @@ class Api:
         """Send a sample's thumbnail; the whole pictures would be a third of a first visit."""
         sample = self._sample(request.path_params["name"])
         return FileResponse(sample.parent / "thumbnails" / f"{sample.stem}.webp", headers=_KEPT)
+
+    async def ready(self, _request: Request) -> Response:
+        """Tell a proxy whether new work may come."""
+        self._batches.check_open()
+        return JSONResponse({"status": "ok"}, headers=_FRESH)
 
     def _found(self, request: Request) -> Batch:
         return self._batches.find(request.path_params["id"])
@@ -173,6 +182,17 @@ class Api:
         if path := self._samples.get(name):
             return path
         raise RequestRefusedError(404, "this sample does not exist; reload the page")
+
+
+def _fetched(request: Request, *pictures: Picture) -> BackgroundTask:
+    """Return a task, for after a response, that notes pictures as downloaded if all of them was sent."""
+    is_whole = request.method == "GET" and "range" not in request.headers
+
+    async def note() -> None:
+        for picture in pictures:
+            picture.is_fetched |= is_whole
+
+    return BackgroundTask(note)
 
 
 def compared(worker: Worker, picture: Picture, address: str) -> str:

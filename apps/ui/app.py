@@ -8,6 +8,7 @@ import gradio as gr
 from starlette.types import ASGIApp
 
 from apps.serving import admission, loading
+from apps.serving.draining import Draining
 from apps.serving.job_limits import JobLimits
 from apps.serving.refusal import RequestRefusedError
 from apps.serving.serve import guarded
@@ -50,7 +51,9 @@ class App:
         self.worker = Worker(WORKER, {"models": [loading.place_of(model) for model in found]}, serving.job_limits)
         self.worker.start()
         self.viewing = Worker(WORKER, {"models": []}, VIEWING_LIMITS)  # comparisons must not wait for upscaling
-        self.batches = Batches(folder / "work", serving.queue_size, serving.jobs_each, serving.delete_after_seconds)
+        self.batches = Batches(
+            folder / "work", serving.queue_size, serving.jobs_each, serving.delete_after_seconds, settings.replica
+        )
         self.greeting = self.batches.greet(Choices(model=self.default), SAMPLES[GREETING])
         self.runner = Runner(self.worker, self.batches)
         self.runner.start()
@@ -60,6 +63,11 @@ class App:
         self.runner.stop()
         self.worker.close()
         self.viewing.close()
+
+    @property
+    def draining(self) -> Draining:
+        """End of the app as one of several replicas."""
+        return Draining(self.settings.drain_seconds, self.batches.drain, self.batches.is_done)
 
     def server(self) -> ASGIApp:
         """Return the server: the page at /, its interface, the API and /health, behind the guard."""
@@ -81,10 +89,20 @@ class App:
         return is_inside(path, self.folder)
 
     def health(self) -> dict[str, str | int]:
-        """Return the health report for monitoring by the host."""
+        """Return the health report for monitoring by the host, with the load.
+
+        running, waiting: pictures. capacity: jobs that may wait.
+        """
         model = self.models[self.default]
-        seconds = int(time.monotonic() - self.started)
-        return {"status": "ok", "model": model.name, "revision": model.revision, "uptime_seconds": seconds}
+        return {
+            "status": "draining" if self.batches.is_draining else "ok",
+            "model": model.name,
+            "revision": model.revision,
+            "uptime_seconds": int(time.monotonic() - self.started),
+            "running": len(self.batches.working()),
+            "waiting": len(list(self.batches.queue())),
+            "capacity": self.settings.serving.queue_size,
+        }
 
     def page(self) -> Any:  # gr.Blocks, which comes without types
         """Build the page. Its only public endpoint is /double."""

@@ -55,6 +55,7 @@ class Picture:
     sentence: str = ""
     result: Result | None = None
     comparison: str = ""  # markup of the viewer, once it was asked for
+    is_fetched: bool = False  # the result was downloaded
 
     @property
     def folder(self) -> Path:
@@ -91,15 +92,17 @@ class Batch:
     _touched: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def create(cls, parent: Path, visitor: str, choices: Choices, *, for_page: bool = True) -> "Batch":
-        """Create an empty batch in a new folder with an unguessable name."""
-        folder = parent / secrets.token_hex(16)
+    def create(
+        cls, parent: Path, visitor: str, choices: Choices, *, for_page: bool = True, replica: str = ""
+    ) -> "Batch":
+        """Create an empty batch in a new folder with an unguessable name, which tells the replica."""
+        folder = parent / "-".join(filter(None, [replica, secrets.token_hex(16)]))
         folder.mkdir(parents=True)
         return cls(folder, visitor, choices, for_page)
 
     @property
     def id(self) -> str:
-        """Id of 128 random bits."""
+        """Id of 128 random bits, after the name of the replica, if it has one."""
         return self.folder.name
 
     @property

@@ -20,16 +20,20 @@ _BATCHES = 1_000  # of all visitors
 class Batches:
     """Registry of batches; thread-safe."""
 
-    def __init__(self, folder: Path, most_waiting: int, jobs_each: int, keep_seconds: float) -> None:
-        """Set the folder and limits: batches with work left of all visitors and per visitor, and their lifetime."""
-        self.folder = folder
+    def __init__(self, folder: Path, most_waiting: int, jobs_each: int, keep_seconds: float, replica: str = "") -> None:
+        """Set the folder and limits: batches with work left of all visitors and per visitor, and their lifetime.
+
+        replica: with what their ids begin.
+        """
+        self.folder, self._replica = folder, replica
+        self.is_draining = False
         self._most_waiting, self._jobs_each, self._keep_seconds = most_waiting, jobs_each, keep_seconds
         self._batches: dict[str, Batch] = {}  # the oldest first
         self._changed = threading.Condition()
 
     def greet(self, choices: Choices, sample: Path) -> Batch:
         """Create the batch that greets visitors: a sample, which is kept as long as the app runs."""
-        batch = Batch.create(self.folder.with_name(GREETING), "", choices)
+        batch = Batch.create(self.folder.with_name(GREETING), "", choices, replica=self._replica)
         batch.is_greeting = True
         self._batches[batch.id] = batch
         self.add(batch, sample)
@@ -37,6 +41,7 @@ class Batches:
 
     def create(self, visitor: str, choices: Choices, *, for_page: bool = True) -> Batch:
         """Create a batch. Raises RequestRefusedError if the visitor, or all together, have too many."""
+        self.check_open()
         with self._changed:
             pending = [batch for batch in self._batches.values() if batch.is_pending]
             if sum(batch.visitor == visitor for batch in pending) >= self._jobs_each:
@@ -46,7 +51,7 @@ class Batches:
             if len(pending) > self._most_waiting:  # one is running
                 raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
             self._make_room(visitor)
-            batch = Batch.create(self.folder, visitor, choices, for_page=for_page)
+            batch = Batch.create(self.folder, visitor, choices, for_page=for_page, replica=self._replica)
             self._batches[batch.id] = batch
             return batch
 
@@ -86,6 +91,27 @@ class Batches:
                 return None
             queue[0][1].state = State.WORKING
             return queue[0]
+
+    def check_open(self) -> None:
+        """Raise RequestRefusedError if no new batch is taken."""
+        if self.is_draining:
+            raise RequestRefusedError(503, "this server is being replaced; try again in a few seconds")
+
+    def drain(self) -> None:
+        """Take no new batch from now on."""
+        self.is_draining = True
+
+    def is_done(self) -> bool:
+        """Return True if no work is left, and everybody has fetched the results or, away from the page, deleted them.
+
+        Programs, whose results Gradio sends, had the time for it.
+        """
+        return not any(self._is_needed(batch) for batch in list(self._batches.values()) if not batch.is_greeting)
+
+    def _is_needed(self, batch: Batch) -> bool:
+        is_here = time.monotonic() - batch.seen < AWAY
+        is_unfetched = batch.for_page and not all(picture.is_fetched for picture in batch.done)
+        return batch.is_pending or is_here or is_unfetched
 
     def working(self) -> list[Picture]:
         """Return the pictures that are being upscaled."""

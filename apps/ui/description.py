@@ -19,6 +19,7 @@ def described(batch: Batch, batches: Batches, pace: Pace) -> dict[str, Any]:
         "ends": in_words(ends),
         "choices": batch.choices.model_dump(),
         "pictures": pictures,
+        "leaving": batches.is_draining,
         "zip": f"work/{batch.id}/all.zip" if len(batch.done) > 1 else "",
     }
 

@@ -5,21 +5,43 @@ from dataclasses import dataclass, field
 from os import environ
 
 from apps.serving import settings as serving
-from apps.serving.settings import ServingSettings
+from apps.serving.settings import ServingSettings, SettingError, number
 from upscaler.model import find
+
+_LONGEST_REPLICA = 16
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the web UI. models: names for `find.model`, the default first. serving: settings of both apps."""
+    """Settings of the web UI.
+
+    models: names for `find.model`, the default first. replica: with what the ids of its jobs begin, if it is one of
+    several servers behind one address. drain_seconds: time to finish its work in after SIGTERM. serving: settings of
+    both apps.
+    """
 
     models: tuple[str, ...] = (find.FAST,)
+    replica: str = ""
+    drain_seconds: float = 0
     serving: ServingSettings = field(default_factory=ServingSettings)
 
 
 def from_environment(environment: Mapping[str, str] = environ) -> Settings:
     """Read the settings. Raises SettingError if a variable has an invalid value."""
-    return Settings(named(find.wanted()), serving.from_environment(environment))
+    return Settings(
+        named(find.wanted()),
+        _replica(environment),
+        60 * number(environment, "DRAIN_MINUTES", 0, 0, 1e4),
+        serving.from_environment(environment),
+    )
+
+
+def _replica(environment: Mapping[str, str]) -> str:
+    """Read the name of a replica, which becomes part of addresses and of a folder's name."""
+    given = environment.get("REPLICA", "")
+    if given and not (given.isascii() and given.isalnum() and len(given) <= _LONGEST_REPLICA):
+        raise SettingError(f"REPLICA is {given!r}; give up to {_LONGEST_REPLICA} letters and digits")
+    return given
 
 
 def named(given: str) -> tuple[str, ...]:

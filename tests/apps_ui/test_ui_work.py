@@ -25,8 +25,9 @@ def png(height: int = 20, width: int = 30) -> bytes:
     return file.getvalue()
 
 
-def created(ui: str, **request: Any) -> str:
-    answer = requests.post(f"{ui}/work", json={"choices": CHOICES} | request, timeout=TIMEOUT)
+def created(ui: str, again: str = "", **request: Any) -> str:
+    address = f"{again}/again" if again else f"{ui}/work"
+    answer = requests.post(address, json={"choices": CHOICES} | request, timeout=TIMEOUT)
     assert answer.status_code == 201, answer.text
     return f"{ui}/work/{answer.json()['id']}"
 
@@ -158,7 +159,7 @@ def test_deleted_pictures_are_gone(ui: str, ui_folder: Path) -> None:
 
 
 def test_pictures_can_be_upscaled_again_after_their_batch_is_gone(ui: str, batch: str) -> None:
-    again = created(ui, again=batch.rpartition("/")[2], choices=CHOICES | {"four_times": True})
+    again = created(ui, batch, choices=CHOICES | {"four_times": True})
     requests.delete(batch, timeout=TIMEOUT)
     assert finished(again)["pictures"][0]["doubled_size"] == [120, 80]
     requests.delete(again, timeout=TIMEOUT)

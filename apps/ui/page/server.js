@@ -12,9 +12,9 @@ async function asked(address, options = {}) {
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 
-function create(request) {
+function create({ again, ...request }) {
   const headers = { "Content-Type": "application/json" };
-  return asked("work", { method: "POST", headers, body: JSON.stringify(request) });
+  return asked(again ? `work/${again}/again` : "work", { method: "POST", headers, body: JSON.stringify(request) });
 }
 
 const state = (id) => asked(`work/${id}`);

@@ -1,5 +1,6 @@
 // How the page looks in each state; everything is updated in place, so that nothing flickers or loses the focus.
 
+const LEAVING = "This server is about to be replaced. It finishes these pictures; download them now, because they go with it.";
 const SPOKEN = { said: 0, text: "" };
 
 Object.assign(Desk.prototype, {
@@ -16,7 +17,7 @@ Object.assign(Desk.prototype, {
       "[data-do=again]": this.id && !pending && this.state && this.hasOtherOptions(),
     })) this.find(selector).hidden = !visible;
     this.find("#again").hidden ||= Boolean(this.id);
-    text(this.find("#note"), this.notes);
+    text(this.find("#note"), this.notes || (this.state?.leaving ? LEAVING : ""));
     this.showRefusals(pictures);
     if (several) this.showCards(pictures);
     this.showStage(pictures, done, several);
