@@ -4,6 +4,7 @@ Names are relative paths with slashes. Places yield them one by one, and hold no
 """
 
 import errno
+import logging
 import os
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ _UNFINISHED = ".unfinished"  # one folder for all results in the making, so that
 # System errors of a file that others in its folder need not have
 _OWN = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 _LONGEST_NAME = 1 << 14  # characters of a line in a list
+
+_log = logging.getLogger(__name__)
 
 
 class Place(Protocol):
@@ -55,6 +58,14 @@ def at(address: str) -> Place:
     return Listed(path) if path.is_file() else Folder(path)
 
 
+def _size(one: os.DirEntry[str]) -> int | None:
+    """Return the bytes of a file, 0 where reading will tell why it cannot be read; None for anything else."""
+    try:
+        return one.stat().st_size if one.is_file() else None
+    except OSError:  # such as links that lead to each other
+        return 0
+
+
 class Folder:
     """A folder, with those inside it."""
 
@@ -66,14 +77,23 @@ class Folder:
         folders = [""]
         while folders:
             inside = folders.pop()
+            for one in self._listed(inside):
+                if one.name.startswith("."):
+                    continue
+                if one.is_dir(follow_symlinks=False):
+                    folders.append(f"{inside}{one.name}/")
+                elif (size := _size(one)) is not None:
+                    yield Entry(f"{inside}{one.name}", size)
+
+    def _listed(self, inside: str) -> Iterator[os.DirEntry[str]]:
+        """Yield what a folder holds; one inside the place that cannot be listed costs its own pictures alone."""
+        try:
             with os.scandir(self.root / inside) as found:
-                for one in found:
-                    if one.name.startswith("."):
-                        continue
-                    if one.is_dir(follow_symlinks=False):
-                        folders.append(f"{inside}{one.name}/")
-                    elif one.is_file():
-                        yield Entry(f"{inside}{one.name}", one.stat().st_size)
+                yield from found
+        except OSError as error:
+            if not inside or error.errno not in _OWN:
+                raise
+            _log.warning("%s cannot be listed (%s): its pictures are left out", self.root / inside, error.strerror)
 
     def head(self, name: str) -> bytes:
         """Return the first bytes of a file."""

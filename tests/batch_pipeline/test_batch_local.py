@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -260,6 +261,30 @@ def test_ten_files_that_may_not_be_opened_fail_alone(
     assert files(tmp_path / "out").keys() == {"z.png"}
     reasons = Counter(record.reason for record in report(tmp_path / "out") if not record.passing)
     assert reasons == {"EACCES": 10, "ELOOP": 10, "EISDIR": 10, "": 1}
+
+
+def test_a_folder_or_link_that_cannot_be_followed_does_not_end_the_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.png", "secret/b.png", "open/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save(tmp_path / name)
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    scandir = os.scandir
+
+    def without_secret(path: Path) -> Any:
+        if Path(path) in forbidden:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", without_secret)
+    forbidden = {tmp_path / "secret"}
+    names = {entry.name for entry in Folder(tmp_path).entries()}
+    assert names == {"a.png", "open/c.png", "loop.png"}
+    assert "secret cannot be listed (Permission denied): its pictures are left out" in caplog.text
+    forbidden.add(tmp_path)
+    with pytest.raises(PermissionError):
+        list(Folder(tmp_path).entries())
 
 
 def test_a_disk_that_is_gone_stops_the_batch(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
