@@ -1,6 +1,6 @@
 // How the page looks in each state; everything is updated in place, so that nothing flickers or loses the focus.
 
-const LEAVING = "This server is about to be replaced. It finishes these pictures; download them now, because they go with it.";
+const LEAVING = "This server is about to be replaced. It finishes these pictures; download them when they are done, because they go with it.";
 const SPOKEN = { said: 0, text: "" };
 
 Object.assign(Desk.prototype, {
