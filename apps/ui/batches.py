@@ -102,7 +102,7 @@ class Batches:
         self.is_draining = True
 
     def is_done(self) -> bool:
-        """Return True if no work is left, and everybody has fetched the results or, away from the page, deleted them.
+        """Return True if no work is left, no page is there, and all results were fetched or deleted.
 
         Programs, whose results Gradio sends, had the time for it.
         """
