@@ -17,6 +17,11 @@ def identity() -> str:
     return "\n".join(facts) or f"{platform.machine()} {platform.processor()}"
 
 
+def name() -> str:
+    """Return the processor's name, as sold; "" if the system does not tell."""
+    return _first_core().get("model name", platform.processor())
+
+
 def flags() -> set[str] | None:
     """Return the names of the instruction sets as Linux spells them on x86; None elsewhere than on Linux."""
     return set(_first_core().get(_FLAGS, "").split()) if _PROCESSOR.exists() else None
