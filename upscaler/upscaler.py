@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from upscaler import tiling
-from upscaler.engines.choice import choose
+from upscaler.engines.choice import choose, choose_on, gpu_of
 from upscaler.engines.cores import cores
-from upscaler.engines.devices import Device, Gpu, check, gpu_for
+from upscaler.engines.devices import Device, Gpu, check
 from upscaler.engines.engine import Engine, engine_for, usual
 from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
 from upscaler.errors import GpuError
@@ -85,12 +85,10 @@ class Upscaler:
         Raises ModelError if there is no such model or it is broken, OptionError if there is no such device.
         """
         check(device, precision)
-        gpu = None if precision and device == "auto" else gpu_for(device)
         artifact = find.model_or_fast(model)
-        if gpu and device == "auto" and choose(artifact, gpu).precision != GPU_PRECISION:
-            gpu = None
+        choice = choose_on(device, artifact, precision)
         try:
-            return cls(artifact, precision, gpu=gpu)
+            return cls(artifact, choice=choice, gpu=gpu_of(choice, device))
         except GpuError:
             if device != "auto":
                 raise

@@ -12,9 +12,10 @@ from apps.serving.job_limits import JobLimits
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from upscaler import Upscaler
 from upscaler.engines import choice
-from upscaler.engines.devices import Device, Gpu, gpu_for, number_of
-from upscaler.engines.engine import candidates, usual
-from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
+from upscaler.engines.choice import gpu_of
+from upscaler.engines.devices import Device, Gpu
+from upscaler.engines.engine import candidates
+from upscaler.engines.precision import Choice, Precision
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 
@@ -22,14 +23,12 @@ _MEASURING = "apps.serving.measuring"
 
 
 def choose(model: Artifact, precision: Precision | None = None, device: Device = "cpu") -> Choice:
-    """Choose the precision and windows; another process measures. If it fails, return the usual ones.
+    """Choose as `choose_on` does, but measure in another process. If it fails, return the usual precision and windows.
 
-    precision: not to be measured, and so is that of a GPU that `device` names. "auto" compares with the GPU.
+    Raises OptionError if there is no such device.
     """
-    if given := precision or (GPU_PRECISION if number_of(device) is not None else None):
-        return usual(given)
     try:
-        return choice.choose(model, gpu_for(device), _measure_apart)
+        return choice.choose_on(device, model, precision, _measure_apart)
     except (JobRefusedError, WorkerError):  # the worker that loads the model will say why
         return candidates(model)[0]
 
@@ -48,8 +47,7 @@ def load(model: dict[str, str], choice: dict[str, Any], device: Device) -> Upsca
     Raises ModelError if it is missing or broken, OptionError if this machine has no such device.
     """
     chosen = Choice(**choice)
-    gpu = gpu_for(device) if chosen.precision == GPU_PRECISION else None
-    return Upscaler(read(**model), choice=chosen, gpu=gpu)
+    return Upscaler(read(**model), choice=chosen, gpu=gpu_of(chosen, device))
 
 
 def read(folder: str, name: str, revision: str) -> Artifact:

@@ -14,7 +14,7 @@ from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.__main__ import main
 from upscaler.engines import choice, devices, engine, probe, processor
-from upscaler.engines.choice import choose, fastest
+from upscaler.engines.choice import choose, choose_on, fastest
 from upscaler.engines.cores import cores
 from upscaler.engines.devices import Gpu
 from upscaler.engines.engine import candidates, usual
@@ -256,7 +256,10 @@ def test_auto_takes_a_gpu_that_was_measured_to_be_faster(
     monkeypatch.setattr(devices, "default_gpu", lambda: GPU)
     monkeypatch.setattr(devices, "gpus", lambda: (GPU,))
     costs = {"fp16_256": 0.9}
-    monkeypatch.setattr("upscaler.upscaler.choose", lambda model, gpu=None: choose(model, gpu, Stopwatch(**costs)))
+    monkeypatch.setattr(
+        "upscaler.upscaler.choose_on",
+        lambda device, model, precision: choose_on(device, model, precision, Stopwatch(**costs)),
+    )
     monkeypatch.setattr("upscaler.upscaler.engine_for", lambda precision, gpu=None: lambda model, side: gpu)
     assert Upscaler.load(str(model.folder), device="auto").gpu is None
     another_version(monkeypatch)

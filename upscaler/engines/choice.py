@@ -14,9 +14,9 @@ from upscaler import json_files
 from upscaler.atomic import write_text
 from upscaler.engines import probe, processor
 from upscaler.engines.cores import cores
-from upscaler.engines.devices import Gpu
-from upscaler.engines.engine import candidates
-from upscaler.engines.precision import Choice
+from upscaler.engines.devices import Device, Gpu, gpu_for, number_of
+from upscaler.engines.engine import candidates, usual
+from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
 from upscaler.json_files import JsonError
 from upscaler.model.artifact import Artifact
 from upscaler.user_cache import user_cache
@@ -29,6 +29,23 @@ Measure = Callable[[Artifact, Sequence[Choice], Gpu | None], Sequence[float]]
 _OTHER_PRECISION, _OTHER_WINDOW = 1.2, 1.1
 _FOLDER = "choices"  # in the user's cache
 _MAX_BYTES = 1000  # of a kept choice, which has 40
+
+
+def choose_on(
+    device: Device, model: Artifact, precision: Precision | None = None, measure: Measure = probe.measure
+) -> Choice:
+    """Return the choice for a device: the precision if given, that of a GPU if named, else the fastest.
+
+    Raises OptionError if there is no such device, and ModelError if the model cannot be run.
+    """
+    if given := precision or (GPU_PRECISION if number_of(device) is not None else None):
+        return usual(given)
+    return choose(model, gpu_for(device), measure)
+
+
+def gpu_of(choice: Choice, device: Device) -> Gpu | None:
+    """Return the GPU that runs a choice for a device; None for the CPU. Raises OptionError if there is no such GPU."""
+    return gpu_for(device) if choice.precision == GPU_PRECISION else None
 
 
 def choose(model: Artifact, gpu: Gpu | None = None, measure: Measure = probe.measure) -> Choice:
