@@ -62,7 +62,7 @@ def double(network: Network, lr: Pixels) -> Pixels:
     extended = F.pad(planes, (network.radius,) * 4, mode="reflect")
     was_training = network.training
     network.eval()
-    with device.autocast(where, "bf16" if device.has_bfloat16(where) else "f32"):
+    with device.autocast(where, device.fastest_precision(where)):
         output = _inner(network(extended), SCALE * network.radius)
     network.train(was_training)
     pixels: Pixels = (output[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()

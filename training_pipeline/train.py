@@ -107,8 +107,7 @@ class Run:
         self.config, self.tiles = config, tiles
         self.device = device.chosen(config.device)
         self.precision = config.precision or device.fastest_precision(self.device)
-        halved = self.precision in device.DTYPES
-        self.layout = torch.channels_last if halved else torch.contiguous_format  # the faster one, as measured
+        self.layout = device.layout_for(self.precision)
         self.scaler = GradScaler(self.device.type, enabled=self.precision == "fp16")  # else gradients underflow
         self.network = beginning.network(config).to(memory_format=self.layout).to(self.device)
         self.unrounded = self._unrounded() if config.int8 else None
