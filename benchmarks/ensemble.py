@@ -11,9 +11,8 @@ from ensemble_pipeline import averaging, cost
 from training_pipeline.network import Network
 from training_pipeline.sizes import SIZES
 from upscaler.engines.cores import cores
-from upscaler.engines.engine import has_bf16
 from upscaler.engines.openvino_api import operations, ov
-from upscaler.engines.openvino_engine import CORE
+from upscaler.engines.openvino_engine import CORE, has_bf16
 from upscaler.model import artifact
 from upscaler.model.architecture import COLOURS, Architecture, Weights
 from upscaler.model.artifact import Artifact, Member, ModelConfig

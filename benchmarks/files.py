@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks import processor
 from benchmarks.upscaler import tiled
 from upscaler import Options, Upscaler, double_file
-from upscaler.engines.engine import fastest_float
+from upscaler.engines.choice import choose_on
 from upscaler.engines.precision import Precision
 from upscaler.model import find
 from upscaler.pixels import Pixels
@@ -54,7 +54,7 @@ def main() -> None:
     print(f"{processor.description()}\n")
     print("| fast | precision | network alone, s | files, s | ratio |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for precision in dict.fromkeys((fastest_float(), "int8")):
+        for precision in ("f32", None):
             for row in rows(precision, Path(folder)):
                 print(row, flush=True)
         print("\n| from program start to | seconds | CPU seconds |\n|---|---|---|")
@@ -62,16 +62,17 @@ def main() -> None:
             print(row, flush=True)
 
 
-def rows(precision: Precision, folder: Path) -> Iterator[str]:
-    """Measure each work in a precision."""
+def rows(precision: Precision | None, folder: Path) -> Iterator[str]:
+    """Measure each work in a precision; None: the default."""
+    name = precision or f"{choose_on('cpu', find.model(find.FAST)).precision}, default"
     with ExitStack() as stack:
         for work in works(precision, folder, stack):
             times = [(seconds(work.network), seconds(work.files)) for _ in range(ROUNDS)]
             network, files = map(min, zip(*times, strict=True))
-            yield f"| {work.name} | {precision} | {network:.2f} | {files:.2f} | {files / network:.2f} |"
+            yield f"| {work.name} | {name} | {network:.2f} | {files:.2f} | {files / network:.2f} |"
 
 
-def works(precision: Precision, folder: Path, stack: ExitStack) -> Iterator[Work]:
+def works(precision: Precision | None, folder: Path, stack: ExitStack) -> Iterator[Work]:
     """Load the model, and write each picture when its turn comes."""
     upscaler = Upscaler(find.model(find.FAST), precision)
     process = stack.enter_context(UpscalingProcess(find.FAST, precision))  # as for a folder

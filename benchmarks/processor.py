@@ -8,6 +8,6 @@ _WORTH_NAMING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "a
 
 def description() -> str:
     """Describe the processor: its name, the cores that this process may use, and what speeds up a network."""
-    flags = processor.flags() or set()
+    flags = processor.flags()
     named = [flag for flag in _WORTH_NAMING if flag in flags]
     return ", ".join([processor.name() or "a processor without a name", f"{cores()} cores", *named])

@@ -24,9 +24,8 @@ from benchmarks import processor
 from ensemble_pipeline.cost import peak_memory
 from upscaler import Upscaler, bicubic, metrics
 from upscaler.engines.devices import default_gpu
-from upscaler.engines.engine import has_bf16
 from upscaler.engines.openvino_api import operations, ov
-from upscaler.engines.openvino_engine import CORE
+from upscaler.engines.openvino_engine import CORE, has_bf16
 from upscaler.engines.precision import Precision
 from upscaler.metrics import Score
 from upscaler.model import find

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from upscaler import Upscaler, bicubic
-from upscaler.engines.engine import fastest_float
 from upscaler.model import artifact
 from upscaler.pixels import Pixels
 
@@ -45,7 +44,7 @@ def _measure(model: Path | None, flips: bool) -> Cost:
 def _double(model: Path | None, flips: bool) -> Callable[[Pixels], Pixels]:
     if model is None:
         return bicubic.double
-    upscaler = Upscaler(artifact.read(model), fastest_float())
+    upscaler = Upscaler(artifact.read(model))  # in the default precision
     return lambda picture: upscaler.upscale(picture, flips=flips)
 
 

@@ -23,7 +23,7 @@ from training_pipeline import unseen
 from training_pipeline.folder import EVALUATION, SCORES, TABLE, Kind, claimed
 from upscaler import Upscaler, bicubic, metrics, saved
 from upscaler.atomic import atomic_path, write_text
-from upscaler.engines.engine import fastest_float, usual
+from upscaler.engines.engine import usual
 from upscaler.metrics import Score
 from upscaler.model import artifact, find
 from upscaler.model.artifact import Artifact, Origin
@@ -122,14 +122,14 @@ def _candidates(models: Sequence[Artifact], window: int, jpeg_quality: int | Non
 
 def _double(model: Artifact, window: int, jpeg_quality: int | None) -> "partial[Pixels]":
     jpeg = jpeg_quality is not None and jpeg_quality <= lossy.MOST_QUALITY
-    # Scores are of the float network: where int8 is the default differs between machines
-    return partial(Upscaler(model, fastest_float(), window).upscale, jpeg=jpeg)
+    # Not in the default precision, which differs between machines
+    return partial(Upscaler(model, "f32", window).upscale, jpeg=jpeg)
 
 
 def window_for(tests: TestSet) -> int:
     """Return the side of the engine's windows, at most that of the inputs."""
     largest: int = max(max(pair.lr.shape) for pair in tests.spread(CARD_SAMPLES))
-    return min(usual(fastest_float()).window, largest)
+    return min(usual("f32").window, largest)
 
 
 def row(method: Candidate, tests: TestSet) -> Row:

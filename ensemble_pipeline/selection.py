@@ -15,7 +15,6 @@ from ensemble_pipeline.lineage import Selection
 from ensemble_pipeline.testset import TestSet
 from training_pipeline import unseen
 from upscaler import Upscaler, metrics
-from upscaler.engines.engine import fastest_float
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Pixels
@@ -87,7 +86,7 @@ def luma_errors(model: Artifact, tiles: TestSet) -> list[Errors]:
 
     The model runs at 16 bits: the rounding error of 8 bits averages out over members, which favours large ensembles.
     """
-    upscaler = Upscaler(model, fastest_float(), WINDOW)
+    upscaler = Upscaler(model, "f32", WINDOW)
     return [_luma(_deep(pair.hr)) - _luma(upscaler.upscale(_deep(pair.lr))) for pair in tiles]
 
 

@@ -72,7 +72,7 @@ class TrainingConfig:
     threads: int = option("threads of each run; one and two round differently", default=2, least=1, most=MOST_WORKERS)
     device: DeviceName = option("where to train; auto: on CUDA if there is any, else on the CPU", default="auto")
     precision: PrecisionName | None = option(
-        "of convolutions (default: bf16 where the hardware has it, else fp16 on CUDA and f32 on a CPU)", default=None
+        "of convolutions (default: the fastest; fp16 only on CUDA without bf16)", default=None
     )
     checkpoint_every: float = option(
         "minutes between two checkpoints, the most that a killed run loses", default=5.0, above=0, metavar="MINUTES"

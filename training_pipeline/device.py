@@ -10,6 +10,7 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from training_pipeline.config import DeviceName, PrecisionName
 from training_pipeline.errors import TrainingError
@@ -50,21 +51,26 @@ def _gains_from_bfloat16() -> bool:
     if not (processor.get("avx512_bf16") or processor.get("amx_bf16")):
         return False  # emulation is much slower
     times: dict[PrecisionName, list[float]] = {"f32": [], "bf16": []}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # others would spin while they wait, beside other programs
     for _ in range(1 + _ROUNDS):  # interleaved; the first warms up
         for precision, column in times.items():
             column.append(_seconds(precision))
+    torch.set_num_threads(threads)
     exact, rounded = (min(column[1:]) for column in times.values())
     return _MARGIN * rounded <= exact
 
 
+@torch.enable_grad()
 def _seconds(precision: PrecisionName) -> float:
     """Return the CPU time of a convolution and its gradients, which other programs hardly change."""
-    layer = nn.Conv2d(48, 48, 3)
-    x = torch.zeros(16, 48, 32, 32, requires_grad=True).to(memory_format=layout_for(precision))
-    layer = layer.to(memory_format=layout_for(precision))
+    x, kernel = (
+        torch.zeros(shape).contiguous(memory_format=layout_for(precision)).requires_grad_()
+        for shape in ((16, 48, 32, 32), (48, 48, 3, 3))
+    )
     started = time.process_time()
     with autocast(torch.device("cpu"), precision):
-        layer(x).float().sum().backward()
+        F.conv2d(x, kernel).float().sum().backward()  # type: ignore[no-untyped-call]
     return time.process_time() - started
 
 

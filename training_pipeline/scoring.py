@@ -14,7 +14,6 @@ from training_pipeline.commands import ScoringConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import FinalTest, Row, Scoreboard
 from upscaler import Upscaler, bicubic, metrics, version
-from upscaler.engines.engine import fastest_float
 from upscaler.metrics import Score
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
@@ -39,7 +38,7 @@ def add(config: ScoringConfig) -> Row:
         revision=model.revision,
         parameters=sum(array.size for array in model.weights().values()),
         steps=sum(member.steps for member in model.config.members),
-        scores=scores(Upscaler(model, fastest_float()).upscale, tiles),
+        scores=scores(Upscaler(model, "f32").upscale, tiles),
         recorded=recorded,
         curve=tuple((line["step"], line["psnr_y"]) for line in journal.read(model.folder)),
     )
@@ -89,7 +88,7 @@ def _check_same_test_set(board: Scoreboard, tiles: TileIndex, config: ScoringCon
 
 
 def _tested(model: Artifact, tiles: Sequence[Entry]) -> FinalTest:
-    of_model, of_bicubic = scores(Upscaler(model, fastest_float()).upscale, tiles), scores(bicubic.double, tiles)
+    of_model, of_bicubic = scores(Upscaler(model, "f32").upscale, tiles), scores(bicubic.double, tiles)
     return FinalTest(
         version=version.installed(),
         model=model.name,

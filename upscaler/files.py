@@ -24,7 +24,7 @@ from upscaler.pictures.orientation import upright_size
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pictures.writing import write
 from upscaler.pixels import Pixels, to_8_bits
-from upscaler.price import check_price
+from upscaler.price import check_price, memory
 from upscaler.upscaler import Progress, Upscaler, empty_double
 
 # Called during the last pass over the first frame: its source, the array that is being filled, its rows that are done
@@ -106,7 +106,7 @@ def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -
     _check_colour(header, target)
     check_room(target, factor * header.width, factor * header.height, header.sequence)
     check_price(upscaler, header, options.times, options.flips, options.limits)
-    check_memory(header, format_of(target), options.times, options.memory)
+    check_memory(header, memory(upscaler, header, format_of(target), options.times), options.memory)
 
 
 def _check_colour(header: Header, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Price of upscaling a file, estimated before work starts: runs of the network and wall-clock time."""
+"""Price of upscaling a file, estimated before work starts: runs of the network, wall-clock time and memory."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,8 @@ from upscaler.errors import LimitError
 from upscaler.limits import Limits, duration, exceeds
 from upscaler.model.architecture import SCALE
 from upscaler.orientations import Orientation
+from upscaler.pictures import budget
+from upscaler.pictures.formats import Format
 from upscaler.pictures.header import Header
 from upscaler.upscaler import Upscaler
 
@@ -21,6 +23,12 @@ def seconds(upscaler: Upscaler, header: Header, times: int, flips: bool) -> floa
     """Return the wall-clock seconds that the network needs for a file. The first files trigger a benchmark."""
     passes = _passes(header, times, flips)
     return sum(often * upscaler.seconds_for(*size, jpeg=header.jpeg) for size, often in passes)
+
+
+def memory(upscaler: Upscaler, header: Header, format: Format, times: int) -> int:
+    """Estimate the peak memory in bytes that a file takes beside the loaded model."""
+    windows = max(upscaler.memory_for(*size) for size, _ in _passes(header, times, flips=False))
+    return windows + budget.peak_memory(header, format, times)
 
 
 def _passes(header: Header, times: int, flips: bool) -> Iterator[tuple[tuple[int, int], int]]:

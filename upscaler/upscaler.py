@@ -149,6 +149,10 @@ class Upscaler:
         seconds = self._seconds_per_window(self._jpeg_engine if jpeg else self._engine, self._size_for(height, width))
         return self.count_windows(height, width) * seconds
 
+    def memory_for(self, height: int, width: int) -> int:
+        """Estimate the bytes that the windows of a picture take beside the loaded model."""
+        return self._engine.memory(self._size_for(height, width) + 2 * self._halo)
+
     def megapixels_per_second(self) -> float:
         """Return the throughput in output megapixels per second, measured on windows of noise."""
         return (SCALE * self.window) ** 2 / 1e6 / self._seconds_per_window(self._engine, self.window)

@@ -8,7 +8,7 @@ import pytest
 from apps.serving import loading
 from apps.serving.worker import Worker
 from support.models import write_tiny_model
-from upscaler.engines import choice, engine
+from upscaler.engines import choice, processor
 from upscaler.engines.engine import candidates
 from upscaler.engines.precision import Choice
 from upscaler.model import artifact
@@ -24,8 +24,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
-    """A model that has int8, on a processor without bf16: three candidates."""
-    monkeypatch.setattr(engine, "has_bf16", lambda: False)
+    """A model that has int8, on a processor without AMX: three candidates."""
+    monkeypatch.setattr(processor, "has_amx", lambda: False)
     return artifact.read(write_tiny_model(tmp_path / "model", int8=True))
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from support.models import write_tiny_model
 from upscaler import Upscaler
-from upscaler.engines.engine import fastest_float
 from upscaler.model import find
 
 WINDOW = 24
@@ -14,4 +13,4 @@ WINDOW = 24
 def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
     """A model with random weights and windows of 24x24."""
     folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", int8=True)
-    return Upscaler(find.model(str(folder)), fastest_float(), WINDOW)
+    return Upscaler(find.model(str(folder)), "f32", WINDOW)

@@ -73,14 +73,15 @@ def test_a_full_group_does_not_refuse_a_small_picture(control_group: Path) -> No
     write(control_group, max=4_000_000_000, current=4_250_000_000, stat="inactive_file 0")
     Image.fromarray(photo_like(80, 120)).save(control_group / "a.png")
     assert budget.available_memory() == 0
-    budget.check_memory(read_header(control_group / "a.png"), PNG, times=3, budget=None)
+    header = read_header(control_group / "a.png")
+    budget.check_memory(header, budget.peak_memory(header, PNG, times=3), budget=None)
 
 
 def test_a_small_picture_is_never_refused(tmp_path: Path) -> None:
     for suffix in (".png", ".webp", ".avif"):
         Image.fromarray(photo_like(500, 500)).save(tmp_path / f"a{suffix}")
         header = read_header(tmp_path / f"a{suffix}")
-        budget.check_memory(header, format_of(header.path), times=1, budget=0)
+        budget.check_memory(header, budget.peak_memory(header, format_of(header.path), times=1), budget=0)
 
 
 def test_frames_and_times_raise_the_estimate(tmp_path: Path) -> None:
@@ -117,21 +118,23 @@ MEASURED = """
 import sys
 from pathlib import Path
 from ensemble_pipeline.cost import peak_memory
-from upscaler import Options, Upscaler, double_file
+from upscaler import Options, Upscaler, double_file, price
+from upscaler.pictures.formats import format_of
+from upscaler.pictures.reading import read_header
 model, target, times, flips, *sources = sys.argv[1:]
 options = Options(times=int(times), flips=flips == "flips")
 upscaler = Upscaler.load(model)
 for source in sources:
     list(double_file(upscaler, Path(source), Path(target), options))
-    print(peak_memory())
+    print(peak_memory(), price.memory(upscaler, read_header(Path(source)), format_of(Path(target)), options.times))
 """
 
 
-def measured(model: Path, target: Path, *sources: Path, times: int = 1, flips: str = "") -> list[int]:
-    """Return the peak memory in bytes of one process after each source, smallest first."""
+def measured(model: Path, target: Path, *sources: Path, times: int = 1, flips: str = "") -> list[tuple[int, int]]:
+    """Return the peak memory in bytes of one process after each source, smallest first, and that source's estimate."""
     command = [sys.executable, "-c", MEASURED, *map(str, (model, target, times, flips or "none", *sources))]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    return [int(line) for line in done.stdout.split()]
+    return [(int(peak), int(estimate)) for peak, estimate in map(str.split, done.stdout.splitlines())]
 
 
 @pytest.mark.slow
@@ -169,9 +172,8 @@ def test_the_estimate_matches_the_measured_peak(
     is_slow = target in (("avif",) if frames > 1 else ("avif", "jp2", "webp"))
     pixels = _PIXELS[frames > 1][is_slow] // frames // 4 ** (times - 1)
     write_picture(large, kind, frames, (round(pixels**0.5) * 6 // 5, round(pixels**0.5) * 5 // 6))
-    least, most = measured(tiny_model, doubled, small, large, times=times)
+    (least, _), (most, foreseen) = measured(tiny_model, doubled, small, large, times=times)
     taken = most - least
-    foreseen = budget.peak_memory(read_header(large), format_of(doubled), times)
     # Below 0.9, the kernel could kill the process; above 1.3, feasible jobs would be refused. Encoders vary by up to
     # 18 % between runs and with the content.
     assert 0.9 * taken <= foreseen <= 1.3 * taken
@@ -181,5 +183,5 @@ def test_the_estimate_matches_the_measured_peak(
 def test_the_self_ensemble_takes_no_more_memory(tmp_path: Path, tiny_model: Path) -> None:
     source, doubled = tmp_path / "a.png", tmp_path / "b.png"
     write_picture(source, "colour", 1, (1500, 1000))
-    plain, ensemble = (measured(tiny_model, doubled, source, flips=flips)[0] for flips in ("", "flips"))
+    plain, ensemble = (measured(tiny_model, doubled, source, flips=flips)[0][0] for flips in ("", "flips"))
     assert ensemble < 1.1 * plain

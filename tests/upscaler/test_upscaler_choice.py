@@ -13,7 +13,7 @@ from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.__main__ import main
-from upscaler.engines import choice, devices, engine, probe, processor
+from upscaler.engines import choice, devices, probe, processor
 from upscaler.engines.choice import choose, choose_on, fastest
 from upscaler.engines.cores import cores
 from upscaler.engines.devices import Gpu
@@ -46,11 +46,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def bf16(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """A function that sets if the processor has bf16; at first it has none."""
+def amx(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """A function that sets if the processor has AMX; at first it has none."""
 
     def has(it: bool) -> None:
-        monkeypatch.setattr(engine, "has_bf16", lambda: it)
+        monkeypatch.setattr(processor, "has_amx", lambda: it)
 
     has(False)
     return has
@@ -94,18 +94,18 @@ def test_noise_below_the_margin_never_costs_quality(costs: list[float]) -> None:
 
 
 def test_candidates_are_what_processor_and_model_have(
-    bf16: Callable[[bool], None], model: Artifact, tiny_model: Path
+    amx: Callable[[bool], None], model: Artifact, tiny_model: Path
 ) -> None:
     floats = artifact.read(tiny_model)
     assert candidates(model) == (SMALL, LARGE, INT8)
     assert candidates(floats, GPU) == (SMALL, LARGE, ON_GPU)
     assert candidates(replace(model, jpeg_model=floats)) == (SMALL, LARGE)
-    bf16(True)
+    amx(True)
     assert candidates(model) == (BF16, INT8)
     assert candidates(floats) == (BF16,)
 
 
-def test_a_choice_is_measured_once(bf16: Callable[[bool], None], model: Artifact, cache: Path) -> None:
+def test_a_choice_is_measured_once(amx: Callable[[bool], None], model: Artifact, cache: Path) -> None:
     first = Stopwatch(int8_256=0.5)
     assert [choose(model, measure=first) for _ in range(2)] == [INT8, INT8]
     assert first.calls == 1
@@ -116,9 +116,9 @@ def test_a_choice_is_measured_once(bf16: Callable[[bool], None], model: Artifact
 
 
 def test_nothing_is_measured_or_kept_where_there_is_no_choice(
-    bf16: Callable[[bool], None], tiny_model: Path, cache: Path
+    amx: Callable[[bool], None], tiny_model: Path, cache: Path
 ) -> None:
-    bf16(True)
+    amx(True)
     stopwatch = Stopwatch()
     assert choose(artifact.read(tiny_model), measure=stopwatch) == BF16
     assert (stopwatch.calls, cache.exists()) == (0, False)
@@ -141,14 +141,14 @@ def another_engine(patch: pytest.MonkeyPatch) -> None:
 
 
 def another_set_of_candidates(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(engine, "has_bf16", lambda: True)
+    patch.setattr(processor, "has_amx", lambda: True)
 
 
 @pytest.mark.parametrize(
     "change", [another_processor, other_cores, another_version, another_engine, another_set_of_candidates]
 )
 def test_a_choice_holds_for_one_machine_and_version(
-    bf16: Callable[[bool], None], model: Artifact, monkeypatch: pytest.MonkeyPatch, change: Callable[..., None]
+    amx: Callable[[bool], None], model: Artifact, monkeypatch: pytest.MonkeyPatch, change: Callable[..., None]
 ) -> None:
     stopwatch = Stopwatch(int8_256=0.5)
     choose(model, measure=stopwatch)
@@ -162,16 +162,17 @@ def test_a_processor_is_known_by_what_stays_the_same(tmp_path: Path, monkeypatch
     file = tmp_path / "cpuinfo"
     monkeypatch.setattr(processor, "_PROCESSOR", file)
     unknown, found = processor.identity(), set()
-    assert unknown and processor.flags() is None
-    for speed, flag in ((2000, "avx2"), (2100, "avx2"), (2100, "amx_int8")):
+    assert unknown and not processor.flags()
+    for speed, flag in ((2000, "avx2"), (2100, "avx2"), (2100, "amx_bf16")):
         file.write_text(core.format(speed=speed, flag=flag) + core.replace("One", "Two"), encoding="utf-8")
         assert processor.flags() == {"fpu", flag}
+        assert processor.has_amx() == (flag == "amx_bf16")
         found.add(processor.identity())
     assert len(found) == 2
     assert unknown not in found
 
 
-def test_a_choice_holds_for_models_of_one_size(bf16: Callable[[bool], None], tmp_path: Path) -> None:
+def test_a_choice_holds_for_models_of_one_size(amx: Callable[[bool], None], tmp_path: Path) -> None:
     stopwatch = Stopwatch()
     for name, forms in {"a": {}, "b": {"seed": 1}, "wide": {"width": 6}, "two": {"networks": 2}}.items():
         choose(artifact.read(write_tiny_model(tmp_path / name, **forms)), measure=stopwatch)  # type: ignore[arg-type]
@@ -193,7 +194,7 @@ def test_a_choice_holds_for_models_of_one_size(bf16: Callable[[bool], None], tmp
     ],
 )
 def test_a_file_that_holds_no_candidate_is_replaced(
-    bf16: Callable[[bool], None], model: Artifact, cache: Path, content: bytes
+    amx: Callable[[bool], None], model: Artifact, cache: Path, content: bytes
 ) -> None:
     stopwatch = Stopwatch(f32_144=0.5)
     choose(model, measure=stopwatch)
@@ -205,7 +206,7 @@ def test_a_file_that_holds_no_candidate_is_replaced(
 
 
 def test_a_folder_or_a_pipe_in_place_of_the_file_is_ignored(
-    bf16: Callable[[bool], None], model: Artifact, cache: Path
+    amx: Callable[[bool], None], model: Artifact, cache: Path
 ) -> None:
     stopwatch = Stopwatch()
     choose(model, measure=stopwatch)
@@ -221,7 +222,7 @@ def test_a_folder_or_a_pipe_in_place_of_the_file_is_ignored(
 
 @pytest.mark.parametrize("place", ["/dev/null/cache", "/proc/cache"])
 def test_a_folder_that_cannot_be_written_costs_only_the_measurement(
-    bf16: Callable[[bool], None], model: Artifact, monkeypatch: pytest.MonkeyPatch, place: str
+    amx: Callable[[bool], None], model: Artifact, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", place)
     stopwatch = Stopwatch(int8_256=0.5)
@@ -230,7 +231,7 @@ def test_a_folder_that_cannot_be_written_costs_only_the_measurement(
 
 
 def test_a_user_without_a_home_costs_only_the_measurement(
-    bf16: Callable[[bool], None], model: Artifact, monkeypatch: pytest.MonkeyPatch
+    amx: Callable[[bool], None], model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def homeless() -> Path:
         raise RuntimeError("could not determine home directory")
@@ -251,7 +252,7 @@ def test_a_given_precision_is_not_measured(
 
 
 def test_auto_takes_a_gpu_that_was_measured_to_be_faster(
-    bf16: Callable[[bool], None], model: Artifact, monkeypatch: pytest.MonkeyPatch
+    amx: Callable[[bool], None], model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(devices, "default_gpu", lambda: GPU)
     monkeypatch.setattr(devices, "gpus", lambda: (GPU,))

@@ -17,9 +17,9 @@ from ensemble_pipeline.onnx_export import onnx_graph, serialised
 from support.models import random_weights, write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler, bicubic, metrics, tiling
-from upscaler.engines.engine import engine_for, has_bf16
+from upscaler.engines.engine import engine_for
 from upscaler.engines.openvino_api import ov
-from upscaler.engines.openvino_engine import CORE, ending_model, residual_model
+from upscaler.engines.openvino_engine import CORE, ending_model, has_bf16, residual_model
 from upscaler.engines.precision import PRECISIONS, Precision
 from upscaler.flat import flat_places
 from upscaler.model import find

@@ -1,7 +1,9 @@
 """Engine protocol, and the engines and windows that may be the fastest for a model on this machine.
 
-With bf16, OpenVINO beats ncnn, whose Winograd convolutions need a quarter of the multiplications; without, ncnn is the
-faster one in float32. int8, with OpenVINO, needs a model with weights for it. `choice.py` chooses.
+OpenVINO computes in bf16, and ncnn in float32 with Winograd convolutions, which need a quarter of the multiplications:
+with AMX, bf16 is the faster one by far. With AVX-512 alone it is not worth a measurement: on an AMD EPYC it took 0.8 to
+1.0 of float32's time, on an Intel Xeon 1.6 to 2.0. int8, with OpenVINO, needs a model with weights for it. `choice.py`
+chooses.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,8 +17,6 @@ from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes
 
 Key = TypeVar("Key")
-
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}  # either suffices for OpenVINO; asking it would take 0.8 s to load
 
 # Sides of windows in pixels, without the halo; the usual one first. Below, the halo costs more.
 _WINDOWS: dict[Precision | GpuPrecision, tuple[int, ...]] = {
@@ -35,6 +35,9 @@ class Engine(Protocol):
 
     def prepare(self, side: int) -> None:
         """Compile the model for inputs of a side, if that is needed and not done; otherwise the first run does so."""
+
+    def memory(self, side: int) -> int:
+        """Estimate the bytes that runs on inputs of a side take, and keep, beside the loaded model."""
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs of one shape, 13HH, and yield outputs 13(2(H - 2r))(2(H - 2r)) in the same order.
@@ -65,23 +68,9 @@ def usual(precision: Precision | GpuPrecision) -> Choice:
 
 def candidates(model: Artifact, gpu: Gpu | None = None) -> tuple[Choice, ...]:
     """Return what may be the fastest for a model, in order of preference: most exact first, a GPU last."""
-    precisions: list[Precision | GpuPrecision] = [fastest_float()]
+    precisions: list[Precision | GpuPrecision] = ["bf16" if processor.has_amx() else "f32"]
     if all(one.config.int8 for one in (model, model.jpeg_model) if one):
         precisions.append("int8")
     if gpu:
         precisions.append(GPU_PRECISION)
     return tuple(Choice(precision, window) for precision in precisions for window in _WINDOWS[precision])
-
-
-def fastest_float() -> Precision:
-    """Return the fastest floating-point precision on this processor, by its instruction sets."""
-    return "bf16" if has_bf16() else "f32"
-
-
-def has_bf16() -> bool:
-    """Return True if the processor supports bf16."""
-    if (flags := processor.flags()) is not None:
-        return not _BF16_FLAGS.isdisjoint(flags)
-    from upscaler.engines import openvino_engine  # elsewhere than on Linux, only OpenVINO can tell
-
-    return openvino_engine.has_bf16()

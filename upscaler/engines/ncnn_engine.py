@@ -16,6 +16,10 @@ from upscaler.pixels import Planes
 
 Key = TypeVar("Key")
 
+# Bytes, as measured: of all runs, and of a core for each pixel of its input, which are layers with their Winograd
+# transforms for each channel, and inputs and outputs that wait
+_LEAST, _OF_CHANNEL, _WAITING = 10_000_000, 26, 650
+
 
 class NcnnEngine:
     """Engine with ncnn."""
@@ -29,12 +33,16 @@ class NcnnEngine:
         options.use_bf16_storage = options.use_fp16_storage = options.use_fp16_arithmetic = False
         self._network.load_param_mem(description)
         self._network.load_model_mem(self._weights)  # ncnn keeps reading from this buffer
-        self._cores = cores()
+        self._cores, self._width = cores(), model.config.architecture.width
         self._threads = ThreadPoolExecutor(self._cores, "window")
         self._memory = _ThreadAllocators()
 
     def prepare(self, side: int) -> None:
         """Do nothing: the network serves inputs of every side."""
+
+    def memory(self, side: int) -> int:
+        """Estimate the bytes of runs; see `Engine.memory`."""
+        return memory(side, self._width)
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""
@@ -58,6 +66,11 @@ class NcnnEngine:
         extractor.input(PICTURE, ncnn.Mat(picture).clone())
         _, doubled = extractor.extract(DOUBLED)
         return np.array(doubled)[np.newaxis]
+
+
+def memory(side: int, width: int) -> int:
+    """Estimate the bytes that a network of `width` channels takes on all cores for inputs of a side."""
+    return _LEAST + cores() * side**2 * (_OF_CHANNEL * width + _WAITING)
 
 
 class _ThreadAllocators(threading.local):

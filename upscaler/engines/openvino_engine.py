@@ -35,6 +35,8 @@ Key = TypeVar("Key")
 # One per process, never closed: each core gives the thread that opens it a signal stack, and closing two out of order
 # leaves an unmapped stack, so that the next signal would kill the process.
 CORE = ov.Core()
+# Bytes of a network compiled for a side and of its runs: measured on two cores, much the same for all networks
+_LEAST, _OF_PIXEL = 20_000_000, 330
 _POLL_INTERVAL = 50  # milliseconds; Python handles Ctrl-C only between waits
 
 
@@ -63,6 +65,10 @@ class OpenVinoEngine:
     def prepare(self, side: int) -> None:
         """Compile the model for inputs of a side."""
         self._for_side(side)
+
+    def memory(self, side: int) -> int:
+        """Estimate the bytes of runs; see `Engine.memory`."""
+        return _LEAST + _OF_PIXEL * side**2
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""

@@ -22,9 +22,14 @@ def name() -> str:
     return _first_core().get("model name", platform.processor())
 
 
-def flags() -> set[str] | None:
-    """Return the names of the instruction sets as Linux spells them on x86; None elsewhere than on Linux."""
-    return set(_first_core().get(_FLAGS, "").split()) if _PROCESSOR.exists() else None
+def flags() -> set[str]:
+    """Return the names of the instruction sets as Linux spells them on x86; none elsewhere."""
+    return set(_first_core().get(_FLAGS, "").split())
+
+
+def has_amx() -> bool:
+    """Return True if the processor is known to have AMX, which multiplies matrices in bf16."""
+    return "amx_bf16" in flags()
 
 
 def _first_core() -> dict[str, str]:

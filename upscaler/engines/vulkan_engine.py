@@ -15,6 +15,7 @@ from typing import TypeVar
 import ncnn
 import numpy as np
 
+from upscaler.engines import ncnn_engine
 from upscaler.engines.devices import Gpu
 from upscaler.engines.ncnn_engine import NcnnEngine
 from upscaler.engines.ncnn_graph import DOUBLED, PICTURE, RESIDUAL, Description, describe_ending, describe_residual
@@ -48,6 +49,10 @@ class VulkanEngine:
 
     def prepare(self, side: int) -> None:
         """Do nothing: the network serves inputs of every side."""
+
+    def memory(self, side: int) -> int:
+        """Estimate the bytes of runs on the CPU, which may have to replace the GPU; see `Engine.memory`."""
+        return ncnn_engine.memory(side, self._model.config.architecture.width)
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""

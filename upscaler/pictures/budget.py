@@ -16,9 +16,6 @@ from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, JPEG_2000, PNG
 from upscaler.pictures.header import Header, Page
 
 _ALWAYS_ALLOWED = 100_000_000  # bytes; small pictures are never refused
-# Bytes of the windows being computed, which the allocator keeps afterwards, and of a network compiled for them: the
-# least, more for each pixel, since large pictures take larger windows, and the most
-_WINDOWS = 25_000_000, 8, 50_000_000
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
 
@@ -36,9 +33,10 @@ _WRITING = {
     JPEG_2000: (12.2, 42, 56),
 }
 _WRITING_DEEP = {AVIF: (43, 44, 78)}
-_WRITING_LOSSLESS = {WEBP: (35, 39.5, 43.5), AVIF: (43, 44, 78)}
+_WRITING_LOSSLESS = {WEBP: (39.5, 44, 48), AVIF: (43, 44, 78)}
 # Animations: bytes per pixel of all frames, and per pixel of the largest; the AVIF encoder looks ahead over many frames
 _WRITING_LOSSLESS_ANIMATIONS = {WEBP: ((8, 17), (8, 17), (8, 22))}
+_ANIMATION = 20_000_000  # bytes of any, which the allocator keeps between frames
 _WRITING_ANIMATIONS = {
     PNG: ((1.2, 12), (8.3, 6.5), (8.8, 6.5)),
     WEBP: ((4.9, 13), (4.9, 12.3), (6.5, 22)),
@@ -47,10 +45,10 @@ _WRITING_ANIMATIONS = {
 }
 
 
-def check_memory(header: Header, format: Format, times: int, budget: int | None) -> None:
-    """Raise LimitError if upscaling would take more bytes than `budget` (None: half of the available memory)."""
+def check_memory(header: Header, needed: int, budget: int | None) -> None:
+    """Raise LimitError if the `needed` bytes are more than `budget` (None: half of the available memory)."""
     allowed = available_memory() // 2 if budget is None else budget
-    if (needed := peak_memory(header, format, times)) > max(allowed, _ALWAYS_ALLOWED):
+    if needed > max(allowed, _ALWAYS_ALLOWED):
         raise LimitError(
             f"{header.path} has {header.width}x{header.height} pixels{header.counted}; upscaling it needs "
             f"{needed / 1e9:.1f} GB of memory, but only {allowed / 1e9:.1f} GB may be used; "
@@ -59,7 +57,7 @@ def check_memory(header: Header, format: Format, times: int, budget: int | None)
 
 
 def peak_memory(header: Header, format: Format, times: int) -> int:
-    """Estimate the peak memory in bytes above the loaded model: at the last frame's upscaling, or at encoding.
+    """Estimate the peak memory in bytes above model and windows: at the last frame's upscaling, or at encoding.
 
     Within 10 % of measurements of photos; encoders of WebP and AVIF, and of animations, vary by up to 18 % between runs
     and with the content. For two doublings, up to 25 % more than measured.
@@ -70,13 +68,7 @@ def peak_memory(header: Header, format: Format, times: int) -> int:
     before = largest.pixels * area // SCALE**2 * _bytes(largest, format) if times > 1 else 0
     after = sum(page.pixels * _bytes(page, format) for page in header.pages) * area
     writing = _writing(header, format, kind, header.pixels * area, largest.pixels * area)
-    return int(_windows(largest.pixels * area // SCALE**2) + max(_reading(header, largest) + before + after, writing))
-
-
-def _windows(pixels: int) -> int:
-    """Estimate the bytes that the network takes for a picture."""
-    least, of_pixel, most = _WINDOWS
-    return min(least + of_pixel * pixels, most)
+    return int(max(_reading(header, largest) + before + after, writing))
 
 
 def _kind(page: Page) -> int:
@@ -103,7 +95,7 @@ def _writing(header: Header, format: Format, kind: int, pixels: int, of_largest:
     if header.sequence is Sequence.ANIMATION and format in _WRITING_ANIMATIONS:
         animations = _WRITING_ANIMATIONS | (_WRITING_LOSSLESS_ANIMATIONS if lossless else {})
         of_all, of_one = animations[format][kind]
-        return of_all * pixels + of_one * of_largest
+        return _ANIMATION + of_all * pixels + of_one * of_largest
     tables = _WRITING | (_WRITING_LOSSLESS if lossless else {}) | (_WRITING_DEEP if header.pages[0].depth == 16 else {})
     return tables[format][kind] * pixels if format in tables else 0.0
 
