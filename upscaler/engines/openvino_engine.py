@@ -130,7 +130,12 @@ def _finish(
 
 
 def _properties(precision: str, streams: int) -> dict[str, object]:
-    return {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": streams, "NUM_STREAMS": streams}
+    return {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": streams,
+        "NUM_STREAMS": streams,
+        "ENABLE_CPU_PINNING": False,  # to the first cores, where processes side by side would wait for each other
+    }
 
 
 def residual_model(architecture: Architecture, weights: Weights, networks: int, side: int) -> ov.Model:
