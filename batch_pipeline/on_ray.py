@@ -1,5 +1,6 @@
 """Stations as actors of a Ray cluster, which take chunks of about equal work."""
 
+import logging
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -22,6 +23,10 @@ _PICTURE = 50_000  # pixels that a picture costs beside its own
 # Pixels for each byte, to guess from a listing alone: of photos at usual qualities
 _PIXELS_PER_BYTE = {".jpg": 3.0, ".jpeg": 3.0, ".webp": 6.0, ".avif": 8.0, ".heic": 6.0, ".png": 0.6}
 _OTHERS = 0.35  # uncompressed, such as BMP and most TIFFs
+
+# Each actor reserves one: name, Ray's name, and what to do without any
+_UNITS = (("core", "CPU", "add a node"), ("GPU", "GPU", "give --device cpu"))
+_log = logging.getLogger(__name__)
 
 
 class _Actor:
@@ -61,13 +66,14 @@ def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | No
 
 
 def _number(config: BatchConfig, resources: dict[str, float]) -> int:
-    """Return the number of actors: one for each core, or for each GPU if they compute. Raises BatchError."""
-    if config.device == "cpu":
-        return config.workers or max(int(resources.get("CPU", 1)), 1)
-    gpus = int(resources.get("GPU", 0))
-    if not gpus:
-        raise BatchError(f"--device is {config.device}, but the cluster has no GPU; give --device cpu")
-    return min(config.workers or gpus, gpus)  # others would wait for a GPU forever, with their chunks
+    """Return the number of actors: one for each core, or for each GPU if they compute, or fewer. Raises BatchError."""
+    unit, resource, advice = _UNITS[config.device != "cpu"]
+    there = int(resources.get(resource, 0))
+    if not there:
+        raise BatchError(f"--device is {config.device}, but the cluster has no {unit}; {advice}")
+    if config.workers and config.workers > there:  # others would wait forever, with their chunks
+        _log.warning("--workers is %d, but the cluster has only %d %ss: using %d", config.workers, there, unit, there)
+    return min(config.workers or there, there)
 
 
 def chunks(tasks: Iterator[Task]) -> Iterator[list[Task]]:

@@ -373,14 +373,25 @@ def test_a_gpu_gives_the_bytes_of_the_single_command(given: Path, tmp_path: Path
     assert (tmp_path / "out/ü.png").read_bytes() == (tmp_path / "same.png").read_bytes()
 
 
-def test_a_cluster_has_an_actor_for_each_gpu(given: Path, tmp_path: Path) -> None:
+def test_a_cluster_has_an_actor_for_each_core_or_gpu(
+    given: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     on_ray = pytest.importorskip("batch_pipeline.on_ray")
     first = config(given, tmp_path / "out", workers=None)
     on_gpus = replace(first, device="gpu")
     assert on_ray._number(first, {"CPU": 8.0, "GPU": 3.0}) == 8
     assert on_ray._number(on_gpus, {"CPU": 8.0, "GPU": 3.0}) == 3
+    assert on_ray._number(replace(on_gpus, workers=2), {"CPU": 8.0, "GPU": 3.0}) == 2
+    assert not caplog.messages
     assert on_ray._number(replace(on_gpus, workers=5), {"CPU": 8.0, "GPU": 3.0}) == 3
+    assert on_ray._number(replace(first, workers=9), {"CPU": 8.0}) == 8
+    assert caplog.messages == [
+        "--workers is 5, but the cluster has only 3 GPUs: using 3",
+        "--workers is 9, but the cluster has only 8 cores: using 8",
+    ]
     with pytest.raises(BatchError, match="but the cluster has no GPU; give --device cpu"):
         on_ray._number(on_gpus, {"CPU": 8.0})
+    with pytest.raises(BatchError, match="but the cluster has no core; add a node"):
+        on_ray._number(first, {})
     with pytest.raises(OptionError, match="--device auto measures one machine"):
         replace(first, device="auto", engine=Engine("ray", "auto", str(tmp_path)))
