@@ -1,17 +1,20 @@
 """Benchmark of batches: next to a shell loop of single commands, pictures side by side or one on all cores, and memory.
 
-Up to three million names are listed from a generator, with an engine that does nothing.
+The Ray cluster has the same cores, and starts before the timing. Up to three million names are listed from a generator,
+with an engine that does nothing.
 """
 
 import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import psutil
+import ray
 from PIL import Image
 
 from batch_pipeline import local, run
@@ -21,32 +24,46 @@ from batch_pipeline.entry import Entry
 from batch_pipeline.places import Folder
 from batch_pipeline.report import Record
 from benchmarks.files import PHOTO, seconds, write_photo
+from cluster.engine import Engine
 from upscaler.engines.cores import cores
 
 SIDES = (240, 320)  # height and width of the small ones
 LOOPED = 20  # pictures of the shell loop, whose cost per picture is constant
 NAMES = (1_000, 10_000, 100_000, 300_000, 1_000_000, 3_000_000)
 
+LOCAL = Engine()
 LOOP = 'for file in "$1"/*.jpg; do "$2" -m upscaler "$file" -o "$3/"; done'
 
 
 def main(small: int, large: int) -> None:
     """Print the tables. small, large: numbers of pictures."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, cluster() as address:
         print("| pictures | way | pictures/s | relative to single commands |\n|---|---|---|---|", flush=True)
-        _print_speeds(f"{small} small", _small(Path(folder) / "small", small))
-        _print_speeds(f"{large} of 12 megapixels", _large(Path(folder) / "large", large))
+        _print_speeds(f"{small} small", _small(Path(folder) / "small", small), address)
+        _print_speeds(f"{large} of 12 megapixels", _large(Path(folder) / "large", large), address)
     print("\n| names | peak memory, MB |\n|---|---|", flush=True)
     for number in NAMES:
         print(f"| {number:,} | {memory_of(number) / 1e6:.0f} |", flush=True)
 
 
-def _print_speeds(name: str, pictures: Path) -> None:
+@contextmanager
+def cluster() -> Iterator[str]:
+    """Run a Ray cluster with the cores of this process; yield its address."""
+    ray.init(num_cpus=cores(), include_dashboard=False, log_to_driver=False)
+    try:
+        yield ray.get_runtime_context().gcs_address
+    finally:
+        ray.shutdown()
+
+
+def _print_speeds(name: str, pictures: Path, address: str) -> None:
     single = _looped(pictures)
     print(f"| {name} | single commands | {single:.2f} | 1.00 |", flush=True)
     for workers in sorted({1, cores()}):
         speed = _batched(pictures, workers)
         print(f"| {name} | batch, {workers} workers | {speed:.2f} | {speed / single:.2f} |", flush=True)
+    speed = _batched(pictures, None, Engine("ray", address, str(pictures.parent)))
+    print(f"| {name} | batch on Ray, {cores()} actors | {speed:.2f} | {speed / single:.2f} |", flush=True)
 
 
 def _small(folder: Path, number: int) -> Path:
@@ -77,9 +94,9 @@ def _looped(pictures: Path) -> float:
         return len(first) / seconds(lambda: subprocess.run(command, check=True, capture_output=True))
 
 
-def _batched(pictures: Path, workers: int) -> float:
+def _batched(pictures: Path, workers: int | None, engine: Engine = LOCAL) -> float:
     with tempfile.TemporaryDirectory() as out:
-        config = BatchConfig(source=str(pictures), out=out, workers=workers)
+        config = BatchConfig(source=str(pictures), out=out, workers=workers, engine=engine)
         return sum(1 for _ in pictures.iterdir()) / seconds(lambda: run.run(config))
 
 
