@@ -96,6 +96,33 @@ def test_a_photo_is_chosen_compared_downloaded_and_deleted(page: Page, photo: Pa
     expect(page.get_by_role("button", name="Choose photos")).to_be_visible()
 
 
+WATCH = """
+window.tops = [];
+const watch = () => {
+  const link = document.querySelector("[data-mode=done] #download");
+  if (link) tops.push(link.getBoundingClientRect().top + scrollY);
+  requestAnimationFrame(watch);
+};
+watch();
+"""
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_download_does_not_move_when_the_comparison_comes(
+    chromium: Browser, ui: str, photo: Path, screen: str
+) -> None:
+    """Else a press that began on the link can end beside it, and downloads nothing."""
+    with opened(chromium, ui, **SCREENS[screen]) as page:
+        page.add_init_script(WATCH)
+        upscale(page, photo)
+        page.reload()
+        finished(page)
+        compared(page)
+        page.evaluate("new Promise(requestAnimationFrame)")
+        tops = page.evaluate("tops")
+        assert max(tops) - min(tops) < 3  # pixels
+
+
 def test_a_new_photo_replaces_the_last(page: Page, photo: Path, tmp_path: Path) -> None:
     upscale(page, photo)
     other = tmp_path / "other.png"
