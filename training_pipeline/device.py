@@ -14,9 +14,13 @@ from torch.nn import functional as F
 
 from training_pipeline.config import DeviceName, PrecisionName
 from training_pipeline.errors import TrainingError
+from upscaler.engines import processor
+from upscaler.kept import kept
 
 DTYPES: dict[PrecisionName, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_CANDIDATES: tuple[PrecisionName, ...] = ("f32", "bf16")
 _ROUNDS, _MARGIN = 3, 1.2  # noise must not decide
+_FOLDER = "training"  # in the user's cache
 
 
 def best() -> torch.device:
@@ -37,20 +41,24 @@ def fastest_precision(device: torch.device) -> PrecisionName:
     """Return the precision in which training on the device is fastest: a GPU without bfloat16 multiplies float16."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if _gains_from_bfloat16() else "f32"
+    return _fastest_on_processor()
 
 
 @cache
-def _gains_from_bfloat16() -> bool:
-    """Return True if convolutions are clearly faster in bfloat16 than in float32 on this processor.
+def _fastest_on_processor() -> PrecisionName:
+    """Return the precision for this processor: bfloat16 if it is clearly faster in convolutions.
 
-    Measured, because having the instructions says little: with those of AVX-512, a step takes 1.6 times as long as in
-    float32 on an Intel Xeon.
+    Measured once and kept, so that all runs on a machine agree. Having the instructions says little: with those of
+    AVX-512, a step takes 1.6 times as long as in float32 on an Intel Xeon.
     """
-    processor = torch.cpu.get_capabilities()
-    if not (processor.get("avx512_bf16") or processor.get("amx_bf16")):
-        return False  # emulation is much slower
-    times: dict[PrecisionName, list[float]] = {"f32": [], "bf16": []}
+    instructions = torch.cpu.get_capabilities()
+    if not (instructions.get("avx512_bf16") or instructions.get("amx_bf16")):
+        return "f32"  # emulation is much slower
+    return kept(_FOLDER, [processor.identity(), torch.__version__], _CANDIDATES, _measured)
+
+
+def _measured() -> PrecisionName:
+    times: dict[PrecisionName, list[float]] = {precision: [] for precision in _CANDIDATES}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # others would spin while they wait, beside other programs
     for _ in range(1 + _ROUNDS):  # interleaved; the first warms up
@@ -58,7 +66,7 @@ def _gains_from_bfloat16() -> bool:
             column.append(_seconds(precision))
     torch.set_num_threads(threads)
     exact, rounded = (min(column[1:]) for column in times.values())
-    return _MARGIN * rounded <= exact
+    return "bf16" if _MARGIN * rounded <= exact else "f32"
 
 
 @torch.enable_grad()

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry, Sample
-from training_pipeline import data, device
+from training_pipeline import data
 from training_pipeline.network import Network
 from upscaler import bicubic, metrics
 from upscaler.metrics import Score
@@ -24,7 +24,7 @@ QUALITY = 80  # of the LR inputs of a JPEG network
 
 
 def scores(network: Network, tiles: Sequence[Entry], jpeg: bool) -> Iterator[Score]:
-    """Yield the scores of at most 200 tiles as 8-bit pictures, in the upscaler's precision."""
+    """Yield the scores of at most 200 tiles as 8-bit pictures, computed in float32."""
     for tile in spread(tiles, MOST_TILES):
         sample = read_sample(tile, jpeg)
         yield metrics.score(double(network, sample.lr), sample.hr)
@@ -62,8 +62,7 @@ def double(network: Network, lr: Pixels) -> Pixels:
     extended = F.pad(planes, (network.radius,) * 4, mode="reflect")
     was_training = network.training
     network.eval()
-    with device.autocast(where, device.fastest_precision(where)):
-        output = _inner(network(extended), SCALE * network.radius)
+    output = _inner(network(extended), SCALE * network.radius)
     network.train(was_training)
     pixels: Pixels = (output[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     return pixels

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -56,3 +56,13 @@ def write_text(target: Path, text: str) -> None:
     """Write `text` to `target` atomically, as UTF-8."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_text_once(target: Path, text: str) -> None:
+    """Write `text` to `target` atomically, as UTF-8, unless another process has written it first."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=_PART, dir=target.parent) as folder:
+        written = Path(folder) / target.name
+        write_text(written, text)
+        with suppress(FileExistsError):
+            os.link(written, target)

@@ -1,6 +1,7 @@
 """Device, precision and gradient accumulation of a run."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ def run_of(folder: Path, **changes: Any) -> tuple[Run, batches.Batch]:
     config = small_config(folder, **changes)
     tiles = data.read(config)
     return Run(config, tiles, None), batches.of(tiles.training, config)[0]
+
+
+@pytest.fixture
+def another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose precision is not known yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    device._fastest_on_processor.cache_clear()
+    yield
+    device._fastest_on_processor.cache_clear()
 
 
 def weights(run: Run) -> list[Tensor]:
@@ -109,13 +119,25 @@ def test_gpus_without_bfloat16_multiply_float16(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_processors_train_in_what_was_measured_to_be_faster(
-    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], seconds: dict[str, float], expected: str
+    another_machine: None,
+    monkeypatch: pytest.MonkeyPatch,
+    instructions: dict[str, bool],
+    seconds: dict[str, float],
+    expected: str,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     monkeypatch.setattr(device, "_seconds", seconds.__getitem__)
-    device._gains_from_bfloat16.cache_clear()
     assert device.fastest_precision(torch.device("cpu")) == expected
-    device._gains_from_bfloat16.cache_clear()
+
+
+def test_runs_on_one_machine_agree_whatever_each_would_measure(
+    another_machine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    for seconds in (0.5, 1.4):
+        monkeypatch.setattr(device, "_seconds", {"f32": 1.0, "bf16": seconds}.__getitem__)
+        device._fastest_on_processor.cache_clear()  # as in another process
+        assert device.fastest_precision(torch.device("cpu")) == "bf16"
 
 
 def test_the_measurement_takes_time_in_each_precision() -> None:

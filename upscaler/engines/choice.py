@@ -3,23 +3,16 @@
 What is kept holds for a processor, its number of cores, a network's size and the versions of the engines.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 
-from upscaler import json_files
-from upscaler.atomic import write_text
 from upscaler.engines import probe, processor
 from upscaler.engines.cores import cores
 from upscaler.engines.devices import Device, Gpu, gpu_for, number_of
 from upscaler.engines.engine import candidates, usual
 from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
-from upscaler.json_files import JsonError
+from upscaler.kept import kept
 from upscaler.model.artifact import Artifact
-from upscaler.user_cache import user_cache
 from upscaler.version import installed
 
 Measure = Callable[[Artifact, Sequence[Choice], Gpu | None], Sequence[float]]
@@ -28,7 +21,6 @@ Measure = Callable[[Artifact, Sequence[Choice], Gpu | None], Sequence[float]]
 # speed is not worth the loss of int8
 _OTHER_PRECISION, _OTHER_WINDOW = 1.2, 1.1
 _FOLDER = "choices"  # in the user's cache
-_MAX_BYTES = 1000  # of a kept choice, which has 40
 
 
 def choose_on(
@@ -56,12 +48,7 @@ def choose(model: Artifact, gpu: Gpu | None = None, measure: Measure = probe.mea
     among = candidates(model, gpu)
     if len(among) == 1:
         return among[0]
-    path = _path(model, among, gpu)
-    found = _kept(path, among)
-    if found is None:
-        found = fastest(among, measure(model, among, gpu))
-        _keep(path, found)
-    return found
+    return kept(_FOLDER, _basis(model, among, gpu), among, lambda: fastest(among, measure(model, among, gpu)))
 
 
 def fastest(among: Sequence[Choice], costs: Sequence[float]) -> Choice:
@@ -74,29 +61,10 @@ def fastest(among: Sequence[Choice], costs: Sequence[float]) -> Choice:
     return best
 
 
-def _path(model: Artifact, among: Sequence[Choice], gpu: Gpu | None) -> Path | None:
-    """Return the file for all that the choice depends on; None if the user has no home."""
+def _basis(model: Artifact, among: Sequence[Choice], gpu: Gpu | None) -> list[object]:
+    """Return all that the choice depends on."""
     config = model.config
     machine = [processor.identity(), cores(), gpu.name if gpu else ""]
     network = [str(config.architecture), config.networks, *map(asdict, among)]
     versions = [installed(), installed("ncnn"), installed("openvino")]
-    key = hashlib.sha256(json.dumps([machine, network, versions]).encode()).hexdigest()
-    with suppress(RuntimeError):
-        return user_cache() / _FOLDER / f"{key}.json"
-    return None
-
-
-def _kept(path: Path | None, among: Sequence[Choice]) -> Choice | None:
-    """Read a kept choice; None if there is none, or the file holds anything else than one of the candidates."""
-    with suppress(OSError, JsonError):
-        if path and path.is_file():
-            found = json_files.load(path, Choice, _MAX_BYTES)
-            return found if found in among else None
-    return None
-
-
-def _keep(path: Path | None, choice: Choice) -> None:
-    """Write a choice, if the folder permits it; otherwise the next start measures again."""
-    with suppress(OSError):
-        if path:
-            write_text(path, json.dumps(asdict(choice)) + "\n")
+    return [machine, network, versions]
