@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from apps.serving import bodies, origins, routes, visitors
 from apps.serving.admission import Admission
 from apps.serving.bodies import BoundedBody, FilesOnly
+from apps.serving.lingering import LingeringClose
 from apps.serving.quota import Quota
 from apps.serving.refusal import RequestRefusedError
 from apps.serving.routes import Body, Route
@@ -71,7 +72,8 @@ class Guard:
             finally:
                 cleaning.cancel()
         elif scope["type"] == "http":
-            await self._serve(scope, receive, _Response(send))
+            connection = LingeringClose(receive, send)
+            await self._serve(scope, connection.receive, _Response(connection.send))
 
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Response") -> None:
         headers = Headers(scope=scope)

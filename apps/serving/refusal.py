@@ -12,5 +12,5 @@ class RequestRefusedError(Exception):
 
     @property
     def response(self) -> JSONResponse:
-        """HTTP response; it closes the connection, because the rest of the request is not read."""
+        """HTTP response; it closes the connection, because the rest of the request may be left unread."""
         return JSONResponse({"detail": self.sentence}, self.status, {"Connection": "close"})

@@ -318,6 +318,19 @@ def test_a_form_field_does_not_fill_the_memory(app: str, head: bytes) -> None:
     assert_well(app)
 
 
+def test_a_client_that_sends_everything_before_it_reads_gets_the_refusal(app: str) -> None:
+    size = 3 * 1024**2
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(size), "Origin": "https://evil"}
+    with request_begun(app, f"{API}/upload", headers) as connection:
+        for _ in range(8):
+            time.sleep(0.1)  # the refusal has come, and is not read
+            connection.sendall(bytes(size // 8))
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert response.status in (403, 404)  # the monitor takes no uploads
+        assert json.loads(response.read())["detail"]
+
+
 def test_an_upload_ends_at_the_limit(ui: str, tmp_path: Path) -> None:
     large = tmp_path / "large.png"
     large.write_bytes(os.urandom(2_200_000))
