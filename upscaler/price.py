@@ -1,6 +1,7 @@
 """Price of upscaling a file, estimated before work starts: runs of the network, wall-clock time and memory."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from upscaler.errors import LimitError
 from upscaler.limits import Limits, duration, exceeds
@@ -14,30 +15,42 @@ from upscaler.upscaler import Upscaler
 _WORTH_MEASURING = 200  # windows; fewer take seconds on any machine, and so does the measurement
 
 
+class _Pass(NamedTuple):
+    """Upscaling of pictures of one size by one network. often: how many pictures, alpha planes and orientations."""
+
+    height: int
+    width: int
+    jpeg: bool
+    often: int
+
+
 def count_windows(upscaler: Upscaler, header: Header, times: int, flips: bool) -> int:
     """Count the runs of the network for a file: windows of all frames, orientations, alpha planes and x2 passes."""
-    return sum(often * upscaler.count_windows(*size) for size, often in _passes(header, times, flips))
+    return sum(one.often * upscaler.count_windows(one.height, one.width) for one in _passes(header, times, flips))
 
 
 def seconds(upscaler: Upscaler, header: Header, times: int, flips: bool) -> float:
     """Return the wall-clock seconds that the network needs for a file. The first files trigger a benchmark."""
     passes = _passes(header, times, flips)
-    return sum(often * upscaler.seconds_for(*size, jpeg=header.jpeg) for size, often in passes)
+    return sum(one.often * upscaler.seconds_for(one.height, one.width, jpeg=one.jpeg) for one in passes)
 
 
 def memory(upscaler: Upscaler, header: Header, format: Format, times: int) -> int:
     """Estimate the peak memory in bytes that a file takes beside the loaded model."""
-    windows = max(upscaler.memory_for(*size) for size, _ in _passes(header, times, flips=False))
-    return windows + budget.peak_memory(header, format, times)
+    windows: dict[bool, int] = {}  # of each network, which keeps what its largest ones took
+    for one in _passes(header, times, flips=False):
+        network = one.jpeg and upscaler.model.jpeg_model is not None
+        windows[network] = max(windows.get(network, 0), upscaler.memory_for(one.height, one.width))
+    return sum(windows.values()) + budget.peak_memory(header, format, times)
 
 
-def _passes(header: Header, times: int, flips: bool) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield the height and width of each picture that is upscaled, and how often one of that size is."""
+def _passes(header: Header, times: int, flips: bool) -> Iterator[_Pass]:
+    """Yield the x2 passes of the pictures of each size; only the first is of a JPEG."""
     for page, frames in header.kinds.items():
         planes = 2 if page.channels in (2, 4) else 1
-        for scale in (SCALE**n for n in range(times)):
-            often = frames * planes * (len(Orientation) if flips else 1)
-            yield (scale * page.height, scale * page.width), often
+        often = frames * planes * (len(Orientation) if flips else 1)
+        for n in range(times):
+            yield _Pass(SCALE**n * page.height, SCALE**n * page.width, header.jpeg and n == 0, often)
 
 
 def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, limits: Limits) -> None:

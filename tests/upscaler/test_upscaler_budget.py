@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.models import write_tiny_model
 from support.pictures import photo_like
+from upscaler import Upscaler, price
 from upscaler.pictures import budget
 from upscaler.pictures.formats import PNG, format_of
 from upscaler.pictures.reading import read_header
@@ -92,6 +94,18 @@ def test_frames_and_times_raise_the_estimate(tmp_path: Path) -> None:
     one = budget.peak_memory(read_header(still), PNG, times=1)
     assert budget.peak_memory(read_header(moving), PNG, times=1) > one
     assert budget.peak_memory(read_header(still), PNG, times=2) > one
+
+
+@pytest.mark.parametrize(("suffix", "times", "networks"), [(".jpg", 2, 2), (".jpg", 1, 1), (".png", 2, 1)])
+def test_each_network_that_a_file_needs_keeps_its_windows(
+    tmp_path: Path, tiny_model: Path, suffix: str, times: int, networks: int
+) -> None:
+    path, has_both = tmp_path / f"a{suffix}", write_tiny_model(tmp_path / "model", jpeg_model=tiny_model)
+    Image.fromarray(photo_like(300, 400)).save(path)
+    header, one_network, upscaler = read_header(path), Upscaler.load(str(tiny_model)), Upscaler.load(str(has_both))
+    pictures = budget.peak_memory(header, PNG, times)
+    one = price.memory(one_network, header, PNG, times) - pictures
+    assert price.memory(upscaler, header, PNG, times) - pictures == networks * one > 0
 
 
 def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> None:
