@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -44,7 +45,8 @@ def respond(client: Connection, read: int, body: Sequence[bytes]) -> None:
         for n, part in enumerate(body):
             await connection.send({"type": "http.response.body", "body": part, "more_body": n + 1 < len(body)})
 
-    asyncio.run(asyncio.wait_for(app(), 10))
+    with ThreadPoolExecutor(1) as thread:  # tests of pages leave a loop in this one
+        thread.submit(asyncio.run, asyncio.wait_for(app(), 10)).result()
 
 
 @given(
