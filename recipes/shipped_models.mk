@@ -47,7 +47,8 @@ keep:
 	cp $(lastword $(sort $(wildcard runs/best/checkpoints/step-*.pt))) $(IN_PROGRESS)/best/checkpoints
 
 # It teaches an 8-layer student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
-DISTILL = $(COMBINE) runs/best --how distill --threads $(shell expr $(THREADS) \* $(PROCESSES)) --validation shards/validation $(ALL) --out $(@D)
+DISTILL = $(COMBINE) runs/best --how distill --threads $(shell expr $(THREADS) \* $(PROCESSES)) \
+	--validation shards/validation $(ALL) --out $(@D)
 
 ensembles/fast_clean/config.json: runs/best/config.json
 	$(DISTILL) --into 48x8 --steps $(FAST_STEPS)
