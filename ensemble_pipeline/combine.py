@@ -16,11 +16,21 @@ from upscaler.model.artifact import Artifact
 
 
 def run(config: CombineConfig) -> Artifact:
-    """Write the model and print what it is.
+    """Write the model and print what it is. Processes of torchrun share a distillation; the first one writes.
 
     Raises EnsembleError before anything is written if the runs do not fit together, TrainingError if `config.out` holds
     a model of other runs or options.
     """
+    if config.how != "distill":
+        return _combined(config)
+    from ensemble_pipeline import distill  # needs torch
+    from training_pipeline import ranks
+
+    with ranks.joined():
+        return _combined(config) if ranks.is_first() else distill.run(_checked_members(config), config)
+
+
+def _combined(config: CombineConfig) -> Artifact:
     members = _checked_members(config)
     jpeg_model = artifact.read(config.jpeg_model) if config.jpeg_model else None
     with claimed(config.out, lambda found: found is Kind.COMBINED and _is_same(config), config.overwrite):

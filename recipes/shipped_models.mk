@@ -16,13 +16,13 @@ IMAGES_PER_PART ?=
 THREADS ?= 2
 METADATA ?=
 # Processes that share a run by torchrun: one for each GPU, or on a CPU one for each core with THREADS=1. Two of one
-# thread take 3.2 steps of best a second, one of two threads 2.5. Distillation takes one process with all threads.
+# thread take 3.2 steps of best a second, one of two threads 2.5.
 PROCESSES ?= 1
 
 PYTHON := .venv/bin/python
 CUT := $(PYTHON) -m feature_pipeline --out shards $(IMAGES_PER_PART:%=--images %)
-SHARED := $(if $(filter-out 1,$(PROCESSES)),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES))
-TRAIN := $(PYTHON) $(SHARED) -m training_pipeline --resume --no-branches --optimiser muon --loss luma \
+SHARING := $(if $(filter-out 1,$(PROCESSES)),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES))
+TRAIN := $(PYTHON) $(SHARING) -m training_pipeline --resume --no-branches --optimiser muon --loss luma \
 	--threads $(THREADS) --validation shards/validation
 COMBINE := $(PYTHON) -m ensemble_pipeline combine
 ALL := $(PARTS:%=--shards shards/train_%)
@@ -47,7 +47,7 @@ keep:
 	cp $(lastword $(sort $(wildcard runs/best/checkpoints/step-*.pt))) $(IN_PROGRESS)/best/checkpoints
 
 # It teaches an 8-layer student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
-DISTILL = $(COMBINE) runs/best --how distill --threads $(shell expr $(THREADS) \* $(PROCESSES)) \
+DISTILL = $(PYTHON) $(SHARING) -m ensemble_pipeline combine runs/best --how distill --threads $(THREADS) \
 	--validation shards/validation $(ALL) --out $(@D)
 
 ensembles/fast_clean/config.json: runs/best/config.json

@@ -17,6 +17,7 @@ from feature_pipeline.config import FeatureConfig
 from support.models import TINY, random_weights, write_run
 from support.pictures import photo_like
 from support.shards import write_shard
+from support.torchrun import TIMEOUT, two_processes
 from training_pipeline import data, train
 from training_pipeline.batches import Batches
 from training_pipeline.config import TrainingConfig
@@ -149,6 +150,20 @@ def test_averaged_weights_can_be_the_teacher(members: list[Artifact], wanted: Co
     student = distilled([mean], shorter(wanted), tmp_path / "v1")
     assert [member.name for member in student.config.members] == ["v1"]
     assert [network["name"] for network in student.metrics["teacher"]["members"]] == ["run_0", "run_1"]
+
+
+@pytest.mark.slow
+def test_two_processes_distill_like_one(members: list[Artifact], wanted: CombineConfig, tmp_path: Path) -> None:
+    student = wanted.distillation
+    command = ["combine", *(str(member.folder) for member in members), "--out", str(tmp_path / "two")]
+    command += ["--how", "distill", "--into", student.into, "--steps", "2", "--threads", "1"]
+    command += ["--shards", str(student.shards[0]), "--validation", str(wanted.validation[0])]
+    with two_processes(tmp_path / "log", "ensemble_pipeline", *command) as process:
+        alone = distilled(members, shorter(wanted), tmp_path / "one")
+        assert process.wait(TIMEOUT) == 0, (tmp_path / "log").read_text()
+    shared = artifact.read(tmp_path / "two")
+    assert shared.metrics["validation"]["loss"] == pytest.approx(alone.metrics["validation"]["loss"], rel=1e-4)
+    assert [network["name"] for network in shared.metrics["teacher"]["members"]] == ["run_0", "run_1"]
 
 
 def test_pictures_of_the_validation_set_are_not_learned_from(

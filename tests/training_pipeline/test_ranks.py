@@ -1,26 +1,21 @@
 """Runs on several processes, as torchrun starts them."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.shards import write_shard
+from support.torchrun import TIMEOUT, two_processes
 from training_pipeline import checkpoint, evaluation, train
 from training_pipeline.config import TrainingConfig
 
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 OPTIONS = {"size": "6x2-gated", "batch": 4, "crop": 8, "threads": 1, "seed": 3, "optimiser": "muon"}
-ROOT = Path(__file__).parents[2]
-TIMEOUT = 60  # seconds
 
 
 @pytest.fixture
@@ -28,21 +23,11 @@ def shards(tmp_path: Path) -> tuple[Path, Path]:
     return write_shard(tmp_path / "train_0"), write_shard(tmp_path / "validation", pictures=1, first=1000, tiles=1)
 
 
-@contextmanager
-def two_processes(shards: tuple[Path, Path], out: Path, **changes: Any) -> "Iterator[subprocess.Popen[str]]":
-    """Start a run on two processes without a GPU; their messages go into `log` beside its folder."""
+def sharing(shards: tuple[Path, Path], out: Path, **changes: Any) -> "AbstractContextManager[subprocess.Popen[str]]":
+    """Start a run on two processes; their messages go into `log` beside its folder."""
     values = {"shards": shards[0], "validation": shards[1], "out": out, **OPTIONS, **changes}
     options = [text for name, value in values.items() for text in (f"--{name}", str(value))]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [*TORCHRUN, "-m", "training_pipeline", "--no-branches", "--resume", *options]
-    with (
-        (out.parent / "log").open("w") as log,
-        subprocess.Popen(command, env=environment, stderr=log, text=True) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.terminate()
+    return two_processes(out.parent / "log", "training_pipeline", "--no-branches", "--resume", *options)
 
 
 def losses(out: Path) -> list[float]:
@@ -54,7 +39,7 @@ def test_two_processes_train_like_one(
     shards: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "MOST_TILES", 1)
-    with two_processes(shards, tmp_path / "two", steps=5) as process:
+    with sharing(shards, tmp_path / "two", steps=5) as process:
         alone = TrainingConfig((shards[0],), (shards[1],), tmp_path / "one", branches=False, steps=5, **OPTIONS)  # type: ignore[arg-type]
         train.run(alone)
         assert process.wait(TIMEOUT) == 0, (tmp_path / "log").read_text()
@@ -70,7 +55,7 @@ def test_two_processes_train_like_one(
 @pytest.mark.slow
 def test_interrupted_processes_stop_at_one_step(shards: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "two"
-    with two_processes(shards, out, steps=99, batch=64, crop=60) as process:
+    with sharing(shards, out, steps=99, batch=64, crop=60) as process:
         while not (out / "log.jsonl").exists():
             assert process.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.1)
@@ -84,7 +69,7 @@ def test_interrupted_processes_stop_at_one_step(shards: tuple[Path, Path], tmp_p
 
 @pytest.mark.slow
 def test_a_batch_that_two_processes_cannot_share_is_refused(shards: tuple[Path, Path], tmp_path: Path) -> None:
-    with two_processes(shards, tmp_path / "two", steps=3, batch=5) as process:
+    with sharing(shards, tmp_path / "two", steps=3, batch=5) as process:
         assert process.wait(TIMEOUT) != 0
     message = "error: 2 processes cannot share --batch 5; give a multiple of 2"
     assert message in (tmp_path / "log").read_text()
