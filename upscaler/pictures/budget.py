@@ -39,7 +39,7 @@ _WRITING_LOSSLESS_ANIMATIONS = {WEBP: ((8, 17), (8, 17), (8, 22))}
 _ANIMATION = 20_000_000  # bytes of any, which the allocator keeps between frames
 _WRITING_ANIMATIONS = {
     PNG: ((1.2, 12), (8.3, 6.5), (8.8, 6.5)),
-    WEBP: ((4.9, 13), (4.9, 12.3), (6.5, 22)),
+    WEBP: ((4.9, 13), (4.9, 14), (6.5, 22)),
     GIF: ((4.6, 18), (4.6, 14), (4.8, 14)),
     AVIF: ((8, 178), (8, 178), (13.5, 40)),
 }
