@@ -24,7 +24,7 @@ CUT := $(PYTHON) -m feature_pipeline --out shards $(IMAGES_PER_PART:%=--images %
 SHARING := $(if $(filter-out 1,$(PROCESSES)),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES))
 TRAIN := $(PYTHON) $(SHARING) -m training_pipeline --resume --no-branches --optimiser muon --loss luma \
 	--threads $(THREADS) --validation shards/validation
-COMBINE := $(PYTHON) -m ensemble_pipeline combine
+COMBINE := -m ensemble_pipeline combine
 ALL := $(PARTS:%=--shards shards/train_%)
 SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.json
 IN_PROGRESS := recipes/in_progress
@@ -41,13 +41,13 @@ runs/best/config.json: $(SHARDS)
 	test -d $(@D) || ! test -d $(IN_PROGRESS)/best || (mkdir -p runs && cp -r $(IN_PROGRESS)/best $(@D))
 	$(TRAIN) $(ALL) --size $(BEST_SIZE) --seed 0 --schedule wsd --steps $(BEST_STEPS) --learning-rate 1e-3 --out $(@D)
 
-# Copies the run's last checkpoint (5 MB: weights, their average, optimisers) to where it can be committed.
+# Copies the run's last checkpoint (4 MB: weights, their average, optimisers) to where it can be committed.
 keep:
 	rm -rf $(IN_PROGRESS)/best && mkdir -p $(IN_PROGRESS)/best/checkpoints
 	cp $(lastword $(sort $(wildcard runs/best/checkpoints/step-*.pt))) $(IN_PROGRESS)/best/checkpoints
 
 # It teaches an 8-layer student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
-DISTILL = $(PYTHON) $(SHARING) -m ensemble_pipeline combine runs/best --how distill --threads $(THREADS) \
+DISTILL = $(PYTHON) $(SHARING) $(COMBINE) runs/best --how distill --threads $(THREADS) \
 	--validation shards/validation $(ALL) --out $(@D)
 
 ensembles/fast_clean/config.json: runs/best/config.json
@@ -75,7 +75,7 @@ runs/fast_jpegs_int8/config.json: ensembles/fast_jpegs/config.json
 	$(INT8) --size 48x8 --jpeg
 
 ensembles/%/config.json: runs/%_int8/config.json runs/%_jpegs_int8/config.json
-	$(COMBINE) $(<D) --jpeg-model $(word 2,$(^D)) --out $(@D)
+	$(PYTHON) $(COMBINE) $(<D) --jpeg-model $(word 2,$(^D)) --out $(@D)
 
 # Written only when its text changes: parts of another text are then older, and cut again
 CUT_WITH := --images $(or $(IMAGES_PER_PART),all) --tiles-per-image $(TILES_PER_IMAGE)
