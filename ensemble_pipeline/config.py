@@ -8,7 +8,7 @@ from cluster.engine import Engine
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline.config import FeatureConfig
 from training_pipeline.commands import WHERE, RunsConfig
-from training_pipeline.config import TrainingConfig
+from training_pipeline.config import Schedule, TrainingConfig
 from training_pipeline.sizes import SYNTAX
 from upscaler.config import UpscaleConfig
 from upscaler.model import find
@@ -30,6 +30,7 @@ class Distillation:
     jpeg: bool = same(TrainingConfig, "jpeg")
     init_from: str | None = same(TrainingConfig, "init_from")
     learning_rate: float = same(TrainingConfig, "learning_rate")
+    schedule: Schedule = same(TrainingConfig, "schedule")
     threads: int = same(TrainingConfig, "threads")
     checkpoint_every: float = same(TrainingConfig, "checkpoint_every")
 

@@ -80,6 +80,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
         init_from=wanted.init_from,
         jpeg=wanted.jpeg,
         learning_rate=wanted.learning_rate,
+        schedule=wanted.schedule,
         branches=False,
         optimiser="muon",
         loss="luma",

@@ -35,22 +35,29 @@ export OMP_WAIT_POLICY := PASSIVE
 
 all: ensembles/fast/config.json ensembles/best/config.json
 
-# From scratch, at a constant rate until the last fifth: while it is constant, the run may become longer or end early, by
-# another BEST_STEPS. Without a run here, it continues from the checkpoint that is in the repository.
+# Best is trained from scratch, and all long runs at a constant rate until the last fifth: while it is constant, a run may
+# become longer or end early, by another number of steps. Without a folder here, it continues from the checkpoint that
+# is in the repository.
+CONTINUE = test -d $(@D) || ! test -d $(IN_PROGRESS)/$(@D) || (mkdir -p $(dir $(@D)) && cp -r $(IN_PROGRESS)/$(@D) $(@D))
+
 runs/best/config.json: $(SHARDS)
-	test -d $(@D) || ! test -d $(IN_PROGRESS)/best || (mkdir -p runs && cp -r $(IN_PROGRESS)/best $(@D))
+	$(CONTINUE)
 	$(TRAIN) $(ALL) --size $(BEST_SIZE) --seed 0 --schedule wsd --steps $(BEST_STEPS) --learning-rate 1e-3 --out $(@D)
 
-# Copies the run's last checkpoint (4 MB: weights, their average, optimisers) to where it can be committed.
+# Copies the last checkpoint of each unfinished long run (4 MB: weights, their average, optimisers) to where it can be
+# committed.
+UNFINISHED = $(foreach run,$(wildcard runs/best ensembles/fast_clean/distillation-*),$(if $(wildcard $(run)/config.json),,$(run)))
+
 keep:
-	rm -rf $(IN_PROGRESS)/best && mkdir -p $(IN_PROGRESS)/best/checkpoints
-	cp $(lastword $(sort $(wildcard runs/best/checkpoints/step-*.pt))) $(IN_PROGRESS)/best/checkpoints
+	for run in $(UNFINISHED); do rm -rf $(IN_PROGRESS)/$$run && mkdir -p $(IN_PROGRESS)/$$run/checkpoints \
+		&& cp "$$(ls $$run/checkpoints/step-*.pt | tail -n 1)" $(IN_PROGRESS)/$$run/checkpoints || exit 1; done
 
 # It teaches an 8-layer student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
-DISTILL = $(PYTHON) $(SHARING) $(COMBINE) runs/best --how distill --threads $(THREADS) \
+DISTILL = $(PYTHON) $(SHARING) $(COMBINE) runs/best --how distill --schedule wsd --threads $(THREADS) \
 	--validation shards/validation $(ALL) --out $(@D)
 
 ensembles/fast_clean/config.json: runs/best/config.json
+	$(CONTINUE)
 	$(DISTILL) --into 48x8 --steps $(FAST_STEPS)
 
 ensembles/fast_jpegs/config.json: ensembles/fast_clean/config.json runs/best/config.json
