@@ -219,6 +219,8 @@ class Run:
             raise KeyboardInterrupt
         if time.monotonic() >= self.saved + 60 * self.config.checkpoint_every:
             self._save()
+        if done and not checkpoint.has_best(self.config.out):  # the folder began with the last checkpoint alone
+            checkpoint.write_best(self.config.out, self._checkpoint())
         return done
 
     def _evaluate(self, interrupts: list[int]) -> None:

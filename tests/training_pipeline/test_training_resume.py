@@ -253,17 +253,19 @@ def test_a_checkpoint_is_written_as_often_as_wished(
     assert {1, 2, 3} <= set(seen)
 
 
+@pytest.mark.parametrize("step", [10, STEPS])
 def test_a_run_continued_from_its_last_checkpoint_alone_has_a_best_one_again(
-    folder: Path, whole: TrainingConfig, tmp_path: Path
+    folder: Path, whole: TrainingConfig, tmp_path: Path, step: int
 ) -> None:
     config = small_config(folder, out=tmp_path / "copy", **CHANGES)
-    kept = whole.out / CHECKPOINTS / "step-00000010.pt"
+    kept = whole.out / CHECKPOINTS / f"step-{step:08}.pt"
     (config.out / CHECKPOINTS).mkdir(parents=True)
     shutil.copy(kept, config.out / CHECKPOINTS)
     start = checkpoint.read(kept)
     start.log[0]["psnr_y"] = 99.0  # its best evaluation, of a checkpoint that was left behind
     checkpoint.write(config.out, start)
     assert train.run(config, resume=True).metrics["validation"]["step"] == STEPS
+    assert checkpoint.read_best(config.out).step == STEPS
 
 
 def test_a_run_that_lacks_a_new_field_is_resumed(whole: TrainingConfig) -> None:
