@@ -4,6 +4,8 @@
 # METADATA: the bucket's list of pictures, for licences and authors.
 # IMAGES_PER_PART: only the first so many pictures of each part, such as 5000; all parts take 750 GB of disk. A larger
 # number later extends the parts.
+# START: recipes/in_progress, to continue the long runs whose checkpoints are in the repository; they need all parts of
+# the bucket that they began with.
 # A step is 36 crops of 32x32 LR pixels: 27,000 steps are 1e9 LR pixels.
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
 BEST_SIZE ?= 48x5-gated
@@ -15,6 +17,7 @@ TILES_PER_IMAGE ?= 12
 IMAGES_PER_PART ?=
 THREADS ?= 2
 METADATA ?=
+START ?=
 # Processes that share a run by torchrun: one for each GPU, or on a CPU one for each core with THREADS=1. Two of one
 # thread take 3.2 steps of best a second, one of two threads 2.5.
 PROCESSES ?= 1
@@ -27,7 +30,6 @@ TRAIN := $(PYTHON) $(SHARING) -m training_pipeline --resume --no-branches --opti
 COMBINE := -m ensemble_pipeline combine
 ALL := $(PARTS:%=--shards shards/train_%)
 SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.json
-IN_PROGRESS := recipes/in_progress
 # Threads that wait for each other sleep: beside other work, spinning made a step cost 2.3 core-seconds in place of 0.56
 export OMP_WAIT_POLICY := PASSIVE
 .PHONY: all keep FORCE
@@ -36,9 +38,8 @@ export OMP_WAIT_POLICY := PASSIVE
 all: ensembles/fast/config.json ensembles/best/config.json
 
 # Best is trained from scratch, and all long runs at a constant rate until the last fifth: while it is constant, a run may
-# become longer or end early, by another number of steps. Without a folder here, it continues from the checkpoint that
-# is in the repository.
-CONTINUE = test -d $(@D) || ! test -d $(IN_PROGRESS)/$(@D) || (mkdir -p $(dir $(@D)) && cp -r $(IN_PROGRESS)/$(@D) $(@D))
+# become longer or end early, by another number of steps.
+CONTINUE = $(if $(START),test -d $(@D) || ! test -d $(START)/$(@D) || (mkdir -p $(dir $(@D)) && cp -r $(START)/$(@D) $(@D)))
 
 runs/best/config.json: $(SHARDS)
 	$(CONTINUE)
@@ -49,8 +50,8 @@ runs/best/config.json: $(SHARDS)
 UNFINISHED = $(foreach run,$(wildcard runs/best ensembles/fast_clean/distillation-*),$(if $(wildcard $(run)/config.json),,$(run)))
 
 keep:
-	for run in $(UNFINISHED); do rm -rf $(IN_PROGRESS)/$$run && mkdir -p $(IN_PROGRESS)/$$run/checkpoints \
-		&& cp "$$(ls $$run/checkpoints/step-*.pt | tail -n 1)" $(IN_PROGRESS)/$$run/checkpoints || exit 1; done
+	for run in $(UNFINISHED); do rm -rf recipes/in_progress/$$run && mkdir -p recipes/in_progress/$$run/checkpoints \
+		&& cp "$$(ls $$run/checkpoints/step-*.pt | tail -n 1)" recipes/in_progress/$$run/checkpoints || exit 1; done
 
 # It teaches an 8-layer student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
 DISTILL = $(PYTHON) $(SHARING) $(COMBINE) runs/best --how distill --schedule wsd --threads $(THREADS) \

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,9 @@ def test_the_hooks_before_a_commit_are_those_of_check() -> None:
     assert listed == [line.strip() for line in check.splitlines()[1:]]
 
 
-def test_a_larger_number_of_pictures_extends_finished_parts(tmp_path: Path) -> None:
+@pytest.fixture
+def recipe(tmp_path: Path) -> Callable[..., list[str]]:
+    """Run the recipe in a folder whose Python prints its arguments and cuts empty shards; return the lines printed."""
     python = tmp_path / ".venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text(
@@ -72,16 +75,37 @@ def test_a_larger_number_of_pictures_extends_finished_parts(tmp_path: Path) -> N
     )
     python.chmod(0o755)
 
-    def cut(images: str) -> list[str]:
-        parts = ["shards/train_0/manifest.json", "shards/validation/manifest.json"]
-        recipe = str(ROOT / "recipes/shipped_models.mk")
-        command = ["make", "-s", "-f", recipe, "PARTS=0", f"IMAGES_PER_PART={images}", *parts]
+    def run(*arguments: str) -> list[str]:
+        command = ["make", "-s", "-f", str(ROOT / "recipes/shipped_models.mk"), "PARTS=0", *arguments]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-        return [line for line in done.stdout.splitlines() if line.startswith("--out")]
+        return done.stdout.splitlines()
 
-    assert [line.partition(" --part")[0] for line in cut("5")] == ["--out shards --images 5"] * 2
+    return run
+
+
+def test_a_larger_number_of_pictures_extends_finished_parts(recipe: Callable[..., list[str]]) -> None:
+    def cut(images: str) -> list[str]:
+        lines = recipe(f"IMAGES_PER_PART={images}", "shards/train_0/manifest.json", "shards/validation/manifest.json")
+        return [line.partition(" --part")[0] for line in lines if line.startswith("--out")]
+
+    assert cut("5") == ["--out shards --images 5"] * 2
     assert cut("5") == []
-    assert [line.partition(" --part")[0] for line in cut("9")] == ["--out shards --images 9"] * 2
+    assert cut("9") == ["--out shards --images 9"] * 2
     assert cut("9") == []
-    assert [line.partition(" --part")[0] for line in cut("")] == ["--out shards"] * 2
+    assert cut("") == ["--out shards"] * 2
+
+
+@pytest.mark.parametrize(("made", "run"), [("runs/best", ""), ("ensembles/fast_clean", "distillation-0")])
+@pytest.mark.parametrize(("start", "found"), [("", []), ("recipes/in_progress", ["step-00000010.pt"])])
+def test_a_kept_checkpoint_is_continued_only_if_wished(
+    recipe: Callable[..., list[str]], tmp_path: Path, made: str, run: str, start: str, found: list[str]
+) -> None:
+    checkpoints = tmp_path / made / run / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    for step in (5, 10):
+        (checkpoints / f"step-{step:08}.pt").touch()
+    recipe("keep")
+    shutil.rmtree(tmp_path / made)
+    recipe(f"{made}/config.json", f"START={start}")
+    assert [path.name for path in checkpoints.glob("*")] == found
