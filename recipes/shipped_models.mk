@@ -68,7 +68,7 @@ ensembles/best_jpegs/config.json: runs/best/config.json
 	$(DISTILL) --into $(BEST_SIZE) --init-from $(<D) --steps $(JPEG_STEPS) --jpeg
 
 # Fine-tuned for int8, each network keeps its float32 form as it was.
-INT8 = $(TRAIN) $(ALL) --int8 --init-from $(<D) --steps $(INT8_STEPS) --out $(@D)
+INT8 = $(TRAIN) $(ALL) --int8 --init-from $(<D) --steps $(INT8_STEPS) --learning-rate 3e-4 --out $(@D)
 
 runs/best_int8/config.json: runs/best/config.json
 	$(INT8) --size $(BEST_SIZE)
