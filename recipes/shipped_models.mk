@@ -1,6 +1,6 @@
 # Recipe of the bundled models, from the bucket to the artifacts: `make ensemble`. Today's best was made with
-# BEST_STEPS=42250 JPEG_STEPS=3000 and has no int8 yet; today's fast is of an earlier recipe. Finished steps are
-# skipped, and an interrupted run resumes from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
+# BEST_STEPS=42250 JPEG_STEPS=6400 INT8_STEPS=800; today's fast is of an earlier recipe. Finished steps are skipped, and
+# an interrupted run resumes from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
 # METADATA: the bucket's list of pictures, for licences and authors.
 # IMAGES_PER_PART: only the first so many pictures of each part, such as 5000; all parts take 750 GB of disk. A larger
 # number later extends the parts.

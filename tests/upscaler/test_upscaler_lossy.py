@@ -47,6 +47,8 @@ def test_other_formats_have_no_quality(tmp_path: Path) -> None:
     ("suffix", "options", "jpeg"),
     [
         (".jpg", {"quality": 75}, True),
+        (".jpg", {"quality": 95}, True),
+        (".jpg", {"quality": 97}, False),
         (".jpg", {"quality": 99}, False),
         (".png", {}, False),
         (".webp", {"quality": 75}, True),

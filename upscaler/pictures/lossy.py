@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-MOST_QUALITY = 97  # highest JPEG quality at which the JPEG network measures better than the clean-image network
+MOST_QUALITY = 95  # highest JPEG quality at which the JPEG network measures better than the clean-image network
 
 _TABLE = 3688  # sum of the example luma table of the standard (ITU-T T.81, table K.1), which libjpeg scales by quality
 _NCLX, _MATRIX = (
@@ -15,7 +15,7 @@ _LONGEST_START = 100_000  # bytes; boxes with large contents come after
 
 
 def is_lossy(image: Image.Image, path: Path) -> bool:
-    """Return True for a JPEG of quality 97 or less, or a lossy WebP, whose quality is unknown."""
+    """Return True for a JPEG of quality 95 or less, or a lossy WebP, whose quality is unknown."""
     if image.format == "WEBP":
         return _is_lossy_webp(path)
     quality = jpeg_quality(image)
