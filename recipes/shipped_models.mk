@@ -50,8 +50,8 @@ runs/best/config.json: $(SHARDS)
 UNFINISHED = $(foreach run,$(wildcard runs/best ensembles/fast_clean/distillation-*),$(if $(wildcard $(run)/config.json),,$(run)))
 
 keep:
-	for run in $(UNFINISHED); do rm -rf recipes/in_progress/$$run && mkdir -p recipes/in_progress/$$run/checkpoints \
-		&& cp "$$(ls $$run/checkpoints/step-*.pt | tail -n 1)" recipes/in_progress/$$run/checkpoints || exit 1; done
+	for run in $(UNFINISHED); do last="$$(ls $$run/checkpoints/step-*.pt | tail -n 1)"; test -n "$$last" || continue; \
+		to=recipes/in_progress/$$run/checkpoints; rm -rf $$to && mkdir -p $$to && cp "$$last" $$to || exit 1; done
 
 # It teaches an 8-layer student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
 DISTILL = $(PYTHON) $(SHARING) $(COMBINE) runs/best --how distill --schedule wsd --threads $(THREADS) \
