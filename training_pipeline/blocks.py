@@ -105,7 +105,7 @@ class Gated(Residual):
             parameter.copy_(torch.tensor(array))
 
 
-BLOCKS: dict[Block, type[Plain]] = {"plain": Plain, "residual": Residual, "gated": Gated}
+BLOCKS: dict[Block, type[Plain]] = {"plain": Plain, "residual": Residual, "gated": Gated, "gated4": Gated}
 
 
 def _slope(activation: nn.Module) -> NDArray[np.float32] | None:

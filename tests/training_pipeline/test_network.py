@@ -95,7 +95,7 @@ def test_a_deepened_network_begins_as_the_same(blocks: int, block: Block) -> Non
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("block", ["residual", "gated"])
+@pytest.mark.parametrize("block", ["residual", "gated", "gated4"])
 def test_blocks_with_a_skip_begin_near_the_identity(block: Block) -> None:
     torch.manual_seed(0)
     network = Network(Architecture(width=16, depth=1, block=block), branches=False)

@@ -270,7 +270,7 @@ def test_auto_takes_a_gpu_that_was_measured_to_be_faster(
     assert Upscaler.load(str(model.folder), device="cpu").gpu is None
 
 
-@pytest.mark.parametrize("block", ["plain", "residual", "gated"])
+@pytest.mark.parametrize("block", ["plain", "residual", "gated", "gated4"])
 def test_every_kind_of_network_is_measured(tmp_path: Path, block: str) -> None:
     model = artifact.read(write_tiny_model(tmp_path / "tiny", networks=2, block=block, int8=True))  # type: ignore[arg-type]
     costs = probe.measure(model, [*map(usual, PRECISIONS), LARGE])

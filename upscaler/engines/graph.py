@@ -61,4 +61,5 @@ BLOCKS: dict[Block, Callable[[Graph[Any], Any, Sequence[Layer]], Any]] = {
     "plain": plain,
     "residual": residual,
     "gated": gated,
+    "gated4": gated,
 }

@@ -28,7 +28,7 @@ ACTIVATION_LEVELS = 256
 KERNEL_LEVEL = 64
 LEAST_STEP, GREATEST_STEP = 1e-9, 1e9  # between two levels; far outside what networks have, within what float32 divides
 
-Block = Literal["plain", "residual", "gated"]
+Block = Literal["plain", "residual", "gated", "gated4"]
 
 _KINDS = ("weight", "bias", "slope", "gain", "offset", "scale", "step", "zero")
 _INT8 = "int8."  # before the names of the arrays in int8 in a file
@@ -40,6 +40,7 @@ BLOCKS: dict[Block, tuple[tuple[str, ...], ...]] = {
     "plain": (_PRELU,),
     "residual": (_PRELU, _NONE),
     "gated": (_PRELU, _PRELU, _GATE),
+    "gated4": (_PRELU, _PRELU, _PRELU, _GATE),
 }
 
 
@@ -101,6 +102,7 @@ class Architecture(BaseModel):
     plain: z of one convolution, with a PReLU after it and after the head.
     residual: x + z, two convolutions.
     gated: (x + z)(gain z + offset), three convolutions; gain and offset have one value for each channel.
+    gated4: the same, four convolutions.
 
     All trunks but plain ones have a long skip: the tail gets the sum of the head's and the trunk's output.
     """
