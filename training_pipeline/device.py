@@ -92,8 +92,20 @@ def autocast(device: torch.device, precision: PrecisionName) -> AbstractContextM
     return torch.autocast(device.type, dtype=DTYPES[precision]) if precision in DTYPES else contextlib.nullcontext()
 
 
-def compiled(network: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Compile the network if the machine can: steps take 0.8 of the time in float32, and less in bfloat16."""
-    if device.type == "cuda" or shutil.which(os.environ.get("CXX", "g++")):
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor to the device; the host does not wait for a GPU, which finishes earlier work first."""
+    return (tensor.pin_memory() if device.type == "cuda" and not tensor.is_cuda else tensor).to(
+        device, non_blocking=True
+    )
+
+
+def compiled(network: nn.Module, device: torch.device, graphs: bool) -> Callable[[Tensor], Tensor]:
+    """Compile the network if the machine can: steps take 0.8 of the time in float32, and less in bfloat16.
+
+    graphs: launch the kernels of a GPU as CUDA graphs, which keep gradients until the next pass alone.
+    """
+    if device.type == "cuda":
+        return torch.compile(network, dynamic=False, mode="reduce-overhead" if graphs else None)
+    if shutil.which(os.environ.get("CXX", "g++")):
         return torch.compile(network, dynamic=False)
     return network

@@ -29,7 +29,7 @@ def make(name: Optimiser, network: Network, learning_rate: float, weight_decay: 
         {"params": [parameter for parameter in rest if parameter.ndim > 1]},
         {"params": [parameter for parameter in rest if parameter.ndim == 1], "weight_decay": 0.0},
     ]
-    optimisers: dict[str, Optimizer] = {"optimiser": AdamW(groups, betas=BETAS, **rates)}
+    optimisers: dict[str, Optimizer] = {"optimiser": AdamW(groups, betas=BETAS, fused=rest[0].is_cuda, **rates)}
     if of_muon:
         optimisers["muon"] = Muon(list(of_muon.values()), **rates)
     return optimisers
@@ -56,18 +56,21 @@ class Muon(Optimizer):
         """Update the kernels from their gradients."""
         for group in self.param_groups:
             kernels = group["params"]
-            directions = orthogonal(torch.stack([self._direction(kernel) for kernel in kernels]))
+            directions = orthogonal(torch.stack(self._directions(kernels)).flatten(2))
             size = group["lr"] * ADAMW_RMS * math.sqrt(max(directions.shape[1:]))
-            for kernel, direction in zip(kernels, directions, strict=True):
-                kernel.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction.view_as(kernel), alpha=size)
+            torch._foreach_mul_(kernels, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_sub_(kernels, [*directions.view(-1, *kernels[0].shape)], alpha=size)
 
-    def _direction(self, kernel: nn.Parameter) -> Tensor:
-        state = self.state[kernel]
-        if not state:
-            state["momentum"] = torch.zeros_like(kernel)
-        momentum: Tensor = state["momentum"]
-        momentum.mul_(MOMENTUM).add_(cast(Tensor, kernel.grad))
-        return (cast(Tensor, kernel.grad) + MOMENTUM * momentum).flatten(1)
+    def _directions(self, kernels: list[nn.Parameter]) -> list[Tensor]:
+        """Return the gradients plus the momenta, which take them in; all kernels at once, as a GPU waits otherwise."""
+        gradients = [cast(Tensor, kernel.grad) for kernel in kernels]
+        for kernel in kernels:
+            if kernel not in self.state:
+                self.state[kernel]["momentum"] = torch.zeros_like(kernel)
+        momenta: list[Tensor] = [self.state[kernel]["momentum"] for kernel in kernels]
+        torch._foreach_mul_(momenta, MOMENTUM)
+        torch._foreach_add_(momenta, gradients)
+        return [*torch._foreach_add(gradients, momenta, alpha=MOMENTUM)]
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

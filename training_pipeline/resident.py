@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from feature_pipeline.tile_index import TileIndex
-from training_pipeline import crops, data
+from training_pipeline import crops, data, device
 from training_pipeline.batches import ALL, Batch, drawn
 from training_pipeline.config import TILE, TrainingConfig
 from training_pipeline.order import Order
@@ -88,4 +88,4 @@ def gathered(source: Tensor, grid: Tensor, tiles: Tensor, orientations: Tensor, 
 
 
 def _on(source: Tensor, *arrays: NDArray[np.int64]) -> list[Tensor]:
-    return [torch.from_numpy(array).to(source.device, non_blocking=True) for array in arrays]
+    return [device.sent(torch.from_numpy(array), source.device) for array in arrays]

@@ -41,6 +41,7 @@ from training_pipeline.journal import Journal
 from training_pipeline.losses import LOSSES
 from training_pipeline.network import Network
 from training_pipeline.resident import ResidentBatches
+from training_pipeline.running_loss import RunningLoss
 from training_pipeline.schedule import learning_rate
 from training_pipeline.stopping import stop_signals
 from upscaler import metrics
@@ -54,7 +55,7 @@ __all__ = ["DivergedError", "Run", "TrainingConfig", "run"]
 # Unless the configuration says otherwise: steps, at least, and evaluations, at most, as each takes 70 steps on a CPU
 EVALUATE_EVERY, EVALUATIONS = 1000, 50
 SHOW_EVERY = 100  # steps, in trackers
-SMOOTHING = 0.01  # weight of a new loss in the displayed moving average
+AHEAD = 1  # step of a GPU that is under way while the host prepares the next one
 
 
 class DivergedError(TrainingError):
@@ -112,9 +113,11 @@ class Run:
         self.network = beginning.network(config).to(memory_format=self.layout).to(self.device)
         self.unrounded = self._unrounded() if config.int8 else None
         self.forward = self.compiled(self.network)
-        self.average = AveragedModel(self.network, multi_avg_fn=moving_average(config.average))
+        self.average = AveragedModel(self.network)
         self.optimisers = optimisers.make(config.optimiser, self.network, config.learning_rate, config.weight_decay)
-        self.step, self.loss, self.earlier_seconds, self.started = 0, math.nan, 0.0, time.monotonic()
+        ahead = AHEAD if self.device.type == "cuda" and not self.scaler.is_enabled() else 0
+        self.loss = RunningLoss(self._check_finite, ahead)
+        self.step, self.earlier_seconds, self.started = 0, 0.0, time.monotonic()
         self.saved = self.started
         if start:
             self._restore(start)
@@ -133,12 +136,12 @@ class Run:
                 self.advance(*next(loaded))
                 self._show(bar)
                 if self.step % SHOW_EVERY == 0:
-                    self.journal.show(self.step, loss=self.loss, learning_rate=self._rate)
+                    self.journal.show(self.step, loss=self.loss.mean, learning_rate=self._rate)
                 done = self._finish_step(interrupts)
 
     def compiled(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
         """Compile the network if the run is long enough to gain from it."""
-        return device.compiled(network, self.device) if self.config.long else network
+        return device.compiled(network, self.device, self.config.accumulate == 1) if self.config.long else network
 
     def _unrounded(self) -> Callable[[Tensor], Tensor]:
         """Set the ranges by the first batch; return the network in float32, which gives the ground truth."""
@@ -166,7 +169,10 @@ class Run:
         return self.earlier_seconds + time.monotonic() - self.started
 
     def advance(self, lr_crops: Tensor, hr_crops: Tensor) -> None:
-        """Take one step on a batch (N3cc and N3(2c)(2c), 0 to 255). Raises DivergedError and leaves the weights."""
+        """Take one step on a batch (N3cc and N3(2c)(2c), 0 to 255).
+
+        Raises DivergedError and leaves the weights, which on a GPU have taken the step when it is found.
+        """
         rate = learning_rate(self.config.schedule, self.config.learning_rate, self.progress)
         self.network.zero_grad()
         loss = self._add_gradients(lr_crops, hr_crops)
@@ -174,22 +180,20 @@ class Run:
         for optimiser in self.optimisers.values():
             self.scaler.unscale_(optimiser)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        overflowed = self.scaler.get_scale() > 1 and not math.isfinite(norm.item())  # the scaler skips the step
-        self._check_finite(loss.item(), 0.0 if overflowed else norm.item())
+        self.loss.add(self.step, loss, norm)
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = rate
             self.scaler.step(optimiser)
         self.scaler.update()
-        self.average.update_parameters(self.network)
+        self._add_to_average()
         self.step += 1
-        self.loss = _moving_mean(self.loss, loss.item())
 
     def _add_gradients(self, *crops: Tensor) -> Tensor:
         """Compute the gradients of a batch in `accumulate` parts, which each add theirs; return the mean loss."""
         losses = []
         for part in zip(*(side.chunk(self.config.accumulate) for side in crops), strict=True):
-            x, truth = (side.to(self.device, non_blocking=True) / 255 for side in part)
+            x, truth = (device.sent(side, self.device) / 255 for side in part)
             x = x.contiguous(memory_format=self.layout)
             with device.autocast(self.device, self.precision):
                 output = self.forward(x)
@@ -200,10 +204,22 @@ class Run:
             losses.append(loss.detach())
         return torch.stack(losses).sum()
 
-    def _check_finite(self, loss: float, norm: float) -> None:
-        if not math.isfinite(loss) or not math.isfinite(norm):
+    @torch.no_grad()
+    def _add_to_average(self) -> None:
+        """Move the average towards the weights, faster in the beginning, so that short runs have a useful one.
+
+        By the step and not by the average's own counter, which `AveragedModel` reads back from a GPU.
+        """
+        n = self.step
+        share = 1 - min(self.config.average, (1 + n) / (10 + n)) if n else 1.0
+        torch._foreach_lerp_([*self.average.parameters()], [*self.network.parameters()], share)
+        self.average.n_averaged += 1
+
+    def _check_finite(self, step: int, loss: float, norm: float) -> None:
+        overflowed = self.scaler.get_scale() > 1 and not math.isfinite(norm)  # the scaler skips the step
+        if not math.isfinite(loss) or not (overflowed or math.isfinite(norm)):
             raise DivergedError(
-                f"the loss is {loss} and its gradient {norm} at step {self.step}; the checkpoints before it are "
+                f"the loss is {loss} and its gradient {norm} at step {step}; the checkpoints before it are "
                 f"in {self.config.out / CHECKPOINTS}; start another run with a lower --learning-rate"
             )
 
@@ -224,6 +240,7 @@ class Run:
         return done
 
     def _evaluate(self, interrupts: list[int]) -> None:
+        loss = self.loss.read_all()
         scores: list[Score] = []
         for score in evaluation.scores(self._averaged, self.tiles.validation, self.config.jpeg):
             if interrupts:
@@ -235,7 +252,7 @@ class Run:
             self.step,
             score,
             bicubic_psnr_y=self._baseline.psnr_y,
-            loss=self.loss,
+            loss=loss,
             learning_rate=self._rate,
             seconds=round(self.seconds, 1),
         )
@@ -267,15 +284,16 @@ class Run:
         return {"network": self.network, "average": self.average, **self.optimisers}
 
     def _checkpoint(self) -> Checkpoint:
+        loss = self.loss.read_all()
         states: dict[str, Any] = {name: part.state_dict() for name, part in self._stateful().items()}
         states["random"] = torch.get_rng_state()
         states["random_cuda"] = torch.cuda.get_rng_state_all()
-        states["loss"], states["scaler"] = self.loss, self.scaler.state_dict()
+        states["loss"], states["scaler"] = loss, self.scaler.state_dict()
         return Checkpoint(self.config.as_json(), self.tiles.digest, self.step, self.seconds, self.journal.rows, states)
 
     def _restore(self, start: Checkpoint) -> None:
         self.step, self.earlier_seconds = start.step, start.seconds
-        self.loss = start.states.get("loss", math.nan)
+        self.loss.mean = start.states.get("loss", math.nan)
         if scaler := start.states.get("scaler"):
             self.scaler.load_state_dict(scaler)
         for name, part in self._stateful().items():
@@ -297,24 +315,8 @@ class Run:
     def _show(self, bar: "tqdm[Any]") -> None:
         done = round(min(1.0, self.progress) * self._budget())
         psnr = f"{self.journal.rows[-1]['psnr_y']:.2f} dB" if self.journal.rows else "not yet"
-        bar.set_postfix(step=self.step, loss=f"{self.loss:.4f}", psnr=psnr, refresh=False)
+        bar.set_postfix(step=self.step, loss=f"{self.loss.mean:.4f}", psnr=psnr, refresh=False)
         bar.update(done - bar.n)
 
 
 RunFactory = Callable[[TrainingConfig, Tiles, Checkpoint | None], Run]
-
-
-def _moving_mean(mean: float, value: float) -> float:
-    """Smooth the loss, which varies from batch to batch."""
-    return value if math.isnan(mean) else mean + SMOOTHING * (value - mean)
-
-
-def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Return an EMA update whose decay starts low, so that short runs have a useful average."""
-
-    @torch.no_grad()
-    def update(averages: list[Tensor], currents: list[Tensor], updates: Tensor | int) -> None:
-        n = int(updates)
-        torch._foreach_lerp_(averages, currents, 1 - min(decay, (1 + n) / (10 + n)))
-
-    return update

@@ -284,7 +284,7 @@ def diverging_at(rate: float, advance: Callable[..., None]) -> Callable[..., Non
 
     def diverge(run: train.Run, *batch: Any) -> None:
         if run.config.learning_rate == rate:
-            run._check_finite(float("nan"), 1.0)
+            run._check_finite(run.step, float("nan"), 1.0)
         advance(run, *batch)
 
     return diverge
@@ -423,7 +423,7 @@ def test_trials_see_as_many_pixels(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_trial_that_diverges_is_no_failure(searched: TuningConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train.Run, "advance", lambda run, *batch: run._check_finite(float("nan"), 1.0))
+    monkeypatch.setattr(train.Run, "advance", lambda run, *batch: run._check_finite(run.step, float("nan"), 1.0))
     tune.run(replace(searched, trials=1))
     study = open_study(searched.first)
     assert [trial.state for trial in study.trials] == [optuna.trial.TrialState.PRUNED]

@@ -75,7 +75,7 @@ def test_a_run_that_is_compiled_says_why_its_first_step_takes_long(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("training_pipeline.config.LONG_STEPS", 2)
-    monkeypatch.setattr("training_pipeline.device.compiled", lambda network, device: partial(network))
+    monkeypatch.setattr("training_pipeline.device.compiled", lambda network, device, graphs: partial(network))
     command(steps="1")
     assert "compiling" not in capsys.readouterr().err
     command(steps="2", out="runs/1")
