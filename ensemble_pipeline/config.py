@@ -29,10 +29,13 @@ class Distillation:
     steps: int | None = same(TrainingConfig, "steps")
     jpeg: bool = same(TrainingConfig, "jpeg")
     init_from: str | None = same(TrainingConfig, "init_from")
+    batch: int = same(TrainingConfig, "batch")
+    crop: int = same(TrainingConfig, "crop")
     learning_rate: float = same(TrainingConfig, "learning_rate")
     schedule: Schedule = same(TrainingConfig, "schedule")
     threads: int = same(TrainingConfig, "threads")
     checkpoint_every: float = same(TrainingConfig, "checkpoint_every")
+    evaluate_every: int | None = same(TrainingConfig, "evaluate_every")
 
     def __post_init__(self) -> None:
         check_limits(self)

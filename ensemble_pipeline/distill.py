@@ -1,12 +1,12 @@
 """Distillation: a training run with an ensemble's output as ground truth."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ensemble_pipeline.config import CombineConfig
 from feature_pipeline import shards
@@ -17,11 +17,10 @@ from training_pipeline.crops import EDGE
 from training_pipeline.data import Tiles
 from training_pipeline.folder import DISTILLATION
 from training_pipeline.network import Network
-from upscaler.bicubic import halve
 from upscaler.model import artifact
+from upscaler.model.architecture import SCALE
 from upscaler.model.artifact import Artifact
 from upscaler.orientations import Orientation
-from upscaler.pixels import Planes
 
 ORIENTATIONS = tuple(Orientation)
 
@@ -55,10 +54,11 @@ class DistillationRun(train.Run):
     def advance(self, lr_crops: Tensor, hr_crops: Tensor) -> None:
         """Take one step on the LR crops (uint8, N3cc) towards the teacher's output for the clean crops."""
         orientation = ORIENTATIONS[self.step % len(ORIENTATIONS)]
-        x = _oriented(orientation.apply, without_degradation(lr_crops, hr_crops)).to(self.device) / 255
+        lr_crops, hr_crops = (device.sent(side, self.device) for side in (lr_crops, hr_crops))
+        x = applied(orientation, without_degradation(lr_crops, hr_crops)) / 255
         with device.autocast(self.device, self.precision):
             output = self.teacher(x.contiguous(memory_format=self.layout))
-        super().advance(lr_crops, 255 * _oriented(orientation.undo, output))
+        super().advance(lr_crops, 255 * undone(orientation, output.float()))
 
 
 def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
@@ -79,6 +79,8 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
         steps=wanted.steps,
         init_from=wanted.init_from,
         jpeg=wanted.jpeg,
+        batch=wanted.batch,
+        crop=wanted.crop,
         learning_rate=wanted.learning_rate,
         schedule=wanted.schedule,
         branches=False,
@@ -86,6 +88,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
         loss="luma",
         threads=wanted.threads,
         checkpoint_every=wanted.checkpoint_every,
+        evaluate_every=wanted.evaluate_every,
     )
     return train.run(run_config, resume=True, make_run=partial(DistillationRun, Teacher(members)))
 
@@ -101,14 +104,33 @@ def without_degradation(lr_crops: Tensor, hr_crops: Tensor) -> Tensor:
 
     The border of `EDGE` pixels stays, because the crop lacks part of the filter's support there.
     """
-    halved = np.stack([halve(crop) for crop in hr_crops.permute(0, 2, 3, 1).numpy(force=True)])
+    (height, width), halved = hr_crops.shape[-2:], hr_crops
+    for size in ((height, width // SCALE), (height // SCALE, width // SCALE)):  # Pillow rounds after each direction
+        halved = _to_levels(F.interpolate(halved.float(), size, mode="bicubic", antialias=True))
     clean, inner = lr_crops.clone(), slice(EDGE, -EDGE)
-    clean[..., inner, inner] = torch.from_numpy(halved).permute(0, 3, 1, 2)[..., inner, inner].to(clean.device)
+    clean[..., inner, inner] = halved[..., inner, inner]
     return clean
 
 
-def _oriented(transform: Callable[[Planes], Planes], planes: Tensor) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(transform(planes.numpy(force=True))))
+def _to_levels(planes: Tensor) -> Tensor:
+    return (planes + 0.5).floor().clamp(0, 255).to(torch.uint8)  # halves up, as Pillow rounds
+
+
+def applied(orientation: Orientation, planes: Tensor) -> Tensor:
+    """Flip and rotate planes, NCHW, as `Orientation.apply` does, on their device."""
+    transposed, *flips = orientation.value
+    return _flipped(planes.mT if transposed else planes, flips)
+
+
+def undone(orientation: Orientation, planes: Tensor) -> Tensor:
+    """Reverse `applied`."""
+    transposed, *flips = orientation.value
+    planes = _flipped(planes, flips)
+    return planes.mT if transposed else planes
+
+
+def _flipped(planes: Tensor, flips: list[bool]) -> Tensor:
+    return planes.flip([axis for axis, flip in zip((-2, -1), flips, strict=True) if flip])
 
 
 def _network(member: Artifact) -> Network:

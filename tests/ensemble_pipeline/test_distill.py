@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,11 +23,13 @@ from support.torchrun import TIMEOUT, two_processes
 from training_pipeline import data, train
 from training_pipeline.batches import Batches
 from training_pipeline.config import TrainingConfig
+from training_pipeline.crops import EDGE
 from training_pipeline.errors import TrainingError
 from upscaler import Upscaler, bicubic
 from upscaler.model import artifact
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact
+from upscaler.orientations import Orientation
 from upscaler.pixels import Pixels, to_planes
 
 STEPS = 60
@@ -114,6 +118,21 @@ def test_the_teacher_gets_clean_crops_in_all_orientations_and_the_student_degrad
     assert len({shown.numpy().tobytes() for shown in teacher.shown}) == 8
 
 
+@pytest.mark.parametrize("orientation", distill.ORIENTATIONS)
+def test_tensors_are_turned_as_arrays_are(orientation: Orientation) -> None:
+    planes = torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4)
+    assert np.array_equal(distill.applied(orientation, planes), orientation.apply(planes.numpy()))
+    assert torch.equal(distill.undone(orientation, distill.applied(orientation, planes)), planes)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_degradations_are_undone_by_the_filter_that_makes_lr_tiles(seed: int) -> None:
+    large = np.random.default_rng(seed).integers(256, size=(24, 24, 3), dtype=np.uint8)
+    clean = distill.without_degradation(batch(np.zeros((12, 12, 3), np.uint8)), batch(large))
+    inner = slice(EDGE, -EDGE)
+    assert torch.equal(clean[..., inner, inner], batch(bicubic.halve(large))[..., inner, inner])
+
+
 def test_a_crop_of_a_clean_tile_is_left_as_it_is(wanted: CombineConfig) -> None:
     lr, hr = Batches(data.entries(wanted.distillation.shards), size=8, crop=48, seed=0)[0]
     difference = distill.without_degradation(lr, hr).int() - lr.int()
@@ -164,6 +183,18 @@ def test_two_processes_distill_like_one(members: list[Artifact], wanted: Combine
     shared = artifact.read(tmp_path / "two")
     assert shared.metrics["validation"]["loss"] == pytest.approx(alone.metrics["validation"]["loss"], rel=1e-4)
     assert [network["name"] for network in shared.metrics["teacher"]["members"]] == ["run_0", "run_1"]
+
+
+def test_the_options_of_the_student_are_those_of_its_run(
+    members: list[Artifact], wanted: CombineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[TrainingConfig] = []
+    monkeypatch.setattr(train, "run", lambda config, **_: runs.append(config))
+    student = replace(wanted.distillation, batch=8, crop=24, evaluate_every=30, schedule="wsd", learning_rate=2e-3)
+    distill.run(members, replace(wanted, distillation=student))
+    shared = vars(student).keys() & vars(runs[0]).keys()
+    assert {name: getattr(runs[0], name) for name in shared} == {name: getattr(student, name) for name in shared}
+    assert {"batch", "crop", "evaluate_every", "steps", "jpeg", "init_from", "threads"} <= shared
 
 
 def test_pictures_of_the_validation_set_are_not_learned_from(
