@@ -1,14 +1,19 @@
-# Recipe of the bundled models, from the bucket to the artifacts: `make ensemble`. Today's best was made with
-# BEST_STEPS=42250 JPEG_STEPS=6400 INT8_STEPS=800; today's fast is of an earlier recipe. Finished steps are skipped, and
-# an interrupted run resumes from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
+# Recipe of the bundled models, from the bucket to the artifacts: `make ensemble`. Finished steps are skipped, and an
+# interrupted run resumes from its last checkpoint. Another bucket: AWS_ENDPOINT_URL_S3=http://...
+# On a GPU, larger and fewer steps: BATCH=224 CROP=48 BEST_STEPS=30000 FAST_STEPS=17000 JPEG_STEPS=4000
+# EVALUATE_EVERY=5000; those of best took 8 minutes of an H200. docs/results.md tells how today's models were made.
 # METADATA: the bucket's list of pictures, for licences and authors.
 # IMAGES_PER_PART: only the first so many pictures of each part, such as 5000; all parts take 750 GB of disk. A larger
 # number later extends the parts.
 # START: recipes/in_progress, to continue the long runs whose checkpoints are in the repository; they need all parts of
 # the bucket that they began with.
-# A step is 36 crops of 32x32 LR pixels: 27,000 steps are 1e9 LR pixels.
+# A step is BATCH crops of CROP x CROP LR pixels: 27,000 of the default's are 1e9 LR pixels, or 1,940 of 224 x 48 x 48.
 PARTS ?= 0 1 2 3 4 5 6 7 8 9 a b c d e f
-BEST_SIZE ?= 48x5-gated
+BEST_SIZE ?= 48x6-gated
+FAST_SIZE ?= 48x2-gated4
+BATCH ?= 36
+CROP ?= 32
+EVALUATE_EVERY ?=
 BEST_STEPS ?= 130000
 FAST_STEPS ?= 65000
 JPEG_STEPS ?= 10000
@@ -25,8 +30,9 @@ PROCESSES ?= 1
 PYTHON := .venv/bin/python
 CUT := $(PYTHON) -m feature_pipeline --out shards $(IMAGES_PER_PART:%=--images %)
 SHARING := $(if $(filter-out 1,$(PROCESSES)),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES))
+BATCHES := --batch $(BATCH) --crop $(CROP) $(EVALUATE_EVERY:%=--evaluate-every %)
 TRAIN := $(PYTHON) $(SHARING) -m training_pipeline --resume --no-branches --optimiser muon --loss luma \
-	--threads $(THREADS) --validation shards/validation
+	--threads $(THREADS) $(BATCHES) --validation shards/validation
 COMBINE := -m ensemble_pipeline combine
 ALL := $(PARTS:%=--shards shards/train_%)
 SHARDS := $(PARTS:%=shards/train_%/manifest.json) shards/validation/manifest.json
@@ -53,16 +59,16 @@ keep:
 	for run in $(UNFINISHED); do last="$$(ls $$run/checkpoints/step-*.pt | tail -n 1)"; test -n "$$last" || continue; \
 		to=recipes/in_progress/$$run/checkpoints; rm -rf $$to && mkdir -p $$to && cp "$$last" $$to || exit 1; done
 
-# It teaches an 8-layer student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
+# It teaches a smaller student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
 DISTILL = $(PYTHON) $(SHARING) $(COMBINE) runs/best --how distill --schedule wsd --threads $(THREADS) \
-	--validation shards/validation $(ALL) --out $(@D)
+	$(BATCHES) --validation shards/validation $(ALL) --out $(@D)
 
 ensembles/fast_clean/config.json: runs/best/config.json
 	$(CONTINUE)
-	$(DISTILL) --into 48x8 --steps $(FAST_STEPS)
+	$(DISTILL) --into $(FAST_SIZE) --steps $(FAST_STEPS)
 
 ensembles/fast_jpegs/config.json: ensembles/fast_clean/config.json runs/best/config.json
-	$(DISTILL) --into 48x8 --init-from $(<D) --steps $(JPEG_STEPS) --jpeg
+	$(DISTILL) --into $(FAST_SIZE) --init-from $(<D) --steps $(JPEG_STEPS) --jpeg
 
 ensembles/best_jpegs/config.json: runs/best/config.json
 	$(DISTILL) --into $(BEST_SIZE) --init-from $(<D) --steps $(JPEG_STEPS) --jpeg
@@ -77,10 +83,10 @@ runs/best_jpegs_int8/config.json: ensembles/best_jpegs/config.json
 	$(INT8) --size $(BEST_SIZE) --jpeg
 
 runs/fast_int8/config.json: ensembles/fast_clean/config.json
-	$(INT8) --size 48x8
+	$(INT8) --size $(FAST_SIZE)
 
 runs/fast_jpegs_int8/config.json: ensembles/fast_jpegs/config.json
-	$(INT8) --size 48x8 --jpeg
+	$(INT8) --size $(FAST_SIZE) --jpeg
 
 ensembles/%/config.json: runs/%_int8/config.json runs/%_jpegs_int8/config.json
 	$(PYTHON) $(COMBINE) $(<D) --jpeg-model $(word 2,$(^D)) --out $(@D)
