@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feature_pipeline.shards import Sample
 from feature_pipeline.tile_index import TileIndex
 from training_pipeline import crops, data
 from training_pipeline.config import TrainingConfig
-from training_pipeline.crops import Crops
+from training_pipeline.crops import Crops, TilePair
+from training_pipeline.decoded import DecodedTiles
 from training_pipeline.order import Order
 
 Batch = tuple[Tensor, Tensor]
@@ -41,7 +41,7 @@ def drawn(step: int, size: int, seed: int, order: Order) -> tuple[list[int], Cro
 class Batches:
     """Random crops of `size` tiles as batch n: uint8 tensors, LR N3cc and HR N3(2c)(2c), with c = `crop`.
 
-    jpeg: compress the LR tiles. part: of each batch.
+    jpeg: compress the LR tiles. part: of each batch. decoded: the same tiles, if they are decoded already.
     """
 
     tiles: TileIndex
@@ -50,6 +50,7 @@ class Batches:
     seed: int
     jpeg: bool = False
     part: slice = field(default_factory=lambda: ALL)
+    decoded: DecodedTiles | None = None
 
     def __getitem__(self, step: int) -> Batch:
         numbers, draws = drawn(step, self.size, self.seed, self._order)
@@ -65,5 +66,7 @@ class Batches:
         return Order(self.tiles.sizes(), self.seed)
 
     @cached_property
-    def _load(self) -> Callable[[int], Sample]:
-        return lru_cache(maxsize=2 * self.size)(lambda number: data.load(self.tiles[number]))
+    def _load(self) -> Callable[[int], TilePair]:
+        if self.decoded:
+            return self.decoded.__getitem__
+        return lru_cache(maxsize=2 * self.size)(lambda number: crops.pair(data.load(self.tiles[number])))

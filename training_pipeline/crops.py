@@ -5,6 +5,7 @@ the LR tile is the ground truth, its half the input.
 """
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,19 +65,27 @@ def corner(place: NDArray[np.float64], crop: int, downsampled: bool) -> NDArray[
     return edge + (np.floor(place * (last + 2 * beyond + 1)).astype(np.int64) - beyond).clip(0, last)
 
 
-def has_downsampled(sample: Sample) -> bool:
-    """Return True if the LR tile is clean and can serve as ground truth."""
+class TilePair(NamedTuple):
+    """An LR and an HR tile, HWC uint8. clean: the LR tile can serve as ground truth, for its half."""
+
+    lr: Pixels
+    hr: Pixels
+    clean: bool
+
+
+def pair(sample: Sample) -> TilePair:
+    """Return the tiles of a sample."""
     drawn = sample.info.augmented
-    return drawn is None or (drawn.noise is None and drawn.quality is None)
+    return TilePair(sample.lr, sample.hr, drawn is None or (drawn.noise is None and drawn.quality is None))
 
 
-def cut(sample: Sample, crop: int, crops: Crops, n: int, jpeg: bool = False) -> tuple[Pixels, Pixels]:
+def cut(tiles: TilePair, crop: int, crops: Crops, n: int, jpeg: bool = False) -> tuple[Pixels, Pixels]:
     """Cut the LR and the HR crop of draw `n` from a tile pair.
 
     jpeg: compress the LR tile before cropping, so that a crop starts anywhere in a block.
     """
-    downsampled = bool(crops.downsampled[n]) and has_downsampled(sample)
-    lr, hr = (halve(sample.lr), sample.lr) if downsampled else (sample.lr, sample.hr)
+    downsampled = bool(crops.downsampled[n]) and tiles.clean
+    lr, hr = (halve(tiles.lr), tiles.lr) if downsampled else (tiles.lr, tiles.hr)
     if jpeg:
         lr = compressed(lr, int(crops.quality[n]), bool(crops.full_chroma[n]))
     top, left = corner(crops.place[n], crop, downsampled)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from training_pipeline.batches import Batch, Batches
+from training_pipeline.decoded import decoded
 
 AHEAD = 8  # batches, and one more for each process
 
@@ -24,12 +25,18 @@ def prefetched(batches: Batches, step: int, processes: int = 0) -> Generator[Bat
 
     A thread suffices on a CPU, because decoding releases the GIL; a GPU needs several processes, above all for JPEG.
     """
-    pool: Executor = ThreadPoolExecutor(1)
-    make: Callable[[int], Arrays | Batch] = batches.__getitem__
-    if processes:
-        pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (replace(batches),))
-        make = _made
-    ahead = AHEAD + processes
+    if not processes:
+        yield from _made_ahead(ThreadPoolExecutor(1), batches.__getitem__, step, AHEAD)
+        return
+    with decoded(batches.tiles) as tiles:
+        begun = replace(batches, decoded=tiles)
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (begun,))
+        yield from _made_ahead(pool, _made, step, AHEAD + processes)
+
+
+def _made_ahead(
+    pool: Executor, make: Callable[[int], Arrays | Batch], step: int, ahead: int
+) -> Generator[Batch, None, None]:
     try:
         waiting = deque(pool.submit(make, n) for n in range(step, step + ahead))
         for n in count(step + ahead):

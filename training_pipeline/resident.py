@@ -38,13 +38,12 @@ class ResidentBatches:
         self._part, self._size, self._crop, self._seed = part, config.batch, config.crop, config.seed
         self._order = Order(tiles.sizes(), config.seed)
         pyramid = [np.empty((len(tiles), side, side, COLOURS), np.uint8) for side in SIDES]
-        self._has_downsampled = np.zeros(len(tiles), bool)
+        self._clean = np.zeros(len(tiles), bool)
 
         def decode(n: int) -> None:
-            sample = data.load(tiles[n])
-            for level, tile in zip(pyramid, (halve(sample.lr), sample.lr, sample.hr), strict=True):
+            lr, hr, self._clean[n] = crops.pair(data.load(tiles[n]))
+            for level, tile in zip(pyramid, (halve(lr), lr, hr), strict=True):
                 level[n] = tile
-            self._has_downsampled[n] = crops.has_downsampled(sample)
 
         with ThreadPoolExecutor(cores()) as pool:
             list(pool.map(decode, range(len(tiles))))
@@ -55,7 +54,7 @@ class ResidentBatches:
         tiles, draws = drawn(step, self._size, self._seed, self._order)
         numbers, draws = np.array(tiles[self._part]), draws[self._part]
         orientations = 2 * draws.turns + draws.flip
-        downsampled = draws.downsampled & self._has_downsampled[numbers]
+        downsampled = draws.downsampled & self._clean[numbers]
         lr, hr = (
             grid.new_empty((len(numbers), *grid.shape[1:3], COLOURS), dtype=torch.uint8) for grid in self._symmetries
         )

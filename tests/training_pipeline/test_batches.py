@@ -1,6 +1,8 @@
 """Batches and crops: their size, place and content."""
 
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from feature_pipeline.manifest import Draw, SampleInfo
 from feature_pipeline.shards import Entry, Sample
 from support.shards import write_shard
 from support.training_runs import small_config
-from training_pipeline import batches, crops, data, loader, resident
+from training_pipeline import batches, crops, data, decoded, loader, resident
 from training_pipeline.batches import Batches
 from training_pipeline.config import MOST_CROP
 from training_pipeline.resident import ResidentBatches
@@ -19,7 +21,7 @@ from upscaler.pixels import Pixels
 
 def random_crop(sample: Sample, crop: int, rng: np.random.Generator, jpeg: bool = False) -> tuple[Pixels, Pixels]:
     """Draw and cut one crop."""
-    return crops.cut(sample, crop, crops.draw(rng, 1), 0, jpeg)
+    return crops.cut(crops.pair(sample), crop, crops.draw(rng, 1), 0, jpeg)
 
 
 @pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.slow)])
@@ -119,6 +121,28 @@ def test_batches_of_tiles_on_a_device_are_the_same(tmp_path: Path, crop: int) ->
     for step in range(6):
         for ours, theirs in zip(kept[step], read[step], strict=True):
             assert torch.equal(ours, theirs)
+
+
+def test_batches_of_decoded_tiles_are_the_same(tmp_path: Path) -> None:
+    write_shard(tmp_path / "train_1", first=10, draw=Draw(noise=0.05))
+    config = small_config(tmp_path, shards=(tmp_path / "train_0", tmp_path / "train_1"), batch=5, crop=16, jpeg=True)
+    made = batches.of(data.read(config).training, config)
+    with decoded.decoded(made.tiles) as tiles:
+        assert tiles
+        for step in range(6):
+            for ours, theirs in zip(replace(made, decoded=tiles)[step], made[step], strict=True):
+                assert torch.equal(ours, theirs)
+    assert not tiles.folder.exists()
+
+
+def test_tiles_are_decoded_ahead_only_if_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = data.read(small_config(tmp_path)).training
+    for place in ("psutil.virtual_memory", "shutil.disk_usage"):
+        with monkeypatch.context() as patched:
+            room = Mock(available=len(tiles) * decoded.TILE_BYTES, free=len(tiles) * decoded.TILE_BYTES)
+            patched.setattr(f"training_pipeline.decoded.{place}", lambda *_, room=room: room)
+            with decoded.decoded(tiles) as none:
+                assert none is None
 
 
 def test_only_tiles_that_fit_stay_on_a_device() -> None:

@@ -1,0 +1,68 @@
+"""Tiles decoded once, into files that the processes of a loader share: decoding is eight times the rest of a crop."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from feature_pipeline.shards import Entry
+from training_pipeline import crops, data
+from training_pipeline.config import TILE
+from training_pipeline.crops import TilePair
+from upscaler.engines.cores import cores
+from upscaler.model.architecture import COLOURS, SCALE
+
+MOST = 0.5  # share of the free memory, which caches the files, and of the free disk
+FILES = {"lr": (TILE, TILE, COLOURS), "hr": (SCALE * TILE, SCALE * TILE, COLOURS), "clean": ()}
+TILE_BYTES = COLOURS * TILE**2 * (1 + SCALE**2) + 1
+
+
+@dataclass(frozen=True)
+class DecodedTiles:
+    """Tile pairs by number, in the files of a folder, which each process maps into its memory."""
+
+    folder: Path
+    count: int
+
+    def __getitem__(self, number: int) -> TilePair:
+        lr, hr, clean = (file[number] for file in self._files)
+        return TilePair(lr, hr, bool(clean))
+
+    @cached_property
+    def _files(self) -> list[NDArray[np.uint8]]:
+        return [self._mapped(name, "r") for name in FILES]
+
+    def _mapped(self, name: str, mode: str) -> NDArray[np.uint8]:
+        shape = (self.count, *FILES[name])
+        return np.memmap(self.folder / name, np.uint8, mode, shape=shape)  # type: ignore[call-overload, no-any-return]
+
+    def fill(self, tiles: Sequence[Entry]) -> None:
+        """Write the files. Raises FeatureError or TrainingError if a tile cannot be read."""
+        files = [self._mapped(name, "w+") for name in FILES]
+
+        def decode(number: int) -> None:
+            for file, value in zip(files, crops.pair(data.load(tiles[number])), strict=True):
+                file[number] = value
+
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(decode, range(self.count)))
+
+
+@contextmanager
+def decoded(tiles: Sequence[Entry]) -> Iterator[DecodedTiles | None]:
+    """Yield the tiles decoded, while the block runs; None if they do not fit."""
+    with tempfile.TemporaryDirectory() as folder:
+        if len(tiles) * TILE_BYTES > MOST * min(psutil.virtual_memory().available, shutil.disk_usage(folder).free):
+            yield None
+            return
+        pairs = DecodedTiles(Path(folder), len(tiles))
+        pairs.fill(tiles)
+        yield pairs
