@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from string import digits
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -95,9 +96,12 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
 def description(config: ModelConfig, measured: dict[str, Any]) -> str:
     """Describe the networks of a model and how they are combined. measured: the content of metrics.json."""
     size = config.architecture
-    blocks = "layers" if size.block == "plain" else f"{size.block} blocks"
+    layers = "layers"
+    if size.block != "plain":
+        plural = "s" if size.depth > 1 else ""
+        layers = f"{size.block.rstrip(digits)} block{plural} of {size.trunk_radius // size.depth} convolutions"
     combination = card_training.combination(config, measured)
-    return f"{combination}, {size.width} channels and {size.depth} {blocks} between the first and the last"
+    return f"{combination}, {size.width} channels and {size.depth} {layers} between the first and the last"
 
 
 def _tests(measured: dict[str, Any]) -> Iterator[str]:
