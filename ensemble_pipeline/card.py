@@ -96,9 +96,9 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
 def description(config: ModelConfig, measured: dict[str, Any]) -> str:
     """Describe the networks of a model and how they are combined. measured: the content of metrics.json."""
     size = config.architecture
-    layers = "layers"
+    plural = "s" if size.depth > 1 else ""
+    layers = f"layer{plural}"
     if size.block != "plain":
-        plural = "s" if size.depth > 1 else ""
         layers = f"{size.block.rstrip(digits)} block{plural} of {size.trunk_radius // size.depth} convolutions"
     combination = card_training.combination(config, measured)
     return f"{combination}, {size.width} channels and {size.depth} {layers} between the first and the last"

@@ -16,8 +16,9 @@ MOST_CROP = 60  # half a tile without the border that lacks part of the filter: 
 MOST_BATCH = 1 << 16
 MOST_SEED = 2**32 - 1
 LONG_STEPS, LONG_MINUTES = 100, 5
-# May differ when a run is resumed, such as on another machine: tiles are compared by content, threads only round
-MACHINE = ("shards", "validation", "threads", "device", "checkpoint_every", "track")
+# May differ when a run is resumed, such as on another machine: tiles are compared by content, threads only round, and
+# evaluations decide only which weights are the best so far
+MACHINE = ("shards", "validation", "threads", "device", "checkpoint_every", "evaluate_every", "track")
 
 Loss = Literal["l1", "charbonnier", "luma"]
 Optimiser = Literal["adamw", "muon"]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,30 @@ def content(config: Any) -> dict[str, Any]:
 
 
 def matches(file: Path, config: Any, but: Collection[str]) -> bool:
-    """Return True if the file holds the config, except for the fields `but`. Raises OptionError if it holds none."""
-    there, here = ({key: v for key, v in one.items() if key not in but} for one in (read(file), content(config)))
+    """Return True if the file holds the config, except for the fields `but`. Raises OptionError if it holds none.
+
+    A field that did not exist when it was saved had its default.
+    """
+    completed = _completed(read(file), config)
+    there, here = ({key: v for key, v in one.items() if key not in but} for one in (completed, content(config)))
     return there == here
+
+
+def _completed(values: dict[str, Any], config: Any) -> dict[str, Any]:
+    defaults = {
+        field.name: field.default if field.default_factory is MISSING else field.default_factory()
+        for field in fields(config)
+    }
+    known = {name: default for name, default in defaults.items() if default is not MISSING}
+    completed: dict[str, Any] = json.loads(json.dumps(known, default=_plain)) | values
+    for name in defaults:
+        if is_dataclass(part := getattr(config, name)) and isinstance(completed.get(name), dict):
+            completed[name] = _completed(completed[name], part)
+    return completed
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def read(file: Path) -> dict[str, Any]:

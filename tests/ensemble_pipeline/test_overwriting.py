@@ -1,5 +1,6 @@
 """Folders of models: no command replaces what another one made, or what another process is writing."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from support.shards import write_shard
 from support.training_runs import small_config
 from training_pipeline import evaluation, train
 from training_pipeline.config import TrainingConfig
+from training_pipeline.folder import COMBINATION
 from upscaler.errors import DoubleResolutionError
 from upscaler.model import artifact
 
@@ -228,3 +230,13 @@ def test_finished_work_says_what_it_made_and_how_good_it_is(
     assert said.endswith(f"; {reached}\n")
     combine.run(CombineConfig(runs, tmp_path / "v1"))
     assert capsys.readouterr().out.startswith(f"{tmp_path / 'v1'}: the averaged output of 2 networks, 4 channels")
+
+
+def test_a_model_from_before_an_option_existed_had_its_default(ensemble: CombineConfig) -> None:
+    record = ensemble.out / COMBINATION
+    options = json.loads(record.read_text())
+    del options["mirrored"], options["distillation"]["batch"]
+    record.write_text(json.dumps(options))
+    combine.run(ensemble)
+    record.write_text(json.dumps(options))
+    assert "--overwrite" in refused(lambda: combine.run(replace(ensemble, mirrored=True)), ensemble.out)

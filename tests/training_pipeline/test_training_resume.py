@@ -194,7 +194,7 @@ def test_a_run_is_resumed_with_the_same_tiles_elsewhere_but_not_with_others(
     folder: Path, whole: TrainingConfig, tmp_path: Path
 ) -> None:
     shutil.copytree(folder / "train_0", tmp_path / "train_0")
-    moved = replace(whole, shards=(tmp_path / "train_0",), threads=2)
+    moved = replace(whole, shards=(tmp_path / "train_0",), threads=2, evaluate_every=3)
     before = (whole.out / artifact.WEIGHTS).read_bytes()
     train.run(moved, resume=True)
     assert (whole.out / artifact.WEIGHTS).read_bytes() == before
