@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-MOST_QUALITY = 95  # of JPEGs for the JPEG network; above, that of `fast` loses more than that of `best` gains
+MOST_QUALITY = 95  # of JPEGs for the JPEG network; above, that of `fast`, the default model, loses 0.13 dB or more
 
 _TABLE = 3688  # sum of the example luma table of the standard (ITU-T T.81, table K.1), which libjpeg scales by quality
 _NCLX, _MATRIX = (
