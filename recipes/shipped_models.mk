@@ -24,7 +24,7 @@ THREADS ?= 2
 METADATA ?=
 START ?=
 # Processes that share a run by torchrun: one for each GPU, or on a CPU one for each core with THREADS=1. Two of one
-# thread take 3.2 steps of best a second, one of two threads 2.5.
+# thread take 3.2 steps of 48x5-gated a second, one of two threads 2.5.
 PROCESSES ?= 1
 
 PYTHON := .venv/bin/python

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from feature_pipeline.shards import Entry, Sample
 from feature_pipeline.tile_index import TileIndex
 from training_pipeline.config import TILE, TrainingConfig
 from training_pipeline.errors import TrainingError
+from upscaler.engines.cores import cores
 from upscaler.model.architecture import SCALE
 
 
@@ -107,6 +109,15 @@ def load(entry: Entry) -> Sample:
             f"{TILE} and {SCALE * TILE} pixels a side; make the shards again"
         )
     return sample
+
+
+def load_all(tiles: Sequence[Entry], take: Callable[[int, Sample], None]) -> None:
+    """Read all tile pairs, by a thread for each core; call `take` with the number and the sample of each.
+
+    Raises FeatureError or TrainingError, as `load` does.
+    """
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(lambda number: take(number, load(tiles[number])), range(len(tiles))))
 
 
 def _looks_like(tiles: TileIndex, hashes: Hashes) -> Mask:

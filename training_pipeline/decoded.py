@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +12,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from feature_pipeline.shards import Entry
+from feature_pipeline.shards import Entry, Sample
 from training_pipeline import crops, data
 from training_pipeline.config import TILE
 from training_pipeline.crops import TilePair
-from upscaler.engines.cores import cores
 from upscaler.model.architecture import COLOURS, SCALE
 
 MOST = 0.5  # share of the free memory, which caches the files, and of the free disk
@@ -48,12 +46,11 @@ class DecodedTiles:
         """Write the files. Raises FeatureError or TrainingError if a tile cannot be read."""
         files = [self._mapped(name, "w+") for name in FILES]
 
-        def decode(number: int) -> None:
-            for file, value in zip(files, crops.pair(data.load(tiles[number])), strict=True):
+        def keep(number: int, sample: Sample) -> None:
+            for file, value in zip(files, crops.pair(sample), strict=True):
                 file[number] = value
 
-        with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(decode, range(self.count)))
+        data.load_all(tiles, keep)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Batches from tiles that stay on the device: a step's crops are gathered there, and nothing is decoded twice."""
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import numpy as np
@@ -9,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from feature_pipeline.shards import Sample
 from feature_pipeline.tile_index import TileIndex
 from training_pipeline import crops, data, device
 from training_pipeline.batches import ALL, Batch, drawn
 from training_pipeline.config import TILE, TrainingConfig
 from training_pipeline.order import Order
 from upscaler.bicubic import halve
-from upscaler.engines.cores import cores
 from upscaler.model.architecture import COLOURS, SCALE
 
 SIDES = (TILE // SCALE, TILE, SCALE * TILE)  # of the downsampled, the LR and the HR tile
@@ -40,13 +39,12 @@ class ResidentBatches:
         pyramid = [np.empty((len(tiles), side, side, COLOURS), np.uint8) for side in SIDES]
         self._clean = np.zeros(len(tiles), bool)
 
-        def decode(n: int) -> None:
-            lr, hr, self._clean[n] = crops.pair(data.load(tiles[n]))
+        def keep(n: int, sample: Sample) -> None:
+            lr, hr, self._clean[n] = crops.pair(sample)
             for level, tile in zip(pyramid, (halve(lr), lr, hr), strict=True):
                 level[n] = tile
 
-        with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(decode, range(len(tiles))))
+        data.load_all(tiles, keep)
         self._pyramid = [torch.from_numpy(level).to(device) for level in pyramid]
         self._symmetries = [symmetries(side).to(device) for side in (config.crop, SCALE * config.crop)]
 
