@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from starlette.types import ASGIApp
 
 from apps.monitor import cleaning, page
@@ -18,6 +17,7 @@ from apps.monitor.plot import test_gain
 from apps.monitor.recording import HistoryCopy, Recorder
 from apps.monitor.settings import Settings
 from apps.monitor.visits import Visit, Visits
+from apps.serving.gradio_api import gr
 from apps.serving.serve import guarded
 from apps.serving.temporary import is_inside
 from upscaler.model import find

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gradio.server_messages import ProcessCompletedMessage
-
+from apps.serving.gradio_api import ProcessCompletedMessage
 from apps.serving.refusal import RequestRefusedError
 
 JOBS = "cores"  # Gradio's concurrency id of long-running events

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradio.routes import templates
 from jinja2 import ChoiceLoader, DictLoader
 
 from apps.serving import preloads
+from apps.serving.gradio_api import templates
 
 CARD = Path(__file__).parent / "card.jpg"
 ICON = Path(__file__).parent / "icon.svg"

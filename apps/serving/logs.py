@@ -7,7 +7,7 @@ import traceback
 from asyncio import CancelledError
 from types import SimpleNamespace
 
-from gradio import queueing
+from apps.serving.gradio_api import queueing
 
 MOST = 30  # records per minute
 _MINUTE = 60.0

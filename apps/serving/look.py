@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
+from apps.serving.gradio_api import gr
 from apps.serving.viewer.markup import script as viewer_script
 
 _HERE = Path(__file__).parent

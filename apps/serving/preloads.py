@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import gradio
+from apps.serving.gradio_api import gr
 
-_FRONTEND = Path(gradio.__file__).parent / "templates" / "frontend"
+_FRONTEND = Path(gr.__file__).parent / "templates" / "frontend"
 _IMPORT, _NEEDS = "import(`./", "__vite__mapDeps(["  # of a chunk, and of those that it needs, as places in a table
 _LAYOUT = "column"  # around all components, though it is not among them
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import gradio as gr
 import httpx
 import uvicorn
 from fastapi import FastAPI
@@ -24,6 +23,7 @@ from apps.serving.bodies import MOST_FILES
 from apps.serving.compression import CompressedPages
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
 from apps.serving.draining import Draining
+from apps.serving.gradio_api import gr
 from apps.serving.guard import Guard, Rules
 from apps.serving.look import look
 from apps.serving.refusal import RequestRefusedError

@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from starlette.types import ASGIApp
 
 from apps.serving import admission, loading
 from apps.serving.draining import Draining
+from apps.serving.gradio_api import gr
 from apps.serving.job_limits import JobLimits
 from apps.serving.refusal import RequestRefusedError
 from apps.serving.serve import guarded

@@ -99,14 +99,26 @@ def test_serving_loads_no_training_dependency(module: str) -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_openvino_is_imported_in_one_place_without_its_telemetry() -> None:
-    importing = [
+def importing(library: str, *folders: str) -> list[str]:
+    """Return the names of the files in some folders that import a library."""
+    return [
         path.name
-        for folder in (*PACKAGES, "benchmarks", "tests")
+        for folder in folders
         for path in (ROOT / folder).rglob("*.py")
-        if any(name.partition(".")[0] == "openvino" for name in imports(path.read_text(encoding="utf-8"), folder))
+        if any(name.partition(".")[0] == library for name in imports(path.read_text(encoding="utf-8"), folder))
     ]
-    assert importing == ["openvino_api.py"]
+
+
+def test_gradio_is_imported_in_one_place_and_makes_no_stubs() -> None:
+    assert importing("gradio", *PACKAGES) == ["gradio_api.py"]
+    program = "import ast; ast.get_source_segment = None; import apps.serving.gradio_api"  # stubs need the sources
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+    plain = program.replace("apps.serving.gradio_api", "gradio")
+    assert subprocess.run([sys.executable, "-c", plain], capture_output=True, check=False).returncode, "Gradio stopped"
+
+
+def test_openvino_is_imported_in_one_place_without_its_telemetry() -> None:
+    assert importing("openvino", *PACKAGES, "benchmarks", "tests") == ["openvino_api.py"]
     program = "import sys, upscaler.engines.openvino_engine; print([one for one in sys.modules if 'telemetry' in one])"
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
