@@ -94,6 +94,10 @@ class Monitor:
         """Ask NASA for the newest picture and upscale it if it is new; the last item is a View."""
         return self._running.follow("newest", self._look)
 
+    def running_check(self) -> Iterator[News] | None:
+        """Follow the running check, whoever started it; None if there is none."""
+        return self._running.join("newest")
+
     def refresh(self) -> Iterator[News]:
         """Check on behalf of a visitor: join a running check or start one, at most once per minute for all visitors.
 

@@ -73,6 +73,12 @@ class RequestCoalescing(Generic[News]):
         """Follow the task of a key, starting it if it is not running."""
         return self.start(key, work).follow()
 
+    def join(self, key: Hashable) -> Iterator[News] | None:
+        """Follow the running task of a key; None if there is none."""
+        with self._lock:
+            task = self._running.get(key)
+        return task.follow() if task and not task.ended else None
+
     def start(self, key: Hashable, work: Callable[[], Iterator[News]]) -> SharedTask[News]:
         """Return the task of a key, starting it if it is not running."""
         with self._lock:

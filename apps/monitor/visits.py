@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import gradio as gr
-
 from apps.monitor import page, plot
 from apps.monitor.allowance import Allowance
 from apps.monitor.apod import FIRST_DAY
 from apps.monitor.days import long_date, nasa_day
 from apps.monitor.history import to_csv
 from apps.monitor.monitor import Monitor, News, View
+from apps.serving.gradio_api import gr
 from apps.serving.progress import BETWEEN_WORDS, RemainingTime
 from upscaler.atomic import write_text
 from upscaler.errors import DoubleResolutionError
@@ -74,12 +73,13 @@ class Visits:
         return [status, *_unchanged()[1 : 1 + PICTURE], *self._overview(visit)]
 
     def _newest(self) -> Iterator[News | Status]:
-        """Yield the result of the last check, and wait for the first check if none has ended."""
+        """Yield the result of the last check, and wait for a running one, or for the first."""
         if self._monitor.has_looked or self._monitor.latest.finished:
             yield self._monitor.latest
-        if not self._monitor.has_looked:
+        check = self._monitor.running_check() if self._monitor.has_looked else self._monitor.refresh()
+        if check:
             yield page.ASKING
-            yield from self._monitor.refresh()
+            yield from check
 
     def _refreshed(self) -> Iterator[News | Status]:
         before = self._monitor.latest.finished

@@ -1,5 +1,7 @@
 """A page that stays open for several days."""
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -75,6 +77,24 @@ def test_a_new_wish_ends_the_one_before(app: App, nasa: Nasa) -> None:
     assert "Fast" in fast[1]
     assert all(map(is_skipped, [value for values in slow for value in values]))
     assert str(visit.shown) == BEFORE
+
+
+def test_who_comes_during_a_check_waits_for_its_picture(app: App, nasa: Nasa) -> None:
+    nasa.add(YESTERDAY, "A nebula")
+    list(ask(app.visits, Visit()))
+    nasa.add(TODAY, "A galaxy")
+    nasa.held.clear()
+    check = threading.Thread(target=list, args=(app.monitor.look(),))
+    check.start()
+    while nasa.pictures_asked_for() < 2:
+        time.sleep(0.01)
+    comes = ask(app.visits, Visit())
+    assert "A nebula" in next(comes)[1]
+    assert "Asking NASA" in next(comes)[0]
+    nasa.held.set()
+    *_, last = comes
+    assert "A galaxy" in last[1]
+    check.join()
 
 
 @pytest.mark.parametrize("day", ["1995-06-15", "2126-01-01", "soon", "after-", "after-2126-01-01", "9" * 99])
