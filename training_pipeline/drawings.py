@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from feature_pipeline.shards import Entry, Sample
@@ -16,6 +15,9 @@ from upscaler import bicubic
 from upscaler.atomic import atomic_path
 from upscaler.pixels import Pixels
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 ROWS = 6  # of a strip
 CROP = 64  # pixels a side of the LR crop in a strip
 PSNR = "PSNR on the validation tiles (Y), dB"
@@ -25,7 +27,7 @@ Curve = Sequence[tuple[int, float]]  # step, dB
 
 def draw_curve(rows: list[dict[str, Any]], title: str, target: Path) -> None:
     """Plot PSNR and loss over the steps of one run; `rows` are those of its log."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = _figure(4.5)
     axes = figure.subplots()
     steps = [row["step"] for row in rows]
     axes.plot(steps, [row["psnr_y"] for row in rows], "o-", color="tab:blue", label="network")
@@ -42,7 +44,7 @@ def draw_curve(rows: list[dict[str, Any]], title: str, target: Path) -> None:
 
 def draw_curves(curves: Mapping[str, Curve], target: Path) -> None:
     """Plot PSNR over the steps of several runs."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = _figure(5)
     axes = figure.subplots()
     for n, (name, curve) in enumerate(curves.items()):
         steps, decibels = zip(*curve, strict=True)
@@ -69,6 +71,12 @@ def _strip_row(network: Network, sample: Sample) -> Pixels:
     return np.concatenate([enlarged, *(picture[hr_inner, hr_inner] for picture in doubled)], axis=1)
 
 
-def _save(figure: Figure, target: Path) -> None:
+def _figure(height: float) -> "Figure":
+    from matplotlib.figure import Figure  # takes half a second, which the processes that train need not wait
+
+    return Figure(figsize=(8, height), layout="constrained")
+
+
+def _save(figure: "Figure", target: Path) -> None:
     with atomic_path(target) as temporary:
         figure.savefig(temporary, dpi=100)
