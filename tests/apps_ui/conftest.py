@@ -45,11 +45,11 @@ def fast_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def give_priority(app: int) -> None:
-    """Let an app's jobs, which give way to other programs, run beside other tests as equals; only root can."""
+    """Let an app's jobs, which else give way to other programs, go before other tests; only root can."""
     with suppress(psutil.AccessDenied):
         process = psutil.Process(app)
         for child in process.children(recursive=True):
-            child.nice(0)
+            child.nice(-5)
         process.nice(-10)
 
 

@@ -35,9 +35,9 @@ RECORDER = """() => {
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """A photo that takes 10 to 20 seconds on two idle cores, with `recorded`'s option and the bundled model."""
+    """A photo that takes about 10 seconds on two idle cores, with `recorded`'s option and the bundled model."""
     path = tmp_path / "photo.jpg"
-    Image.fromarray(photo_like(1000, 1600)).save(path, quality=80)
+    Image.fromarray(photo_like(800, 1280)).save(path, quality=80)
     return path
 
 
@@ -77,7 +77,7 @@ def test_the_estimate_is_calm_true_and_rarely_spoken(chromium: Browser, fast_ui:
         assert least / 3 <= truth <= most * 3, f"at {share:.0%}: {estimate['words']}, in truth {truth:.1f} s"
     spoken = [note["time"] for note in notes["spoken"] if note["mode"] == "working"]
     assert all(later - earlier >= 9.9 for earlier, later in pairwise(spoken))
-    assert notes["spoken"][-1]["words"].startswith("3200 × 2000 pixels")
+    assert notes["spoken"][-1]["words"].startswith("2560 × 1600 pixels")
 
 
 def test_the_picture_sharpens_while_it_waits_and_the_next_visitor_hears_when(

@@ -84,13 +84,17 @@ def test_nodes_killed_in_the_middle_change_nothing(cluster: Cluster, bucket: str
     local = str(tmp_path / "local")
     engine = Engine("ray", cluster.address, bucket)
     part = config(images, engine, ("train_0",)).features
-    slow_tasks.make_part(replace(part, parts=("validation",)), bucket, 0)
-    run_killed(cluster, engine, partial(slow_tasks.make_part, part, bucket, 1.5), "shards/train_0", "-00000.json")
+    slow_tasks.make_part(replace(part, parts=("validation",)), bucket, None)
+    run_killed(
+        cluster, engine, partial(slow_tasks.make_part, part, bucket, tmp_path / "part"), "shards/train_0", "-00000.json"
+    )
     for name in ("validation", "train_0"):
-        slow_tasks.make_part(replace(part, parts=(name,)), local, 0)
+        slow_tasks.make_part(replace(part, parts=(name,)), local, None)
     run = replace(config(images, engine).first, shards=(SHARDS / "train_0",), out=RUNS / "0", steps=6)
-    run_killed(cluster, engine, partial(slow_tasks.train_in, run, bucket, 1.0), "runs/0", "step-00000002.pt")
-    slow_tasks.train_in(run, local, 0)
+    run_killed(
+        cluster, engine, partial(slow_tasks.train_in, run, bucket, tmp_path / "run"), "runs/0", "step-00000002.pt"
+    )
+    slow_tasks.train_in(run, local, None)
     assert files(bucket, tmp_path) == files(local, tmp_path)
 
 

@@ -1,10 +1,9 @@
 """Determinism and resuming: workers, dropped connections and kills do not change the shards."""
 
 import errno
+import multiprocessing
 import os
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -231,17 +230,20 @@ def _killed(made_so_far: FeatureConfig, rng: random.Random) -> bool:
     A shard is four files: the tar and its record, each under a temporary and a final name. Files are counted instead
     of seconds, so that a slow machine progresses as far between two kills as a fast one.
     """
-    program = f"from pathlib import *; from feature_pipeline.pipeline import *; run({made_so_far!r})"
     folder = made_so_far.out / "train_0"
     before = seen = _state(folder)
     enough = rng.randint(1, 8)
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and len(seen - before) < enough:
+    started = multiprocessing.get_context("forkserver")  # imports the pipeline once
+    started.set_forkserver_preload([pipeline.__name__])
+    process = started.Process(target=pipeline.run, args=(made_so_far,))
+    process.start()
+    while process.is_alive() and len(seen - before) < enough:
         seen = seen | _state(folder)
         time.sleep(0.0005)
     time.sleep(rng.uniform(0, 0.02))
     process.kill()
-    return process.wait() != 0
+    process.join()
+    return process.exitcode != 0
 
 
 def _state(folder: Path) -> set[str]:

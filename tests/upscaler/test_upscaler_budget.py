@@ -126,7 +126,7 @@ def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> 
 
 
 # Pixels of stills and of animations; fewer for slow encoders, whose buffers outweigh all constant parts
-_PIXELS = (6_000_000, 2_500_000), (3_000_000, 1_500_000)
+_PIXELS = (3_000_000, 1_250_000), (3_000_000, 1_500_000)
 
 MEASURED = """
 import sys
