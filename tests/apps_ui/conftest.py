@@ -1,5 +1,6 @@
 """Fixtures of the web UI with a tiny model, started by its command."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -46,11 +47,10 @@ def fast_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def give_priority(app: int) -> None:
     """Let an app's jobs, which else give way to other programs, go before other tests; only root can."""
-    with suppress(psutil.AccessDenied):
-        process = psutil.Process(app)
-        for child in process.children(recursive=True):
-            child.nice(-5)
-        process.nice(-10)
+    with suppress(PermissionError):
+        for process in psutil.Process(app).children(recursive=True):
+            for thread in process.threads():
+                os.setpriority(os.PRIO_PROCESS, thread.id, -5)
 
 
 @pytest.fixture
