@@ -32,6 +32,7 @@ def recorder(worker: Worker, model: Artifact, history: History) -> Recorder:
     return Recorder(worker, model, history, None)
 
 
+@pytest.mark.slow
 def test_backfill_spans_several_lists(client: Client, recorder: Recorder, nasa: Nasa) -> None:
     for ago in range(32):
         nasa.add(day(ago))

@@ -131,6 +131,7 @@ def test_a_picked_day_without_an_entry_shows_the_one_before(monitor: Monitor, na
     assert view.note.startswith("NASA has no entry for 22 November 2026")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [500, 503, 429, 404, b"<html>", b"[]", b"{}", b'[{"date": "soon"}]'])
 def test_when_nasa_fails_the_last_picture_stays_with_a_note(
     monitor: Monitor, nasa: Nasa, clock: Clock, answer: int | bytes

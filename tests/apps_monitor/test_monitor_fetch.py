@@ -205,6 +205,7 @@ TRICKLES: dict[str, list[bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TRICKLES)
 def test_a_trickling_answer_ends_at_the_deadline(clock: Clock, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     monkeypatch.setattr(fetch, "DEADLINE", 0.4)

@@ -145,6 +145,7 @@ def test_a_file_on_the_hub_that_is_not_a_history_is_refused(text: str) -> None:
         from_csv(text)
 
 
+@pytest.mark.slow
 def test_too_many_rows_are_refused() -> None:
     heading, line = to_csv([row("2026-01-01")]).splitlines()
     with pytest.raises(HistoryError, match="rows"):

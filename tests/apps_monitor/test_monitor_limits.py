@@ -108,6 +108,7 @@ def test_other_models_are_evicted_first_and_the_latest_day_never(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2020-01-02-r", "2020-01-03-r"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", ["all", "today", "a file"])
 def test_a_removed_picture_is_fetched_again(app: App, gone: str) -> None:
     show(app, NEWEST)

@@ -222,6 +222,7 @@ def test_a_space_of_another_app_is_not_overwritten(hub: Hub) -> None:
     assert len(space.commits) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["/preupload/", "/objects/batch", "/lfs/", "/commit/"])
 def test_an_interrupted_upload_leaves_the_previous_version(hub: Hub, place: str) -> None:
     space = hub.create(SPACE, "space")

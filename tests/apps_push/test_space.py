@@ -117,6 +117,7 @@ def test_only_the_temporary_folder_is_written_to(space: str, place: Path) -> Non
     assert list((place / "temporary").iterdir()) != []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("app", ["ui", "monitor"])
 def test_all_imports_of_a_staged_app_are_locked(app: str, tmp_path: Path) -> None:
     push.stage(SpaceConfig(app, "ada/doubler"), tmp_path)

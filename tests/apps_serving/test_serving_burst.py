@@ -35,6 +35,7 @@ def port() -> int:
     return free_port()
 
 
+@pytest.mark.slow
 def test_connections_wait_while_the_loop_is_busy(port: int) -> None:
     program = subprocess.Popen([sys.executable, "-c", BUSY, str(port)], cwd=ROOT)
     address = f"http://127.0.0.1:{port}"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from apps.serving import routes
@@ -35,6 +36,7 @@ REFUSED = {
 }
 
 
+@cache
 def mounted_routes() -> dict[str, list[str]]:
     """Return Gradio's path templates and methods, listed in another process because it leaves event loops open."""
     program = Path(__file__).with_name("list_routes.py")

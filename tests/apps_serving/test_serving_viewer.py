@@ -43,6 +43,7 @@ def joined(folder: Path, name: str, comparison: Comparison) -> NDArray[np.uint8]
     return np.vstack(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("across", "down"), [(0.25, 0.75), (0.7, 0.3)])
 def test_the_spot_is_where_the_pictures_differ(tmp_path: Path, across: float, down: float) -> None:
     small = np.full((1500, 2000, 3), 90, np.uint8)
@@ -62,6 +63,7 @@ def test_the_spot_is_inside_the_picture(cells: NDArray[np.uint8]) -> None:
     assert 0 < down <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (90, 60), (1, 20_000), (513, 1025), (600, 40)])
 def test_every_pixel_is_in_one_tile(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size

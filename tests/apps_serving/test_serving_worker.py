@@ -81,6 +81,7 @@ def test_a_refusal_keeps_the_process(worker: Worker) -> None:
     assert result(worker, "count", to=1)["process"] == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "sentence"),
     [
@@ -99,12 +100,14 @@ def test_a_crash_gets_one_sentence(worker: Worker, job: str, sentence: str) -> N
     assert_it_works(worker)
 
 
+@pytest.mark.slow
 def test_a_job_that_takes_too_much_memory_is_refused(worker: Worker) -> None:
     with pytest.raises((WorkerError, JobRefusedError), match="memory"):
         result(worker, "take memory")
     assert_it_works(worker)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", ["compute for ever", "sleep for ever"])
 def test_an_endless_job_is_killed(job: str) -> None:
     worker = started(JobLimits(memory=LIMITS.memory, cpu_seconds=60, seconds=2))
@@ -114,6 +117,7 @@ def test_an_endless_job_is_killed(job: str) -> None:
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_job_over_its_cpu_time_is_killed() -> None:
     worker = started(JobLimits(memory=LIMITS.memory, cpu_seconds=1, seconds=60))
     with pytest.raises(WorkerError, match=r"^took more than 1 s of CPU time"):
@@ -121,6 +125,7 @@ def test_a_job_over_its_cpu_time_is_killed() -> None:
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_job_may_have_a_shorter_time_limit(worker: Worker) -> None:
     with pytest.raises(WorkerError, match=r"^took longer than 1 s"):
         list(worker.run("sleep for ever", {}, Anything, seconds=1))
@@ -155,6 +160,7 @@ def test_closing_leaves_no_process_and_no_folder(worker: Worker) -> None:
     assert not Path(found["TMPDIR"]).exists()
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_the_process_that_started_it() -> None:
     program = (
         "import os; from apps_serving import test_serving_worker as tests; worker = tests.started();"

@@ -29,6 +29,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
         yield started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", hostile.REFUSED)
 def test_a_hostile_picture_gets_one_sentence(worker: Worker, tmp_path: Path, name: str) -> None:
     photo = tmp_path / "photo.png"
@@ -52,6 +53,7 @@ def test_blanks_before_a_location_take_linear_time(worker: Worker, tmp_path: Pat
     assert b"GPS" not in batch.done[0].target.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_job_over_the_remaining_time_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     Image.linear_gradient("L").resize((8000, 5000)).save(tmp_path / "photo.png", compress_level=1)
     limits = JobLimits(seconds=10, windows=10**9)

@@ -50,6 +50,7 @@ def test_of_two_pictures_with_one_broken_the_other_is_done(worker: Worker, tmp_p
     assert result and (result.size, result.doubled_size) == ((40, 30), (80, 60))
 
 
+@pytest.mark.slow
 def test_files_in_use_are_not_deleted(worker: Worker, tmp_path: Path) -> None:
     source, long_ago = photo(tmp_path / "uploads", "a.png", 300, 450), time.time() - 7200
     batches = registry(tmp_path)

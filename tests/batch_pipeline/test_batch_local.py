@@ -90,6 +90,7 @@ def report(out: Path) -> list[Record]:
     return [Record.model_validate(json.loads(line)) for line in lines]
 
 
+@pytest.mark.slow
 def test_a_batch_equals_a_folder_run_and_is_resumed(
     given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_batch_equals_a_folder_run_and_is_resumed(
     assert "1 upscaled, 5 finished before, 1 failed" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_killed_batch_is_resumed_to_the_same_outcome(given: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ["--format", "png", "--workers", "1", "--model", str(given / "model")]
@@ -127,6 +129,7 @@ def test_a_killed_batch_is_resumed_to_the_same_outcome(given: Path, tmp_path: Pa
     assert len({record.source for record in report(out)}) >= len(GOOD) - 1
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_picture_until_it_is_retried(given: Path, tmp_path: Path) -> None:
     large = tmp_path / "in/large.png"
     for number in range(3):
@@ -157,6 +160,7 @@ def test_a_killed_worker_costs_its_picture_until_it_is_retried(given: Path, tmp_
     assert (out / "large.png").read_bytes() == (tmp_path / "same.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_failures_are_retried_when_asked(given: Path, tmp_path: Path) -> None:
     for name in ("a.png", "bad.png"):
         (tmp_path / "in").mkdir(exist_ok=True)
@@ -333,6 +337,7 @@ def test_out_may_not_be_in(given: Path) -> None:
         config(given, given / "in")
 
 
+@pytest.mark.slow
 def test_all_workers_get_one_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, choice = find.model(str(write_tiny_model(tmp_path / "model", int8=True))), Choice("int8", 40)
     made = [choice]
@@ -345,6 +350,7 @@ def test_all_workers_get_one_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert (np.array(image) == Upscaler(model, choice=choice).upscale(photo_like(12, 16, seed))).all()
 
 
+@pytest.mark.slow
 def test_a_precision_that_is_given_is_that_of_all_workers(tmp_path: Path) -> None:
     model = find.model(str(write_tiny_model(tmp_path / "model", int8=True)))
     save(tmp_path / "in/0.png")
@@ -363,6 +369,7 @@ def test_a_gpu_that_is_missing_is_one_sentence(given: Path, tmp_path: Path) -> N
         run.run(config(given, tmp_path / "out", device="gpu:999", workers=1))
 
 
+@pytest.mark.slow
 def test_a_gpu_gives_the_bytes_of_the_single_command(given: Path, tmp_path: Path) -> None:
     if not gpus():
         pytest.skip("no Vulkan driver")

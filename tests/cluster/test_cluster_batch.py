@@ -73,6 +73,7 @@ def config(bucket: str, model: Path, engine: Engine) -> BatchConfig:
     return BatchConfig(source=f"{bucket}/in", out=f"{bucket}/out", model=str(model), workers=1, engine=engine)
 
 
+@pytest.mark.slow
 def test_a_bucket_that_refuses_and_loses_pictures_in_between_costs_only_the_lost_one(
     bucket: str, archive: dict[str, bytes], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,7 @@ def test_distillation_needs_its_options(tmp_path: Path) -> None:
         CombineConfig((tmp_path / "run",), tmp_path / "v1", "distill")
 
 
+@pytest.mark.slow
 def test_build_distills_the_networks_of_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Engine, "run", lambda engine, tasks: {})  # shards and networks are made already

@@ -95,6 +95,7 @@ def selected(model: Path, test: Path, board: Path) -> None:
 TESTS: list[Callable[[Path, Path, Path], None]] = [scored, finally_tested, evaluated]
 
 
+@pytest.mark.slow
 def test_every_command_refuses_what_any_network_in_the_chain_learned_from(
     chained: Artifact, parts: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_the_pictures_of_the_jpeg_network_count(parts: dict[str, Path], tmp_path
             command(both, parts["first"], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_training_picture_under_another_name_is_refused(tmp_path: Path) -> None:
     write_shard(tmp_path / "train_0", looks=random_looks(3))
     model = train.run(small_config(tmp_path, steps=1)).folder
@@ -181,6 +183,7 @@ def test_pictures_named_as_training_pictures_are_refused(tmp_path: Path) -> None
         evaluate.run(EvaluationConfig(models=(str(model),), pictures=tmp_path / "photos"))
 
 
+@pytest.mark.slow
 def test_an_evaluation_on_the_test_part_leaves_the_final_pictures_alone(tmp_path: Path) -> None:
     test = write_shard(tmp_path / "test", pictures=20, tiles=2)
     moved = test.rename(tmp_path / "any_name")
@@ -191,6 +194,7 @@ def test_an_evaluation_on_the_test_part_leaves_the_final_pictures_alone(tmp_path
     assert "any_name, first 2 pictures (2 pictures):" in (model / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_credits_of_all_networks_go_with_the_model(parts: dict[str, Path], tmp_path: Path) -> None:
     for name, authors in (("first", "ab"), ("second", "bc")):
         with (parts[name] / "ATTRIBUTION.csv").open("w", newline="") as file:

@@ -88,6 +88,7 @@ def test_the_credits_of_the_photos_are_published(ready: tuple[Hub, str], tiny_mo
     assert "`ATTRIBUTION.csv`, beside the weights, names" in files["README.md"].decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "name"),
     [("# Ada's photos\nAll by Ada, CC0.\n", "Ada's photos"), ("## Data\nAll by Ada, CC0.\n", "its own training data")],
@@ -188,6 +189,7 @@ def test_refusals_are_one_sentence_without_the_token(
     assert hub.repositories == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["/preupload/", "/objects/batch", "/lfs/", "/commit/"])
 def test_an_upload_that_breaks_off_leaves_the_version_before(ready: tuple[Hub, str], place: str) -> None:
     hub, model = ready

@@ -33,6 +33,7 @@ def shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, list[st
     return {line.split()[0]: line.split()[1:] for line in lines[1:]}
 
 
+@pytest.mark.slow
 def test_parts_show_their_numbers_and_what_verify_misses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serve(Bucket({"train_0": part(3), "train_1": part(2, first=9)})) as bucket:
         features = FeatureConfig(

@@ -25,6 +25,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_two_parts_are_made_checked_and_drawn(moto: str, tmp_path: Path) -> None:
     ran = run("--part", 0, "--part", "a", "--images", 2, "--out", tmp_path, "--workers", 1, "--endpoint-url", moto)
     assert ran.returncode == 0, ran.stderr
@@ -33,6 +34,7 @@ def test_two_parts_are_made_checked_and_drawn(moto: str, tmp_path: Path) -> None
     assert run("verify", tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -49,6 +51,7 @@ def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_shards_that_are_not_there_are_one_sentence(tmp_path: Path) -> None:
     for command in (["verify", tmp_path], ["show", tmp_path, "--out", tmp_path / "sheet.png"]):
         ran = run(*command)

@@ -105,6 +105,7 @@ TARS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARS)
 @pytest.mark.timeout(30)
 def test_a_tar_out_of_bounds_is_refused_in_little_memory(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +173,7 @@ def listing(path: Path, *rows: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row",
     [

@@ -73,6 +73,7 @@ def test_every_picture_is_accounted_for(whole: tuple[dict[str, bytes], Manifest]
     ]
 
 
+@pytest.mark.slow
 def test_two_workers_and_a_bad_connection_make_the_same_bytes(
     whole: tuple[dict[str, bytes], Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_two_workers_and_a_bad_connection_make_the_same_bytes(
     assert not bucket.faults
 
 
+@pytest.mark.slow
 def test_a_lost_shard_and_its_followers_are_made_again(
     whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_hidden_file_hides_no_finished_shard(tmp_path: Path) -> None:
     assert list(shards.finished(tmp_path / "train_0"))
 
 
+@pytest.mark.slow
 def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
     with serve(Bucket({"train_0": part(1)})) as bucket:
         pipeline.run(config(tmp_path, bucket))
@@ -130,6 +133,7 @@ def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
             pipeline.run(config(tmp_path, bucket, metadata=(str(tmp_path / "list.csv"),)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["manifest.json", "config.json"])
 def test_no_part_is_made_inside_a_part(tmp_path: Path, lost: str) -> None:
     with serve(Bucket({"train_0": part(1)})) as bucket:
@@ -149,6 +153,7 @@ def test_only_the_first_pictures(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_more_pictures_continue_a_part_as_if_made_at_once(
     whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
 ) -> None:
@@ -166,6 +171,7 @@ def test_more_pictures_continue_a_part_as_if_made_at_once(
     assert (folder / "train_0-00000.tar").stat() == kept
 
 
+@pytest.mark.slow
 def test_an_interrupted_extension_is_unfinished_and_resumes(
     whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
 ) -> None:
@@ -181,6 +187,7 @@ def test_an_interrupted_extension_is_unfinished_and_resumes(
     assert made(tmp_path) == whole
 
 
+@pytest.mark.slow
 def test_a_broken_part_keeps_what_was_finished(tmp_path: Path) -> None:
     with serve(Bucket({"train_0": PART[: len(PART) * 3 // 4]})) as bucket, pytest.raises(FeatureError, match="broken"):
         pipeline.run(config(tmp_path, bucket))
@@ -251,6 +258,7 @@ def _state(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*")} - {"config.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["train_0-00001.json", "train_0-00001.tar", "manifest.json"])
 def test_what_verify_misses_is_made_again(tmp_path: Path, lost: str) -> None:
     with serve(Bucket({"train_0": PART})) as bucket:
@@ -271,6 +279,7 @@ def test_a_finished_part_is_not_made_again(tmp_path: Path) -> None:
     pipeline.run(config(tmp_path, bucket))  # there is no bucket any more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "reason"),
     [

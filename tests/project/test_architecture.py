@@ -89,6 +89,7 @@ def test_a_forbidden_import_is_found() -> None:
     assert "upscaler" in imports("def f():\n    import upscaler", "apps.ui")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["upscaler.__main__", "apps.ui.__main__", "apps.monitor.__main__", "apps.monitor.app", "apps.ui.app"]
 )
@@ -109,6 +110,7 @@ def importing(library: str, *folders: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_gradio_is_imported_in_one_place_and_makes_no_stubs() -> None:
     assert importing("gradio", *PACKAGES) == ["gradio_api.py"]
     program = "import ast; ast.get_source_segment = None; import apps.serving.gradio_api"  # stubs need the sources

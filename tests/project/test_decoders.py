@@ -50,6 +50,7 @@ for read in (
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [hostile.eps, hostile.svg, hostile.csv])
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.tif"])
 def test_disguised_files_are_refused_and_start_no_program(

@@ -43,6 +43,7 @@ def test_powershell_gets_the_same_three_lines() -> None:
     assert windows == bash.replace("python3", "py", 1).replace(".venv/bin/python", r".venv\Scripts\python")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["sh", "python"])
 def test_a_photo_is_upscaled_as_it_says(language: str, tmp_path: Path) -> None:
     code = code_under("Upscale a photo", language).replace(".venv/bin/python", sys.executable)

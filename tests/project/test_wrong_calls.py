@@ -69,6 +69,7 @@ def written(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "sentence"), CALLS)
 def test_a_wrong_call_is_one_sentence(
     call: str, sentence: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

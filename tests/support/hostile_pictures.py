@@ -36,7 +36,7 @@ def gif(path: Path, frames: int) -> None:
 def thin_png(path: Path, length: int) -> None:
     """Write a gray PNG one pixel wide."""
     noise = np.random.default_rng(0).integers(0, 2, (length, 1), dtype=np.uint8)
-    Image.fromarray(noise * 255).save(path)
+    Image.fromarray(noise * 255).save(path, compress_level=1)
 
 
 def jpeg_of_scans(path: Path, scans: int, side: int = 64) -> None:

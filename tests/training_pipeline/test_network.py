@@ -135,6 +135,7 @@ def test_training_begins_at_the_interpolation() -> None:
     assert (doubled - smooth).abs()[..., 4:-4, 4:-4].mean() < 0.02
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_graph_computes_the_trained_network_in_float32(block: Block, tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def test_fine_tuning_brings_int8_nearer_to_float32(config: TrainingConfig) -> No
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_gives_the_same_network(config: TrainingConfig, tuned: Artifact) -> None:
     again = replace(config, out=config.out.parent / "again")
     half = Run(again, data.read(again), None)

@@ -181,6 +181,7 @@ def read_board(config: ScoringConfig) -> Scoreboard:
     return board
 
 
+@pytest.mark.slow
 def test_models_are_scored_and_the_chosen_one_is_tested_once(
     two: list[ScoringConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +227,7 @@ def test_a_model_without_a_record_is_scored_with_a_mark_and_not_tested(
         scoring.final_test(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learned_from", ["train_0", "validation"])
 def test_a_test_set_that_was_learned_from_is_refused(tmp_path: Path, learned_from: str) -> None:
     write_shard(tmp_path / "train_0", pictures=4)
@@ -344,6 +346,7 @@ def test_copies_of_validation_pictures_are_left_out(tmp_path: Path, capsys: pyte
         data.read(small_config(tmp_path))
 
 
+@pytest.mark.slow
 def test_cross_validation_gives_mean_and_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = small_config(tmp_path, steps=2, validation=(), out=tmp_path / "cv")
     folds.run(config, 3, resume=False)

@@ -64,6 +64,7 @@ def test_tensorboard_has_the_curve_and_the_baseline(tmp_path: Path) -> None:
     assert {event.value for event in board.Scalars("bicubic_psnr_y")} != set(curve.values())
 
 
+@pytest.mark.slow
 def test_a_resumed_run_continues_the_one_on_the_service(tmp_path: Path, service: Service) -> None:
     config = small_config(tmp_path, steps=2, schedule="wsd", evaluate_every=1, track=("wandb",))
     train.run(config)

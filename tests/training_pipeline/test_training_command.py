@@ -71,6 +71,7 @@ def refusal(command: Command, **changes: str | None) -> str:
     return message
 
 
+@pytest.mark.slow
 def test_a_run_that_is_compiled_says_why_its_first_step_takes_long(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_run_is_evaluated_as_often_as_wished_beside_bicubic(
     assert f"bicubic {expected:.2f} dB" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
     command(out="runs/open", steps="1")
     Path("runs/mine").mkdir()
@@ -128,6 +130,7 @@ def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
     assert "trained on train_0 of Ada's photos for 1 steps" in Path("runs/mine/README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_run_from_another_one_names_its_ancestor(command: Command) -> None:
     command(out="runs/first")
     command(out="runs/second", init_from="runs/first", learning_rate="1e-9")
@@ -137,6 +140,7 @@ def test_a_run_from_another_one_names_its_ancestor(command: Command) -> None:
         np.testing.assert_allclose(second.weights()[key], array, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_deeper_network_begins_as_a_shallower_one(command: Command) -> None:
     command(out="runs/first")
     command(out="runs/second", init_from="runs/first", size="4x2", learning_rate="1e-9")

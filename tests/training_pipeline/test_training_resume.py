@@ -204,6 +204,7 @@ def test_a_run_is_resumed_with_the_same_tiles_elsewhere_but_not_with_others(
         train.run(moved, resume=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [15, 40])
 def test_a_run_at_a_constant_rate_gets_shorter_or_longer(folder: Path, tmp_path: Path, steps: int) -> None:
     config = small_config(folder, out=tmp_path / "run", **CHANGES | {"steps": 20, "schedule": "wsd"})
@@ -221,6 +222,7 @@ def test_a_run_at_a_constant_rate_gets_shorter_or_longer(folder: Path, tmp_path:
         train.run(replace(config, steps=14), resume=True)
 
 
+@pytest.mark.slow
 def test_a_finished_run_becomes_longer_as_if_trained_at_once(folder: Path, tmp_path: Path) -> None:
     """A run of 50 steps has a warm-up as long as one of 20, so that not a bit differs."""
     config = small_config(folder, out=tmp_path / "run", **CHANGES | {"steps": 20, "schedule": "wsd"})
@@ -234,6 +236,7 @@ def test_a_finished_run_becomes_longer_as_if_trained_at_once(folder: Path, tmp_p
     assert_same(longer, at_once, 50)
 
 
+@pytest.mark.slow
 def test_a_finished_run_with_cosine_decay_becomes_longer(folder: Path, tmp_path: Path) -> None:
     config = small_config(folder, out=tmp_path / "run", **CHANGES | {"steps": 5})
     train.run(config)
@@ -242,6 +245,7 @@ def test_a_finished_run_with_cosine_decay_becomes_longer(folder: Path, tmp_path:
     assert artifact.read(config.out).config.members[0].steps in (5, 10)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_written_as_often_as_wished(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +257,7 @@ def test_a_checkpoint_is_written_as_often_as_wished(
     assert {1, 2, 3} <= set(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [10, STEPS])
 def test_a_run_continued_from_its_last_checkpoint_alone_has_a_best_one_again(
     folder: Path, whole: TrainingConfig, tmp_path: Path, step: int

@@ -40,6 +40,7 @@ def times_of(header: Header) -> list[float]:
     return [frame.milliseconds for frame in read_frames(header)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SUFFIXES)
 @pytest.mark.parametrize("target", SUFFIXES)
 @ONE_OF_ALL

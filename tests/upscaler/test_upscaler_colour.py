@@ -137,6 +137,7 @@ def viewed(path: Path, primaries: Chromaticities, gamma: float | None) -> NDArra
     return shown(pixels, primaries, gamma) if by_chunks else pixels.astype(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", WAYS)
 def test_a_viewer_shows_the_same_colours(upscaler: Upscaler, tmp_path: Path, name: str, target: str) -> None:

@@ -73,6 +73,7 @@ def test_several_inputs_go_into_a_folder(tmp_path: Path, tiny_model: Path) -> No
     assert sorted(path.name for path in (tmp_path / "out.d").iterdir()) == ["a.png", "b.png"]
 
 
+@pytest.mark.slow
 def test_a_folder_keeps_its_tree(tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "in" / "a.jpg")
     save(tmp_path / "in" / "deep" / "er" / "b.png")
@@ -83,6 +84,7 @@ def test_a_folder_keeps_its_tree(tmp_path: Path, tiny_model: Path) -> None:
     assert size(tmp_path / "tree" / "deep" / "er" / "b.png") == (32, 24)
 
 
+@pytest.mark.slow
 def test_a_second_run_does_not_upscale_the_results(tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "a.png")
     assert run(tiny_model, tmp_path) == 0
@@ -134,6 +136,7 @@ def test_max_pixels_is_in_megapixels(tmp_path: Path, tiny_model: Path) -> None:
     assert run(tiny_model, source, "--max-pixels", "0.011") == 0
 
 
+@pytest.mark.slow
 def test_what_a_folder_passes_over_is_said(
     tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +153,7 @@ def test_what_a_folder_passes_over_is_said(
     assert summary == f"0 upscaled, 1 finished before, 2 other files, 1 passed over: {folder / 'raw.psd'}"
 
 
+@pytest.mark.slow
 def test_a_run_is_finished_by_the_same_command(
     tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,7 @@ assert seen
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists threads")
 @pytest.mark.skipif(OWN == 1, reason="needs two cores")
 @pytest.mark.parametrize("precision", PRECISIONS)

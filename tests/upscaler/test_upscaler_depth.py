@@ -48,6 +48,7 @@ def converted(source: Path, suffix: str, quality: int = 95, metadata: Metadata |
     return result, next(read_frames(result)).pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [10, 12])
 @pytest.mark.parametrize("pixels", [DEEP, SPLIT, DEEP[:, :, :1]], ids=["colour", "transparent", "gray"])
 @pytest.mark.parametrize("suffix", [".avif", ".png", ".tif"])

@@ -56,6 +56,7 @@ def assert_equal(a: Pixels, b: Pixels) -> None:
     assert np.count_nonzero(difference) <= np.ceil(difference.size / 10_000)
 
 
+@pytest.mark.slow
 @few
 @given(height=side, width=side, seed=st.integers(0, 99))
 def test_windows_give_the_whole_picture(exact: Upscaler, height: int, width: int, seed: int) -> None:
@@ -70,6 +71,7 @@ def test_sizes_that_are_no_multiple_of_the_window(exact: Upscaler, size: tuple[i
     assert_equal(exact.upscale(picture), whole(exact, picture))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 500), (25, 49), (211, 307)])
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_windows_of_any_size_give_the_same_picture(
@@ -81,6 +83,7 @@ def test_windows_of_any_size_give_the_same_picture(
     assert_equal(large, one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", get_args(Block))
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_windows_of_every_kind_of_network_give_the_whole_picture(
@@ -112,6 +115,7 @@ def test_the_extension_reflects_then_repeats() -> None:
     assert (np.arange(9)[tiling.extended(np.arange(-5, 14), 9)] == np.pad(np.arange(9), 5, mode="reflect")).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("networks", [1, 3])
 @pytest.mark.parametrize("side", [30, 31])
 @pytest.mark.parametrize("block", get_args(Block))
@@ -141,6 +145,7 @@ def test_engines_accept_transposed_inputs(upscaler: Upscaler, precision: Precisi
     assert (first == second).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("networks", [1, 3])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("side", [30, 31])

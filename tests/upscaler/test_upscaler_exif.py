@@ -54,6 +54,7 @@ def value_of(kind: int, amount: int, order: str) -> bytes:
     return one * amount
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("where", DIRECTORIES)
 @pytest.mark.parametrize("amount", [1, 5])

@@ -176,6 +176,7 @@ def test_arrays_in_int8_that_the_config_does_not_declare_are_refused(tiny_model:
 steps = st.sampled_from([LEAST_STEP, 1e-3, 1.0, GREATEST_STEP])
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(scale=steps, step=steps, zero=st.sampled_from([0, 1, 128, 255]), level=st.integers(-KERNEL_LEVEL, KERNEL_LEVEL))
 def test_every_network_in_int8_within_the_bounds_runs(

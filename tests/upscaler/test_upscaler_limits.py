@@ -33,6 +33,7 @@ def refusal(upscaler: Upscaler, source: Path, target: Path, options: Options) ->
     return message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "write", "limit"),
     [
@@ -87,6 +88,7 @@ def test_scans_of_a_thumbnail_do_not_count(tmp_path: Path) -> None:
     assert read_header(tmp_path / "photo.jpg", LIMITS).width == 30
 
 
+@pytest.mark.slow
 def test_the_time_for_pages_grows_with_their_number(tmp_path: Path) -> None:
     hostile.deep_tiff(tmp_path / "pages.tif", 3000)  # each searched for from the first on: 6 minutes
     header = read_header(tmp_path / "pages.tif")

@@ -62,6 +62,7 @@ def camera_exif() -> bytes:
 EXIF = camera_exif()
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.dictionaries(st.integers(6, len(EXIF) - 1), st.integers(0, 255), min_size=1, max_size=6), st.booleans())
 @pytest.mark.filterwarnings("ignore")  # Pillow warns that some are corrupt

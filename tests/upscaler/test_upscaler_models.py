@@ -135,6 +135,7 @@ def test_pinned_names_name_the_used_model(hub: Hub, tiny_model: Path, impatient:
     assert [find.pinned(name) for name in ("best", str(tiny_model), NAME)] == ["best", str(tiny_model), "fast"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breaks", ["breaks_at", "cuts_at"])
 def test_an_interrupted_download_is_resumed(hub: Hub, files: Files, breaks: str) -> None:
     hub.create(NAME, files=files)
@@ -177,6 +178,7 @@ def changed_config(files: Files, **changes: object) -> Files:
     return files | {"config.json": json.dumps(config).encode()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -269,6 +271,7 @@ def test_an_endless_download_is_aborted(hub: Hub, files: Files, monkeypatch: pyt
         find.model(NAME)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["/api/models/", "/cdn/"])
 def test_a_trickling_download_falls_back_to_the_fast_model(
     hub: Hub, files: Files, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

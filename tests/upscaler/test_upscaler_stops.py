@@ -65,6 +65,7 @@ def worker_of(process: subprocess.Popen[str]) -> psutil.Process:
     return next(child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "pictures"),
     [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGINT, 2), (signal.SIGTERM, 2)],
@@ -84,6 +85,7 @@ def test_a_signal_to_all_ends_at_once_and_leaves_no_part(
     assert psutil.wait_procs(children, timeout=5)[1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [(signal.SIGSEGV, "crashed the program that reads it"), (signal.SIGKILL, "needed more memory than this machine")],

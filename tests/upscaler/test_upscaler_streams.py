@@ -59,6 +59,7 @@ def upscale(model: Path, *arguments: object, given: bytes = b"", encoding: str =
     return subprocess.run(command, input=given, cwd=ROOT, env=environment, capture_output=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_names_that_the_output_cannot_encode_are_done(tmp_path: Path, tiny_model: Path, encoding: str) -> None:
     folder = tmp_path / "in"

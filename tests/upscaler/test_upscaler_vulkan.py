@@ -56,6 +56,7 @@ def saved(folder: Path, name: str = "a.png") -> Path:
     return folder / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("networks", [1, 2])
 @pytest.mark.parametrize("block", get_args(Block))
 def test_a_gpu_computes_the_network(tmp_path: Path, gpu: Gpu, block: Block, networks: int) -> None:
@@ -175,6 +176,7 @@ def test_without_a_loader_nothing_is_found_or_printed(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_devices_are_listed_with_their_speeds_and_used_by_name(tmp_path: Path, tiny_model: Path, gpu: Gpu) -> None:
     program, options = [sys.executable, "-m", "upscaler"], ["--model", str(tiny_model)]
     listed = subprocess.run([*program, "devices", *options], check=True, capture_output=True, text=True)

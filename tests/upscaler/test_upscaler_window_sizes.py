@@ -75,6 +75,7 @@ def test_an_icon_takes_the_smallest_windows_and_a_photo_the_largest() -> None:
     assert tiling.cheapest(3000, 4000, sizes, 10) == 256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", PICTURES)
 def test_the_chosen_windows_give_the_picture_of_a_single_one(loaded: Upscaler, size: tuple[int, int]) -> None:
     picture = photo_like(*size)

@@ -469,6 +469,7 @@ def test_zeros_at_the_end_are_no_part_of_it() -> None:
     assert result(b"<a/>\0\0") == result(b"<a/>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remove_location", [False, True])
 @pytest.mark.parametrize(
     "unit", ["<p:GPSa>", "<odd:a/>", "&amp;", "<!-- -->", "<odd:a b='&lt;'/>", "<![CDATA[x]]>", "1.0", "geo", "[-+1.11"]
@@ -480,6 +481,7 @@ def test_a_megabyte_takes_linear_time(unit: str, remove_location: bool) -> None:
     assert time.monotonic() - started < GENEROUS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holder", ["mwg-rs:Regions", "Iptc4xmpExt:RegionBoundary", "Container:Directory"])
 def test_structures_in_one_another_take_bounded_time(holder: str) -> None:
     depth = DEEPEST - 5
