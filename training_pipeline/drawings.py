@@ -72,7 +72,7 @@ def _strip_row(network: Network, sample: Sample) -> Pixels:
 
 
 def _figure(height: float) -> "Figure":
-    from matplotlib.figure import Figure  # takes half a second, which the processes that train need not wait
+    from matplotlib.figure import Figure  # takes half a second, for which no process that trains needs to wait
 
     return Figure(figsize=(8, height), layout="constrained")
 
