@@ -9,7 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, View
 from apps.monitor.pictures import THUMBNAIL, TILES
 from apps.monitor.visits import NEW_DAYS_AN_HOUR, Visit
+from apps.serving.gradio_api import gr
 from apps.serving.viewer.comparison import Comparison
 from support.clock import Clock
 from support.nasa import Nasa, picture

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from apps.monitor import settings
 from apps.monitor.app import App
 from apps.monitor.visits import Visit, Visits
+from apps.serving.gradio_api import gr
 from support.nasa import Nasa
 
 BEFORE, YESTERDAY, TODAY = "2026-11-21", "2026-11-22", "2026-11-23"

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import gradio as gr
 from fastapi import FastAPI
+
+from apps.serving.gradio_api import gr
 
 
 def _walk(some: Any, prefix: str) -> Iterator[tuple[str, set[str]]]:

@@ -3,15 +3,14 @@
 from types import SimpleNamespace
 from typing import Any
 
-from gradio.utils import LRUCache
-
 from apps.serving.admission import SESSIONS_EACH, Admission
+from apps.serving.gradio_api import gr
 
 
 def page() -> Any:
     """The parts of Gradio's page that admission uses, with one cheap function."""
     queue = SimpleNamespace(
-        event_ids_to_events={}, pending_messages_per_session=LRUCache(2000), pending_event_ids_session={}
+        event_ids_to_events={}, pending_messages_per_session=gr.utils.LRUCache(2000), pending_event_ids_session={}
     )
     state = SimpleNamespace(session_data={})
     function = SimpleNamespace(_id=0, api_name="cheap", concurrency_id="other")
