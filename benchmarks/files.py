@@ -17,6 +17,7 @@ from PIL import Image
 from benchmarks import processor
 from benchmarks.upscaler import tiled
 from upscaler import Options, Upscaler, double_file
+from upscaler.ahead import ahead
 from upscaler.engines.choice import choose_on
 from upscaler.engines.precision import Precision
 from upscaler.model import find
@@ -80,8 +81,10 @@ def works(precision: Precision | None, folder: Path, stack: ExitStack) -> Iterat
     def repeated(double: Callable[[], object], times: int) -> Callable[[], object]:
         return lambda: [double() for _ in range(times)]
 
-    def in_folder(source: Path) -> object:
-        return list(process.double(source, folder / "result.jpg", Options()))
+    def in_folder(source: Path) -> None:
+        jobs = ((n, process.double(source, folder / f"result{n}.jpg", Options())) for n in range(PICTURES))
+        for _, job in ahead(jobs):
+            list(job)
 
     for suffix in ("jpg", "png"):
         source, target = folder / "large.jpg", folder / f"result.{suffix}"
@@ -91,7 +94,7 @@ def works(precision: Precision | None, folder: Path, stack: ExitStack) -> Iterat
     source = folder / "small.jpg"
     photo = write_photo(source, SMALL)
     alone = repeated(partial(upscaler.upscale, photo, jpeg=True), PICTURES)
-    yield Work(f"{PICTURES} JPEGs of 0.3 megapixels", alone, repeated(partial(in_folder, source), PICTURES))
+    yield Work(f"{PICTURES} JPEGs of 0.3 megapixels", alone, partial(in_folder, source))
     source = folder / "icon.png"
     icon = write_photo(source, ICON)
     alone, files = partial(upscaler.upscale, icon), partial(_double, upscaler, source, folder / "result.png")

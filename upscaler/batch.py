@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from upscaler.ahead import ahead
 from upscaler.bar import with_bar
 from upscaler.command import sentence_for
 from upscaler.config import Options, UpscaleConfig
@@ -36,12 +37,12 @@ def run(config: UpscaleConfig) -> int:
     return 1 if passed_over else 0
 
 
-def double_one(double: Double, task: Task, config: UpscaleConfig) -> None:
-    """Upscale one picture, with a progress bar. Raises PictureError or OSError."""
+def double_one(double: Double, task: Task, config: UpscaleConfig) -> "Generator[Progress, None, None]":
+    """Upscale one picture. Raises PictureError or OSError."""
     if task.target.exists() and not config.overwrite:
         raise PictureError(f"{task.target} exists already; give --overwrite, --skip-existing or another -o")
     changed = task.source.stat().st_mtime_ns
-    with_bar(double(task.source, task.target, config.options), task.source.name)
+    yield from double(task.source, task.target, config.options)
     if config.keep_time:
         os.utime(task.target, ns=(changed, changed))
 
@@ -60,12 +61,14 @@ def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
     if skips and all(map(_is_finished, found.tasks)):
         return 0, []  # without loading the model
     upscaled, failed = 0, []
-    with _doubling(config, found.alone) as double:
-        for task in found.tasks:
-            if skips and _is_finished(task):
-                continue
+    unfinished = (task for task in found.tasks if not (skips and _is_finished(task)))
+    with (
+        _doubling(config, found.alone) as double,
+        closing(ahead((task, double_one(double, task, config)) for task in unfinished)) as begun,
+    ):
+        for task, progress in begun:
             try:
-                double_one(double, task, config)
+                with_bar(progress, task.source.name)
             except (PictureError, OSError) as error:
                 say(f"error: {sentence_for(error) if isinstance(error, OSError) else error}", sys.stderr)
                 failed.append(task.source)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from upscaler.bar import with_bar
 from upscaler.batch import double_here, double_one
 from upscaler.config import PIPE, UpscaleConfig
 from upscaler.errors import PictureError
@@ -43,7 +44,7 @@ def _run(config: UpscaleConfig, folder: Path) -> None:
         target = folder / f"standard output{_suffix(source, config)}"
     else:
         target = config.naming.target(source, source.parent, alone=True)
-    double_one(double_here(config), Task(source, target), config)
+    with_bar(double_one(double_here(config), Task(source, target), config), source.name)
     if to_output:
         _send(target)
     else:

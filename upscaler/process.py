@@ -7,44 +7,34 @@ it takes 1.6 % more CPU time than upscaling in this process, for one of 12 megap
 import logging
 import multiprocessing
 import signal
+from collections import defaultdict, deque
 from collections.abc import Generator, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from logging.handlers import QueueHandler
-from multiprocessing.connection import Connection
+from functools import partial
+from itertools import count
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
 
 from upscaler.atomic import atomic_path_in_folder
 from upscaler.config import Options
 from upscaler.engines.devices import Device
 from upscaler.engines.precision import Precision
-from upscaler.errors import DoubleResolutionError, ModelError, PictureError
+from upscaler.errors import ModelError, PictureError
+from upscaler.process_loop import ENDED, End, Message, serve
 from upscaler.signals import held
 
 if TYPE_CHECKING:
-    from upscaler.upscaler import Progress, Upscaler
+    from upscaler.upscaler import Progress
 
 _EXIT_TIMEOUT = 1.0  # seconds from the end of a process's messages to its exit
-_ENDED = (EOFError, BrokenPipeError, ConnectionResetError)  # what a pipe raises if the other process has ended
-
-
-@dataclass(frozen=True)
-class _End:
-    """Last message about a file. records: warnings, which the process itself would write into the progress bar."""
-
-    records: list[logging.LogRecord]
-    failure: PictureError | OSError | None
 
 
 class UpscalingProcess:
-    """A process that upscales one file at a time; one that has ended is replaced at the next file."""
+    """A process that upscales files, each encoded beside the network of the next; one that has ended is replaced."""
 
     def __init__(self, model: str, precision: Precision | None = None, device: Device = "cpu") -> None:
         """Load the model in a new process. Raises ModelError or OptionError if that fails."""
-        self._model, self._precision, self._device = model, precision, device
-        self._start()
+        self._started = partial(_Process, model, precision, device)
+        self._process = self._started()
 
     def __enter__(self) -> Self:
         return self
@@ -53,15 +43,15 @@ class UpscalingProcess:
         self.close()
 
     def double(self, source: Path, target: Path, options: Options) -> "Generator[Progress, None, None]":
-        """Upscale a file as `double_file` does. Closing the iterator ends the process and leaves no file.
+        """Upscale a file as `double_file` does, after those that have begun; the first progress, 0, comes at once.
 
+        Closing the iterator ends the process and leaves no file. If the process ends while it has begun two files,
+        each is tried again in a process of its own.
         Raises PictureError also for a file at which the process has ended, or failed unexpectedly.
         """
         with atomic_path_in_folder(target) as temporary:
-            if not self._process.is_alive():
-                self._start()
             try:
-                yield from self._run(source, temporary, options)
+                yield from self._double(source, temporary, options)
             except (PictureError, OSError):
                 raise
             except BaseException:
@@ -70,40 +60,87 @@ class UpscalingProcess:
 
     def close(self) -> None:
         """Kill the process."""
-        self._process.kill()
-        self._process.join()
-        self._pipe.close()
+        self._process.close()
 
-    def _start(self) -> None:
+    def _double(self, source: Path, target: Path, options: Options) -> "Iterator[Progress]":
+        if not self._process.is_alive():
+            self._process = self._started()
+        try:
+            yield from self._process.double(source, target, options)
+        except _OtherEndedError:
+            with self._started() as process:
+                yield from process.double(source, target, options)
+
+
+class _OtherEndedError(Exception):
+    """The process has ended, and another file may be the reason."""
+
+
+class _Process:
+    """A process with the model loaded, and the messages that it has sent about each file."""
+
+    def __init__(self, model: str, precision: Precision | None, device: Device) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, self._model, self._precision, self._device), daemon=True
-        )
+        self._process = context.Process(target=serve, args=(theirs, model, precision, device), daemon=True)
+        self._numbers, self._begun = count(), set[int]()
+        self._messages: defaultdict[int, deque[Message]] = defaultdict(deque)
         with held():  # a signal to the whole group is for this process, which ends the other one
             self._process.start()
         theirs.close()
         try:
             failure = self._pipe.recv()
         except EOFError:
-            raise ModelError(f"{self._model} ended the process that loads it; give another model") from None
+            raise ModelError(f"{model} ended the process that loads it; give another model") from None
         except BaseException:
             self.close()
             raise
         if failure:
             raise failure
 
-    def _run(self, source: Path, target: Path, options: Options) -> "Iterator[Progress]":
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+    def double(self, source: Path, target: Path, options: Options) -> "Iterator[Progress]":
+        """Upscale a file. Raises _OtherEndedError, or PictureError if the process has ended at this file."""
+        number = next(self._numbers)
         try:
-            self._pipe.send((source, target, options))
-            while not isinstance(message := self._pipe.recv(), _End):
+            self._pipe.send((number, source, target, options))
+            yield _nothing()
+            while not isinstance(message := self._received(number), End):
                 yield message
-        except _ENDED:
+        except ENDED:
+            if self._begun - {number}:
+                raise _OtherEndedError from None
             raise PictureError(f"{source} {self._predicate_of_end()}") from None
-        for record in message.records:
-            logging.getLogger(record.name).handle(record)
         if message.failure:
             raise message.failure
+
+    def _received(self, number: int) -> Message:
+        """Return the next message about a file; keep those about others."""
+        while not self._messages[number]:
+            received = self._pipe.recv()
+            if isinstance(received, logging.LogRecord):
+                logging.getLogger(received.name).handle(received)
+                continue
+            about, message = received
+            self._begun.add(about)
+            if message:
+                self._messages[about].append(message)
+            if isinstance(message, End):
+                self._begun.remove(about)
+        return self._messages[number].popleft()
 
     def _predicate_of_end(self) -> str:
         self._process.join(_EXIT_TIMEOUT)
@@ -112,39 +149,7 @@ class UpscalingProcess:
         return "crashed the program that reads it; export it again as PNG or JPEG"
 
 
-def _serve(pipe: Connection, model: str, precision: Precision | None, device: Device) -> None:
-    """Load the model, send None or what failed, then upscale each requested file: send progress, then an _End."""
-    from upscaler.upscaler import Upscaler
+def _nothing() -> "Progress":
+    from upscaler.upscaler import Progress  # brings NumPy, in the time that the other process needs anyway
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows, where `held` does nothing
-    with suppress(*_ENDED):
-        try:
-            upscaler = Upscaler.load(model, precision, device)
-        except (DoubleResolutionError, ModuleNotFoundError, OSError) as error:
-            pipe.send(error)
-            return
-        pipe.send(None)
-        records: SimpleQueue[logging.LogRecord] = SimpleQueue()
-        logging.getLogger().addHandler(QueueHandler(records))
-        while True:
-            failure = _double(pipe, upscaler, *pipe.recv())
-            pipe.send(_End([records.get() for _ in range(records.qsize())], failure))
-
-
-def _double(
-    pipe: Connection, upscaler: "Upscaler", source: Path, target: Path, options: Options
-) -> PictureError | OSError | None:
-    """Upscale a file and send the progress; return what failed."""
-    from upscaler.files import double_file
-
-    try:
-        for progress in double_file(upscaler, source, target, options):
-            pipe.send(progress)
-    except (PictureError, OSError) as error:
-        return error
-    except MemoryError:
-        return PictureError(f"{source} needs more memory than is free; make it smaller or free memory")
-    except Exception as error:  # a run of hours must not end at one file
-        reason = f"{type(error).__name__}: {error}"
-        return PictureError(f"{source} cannot be upscaled ({reason}); upscale it alone to see why")
-    return None
+    return Progress(0, 0, 0)
