@@ -146,6 +146,7 @@ for source in sources:
 
 def measured(model: Path, target: Path, *sources: Path, times: int = 1, flips: str = "") -> list[tuple[int, int]]:
     """Return the peak memory in bytes of one process after each source, smallest first, and that source's estimate."""
+    Upscaler.load(str(model))  # measures the precision, once in a session, which takes memory of its own
     command = [sys.executable, "-c", MEASURED, *map(str, (model, target, times, flips or "none", *sources))]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return [(int(peak), int(estimate)) for peak, estimate in map(str.split, done.stdout.splitlines())]

@@ -12,7 +12,7 @@ import psutil
 
 from upscaler.errors import LimitError
 from upscaler.model.architecture import SCALE
-from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG, JPEG_2000, PNG, WEBP, Format, Sequence
+from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG_2000, PNG, WEBP, Format, Sequence
 from upscaler.pictures.header import Header, Page
 
 _ALWAYS_ALLOWED = 100_000_000  # bytes; small pictures are never refused
@@ -24,7 +24,6 @@ _READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12), "JPEG2000": (6.5, 20, 25)
 _READING_DEEP = {"AVIF": (26, 26, 44)}  # libheif decodes all at once; PNG and TIFF are read in strips
 _READING_OTHERS = (2, 7, 8)  # the copies of Pillow and numpy
 _WRITING = {
-    JPEG: (1.5, 6.8, 6.8),
     WEBP: (14.5, 16, 43.5),
     BMP: (2, 7.5, 7.5),
     GIF: (2.5, 13.5, 13.5),

@@ -1,4 +1,4 @@
-"""Encoding of pictures with metadata and timing: PNG and TIFF by libvips, other formats by Pillow."""
+"""Encoding of pictures with metadata and timing: PNG, TIFF and JPEG by libvips, other formats by Pillow."""
 
 import io
 import logging
@@ -19,6 +19,7 @@ from upscaler.pictures.icc_profiles import GRAY, RGB, fitted
 from upscaler.pictures.insertion import insert
 from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.jpeg_2000 import with_metadata
+from upscaler.pictures.jpeg_writing import write_jpeg
 from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.png_file import EXIF, SPACE, Chunk, insert_chunks
 from upscaler.pictures.png_texts import profile_chunk
@@ -60,6 +61,9 @@ def write(
     try:
         if format is PNG and len(frames) == 1:
             _write_png(file, frames[0].pixels, metadata)
+        elif format is JPEG:
+            options = _metadata_options(format, _fit_jpeg(metadata, header))
+            write_jpeg(file, frames.pop().pixels, options, quality)
         elif format is TIFF:
             write_tiff(file, frames, metadata, str(header.path))
         elif format is AVIF and len(frames) == 1 and (bits > 8 or lossless):
@@ -110,8 +114,6 @@ def _insert_png_metadata(file: BinaryIO, metadata: Metadata) -> None:
 def _write_by_pillow(
     file: BinaryIO, format: Format, frames: list[Frame], header: Header, metadata: Metadata, quality: int
 ) -> None:
-    if format is JPEG:
-        metadata = _fit_jpeg(metadata, header)
     options = {} if format is JPEG_2000 else _metadata_options(format, metadata)
     options |= _compression_options(format, header, quality)
     if len(frames) > 1:
@@ -183,8 +185,6 @@ class _Verbatim(Image.Exif):
 
 
 def _compression_options(format: Format, header: Header, quality: int) -> dict[str, Any]:
-    if format is JPEG:
-        return {"quality": quality, "subsampling": 0}
     if format is WEBP and _stays_lossless(header, format, quality):
         return {"lossless": True, "exact": True}
     if format is JPEG_2000 and not _stays_lossless(header, format, quality):
