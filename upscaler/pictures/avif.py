@@ -13,8 +13,10 @@ from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
-_SPEED = 6  # of the encoder, as Pillow has it; libvips counts the other way round
-_FASTEST = 9
+# Of the encoder. Measured on photos: 6, the default of Pillow and libvips, takes 31 s for 48 megapixels on two cores, 8
+# takes 8.3 s for a file 5 % larger and 0.15 dB less
+SPEED = 8
+_FASTEST = 9  # libvips counts from there down
 _EXIF_POINTER, _USER_COMMENT = 0x8769, 0x9286
 _UNDEFINED, _LONG = 7, 4  # types of an entry
 _MARK = b"place of the EXIF block"
@@ -48,7 +50,7 @@ def write_avif(file: BinaryIO, image: pyvips.Image, exif: bytes, *, quality: int
         pyvips.Target.new_to_descriptor(file.fileno()),
         compression="av1",
         bitdepth=bits,
-        effort=_FASTEST - _SPEED,
+        effort=_FASTEST - SPEED,
         keep="icc|xmp|exif" if block else "icc|xmp",
         **options,
     )

@@ -33,14 +33,14 @@ _WRITING = {
 }
 _WRITING_DEEP = {AVIF: (43, 44, 78)}
 _WRITING_LOSSLESS = {WEBP: (39.5, 44, 48), AVIF: (43, 44, 78)}
-# Animations: bytes per pixel of all frames, and per pixel of the largest; the AVIF encoder looks ahead over many frames
+# Animations: bytes per pixel of all frames, and per pixel of the largest; the AVIF encoder looks ahead over some frames
 _WRITING_LOSSLESS_ANIMATIONS = {WEBP: ((8, 17), (8, 17), (8, 22))}
 _ANIMATION = 20_000_000  # bytes of any, which the allocator keeps between frames
 _WRITING_ANIMATIONS = {
     PNG: ((1.2, 12), (8.3, 6.5), (8.8, 6.5)),
     WEBP: ((4.9, 13), (4.9, 14), (6.5, 22)),
     GIF: ((4.6, 18), (4.6, 14), (4.8, 14)),
-    AVIF: ((8, 178), (8, 178), (13.5, 40)),
+    AVIF: ((1.2, 25), (3.4, 31), (5.5, 54)),
 }
 
 

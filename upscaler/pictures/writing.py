@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from upscaler.errors import PictureError
-from upscaler.pictures.avif import write_avif
+from upscaler.pictures.avif import SPEED, write_avif
 from upscaler.pictures.decoding import first_line
 from upscaler.pictures.depth import warn_of_lost_bits, written_bits
 from upscaler.pictures.directories import PREFIX
@@ -189,7 +189,8 @@ def _compression_options(format: Format, header: Header, quality: int) -> dict[s
         return {"lossless": True, "exact": True}
     if format is JPEG_2000 and not _stays_lossless(header, format, quality):
         return {"irreversible": True, "quality_mode": "dB", "quality_layers": [quality * _DECIBELS_OF_QUALITY]}
-    return {"quality": quality} if format in (WEBP, AVIF, HEIF) else {}
+    speed = {"speed": SPEED} if format is AVIF else {}
+    return speed | ({"quality": quality} if format in (WEBP, AVIF, HEIF) else {})
 
 
 def _stays_lossless(header: Header, format: Format, quality: int) -> bool:
