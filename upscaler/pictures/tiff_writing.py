@@ -14,7 +14,7 @@ from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
 from upscaler.pictures.tiff_metadata import IPTC_TAG
 from upscaler.pictures.vips import pyvips
-from upscaler.pictures.vips_writing import vips_image
+from upscaler.pictures.vips_writing import DEFLATE_LEVEL, vips_image
 from upscaler.pixels import Pixels
 
 _HEADER = 8  # bytes; the last four are the offset of the first directory
@@ -46,7 +46,7 @@ def _append(file: BinaryIO, pixels: Pixels, metadata: Metadata, is_big: bool, li
     tail = _Tail(file, start)
     try:
         vips_image(pixels, metadata).tiffsave_target(
-            tail, compression="deflate", predictor="horizontal", bigtiff=is_big
+            tail, compression="deflate", level=DEFLATE_LEVEL, predictor="horizontal", bigtiff=is_big
         )
     except pyvips.Error as error:
         raise tail.error or error from None

@@ -6,6 +6,10 @@ from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.vips import pyvips
 from upscaler.pixels import Pixels
 
+# Of PNGs and TIFFs. Measured on a 48-megapixel photo: as PNG, levels 1, 3 and 6 took 1.1, 2.0 and 2.1 s for 86, 73 and
+# 73 MB; as TIFF 0.75, 1.5 and 3.9 s for 66, 46 and 44 MB
+DEFLATE_LEVEL = 3
+
 _MILLIMETRES_PER_INCH = 25.4
 _DEFAULT_DPI = 72.0  # libvips always writes a resolution
 
