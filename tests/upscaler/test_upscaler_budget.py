@@ -110,7 +110,8 @@ def test_each_network_that_a_file_needs_keeps_its_windows(
 
 def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> None:
     width, height = side
-    pictures = [np.tile(photo_like(500, 500, seed), (6, 6, 1))[:height, :width] for seed in range(frames)]
+    repeats = (height // 500 + 1, width // 500 + 1, 1)
+    pictures = [np.tile(photo_like(500, 500, seed), repeats)[:height, :width] for seed in range(frames)]
     if kind == "gray":
         pictures = [picture[:, :, 0] for picture in pictures]
     if kind == "transparent":
@@ -126,7 +127,7 @@ def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> 
 
 
 # Pixels of stills and of animations; fewer for slow encoders, whose buffers outweigh all constant parts
-_PIXELS = (3_000_000, 1_250_000), (3_000_000, 1_500_000)
+_PIXELS = (3_000_000, 1_250_000), (1_750_000, 1_500_000)
 
 MEASURED = """
 import sys
