@@ -1,7 +1,7 @@
 """Process that upscales the pictures of a folder, so that one that crashes its decoder costs only itself.
 
 It is no sandbox: it has all rights of the user. No pixels cross the process boundary. For 20 photos of 0.1 megapixels
-it takes 1.6 % more CPU time than upscaling in this process, for one of 12 megapixels no more.
+it takes 3 % more CPU time than upscaling in this process, in less wall-clock time.
 """
 
 import logging
