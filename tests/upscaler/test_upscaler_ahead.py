@@ -133,8 +133,8 @@ def test_what_lacks_memory_alone_fails(tmp_path: Path, upscaler: Upscaler) -> No
 
 @pytest.mark.slow
 def test_two_pictures_at_which_the_process_ends_are_tried_again_apart(tmp_path: Path, tiny_model: Path) -> None:
-    sources = [save(tmp_path / f"{n}.png", 900, 1200) for n in range(2)]
-    targets = [tmp_path / "0_2x.webp", tmp_path / "1_2x.png"]  # WebP takes long to encode
+    sources = [save(tmp_path / "0.png", 1500, 2000), save(tmp_path / "1.png", 600, 800)]
+    targets = [tmp_path / "0_2x.webp", tmp_path / "1_2x.png"]  # a large WebP takes seconds to encode
     with UpscalingProcess(str(tiny_model)) as process:
         first, second = (process.double(*files, Options()) for files in zip(sources, targets, strict=True))
         assert any(progress.share == 1 for progress in first)
@@ -143,7 +143,7 @@ def test_two_pictures_at_which_the_process_ends_are_tried_again_apart(tmp_path: 
         child.send_signal(signal.SIGSEGV)
         assert list(first)[-1].share == 1
         assert list(second)[-1].share == 1
-    assert [size(target) for target in targets] == 2 * [(2400, 1800)]
+    assert [size(target) for target in targets] == [(4000, 3000), (1600, 1200)]
 
 
 def jobs(log: list[str], failing: str = "") -> Iterator[tuple[str, Generator[int, None, None]]]:
