@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 from collections import defaultdict, deque
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -68,7 +69,7 @@ class UpscalingProcess:
         try:
             yield from self._process.double(source, target, options)
         except _OtherEndedError:
-            with self._started() as process:
+            with closing(self._started()) as process:
                 yield from process.double(source, target, options)
 
 
@@ -98,12 +99,6 @@ class _Process:
         if failure:
             raise failure
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def is_alive(self) -> bool:
         return self._process.is_alive()
 
@@ -124,6 +119,8 @@ class _Process:
             if self._begun - {number}:
                 raise _OtherEndedError from None
             raise PictureError(f"{source} {self._predicate_of_end()}") from None
+        finally:
+            self._messages.pop(number, None)
         if message.failure:
             raise message.failure
 

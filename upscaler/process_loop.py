@@ -70,7 +70,7 @@ class Loop:
         self._outbox.send(number, None)
         messages = _messages(self._upscaler, source, target, options)
         for message in messages:
-            if _lacked_memory(message) and self._has_encoded():
+            if _exceeds_limit(message) and self._has_encoded():  # the memory of the file before is free again
                 return self._double(number, source, target, options)
             self._outbox.send(number, message)
             if not isinstance(message, End) and message.share == 1:
@@ -81,14 +81,14 @@ class Loop:
         return None
 
     def _has_encoded(self) -> bool:
-        """Wait until the file before is encoded; return False if that is not new."""
+        """Wait until the file before is encoded; return False if there is none since the last time."""
         if self._encoding is None:
             return False
         self._encoding.join()
         self._encoding = None
         return True
 
-    def _send(self, number: int, messages: "Iterator[Message]") -> None:
+    def _send(self, number: int, messages: Iterator[Message]) -> None:
         with suppress(*ENDED):
             for message in messages:
                 self._outbox.send(number, message)
@@ -109,11 +109,11 @@ class _Outbox:
             self._pipe.send((number, message))
 
 
-def _lacked_memory(message: "Message") -> bool:
+def _exceeds_limit(message: Message) -> bool:
     return isinstance(message, End) and isinstance(message.failure, LimitError)
 
 
-def _messages(upscaler: "Upscaler", source: Path, target: Path, options: Options) -> "Iterator[Message]":
+def _messages(upscaler: "Upscaler", source: Path, target: Path, options: Options) -> Iterator[Message]:
     """Upscale a file: yield the progress, then what failed."""
     from upscaler.files import double_file
 

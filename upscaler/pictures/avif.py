@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from upscaler.pictures.decoding import Source
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.vips import pyvips
+from upscaler.pictures.vips_writing import target_at
 from upscaler.pixels import Pixels
 
 # Of the encoder. Measured on photos: 6, the default of Pillow and libvips, takes 31 s for 48 megapixels on two cores, 8
@@ -47,7 +48,7 @@ def write_avif(file: BinaryIO, image: pyvips.Image, exif: bytes, *, quality: int
         image = image.copy()
         image.set_type(pyvips.GValue.blob_type, "exif-data", _placeholder(len(block)))
     image.heifsave_target(
-        pyvips.Target.new_to_descriptor(file.fileno()),
+        target_at(file),
         compression="av1",
         bitdepth=bits,
         effort=_FASTEST - SPEED,

@@ -7,8 +7,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from upscaler.pictures.metadata import Metadata
-from upscaler.pictures.vips import pyvips
-from upscaler.pictures.vips_writing import vips_image
+from upscaler.pictures.vips_writing import target_at, vips_image
 from upscaler.pixels import Pixels
 
 _START = b"\xff\xd8"  # of a JPEG
@@ -19,8 +18,7 @@ def write_jpeg(file: BinaryIO, pixels: Pixels, options: Mapping[str, Any], quali
     """Encode a picture into an open, empty file, without chroma subsampling. options: metadata, for Pillow's `save`."""
     metadata = _segments(options)
     file.seek(len(metadata) - len(_START))  # libvips writes the start, too, which the metadata then covers
-    target = pyvips.Target.new_to_descriptor(file.fileno())
-    vips_image(pixels, Metadata()).jpegsave_target(target, Q=quality, subsample_mode="off", keep="none")
+    vips_image(pixels, Metadata()).jpegsave_target(target_at(file), Q=quality, subsample_mode="off", keep="none")
     file.seek(0)
     file.write(metadata)
 

@@ -1,4 +1,6 @@
-"""Pictures for the encoders of libvips."""
+"""Pictures and targets for the encoders of libvips."""
+
+from typing import BinaryIO
 
 import numpy as np
 
@@ -12,6 +14,11 @@ DEFLATE_LEVEL = 3
 
 _MILLIMETRES_PER_INCH = 25.4
 _DEFAULT_DPI = 72.0  # libvips always writes a resolution
+
+
+def target_at(file: BinaryIO) -> pyvips.Target:
+    """Return what writes into an open file, from its present position."""
+    return pyvips.Target.new_to_descriptor(file.fileno())
 
 
 def vips_image(pixels: Pixels, metadata: Metadata) -> pyvips.Image:

@@ -26,7 +26,7 @@ from upscaler.pictures.png_texts import profile_chunk
 from upscaler.pictures.tiff_writing import write_tiff
 from upscaler.pictures.timing import timing_options
 from upscaler.pictures.vips import pyvips
-from upscaler.pictures.vips_writing import DEFLATE_LEVEL, vips_image
+from upscaler.pictures.vips_writing import DEFLATE_LEVEL, target_at, vips_image
 from upscaler.pixels import Pixels
 
 _JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's limit of 65,535 includes a name
@@ -93,12 +93,8 @@ def _profile(format: Format, frames: list[Frame], metadata: Metadata) -> bytes:
     return fitted(metadata.profile, GRAY if frames[0].pixels.shape[2] in format.gray else RGB)
 
 
-def _target(file: BinaryIO) -> pyvips.Target:
-    return pyvips.Target.new_to_descriptor(file.fileno())
-
-
 def _write_png(file: BinaryIO, pixels: Pixels, metadata: Metadata) -> None:
-    vips_image(pixels, metadata).pngsave_target(_target(file), compression=DEFLATE_LEVEL, keep="icc|xmp")
+    vips_image(pixels, metadata).pngsave_target(target_at(file), compression=DEFLATE_LEVEL, keep="icc|xmp")
     if metadata.exif:  # libvips would write it anew
         insert(file, _PNG_HEADER, Chunk(EXIF, metadata.exif).written)
 
