@@ -106,7 +106,7 @@ def _check(upscaler: Upscaler, header: Header, target: Path, options: Options) -
     _check_colour(header, target)
     check_room(target, factor * header.width, factor * header.height, header.sequence)
     check_price(upscaler, header, options.times, options.flips, options.limits)
-    check_memory(header, memory(upscaler, header, format_of(target), options.times), options.memory)
+    check_memory(header, memory(upscaler, header, format_of(target), options.times, options.flips), options.memory)
 
 
 def _check_colour(header: Header, target: Path) -> None:

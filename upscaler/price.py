@@ -1,5 +1,6 @@
 """Price of upscaling a file, estimated before work starts: runs of the network, wall-clock time and memory."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -35,13 +36,13 @@ def seconds(upscaler: Upscaler, header: Header, times: int, flips: bool) -> floa
     return sum(one.often * upscaler.seconds_for(one.height, one.width, jpeg=one.jpeg) for one in passes)
 
 
-def memory(upscaler: Upscaler, header: Header, format: Format, times: int) -> int:
+def memory(upscaler: Upscaler, header: Header, format: Format, times: int, flips: bool) -> int:
     """Estimate the peak memory in bytes that a file takes beside the loaded model."""
-    windows: dict[bool, int] = {}  # of each network, which keeps what its largest ones took
-    for one in _passes(header, times, flips=False):
+    sizes: defaultdict[bool, set[tuple[int, int]]] = defaultdict(set)  # for each network, which keeps what it took
+    for one in _passes(header, times, flips):
         network = one.jpeg and upscaler.model.jpeg_model is not None
-        windows[network] = max(windows.get(network, 0), upscaler.memory_for(one.height, one.width))
-    return sum(windows.values()) + budget.peak_memory(header, format, times)
+        sizes[network] |= {(one.height, one.width)} | ({(one.width, one.height)} if flips else set())
+    return sum(map(upscaler.memory_for, sizes.values())) + budget.peak_memory(header, format, times)
 
 
 def _passes(header: Header, times: int, flips: bool) -> Iterator[_Pass]:

@@ -1,70 +1,73 @@
 """Tiling of a picture into windows with a halo.
 
-A window is a square of the LR picture that the network upscales in one run. Its input is padded by a halo as wide as
+A window is a rectangle of the LR picture that the network upscales in one run. Its input is padded by a halo as wide as
 the network's receptive radius, so every output pixel depends on the same input pixels as without tiling: no seams.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upscaler.pixels import Pixels
 
-# Over common and random sizes of 16 to 2,000 pixels, no other three save more beside 256. Each takes 5 to 14 MB in
-# OpenVINO once it is used, and 0.05 to 0.14 s to compile
-_SMALLER = (160, 48, 32)
+
+class Shape(NamedTuple):
+    """Height and width of windows, in pixels of the LR picture."""
+
+    height: int
+    width: int
+
+    def with_halo(self, halo: int) -> "Shape":
+        """Return the shape of the input: a halo wider on each side."""
+        return Shape(self.height + 2 * halo, self.width + 2 * halo)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A square of `size` x `size` pixels of the LR picture with its upper left corner at (`top`, `left`)."""
+    """A rectangle of the LR picture with its upper left corner at (`top`, `left`)."""
 
     top: int
     left: int
-    size: int
+    shape: Shape
 
 
-def windows(height: int, width: int, size: int) -> Iterator[Window]:
+def windows(height: int, width: int, shape: Shape) -> Iterator[Window]:
     """Cover a picture with windows, row by row; the last of each row and column is shifted inwards to fit."""
-    for top in _starts(height, size):
-        for left in _starts(width, size):
-            yield Window(top, left, size)
+    for top in _starts(height, shape.height):
+        for left in _starts(width, shape.width):
+            yield Window(top, left, shape)
 
 
-def sizes_up_to(largest: int) -> tuple[int, ...]:
-    """Return the sizes that windows may have, largest first."""
-    return largest, *(size for size in _SMALLER if size < largest)
-
-
-def cheapest(height: int, width: int, sizes: Sequence[int], halo: int) -> int:
-    """Return the size of the windows that cover a picture with the fewest computed pixels, their halos included.
-
-    It depends on nothing but the picture's size, so that a picture always gives the same result.
-    """
-    return min(sizes, key=lambda size: count(height, width, size) * (size + 2 * halo) ** 2)
-
-
-def count(height: int, width: int, size: int) -> int:
+def count(height: int, width: int, shape: Shape) -> int:
     """Return the number of windows that cover a picture."""
-    return _along(height, size) * _along(width, size)
+    return parts(height, shape.height) * parts(width, shape.width)
+
+
+def parts(length: int, size: int) -> int:
+    """Return the number of parts of a size that cover a line of pixels."""
+    return -(-length // size)
 
 
 def read_window(picture: Pixels, window: Window, halo: int) -> Pixels:
-    """Read a window with its halo: HWC -> (size + 2 halo)(size + 2 halo)C, extended beyond the picture's border."""
-    top, left, side = window.top - halo, window.left - halo, window.size + 2 * halo
-    inside = picture[max(top, 0) : top + side, max(left, 0) : left + side]
-    if inside.shape[:2] == (side, side):
+    """Read a window with its halo: HWC -> (h + 2 halo)(w + 2 halo)C, extended beyond the picture's border."""
+    top, left = window.top - halo, window.left - halo
+    shape = window.shape.with_halo(halo)
+    inside = picture[max(top, 0) : top + shape.height, max(left, 0) : left + shape.width]
+    if inside.shape[:2] == shape:
         return inside
     height, width = picture.shape[:2]
-    rows, columns = extended(np.arange(top, top + side), height), extended(np.arange(left, left + side), width)
+    rows = extended(np.arange(top, top + shape.height), height)
+    columns = extended(np.arange(left, left + shape.width), width)
     return picture[rows[:, np.newaxis], columns]
 
 
 def write_window(doubled: Pixels, window: Window, result: Pixels) -> None:
-    """Write a window's result, (2 size)(2 size)C, into the upscaled picture, clipped to its border."""
-    place = doubled[2 * window.top :, 2 * window.left :][: 2 * window.size, : 2 * window.size]
+    """Write a window's result, (2h)(2w)C, into the upscaled picture, clipped to its border."""
+    height, width = window.shape
+    place = doubled[2 * window.top :, 2 * window.left :][: 2 * height, : 2 * width]
     place[:] = result[: place.shape[0], : place.shape[1]]
 
 
@@ -77,10 +80,6 @@ def extended(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
     last = length - 1
     mirrored = np.where(positions < 0, -positions, np.where(positions > last, 2 * last - positions, positions))
     return np.clip(mirrored, 0, last)
-
-
-def _along(length: int, size: int) -> int:
-    return len(range(0, max(length - size, 0), size)) + 1
 
 
 def _starts(length: int, size: int) -> list[int]:

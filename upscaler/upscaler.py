@@ -1,12 +1,12 @@
 """Tiled super-resolution of a picture in memory."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from upscaler import tiling
+from upscaler import tiling, window_shapes
 from upscaler.engines.choice import choose, choose_on, gpu_of
 from upscaler.engines.cores import cores
 from upscaler.engines.devices import Device, Gpu, check
@@ -19,6 +19,7 @@ from upscaler.model.architecture import COLOURS, SCALE
 from upscaler.model.artifact import Artifact
 from upscaler.orientations import Orientation
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
+from upscaler.tiling import Shape
 from upscaler.transparency import keep_in_local_range, with_hidden_filled
 
 
@@ -46,7 +47,7 @@ class Upscaler:
 
     precision: number format of the networks: on the CPU "bf16", "f32" or, with a model that has weights for it, "int8";
     on a GPU "fp16". gpu: where they run; None for the CPU. window: greatest side in pixels of the windows that the
-    network upscales in one run; small pictures take smaller ones.
+    network upscales in one run.
     """
 
     def __init__(
@@ -67,14 +68,14 @@ class Upscaler:
             choice = usual(given)
         choice = choice or choose(model)
         self.precision = choice.precision
-        self._sizes = (window,) if window else tiling.sizes_up_to(choice.window)
-        self.window = self._sizes[0]
+        self.window = window or choice.window
+        self._fixed = window is not None
         engine = engine_for(choice.precision, gpu)
         self._halo = model.config.architecture.radius
         side = self.window + 2 * self._halo
         self._engine = engine(model, side)
         self._jpeg_engine = engine(model.jpeg_model, side) if model.jpeg_model else self._engine
-        self._seconds: dict[tuple[Engine, int], float] = {}  # for each engine and size of window
+        self._seconds: dict[Engine, float] = {}  # per window, square and as large as may be
 
     @classmethod
     def load(cls, model: str = find.FAST, precision: Precision | None = None, device: Device = "cpu") -> "Upscaler":
@@ -96,7 +97,7 @@ class Upscaler:
 
     def prepare(self, height: int, width: int, *, jpeg: bool = False) -> None:
         """Compile the model for pictures of a size, which the first of them does otherwise. jpeg: the JPEG network."""
-        (self._jpeg_engine if jpeg else self._engine).prepare(self._size_for(height, width) + 2 * self._halo)
+        (self._jpeg_engine if jpeg else self._engine).prepare(self._shape_for(height, width).with_halo(self._halo))
 
     def upscale(self, picture: Pixels, *, flips: bool = False, jpeg: bool = False) -> Pixels:
         """Upscale a picture x2: HWC uint8 or uint16 -> (2H)(2W)C of the same type.
@@ -133,38 +134,43 @@ class Upscaler:
 
     def count_windows(self, height: int, width: int) -> int:
         """Return the number of windows that cover a picture."""
-        return tiling.count(height, width, self._size_for(height, width))
+        return tiling.count(height, width, self._shape_for(height, width))
 
     def count_rows_done(self, height: int, width: int, share: float) -> int:
         """Return the complete rows of an upscaled picture when a share of its windows is done, 0 to 1."""
-        size = self._size_for(height, width)
-        rows_of_windows = tiling.count(height, 1, size)
-        return min(int(share * rows_of_windows + 1e-6) * SCALE * size, SCALE * height)
+        shape = self._shape_for(height, width)
+        rows_of_windows = tiling.parts(height, shape.height)
+        return min(int(share * rows_of_windows + 1e-6) * SCALE * shape.height, SCALE * height)
 
     def seconds_for(self, height: int, width: int, *, jpeg: bool = False) -> float:
-        """Return the wall-clock seconds that a picture takes in a long job, measured when windows of its size are new.
+        """Return the wall-clock seconds that a picture takes in a long job; the first call measures windows of noise.
 
         jpeg: measure the JPEG network.
         """
-        seconds = self._seconds_per_window(self._jpeg_engine if jpeg else self._engine, self._size_for(height, width))
-        return self.count_windows(height, width) * seconds
+        shape = self._shape_for(height, width)
+        measured = window_shapes.area(Shape(self.window, self.window), self._halo)
+        windows = self.count_windows(height, width) * window_shapes.area(shape, self._halo) / measured
+        return windows * self._seconds_per_window(self._jpeg_engine if jpeg else self._engine)
 
-    def memory_for(self, height: int, width: int) -> int:
-        """Estimate the bytes that the windows of a picture take beside the loaded model."""
-        return self._engine.memory(self._size_for(height, width) + 2 * self._halo)
+    def memory_for(self, sizes: Iterable[tuple[int, int]]) -> int:
+        """Estimate the bytes that windows take beside the loaded model, for pictures of these heights and widths."""
+        return self._engine.memory({self._shape_for(*size).with_halo(self._halo) for size in sizes})
 
     def megapixels_per_second(self) -> float:
         """Return the throughput in output megapixels per second, measured on windows of noise."""
-        return (SCALE * self.window) ** 2 / 1e6 / self._seconds_per_window(self._engine, self.window)
+        return (SCALE * self.window) ** 2 / 1e6 / self._seconds_per_window(self._engine)
 
-    def _size_for(self, height: int, width: int) -> int:
-        """Return the side of the windows of a picture, without the halo."""
-        return tiling.cheapest(height, width, self._sizes, self._halo)
+    def _shape_for(self, height: int, width: int) -> Shape:
+        """Return the shape of the windows of a picture, without the halo."""
+        if self._fixed:
+            return Shape(self.window, self.window)
+        at_once = 1 if self.gpu else cores()
+        return window_shapes.best_shape(height, width, self.window, self._halo, at_once, self._engine.compiles)
 
-    def _seconds_per_window(self, engine: Engine, size: int) -> float:
-        if (engine, size) not in self._seconds:
-            self._seconds[engine, size] = _measure_window(engine, size + 2 * self._halo)
-        return self._seconds[engine, size]
+    def _seconds_per_window(self, engine: Engine) -> float:
+        if engine not in self._seconds:
+            self._seconds[engine] = _measure_window(engine, self.window + 2 * self._halo)
+        return self._seconds[engine]
 
     def _upscale_opaque(
         self, engine: Engine, doubled: Pixels, picture: Pixels, flips: bool, is_alpha: bool
@@ -190,12 +196,12 @@ class Upscaler:
     def _run_windows(
         self, engine: Engine, picture: Pixels, orientations: list[Orientation]
     ) -> Iterator[tuple[tiling.Window, Pixels, Planes]]:
-        """Yield each window, its padded input, and the output averaged over orientations, 13(2 size)(2 size)."""
+        """Yield each window, its padded input, and the output averaged over orientations, 13(2h)(2w)."""
         height, width = picture.shape[:2]
-        size = self._size_for(height, width)
+        shape = self._shape_for(height, width)
         jobs = (
             ((window, padded, orientation), orientation.apply(planes))
-            for window in tiling.windows(height, width, size)
+            for window in tiling.windows(height, width, shape)
             for padded in [tiling.read_window(picture, window, self._halo)]
             for planes in [to_planes(with_colours(padded))]
             for orientation in orientations

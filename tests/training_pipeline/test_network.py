@@ -146,8 +146,8 @@ def test_every_graph_computes_the_trained_network_in_float32(block: Block, tmp_p
     expected = network(torch.from_numpy(planes))[..., inner, inner].numpy()
     ((_, in_ncnn),) = NcnnEngine(written(network, tmp_path / "run"), side).run([(0, planes)])
     graph = CORE.read_model(onnx_graph(architecture, weights, 1).SerializeToString())
-    residual = in_float32(residual_model(architecture, weights, 1, side))(planes)[0]
-    ended = in_float32(ending_model(architecture, side))([planes, residual])[0].transpose(0, 3, 1, 2)
+    residual = in_float32(residual_model(architecture, weights, 1, side, side))(planes)[0]
+    ended = in_float32(ending_model(architecture, side, side))([planes, residual])[0].transpose(0, 3, 1, 2)
     for found in (in_ncnn, in_float32(graph)(planes)[0], ended):
         np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 

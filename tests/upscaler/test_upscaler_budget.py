@@ -1,5 +1,6 @@
 """Memory budget: estimates before work starts, close to the measured peak."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler, price
+from upscaler.model import find
 from upscaler.pictures import budget
 from upscaler.pictures.formats import PNG, format_of
 from upscaler.pictures.reading import read_header
@@ -101,11 +103,11 @@ def test_each_network_that_a_file_needs_keeps_its_windows(
     tmp_path: Path, tiny_model: Path, suffix: str, times: int, networks: int
 ) -> None:
     path, has_both = tmp_path / f"a{suffix}", write_tiny_model(tmp_path / "model", jpeg_model=tiny_model)
-    Image.fromarray(photo_like(300, 400)).save(path)
+    Image.fromarray(photo_like(512, 512)).save(path)  # in windows of the same shape as its double
     header, one_network, upscaler = read_header(path), Upscaler.load(str(tiny_model)), Upscaler.load(str(has_both))
     pictures = budget.peak_memory(header, PNG, times)
-    one = price.memory(one_network, header, PNG, times) - pictures
-    assert price.memory(upscaler, header, PNG, times) - pictures == networks * one > 0
+    one = price.memory(one_network, header, PNG, times, flips=False) - pictures
+    assert price.memory(upscaler, header, PNG, times, flips=False) - pictures == networks * one > 0
 
 
 def write_picture(path: Path, kind: str, frames: int, side: tuple[int, int]) -> None:
@@ -141,7 +143,8 @@ options = Options(times=int(times), flips=flips == "flips")
 upscaler = Upscaler.load(model)
 for source in sources:
     list(double_file(upscaler, Path(source), Path(target), options))
-    print(peak_memory(), price.memory(upscaler, read_header(Path(source)), format_of(Path(target)), options.times))
+    header, format = read_header(Path(source)), format_of(Path(target))
+    print(peak_memory(), price.memory(upscaler, header, format, options.times, options.flips))
 """
 
 
@@ -202,3 +205,32 @@ def test_the_self_ensemble_takes_no_more_memory(tmp_path: Path, tiny_model: Path
     write_picture(source, "colour", 1, (1500, 1000))
     plain, ensemble = (measured(tiny_model, doubled, source, flips=flips)[0][0] for flips in ("", "flips"))
     assert ensemble < 1.1 * plain
+
+
+WINDOWS = """
+import sys
+from ensemble_pipeline.cost import peak_memory
+from support.pictures import photo_like
+from upscaler import Upscaler
+model, *sizes = sys.argv[1:]
+pictures = [photo_like(*map(int, size.split("x"))) for size in sizes]
+upscaler = Upscaler.load(model, "int8")
+upscaler.upscale(photo_like(16, 16))
+least = peak_memory()
+for picture in pictures:
+    upscaler.upscale(picture)
+print(peak_memory() - least, upscaler.memory_for(picture.shape[:2] for picture in pictures))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", find.BUNDLED)
+@pytest.mark.parametrize("sizes", [["512x512"], ["512x512", "600x700", "690x690"]])
+def test_windows_in_int8_take_the_memory_foreseen(model: str, sizes: list[str]) -> None:
+    """However many shapes are compiled, few are kept."""
+    command = [sys.executable, "-c", WINDOWS, model, *sizes]
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
+    taken, foreseen = map(int, done.stdout.split())
+    assert 0.9 * taken <= foreseen <= 2 * taken

@@ -26,6 +26,7 @@ from upscaler.model import find
 from upscaler.model.architecture import Architecture, Block
 from upscaler.model.artifact import Member, ModelConfig
 from upscaler.pixels import Pixels, to_pixels, to_planes
+from upscaler.tiling import Shape
 from upscaler.transparency import keep_in_local_range, with_hidden_filled
 from upscaler.upscaler import empty_double
 
@@ -160,8 +161,8 @@ def test_openvino_model_matches_the_onnx_graph(block: Block, side: int, mirrored
         networks = config.networks
     planes = to_planes(photo_like(side, side))
     graph = onnx_graph(architecture, weights, networks).SerializeToString()
-    residual = in_float32(residual_model(architecture, weights, networks, side))(planes)[0]
-    doubled = in_float32(ending_model(architecture, side))([planes, residual])[0]
+    residual = in_float32(residual_model(architecture, weights, networks, side, side))(planes)[0]
+    doubled = in_float32(ending_model(architecture, side, side))([planes, residual])[0]
     expected = in_float32(CORE.read_model(graph))(planes)[0]
     assert np.abs(doubled.transpose(0, 3, 1, 2) - expected).max() < 1e-5
 
@@ -307,7 +308,7 @@ def test_threads_share_one_upscaler(upscaler: Upscaler) -> None:
 def test_progress_reaches_the_end(upscaler: Upscaler) -> None:
     picture = np.dstack([photo_like(60, 70), photo_like(60, 70)[:, :, :1]])
     reports = list(upscaler.upscale_into(empty_double(picture), picture))
-    assert len(reports) == 2 * tiling.count(60, 70, 24)
+    assert len(reports) == 2 * tiling.count(60, 70, Shape(24, 24))
     assert all(a.share < b.share and a.megapixels < b.megapixels for a, b in pairwise(reports))
     assert reports[-1].share == 1
     assert reports[-1].megapixels == pytest.approx(120 * 140 / 1e6)

@@ -6,7 +6,7 @@ with AMX, bf16 is the faster one by far. With AVX-512 alone it is not worth a me
 chooses.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from upscaler.engines.devices import Gpu
 from upscaler.engines.precision import GPU_PRECISION, Choice, GpuPrecision, Precision
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes
+from upscaler.tiling import Shape
 
 Key = TypeVar("Key")
 
@@ -30,17 +31,19 @@ _WINDOWS: dict[Precision | GpuPrecision, tuple[int, ...]] = {
 class Engine(Protocol):
     """A loaded model; thread-safe, each call of `run` has separate outputs."""
 
+    compiles: bool  # for each shape of inputs
+
     def __init__(self, model: Artifact, side: int) -> None:
-        """Load a model for square inputs of at most 13(side)(side). Raises ModelError if it cannot be run."""
+        """Load a model for inputs of at most 13(side)(side). Raises ModelError if it cannot be run."""
 
-    def prepare(self, side: int) -> None:
-        """Compile the model for inputs of a side, if that is needed and not done; otherwise the first run does so."""
+    def prepare(self, shape: Shape) -> None:
+        """Compile the model for inputs of a shape, if that is needed and not done; otherwise the first run does so."""
 
-    def memory(self, side: int) -> int:
-        """Estimate the bytes that runs on inputs of a side take, and keep, beside the loaded model."""
+    def memory(self, shapes: Collection[Shape]) -> int:
+        """Estimate the bytes that runs on inputs of these shapes take, and keep, beside the loaded model."""
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
-        """Run the model on inputs of one shape, 13HH, and yield outputs 13(2(H - 2r))(2(H - 2r)) in the same order.
+        """Run the model on inputs 13HW, of few shapes, and yield outputs 13(2(H - 2r))(2(W - 2r)) in the same order.
 
         An output is valid until the next one is requested. Closing the iterator waits for windows in progress.
         """

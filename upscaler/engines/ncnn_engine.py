@@ -2,8 +2,9 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from math import prod
 from typing import TypeVar
 
 import ncnn
@@ -13,6 +14,7 @@ from upscaler.engines.cores import cores
 from upscaler.engines.ncnn_graph import DOUBLED, PICTURE, describe
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes
+from upscaler.tiling import Shape
 
 Key = TypeVar("Key")
 
@@ -23,6 +25,8 @@ _LEAST, _OF_CHANNEL, _WAITING = 10_000_000, 26, 650
 
 class NcnnEngine:
     """Engine with ncnn."""
+
+    compiles = False
 
     def __init__(self, model: Artifact, side: int) -> None:
         description, self._weights = describe(model.config.architecture, model.weights(), model.config.networks)
@@ -37,12 +41,12 @@ class NcnnEngine:
         self._threads = ThreadPoolExecutor(self._cores, "window")
         self._memory = _ThreadAllocators()
 
-    def prepare(self, side: int) -> None:
-        """Do nothing: the network serves inputs of every side."""
+    def prepare(self, shape: Shape) -> None:
+        """Do nothing: the network serves inputs of every shape."""
 
-    def memory(self, side: int) -> int:
+    def memory(self, shapes: Collection[Shape]) -> int:
         """Estimate the bytes of runs; see `Engine.memory`."""
-        return memory(side, self._width)
+        return memory(shapes, self._width)
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""
@@ -68,9 +72,9 @@ class NcnnEngine:
         return np.array(doubled)[np.newaxis]
 
 
-def memory(side: int, width: int) -> int:
-    """Estimate the bytes that a network of `width` channels takes on all cores for inputs of a side."""
-    return _LEAST + cores() * side**2 * (_OF_CHANNEL * width + _WAITING)
+def memory(shapes: Collection[Shape], channels: int) -> int:
+    """Estimate the bytes that a network as wide as `channels` takes on all cores for inputs of these shapes."""
+    return _LEAST + cores() * max(map(prod, shapes)) * (_OF_CHANNEL * channels + _WAITING)
 
 
 class _ThreadAllocators(threading.local):

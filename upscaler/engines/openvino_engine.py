@@ -6,10 +6,10 @@ pixels, needs float32, because bf16 has 8 significant bits and would round the p
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import reduce
-from itertools import chain
+from math import prod
 from typing import TypeVar
 
 import numpy as np
@@ -29,14 +29,19 @@ from upscaler.model.architecture import (
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
 from upscaler.pixels import Planes
+from upscaler.tiling import Shape
 
 Key = TypeVar("Key")
+_Compiled = tuple[ov.CompiledModel, ov.CompiledModel]  # the networks and the ending
 
 # One per process, never closed: each core gives the thread that opens it a signal stack, and closing two out of order
 # leaves an unmapped stack, so that the next signal would kill the process.
 CORE = ov.Core()
-# Bytes of a network compiled for a side and of its runs: measured on two cores, much the same for all networks
-_LEAST, _OF_PIXEL = 20_000_000, 330
+# Of a network compiled for a shape and of its runs, as measured with gated networks: bytes of all, and of a core for
+# each pixel of its input, which are layers in float32, and inputs and outputs that wait
+_LEAST, _LIVE_LAYERS, _WAITING = 20_000_000, 6, 120
+_FLOAT = 4  # bytes
+_KEPT = 120_000  # pixels of the shapes that stay compiled; the newest always does
 _POLL_INTERVAL = 50  # milliseconds; Python handles Ctrl-C only between waits
 
 
@@ -46,67 +51,79 @@ def has_bf16() -> bool:
 
 
 class OpenVinoEngine:
-    """Engine with OpenVINO in bf16, compiled for each side of inputs when the first comes.
+    """Engine with OpenVINO in bf16, compiled for each shape of inputs when the first comes.
 
-    Compiled for any, OpenVINO would take memory anew for the requests of each picture.
+    Compiled for any, it takes up to a tenth more time, and rounds otherwise.
     """
+
+    compiles = True
 
     def __init__(self, model: Artifact, side: int) -> None:
         self._config = model.config
         self._weights, self._precision = self._form(model)
         self._cores = cores()
         self._compiling = threading.Lock()
-        self._compiled: dict[int, tuple[ov.CompiledModel, ov.CompiledModel]] = {}
+        self._compiled: dict[Shape, _Compiled] = {}  # the most recently used last
 
     def _form(self, model: Artifact) -> tuple[Weights, str]:
         """Return the weights, and the precision of all that they do not round."""
         return model.weights(), "bf16"
 
-    def prepare(self, side: int) -> None:
-        """Compile the model for inputs of a side."""
-        self._for_side(side)
+    def prepare(self, shape: Shape) -> None:
+        """Compile the model for inputs of a shape."""
+        self._for_shape(shape)
 
-    def memory(self, side: int) -> int:
+    def memory(self, shapes: Collection[Shape]) -> int:
         """Estimate the bytes of runs; see `Engine.memory`."""
-        return _LEAST + _OF_PIXEL * side**2
+        pixels = [prod(shape) for shape in shapes]
+        of_pixel = _LIVE_LAYERS * self._config.architecture.width * _FLOAT + _WAITING
+        return _LEAST + self._cores * of_pixel * min(sum(pixels), max(_KEPT, *pixels))
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""
-        remaining = iter(inputs)
-        for first in remaining:  # once; never for no inputs
-            yield from self._run(first[1].shape[-1], chain([first], remaining))
-
-    def _run(self, side: int, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
-        networks, end = self._for_side(side)
-        ending = end.create_infer_request()
-        idle = [networks.create_infer_request() for _ in range(2 * networks.get_property("NUM_STREAMS"))]
-        busy: deque[tuple[Key, ov.InferRequest]] = deque()
+        pools: dict[Shape, _Requests] = {}
+        busy: deque[tuple[Key, _Requests, ov.InferRequest]] = deque()
         try:
             for key, planes in inputs:
-                if not idle:
-                    yield _finish(busy, idle, ending)
-                request = idle.pop()
-                request.start_async({0: planes}, share_inputs=False)
-                busy.append((key, request))
+                if len(busy) == 2 * self._cores:
+                    yield _finish(busy)
+                shape = Shape(*planes.shape[-2:])
+                if shape not in pools:
+                    pools[shape] = _Requests(*self._for_shape(shape))
+                busy.append((key, pools[shape], pools[shape].start(planes)))
             while busy:
-                yield _finish(busy, idle, ending)
+                yield _finish(busy)
         finally:
-            for _, request in busy:
+            for _, _, request in busy:
                 request.cancel()
                 with suppress(RuntimeError):  # waiting for a cancelled request raises
                     request.wait()
 
-    def _for_side(self, side: int) -> tuple[ov.CompiledModel, ov.CompiledModel]:
-        """Return the networks and the ending, compiled for inputs of one side."""
+    def _for_shape(self, shape: Shape) -> _Compiled:
+        """Return the networks and the ending, compiled for inputs of a shape."""
         with self._compiling:
-            if side not in self._compiled:
-                architecture = self._config.architecture
-                networks = residual_model(architecture, self._weights, self._config.networks, side)
-                self._compiled[side] = (
-                    CORE.compile_model(networks, "CPU", _properties(self._precision, self._cores)),
-                    CORE.compile_model(ending_model(architecture, side), "CPU", _properties("f32", 1)),
-                )
-            return self._compiled[side]
+            compiled = self._compiled.pop(shape, None)
+            if not compiled:
+                self._forget(_KEPT - prod(shape))
+                compiled = self._compile(shape)
+            self._compiled[shape] = compiled
+            return compiled
+
+    def _forget(self, kept: int) -> None:
+        """Keep the most recently used shapes of at most `kept` pixels in all."""
+        pixels = 0
+        for shape in reversed(list(self._compiled)):
+            pixels += prod(shape)
+            if pixels > kept:
+                del self._compiled[shape]
+
+    def _compile(self, shape: Shape) -> _Compiled:
+        architecture = self._config.architecture
+        networks = residual_model(architecture, self._weights, self._config.networks, *shape)
+        return (
+            CORE.compile_model(networks, "CPU", _properties(self._precision, self._cores)),
+            CORE.compile_model(ending_model(architecture, *shape), "CPU", _properties("f32", 1)),
+        )
 
 
 class OpenVinoInt8Engine(OpenVinoEngine):
@@ -116,17 +133,33 @@ class OpenVinoInt8Engine(OpenVinoEngine):
         return model.int8_weights(), "bf16" if has_bf16() else "f32"
 
 
-def _finish(
-    busy: deque[tuple[Key, ov.InferRequest]], idle: list[ov.InferRequest], ending: ov.InferRequest
-) -> tuple[Key, Planes]:
-    key, request = busy.popleft()
-    while not request.wait_for(_POLL_INTERVAL):
-        pass
-    picture, residual = request.get_input_tensor().data, request.get_output_tensor().data
-    ending.infer({0: picture, 1: residual}, share_inputs=True)
-    idle.append(request)
-    planes: Planes = ending.get_output_tensor().data.transpose(0, 3, 1, 2)
-    return key, planes
+class _Requests:
+    """Requests of one run for inputs of one shape, as many as are busy at once."""
+
+    def __init__(self, networks: ov.CompiledModel, ending: ov.CompiledModel) -> None:
+        self._networks, self._ending = networks, ending.create_infer_request()
+        self._idle: list[ov.InferRequest] = []
+
+    def start(self, planes: Planes) -> ov.InferRequest:
+        """Start the networks on an input."""
+        request = self._idle.pop() if self._idle else self._networks.create_infer_request()
+        request.start_async({0: planes}, share_inputs=False)
+        return request
+
+    def finish(self, request: ov.InferRequest) -> Planes:
+        """Wait for the networks and run the ending; the output is valid until the next one."""
+        while not request.wait_for(_POLL_INTERVAL):
+            pass
+        picture, residual = request.get_input_tensor().data, request.get_output_tensor().data
+        self._ending.infer({0: picture, 1: residual}, share_inputs=True)
+        self._idle.append(request)
+        planes: Planes = self._ending.get_output_tensor().data.transpose(0, 3, 1, 2)
+        return planes
+
+
+def _finish(busy: deque[tuple[Key, _Requests, ov.InferRequest]]) -> tuple[Key, Planes]:
+    key, requests, request = busy.popleft()
+    return key, requests.finish(request)
 
 
 def _properties(precision: str, streams: int) -> dict[str, object]:
@@ -138,13 +171,13 @@ def _properties(precision: str, streams: int) -> dict[str, object]:
     }
 
 
-def residual_model(architecture: Architecture, weights: Weights, networks: int, side: int) -> ov.Model:
+def residual_model(architecture: Architecture, weights: Weights, networks: int, height: int, width: int) -> ov.Model:
     """Build the graph picture -> residual, the mean of the outputs of `networks` networks.
 
-    Input: 13(side)(side) float32 in [0, 1], the picture extended by the radius r on each side. Output:
-    1(12)(side - 2r)(side - 2r) float32, the residual before the pixel shuffle.
+    Input: 13HW float32 in [0, 1], the picture extended by the radius r on each side. Output: 1(12)(H - 2r)(W - 2r)
+    float32, the residual before the pixel shuffle.
     """
-    picture = operations.parameter([1, COLOURS, side, side], np.float32)
+    picture = operations.parameter([1, COLOURS, height, width], np.float32)
     residuals = [add_network(_Graph(), picture, architecture, weights, n) for n in range(networks)]
     residual = reduce(operations.add, residuals)
     if networks > 1:
@@ -152,14 +185,14 @@ def residual_model(architecture: Architecture, weights: Weights, networks: int, 
     return ov.Model([residual], [picture])
 
 
-def ending_model(architecture: Architecture, side: int) -> ov.Model:
-    """Build the graph (picture, residual) -> upscaled picture, 1(2(side - 2r))(2(side - 2r))3 float32, not clipped.
+def ending_model(architecture: Architecture, height: int, width: int) -> ov.Model:
+    """Build the graph (picture, residual) -> upscaled picture, 1(2(H - 2r))(2(W - 2r))3 float32, not clipped.
 
     The output is NHWC, the memory layout of the result.
     """
-    inner = side - 2 * architecture.radius
-    picture = operations.parameter([1, COLOURS, side, side], np.float32)
-    residual = operations.parameter([1, COLOURS * SCALE**2, inner, inner], np.float32)
+    inner = [side - 2 * architecture.radius for side in (height, width)]
+    picture = operations.parameter([1, COLOURS, height, width], np.float32)
+    residual = operations.parameter([1, COLOURS * SCALE**2, *inner], np.float32)
     total = operations.add(residual, _interpolation(picture, architecture.radius - INTERPOLATION_RADIUS))
     shuffled = operations.depth_to_space(total, "depth_first", SCALE)
     return ov.Model([operations.transpose(shuffled, np.array([0, 2, 3, 1]))], [picture, residual])

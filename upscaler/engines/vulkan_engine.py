@@ -7,7 +7,7 @@ picture itself, and the residual takes no more of the bus than the result would.
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain
 from typing import TypeVar
@@ -22,6 +22,7 @@ from upscaler.engines.ncnn_graph import DOUBLED, PICTURE, RESIDUAL, Description,
 from upscaler.errors import GpuError
 from upscaler.model.artifact import Artifact
 from upscaler.pixels import Planes
+from upscaler.tiling import Shape
 
 Key = TypeVar("Key")
 
@@ -35,6 +36,8 @@ _logger = logging.getLogger(__name__)
 class VulkanEngine:
     """Engine on a GPU. Windows that it fails to compute, and all later ones, are computed by the CPU in float32."""
 
+    compiles = False
+
     def __init__(self, model: Artifact, side: int, gpu: Gpu) -> None:
         """Compile a model for a GPU, as in `Engine`. Raises GpuError if the GPU cannot run it."""
         self._model, self._side, self._gpu = model, side, gpu
@@ -47,12 +50,12 @@ class VulkanEngine:
         self._losing = threading.Lock()
         self._replacement: NcnnEngine | None = None
 
-    def prepare(self, side: int) -> None:
-        """Do nothing: the network serves inputs of every side."""
+    def prepare(self, shape: Shape) -> None:
+        """Do nothing: the network serves inputs of every shape."""
 
-    def memory(self, side: int) -> int:
+    def memory(self, shapes: Collection[Shape]) -> int:
         """Estimate the bytes of runs on the CPU, which may have to replace the GPU; see `Engine.memory`."""
-        return ncnn_engine.memory(side, self._model.config.architecture.width)
+        return ncnn_engine.memory(shapes, self._model.config.architecture.width)
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
         """Run the model on inputs; see `Engine.run`."""

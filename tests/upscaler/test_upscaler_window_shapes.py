@@ -1,4 +1,4 @@
-"""Windows of a size for each picture: fewest computed pixels, exact in every size, compiled when first needed."""
+"""Windows of a shape for each picture: the least time, exact in every shape, compiled when first needed."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +18,11 @@ from upscaler.engines.precision import PRECISIONS, Precision
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
 from upscaler.pictures.reading import read_header
+from upscaler.tiling import Shape
 from upscaler.upscaler import empty_double
+from upscaler.window_shapes import best_shape
 
-PICTURES = [(1, 1), (1, 2), (31, 33), (64, 64), (65, 1), (257, 3), (320, 240), (300, 300)]
+PICTURES = [(1, 1), (1, 2), (31, 33), (64, 64), (65, 1), (257, 3), (320, 240), (300, 300), (300, 500)]
 side = st.integers(1, 2000)
 
 
@@ -38,41 +40,65 @@ def loaded(request: pytest.FixtureRequest, model: Artifact) -> Upscaler:
 
 
 @pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sides for which OpenVINO compiles networks."""
-    sides: list[int] = []
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Shape]:
+    """The shapes of inputs for which OpenVINO compiles networks."""
+    shapes: list[Shape] = []
     build = openvino_engine.residual_model
 
-    def recorded(architecture: object, weights: object, networks: int, side: int) -> ov.Model:
-        sides.append(side)
-        return build(architecture, weights, networks, side)  # type: ignore[arg-type]
+    def recorded(architecture: object, weights: object, networks: int, height: int, width: int) -> ov.Model:
+        shapes.append(Shape(height, width))
+        return build(architecture, weights, networks, height, width)  # type: ignore[arg-type]
 
     monkeypatch.setattr(openvino_engine, "residual_model", recorded)
-    return sides
+    return shapes
 
 
 def in_windows_of(upscaler: Upscaler, size: int) -> Upscaler:
     return Upscaler(upscaler.model, upscaler.precision, window=size)  # type: ignore[arg-type]
 
 
-def computed(height: int, width: int, size: int, halo: int) -> int:
-    """Count the pixels that the network computes."""
-    return sum((window.size + 2 * halo) ** 2 for window in tiling.windows(height, width, size))
+def cost(height: int, width: int, shape: Shape, halo: int, at_once: int) -> int:
+    """Count the pixels that each of `at_once` cores computes, with their halos."""
+    windows = sum(1 for _ in tiling.windows(height, width, shape))
+    return -(-windows // at_once) * (shape.height + 2 * halo) * (shape.width + 2 * halo)
 
 
-@given(side, side, st.sampled_from([64, 144, 256]), st.integers(1, 24))
-def test_no_other_size_computes_fewer_pixels(height: int, width: int, largest: int, halo: int) -> None:
-    sizes = tiling.sizes_up_to(largest)
-    chosen = tiling.cheapest(height, width, sizes, halo)
-    least = min(computed(height, width, size, halo) for size in sizes)
-    assert computed(height, width, chosen, halo) == least
-    assert tiling.cheapest(width, height, sizes, halo) == chosen
+@given(side, side, st.sampled_from([64, 144, 256]), st.integers(1, 24), st.integers(1, 16))
+def test_even_windows_are_no_slower_than_squares(
+    height: int, width: int, largest: int, halo: int, at_once: int
+) -> None:
+    chosen = best_shape(height, width, largest, halo, at_once, compiled=False)
+    square = Shape(largest, largest)
+    assert max(chosen) <= largest
+    assert cost(height, width, chosen, halo, at_once) <= cost(height, width, square, halo, at_once)
+    assert best_shape(height, width, largest, halo, at_once, compiled=False) == chosen
 
 
-def test_an_icon_takes_the_smallest_windows_and_a_photo_the_largest() -> None:
-    sizes = tiling.sizes_up_to(256)
-    assert tiling.cheapest(32, 32, sizes, 10) == sizes[-1] < 64
-    assert tiling.cheapest(3000, 4000, sizes, 10) == 256
+@given(side, side, st.integers(1, 24), st.integers(1, 16))
+def test_only_much_faster_windows_are_compiled_apart(height: int, width: int, halo: int, at_once: int) -> None:
+    chosen = best_shape(height, width, 256, halo, at_once, compiled=True)
+    costs = {size: cost(height, width, Shape(size, size), halo, at_once) for size in (32, 48, 160, 256)}
+    saved = min(costs.values()) - cost(height, width, chosen, halo, at_once)
+    assert chosen in {Shape(size, size) for size in costs} or saved > 10_000
+    assert saved >= 0
+
+
+@given(side, side, st.sampled_from([64, 256]), st.integers(1, 24))
+def test_even_windows_hardly_overlap(height: int, width: int, largest: int, halo: int) -> None:
+    shape = best_shape(height, width, largest, halo, at_once=1, compiled=False)
+    for length, size in zip((height, width), shape, strict=True):
+        assert tiling.parts(length, size) * (size - 2) < length
+
+
+def test_an_icon_takes_the_smallest_windows_and_a_photo_even_ones() -> None:
+    assert best_shape(32, 32, 256, 10, 2, compiled=True) == Shape(32, 32)
+    assert best_shape(3000, 4000, 256, 10, 2, compiled=True) == Shape(250, 250)
+    assert best_shape(3000, 4000, 64, 10, 2, compiled=False) == Shape(64, 64)
+
+
+def test_a_small_picture_occupies_all_cores() -> None:
+    shape = best_shape(256, 256, 256, 10, 16, compiled=False)
+    assert tiling.count(256, 256, shape) == 16
 
 
 @pytest.mark.slow
@@ -106,25 +132,43 @@ def test_progress_and_rows_follow_the_chosen_windows(loaded: Upscaler, size: tup
     assert rows[-1] == 2 * size[0]
 
 
-def test_a_side_is_compiled_once_when_it_is_first_needed(model: Artifact, compiled: list[int]) -> None:
+def test_a_shape_is_compiled_once_when_it_is_first_needed(model: Artifact, compiled: list[Shape]) -> None:
     upscaler = Upscaler(model, "bf16")
     assert compiled == []
-    halo, (*_, smallest) = model.config.architecture.radius, tiling.sizes_up_to(upscaler.window)
+    icon = Shape(32, 32).with_halo(model.config.architecture.radius)
     pictures = [photo_like(20, 30, seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as threads:  # all need it at once
         together = list(threads.map(upscaler.upscale, pictures))
-    assert compiled == [smallest + 2 * halo]
+    assert compiled == [icon]
     assert all((upscaler.upscale(one) == doubled).all() for one, doubled in zip(pictures, together, strict=True))
-    upscaler.prepare(256, 256)
-    upscaler.upscale(photo_like(256, 256))
-    assert compiled == [smallest + 2 * halo, 256 + 2 * halo]
+    upscaler.prepare(400, 500)
+    upscaler.upscale(photo_like(400, 500))
+    assert len(compiled) == 2
 
 
-def test_the_frames_of_an_animation_share_a_side(model: Artifact, compiled: list[int], tmp_path: Path) -> None:
+def test_few_shapes_stay_compiled(model: Artifact, compiled: list[Shape]) -> None:
+    engine = openvino_engine.OpenVinoEngine(model, 276)
+    for width in (276, 260, 250, 52):
+        engine.prepare(Shape(276, width))
+    engine.prepare(Shape(276, 250))
+    assert len(compiled) == 4
+    engine.prepare(Shape(276, 276))  # forgotten, as the first of three large ones
+    assert compiled[4:] == [Shape(276, 276)]
+
+
+def test_the_frames_of_an_animation_share_a_shape(model: Artifact, compiled: list[Shape], tmp_path: Path) -> None:
     frames = [Image.fromarray(photo_like(40, 50, seed)) for seed in range(5)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     list(double_file(Upscaler(model, "bf16"), tmp_path / "a.gif", tmp_path / "b.gif"))
     assert len(compiled) == 1
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_flips_take_windows_that_are_not_square(model: Artifact, precision: Precision) -> None:
+    picture, upscaler = photo_like(600, 500), Upscaler(model, precision)
+    turned = upscaler.upscale(np.ascontiguousarray(np.rot90(picture)), flips=True)
+    difference = np.abs(upscaler.upscale(picture, flips=True).astype(int) - np.rot90(turned, -1))
+    assert difference.max() <= 1
 
 
 @pytest.mark.parametrize(("size", "times"), [((30, 20), 1), ((30, 20), 3), ((320, 240), 2)])
