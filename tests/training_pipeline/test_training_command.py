@@ -311,4 +311,5 @@ def test_a_signal_writes_a_checkpoint_and_the_run_goes_on(tmp_path: Path, number
 
 
 def environment() -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    not_compiled = {"CXX": "none"}  # long runs would be, which takes longer than the tests
+    return {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", **not_compiled}
