@@ -8,7 +8,7 @@ import numpy as np
 
 from upscaler import tiling, window_shapes
 from upscaler.engines.choice import choose, choose_on, gpu_of
-from upscaler.engines.cores import cores
+from upscaler.engines.cores import cores, shared_cores
 from upscaler.engines.devices import Device, Gpu, check
 from upscaler.engines.engine import Engine, engine_for, usual
 from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
@@ -70,6 +70,7 @@ class Upscaler:
         self.precision = choice.precision
         self.window = window or choice.window
         self._fixed = window is not None
+        self._at_once = 1 if gpu else shared_cores()  # windows; the same in processes that share the machine
         engine = engine_for(choice.precision, gpu)
         self._halo = model.config.architecture.radius
         side = self.window + 2 * self._halo
@@ -164,8 +165,7 @@ class Upscaler:
         """Return the shape of the windows of a picture, without the halo."""
         if self._fixed:
             return Shape(self.window, self.window)
-        at_once = 1 if self.gpu else cores()
-        return window_shapes.best_shape(height, width, self.window, self._halo, at_once, self._engine.compiles)
+        return window_shapes.best_shape(height, width, self.window, self._halo, self._at_once, self._engine.compiles)
 
     def _seconds_per_window(self, engine: Engine) -> float:
         if engine not in self._seconds:

@@ -10,8 +10,7 @@ from itertools import product, starmap
 
 from upscaler.tiling import Shape, count, parts
 
-# Over common and random sizes of 16 to 2,000 pixels, no other three save more beside 256. Each takes 5 to 14 MB in
-# OpenVINO once it is used
+# Over common and random sizes of 16 to 2,000 pixels, no other three save more beside 256
 _SHARED = (160, 48, 32)
 # Pixels that a core computes in the time of one more compilation, 0.1 to 0.2 s: with AVX2, 30,000 of `best` and 40,000
 # of `fast` in int8

@@ -12,7 +12,7 @@ from PIL import Image
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler, double_file, price, tiling
-from upscaler.engines import openvino_engine
+from upscaler.engines import cores, openvino_engine
 from upscaler.engines.openvino_api import ov
 from upscaler.engines.precision import PRECISIONS, Precision
 from upscaler.model import find
@@ -185,6 +185,13 @@ def test_a_price_in_seconds_adds_up_the_passes(
     assert price.count_windows(loaded, header, times, flips=True) == 8 * sum(
         loaded.count_windows(*one) for one in passes
     )
+
+
+def test_processes_that_share_a_machine_cut_alike(model: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [(60, 50), (100, 100), (300, 500)]
+    alone = [Upscaler(model, "f32").count_windows(*size) for size in sizes]
+    monkeypatch.setattr(cores, "_allowed", [1])
+    assert [Upscaler(model, "f32").count_windows(*size) for size in sizes] == alone
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -9,12 +9,17 @@ _allowed: list[int] = []  # by `use_at_most`
 
 
 def cores() -> int:
-    """Return the number of cores that this process and its control group may use.
+    """Return the number of cores that engines of this process use.
 
-    Engines compute one window per core in parallel, so that no core waits for another between layers.
+    They compute one window per core in parallel, so that no core waits for another between layers.
     """
+    return min([shared_cores(), *_allowed])
+
+
+def shared_cores() -> int:
+    """Return the number of cores that this process and its control group may use, with those beside it."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min([usable, *_cgroup_cores(), *_allowed])
+    return min([usable, *_cgroup_cores()])
 
 
 def use_at_most(number: int) -> None:
