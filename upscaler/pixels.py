@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Planes = NDArray[np.float32]
 
+FLOAT_BYTES = 4  # of a value of planes, and of what layers compute from them
+
 
 def to_planes(pixels: Pixels) -> Planes:
     """Convert HWC integers to 1CHW float32 in [0, 1]."""

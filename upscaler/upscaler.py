@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from upscaler import tiling, window_shapes
+from upscaler import tiling
 from upscaler.engines.choice import choose, choose_on, gpu_of
 from upscaler.engines.cores import cores, shared_cores
 from upscaler.engines.devices import Device, Gpu, check
@@ -21,6 +22,7 @@ from upscaler.orientations import Orientation
 from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
 from upscaler.tiling import Shape
 from upscaler.transparency import keep_in_local_range, with_hidden_filled
+from upscaler.window_shapes import best_shape
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,8 @@ class Upscaler:
 
         jpeg: measure the JPEG network.
         """
-        shape = self._shape_for(height, width)
-        measured = window_shapes.area(Shape(self.window, self.window), self._halo)
-        windows = self.count_windows(height, width) * window_shapes.area(shape, self._halo) / measured
+        pixels = self.count_windows(height, width) * prod(self._shape_for(height, width).with_halo(self._halo))
+        windows = pixels / prod(Shape(self.window, self.window).with_halo(self._halo))
         return windows * self._seconds_per_window(self._jpeg_engine if jpeg else self._engine)
 
     def memory_for(self, sizes: Iterable[tuple[int, int]]) -> int:
@@ -165,7 +166,7 @@ class Upscaler:
         """Return the shape of the windows of a picture, without the halo."""
         if self._fixed:
             return Shape(self.window, self.window)
-        return window_shapes.best_shape(height, width, self.window, self._halo, self._at_once, self._engine.compiles)
+        return best_shape(height, width, self.window, self._halo, self._at_once, self._engine.compiles)
 
     def _seconds_per_window(self, engine: Engine) -> float:
         if engine not in self._seconds:

@@ -1,12 +1,13 @@
 """Choice of the shape of a picture's windows: the one with which it takes the least time.
 
-Windows that divide a picture evenly compute no pixel twice. OpenVINO compiles a network for each shape, so that small
-pictures share a few squares there.
+Windows that divide a picture evenly hardly overlap, but for their halos. OpenVINO compiles a network for each shape, so
+that small pictures share a few squares there.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product, starmap
+from math import prod
 
 from upscaler.tiling import Shape, count, parts
 
@@ -28,19 +29,13 @@ def best_shape(height: int, width: int, largest: int, halo: int, at_once: int, c
     """
 
     def cost(shape: Shape) -> int:
-        return parts(count(height, width, shape), at_once) * area(shape, halo)
+        return parts(count(height, width, shape), at_once) * prod(shape.with_halo(halo))
 
     evenly = min(starmap(Shape, product(*(_even(side, largest, at_once) for side in (height, width)))), key=cost)
     if not compiled:
         return evenly
     shared = min((Shape(side, side) for side in (largest, *_SHARED) if side <= largest), key=cost)
     return evenly if cost(evenly) + _COMPILATION < cost(shared) else shared
-
-
-def area(shape: Shape, halo: int) -> int:
-    """Return the pixels of a window with its halo."""
-    height, width = shape.with_halo(halo)
-    return height * width
 
 
 def _even(length: int, largest: int, at_once: int) -> Iterator[int]:

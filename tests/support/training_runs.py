@@ -1,10 +1,12 @@
-"""Configurations of short training runs."""
+"""Configurations of short training runs, and the environment of long ones that tests end."""
 
 from pathlib import Path
 from typing import Any
 
 from support.shards import write_shard
 from training_pipeline.config import TrainingConfig
+
+ROOT = Path(__file__).parents[2]
 
 
 def small_config(folder: Path, **changes: Any) -> TrainingConfig:
@@ -23,3 +25,9 @@ def small_config(folder: Path, **changes: Any) -> TrainingConfig:
         "threads": 1,
     }
     return TrainingConfig(**values | changes)
+
+
+def environment() -> dict[str, str]:
+    """Return variables for a run in a process of its own, on one thread."""
+    not_compiled = {"CXX": "none"}  # long runs would be, which takes longer than the tests
+    return {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", **not_compiled}

@@ -22,7 +22,7 @@ from cluster.engine import Engine
 from feature_pipeline import tile_index
 from support.models import write_tiny_model
 from support.shards import mirrored, random_looks, write_shard
-from support.training_runs import small_config
+from support.training_runs import environment, small_config
 from training_pipeline import (
     ablation,
     bootstrap,
@@ -473,10 +473,8 @@ def test_workers_end_with_their_parent_and_leave_checkpoints(tmp_path: Path, end
     small_config(tmp_path)
     command = ["-m", "training_pipeline", "tune", "--shards", "train_0", "--validation", "validation", "--size", "4x1"]
     command += ["--threads", "1", "--steps", "1000000", "--trials", "9", "--workers", "2", "--out", "search"]
-    not_compiled = {"CXX": "none"}  # a run of this length would be compiled, which takes longer than the test
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin", **not_compiled}
     process = subprocess.Popen(
-        [sys.executable, *command], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, *command], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True, bufsize=1
     )
     assert process.stderr
     seen = ""

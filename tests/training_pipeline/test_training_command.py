@@ -20,7 +20,7 @@ import torch
 from support.clock import NOON, Clock
 from support.models import write_tiny_model
 from support.shards import write_shard
-from support.training_runs import small_config
+from support.training_runs import environment, small_config
 from training_pipeline import beginning, checkpoint, data, evaluation, train
 from training_pipeline.__main__ import main
 from training_pipeline.batches import Batches
@@ -30,7 +30,6 @@ from training_pipeline.train import DivergedError
 from upscaler import Upscaler, bicubic, metrics
 from upscaler.model import artifact
 
-ROOT = Path(__file__).parents[2]
 SMALL = ["--size", "4x1", "--batch", "2", "--crop", "8", "--threads", "1"]
 
 Command = Callable[..., None]
@@ -308,8 +307,3 @@ def test_a_signal_writes_a_checkpoint_and_the_run_goes_on(tmp_path: Path, number
     assert stopped and stopped.step > 0
     assert f"interrupted at step {stopped.step}; continue with the same command and --resume" in messages
     assert "Traceback" not in messages
-
-
-def environment() -> dict[str, str]:
-    not_compiled = {"CXX": "none"}  # long runs would be, which takes longer than the tests
-    return {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", **not_compiled}

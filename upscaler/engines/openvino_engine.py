@@ -28,7 +28,7 @@ from upscaler.model.architecture import (
 )
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
-from upscaler.pixels import Planes
+from upscaler.pixels import FLOAT_BYTES, Planes
 from upscaler.tiling import Shape
 
 Key = TypeVar("Key")
@@ -40,7 +40,6 @@ CORE = ov.Core()
 # Of a network compiled for a shape and of its runs, as measured with gated networks: bytes of all, and of a core for
 # each pixel of its input, which are layers in float32, and inputs and outputs that wait
 _LEAST, _LIVE_LAYERS, _WAITING = 20_000_000, 6, 120
-_FLOAT = 4  # bytes
 _KEPT = 120_000  # pixels of the shapes that stay compiled; the newest always does
 _POLL_INTERVAL = 50  # milliseconds; Python handles Ctrl-C only between waits
 
@@ -76,7 +75,7 @@ class OpenVinoEngine:
     def memory(self, shapes: Collection[Shape]) -> int:
         """Estimate the bytes of runs; see `Engine.memory`."""
         pixels = [prod(shape) for shape in shapes]
-        of_pixel = _LIVE_LAYERS * self._config.architecture.width * _FLOAT + _WAITING
+        of_pixel = _LIVE_LAYERS * self._config.architecture.width * FLOAT_BYTES + _WAITING
         return _LEAST + self._cores * of_pixel * min(sum(pixels), max(_KEPT, *pixels))
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:

@@ -21,14 +21,13 @@ from upscaler.engines.ncnn_engine import NcnnEngine
 from upscaler.engines.ncnn_graph import DOUBLED, PICTURE, RESIDUAL, Description, describe_ending, describe_residual
 from upscaler.errors import GpuError
 from upscaler.model.artifact import Artifact
-from upscaler.pixels import Planes
+from upscaler.pixels import FLOAT_BYTES, Planes
 from upscaler.tiling import Shape
 
 Key = TypeVar("Key")
 
 _MOST_IN_FLIGHT = 4  # one window is computed while others are copied, and end on the CPU
 _LIVE_LAYERS = 8  # outputs of layers that a window may hold at once, with those that the pool keeps
-_FLOAT = 4  # bytes
 
 _logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class VulkanEngine:
         self._residual = describe_residual(architecture, model.weights(), model.config.networks)
         self._ending = describe_ending(architecture)
         self._on_gpu, self._on_cpu = _network(self._residual, gpu), _network(self._ending)
-        self._in_flight = in_flight(gpu, _LIVE_LAYERS * architecture.width * side**2 * _FLOAT)
+        self._in_flight = in_flight(gpu, _LIVE_LAYERS * architecture.width * side**2 * FLOAT_BYTES)
         self._threads = ThreadPoolExecutor(self._in_flight, "gpu")
         self._losing = threading.Lock()
         self._replacement: NcnnEngine | None = None
