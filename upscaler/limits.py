@@ -8,7 +8,7 @@ class Limits:
     """Upper limits for one file (None: unlimited).
 
     pixels: input pixels of all frames. frames: frames or pages. windows: runs of the network for the whole file.
-    scans: scans of a JPEG, each of which is decoded at full size. seconds: predicted wall-clock time.
+    scans: scans of a JPEG, each of which is decoded at full size. seconds: predicted time, without waits.
     """
 
     pixels: int | None = 100_000_000

@@ -1,4 +1,4 @@
-"""Price of upscaling a file, estimated before work starts: runs of the network, wall-clock time and memory."""
+"""Price of upscaling a file, estimated before work starts: runs of the network, time and memory."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def count_windows(upscaler: Upscaler, header: Header, times: int, flips: bool) -
 
 
 def seconds(upscaler: Upscaler, header: Header, times: int, flips: bool) -> float:
-    """Return the wall-clock seconds that the network needs for a file. The first files trigger a benchmark."""
+    """Return the seconds that the network needs for a file, without waits. The first files trigger a benchmark."""
     passes = _passes(header, times, flips)
     return sum(one.often * upscaler.seconds_for(one.height, one.width, jpeg=one.jpeg) for one in passes)
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from upscaler import tiling
 from upscaler.engines.choice import choose, choose_on, gpu_of
-from upscaler.engines.cores import cores, shared_cores
+from upscaler.engines.cores import shared_cores
 from upscaler.engines.devices import Device, Gpu, check
 from upscaler.engines.engine import Engine, engine_for, usual
 from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
+from upscaler.engines.timing import seconds_per_window
 from upscaler.errors import GpuError
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.model import find
@@ -23,6 +24,8 @@ from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
 from upscaler.tiling import Shape
 from upscaler.transparency import keep_in_local_range, with_hidden_filled
 from upscaler.window_shapes import best_shape
+
+_ROUNDS = 2  # after a warm-up; the fastest counts
 
 
 @dataclass(frozen=True)
@@ -146,9 +149,9 @@ class Upscaler:
         return min(int(share * rows_of_windows + 1e-6) * SCALE * shape.height, SCALE * height)
 
     def seconds_for(self, height: int, width: int, *, jpeg: bool = False) -> float:
-        """Return the wall-clock seconds that a picture takes in a long job; the first call measures windows of noise.
+        """Return the seconds that a picture takes in a long job, without waits for other programs.
 
-        jpeg: measure the JPEG network.
+        The first call measures windows of noise. jpeg: measure the JPEG network.
         """
         pixels = self.count_windows(height, width) * prod(self._shape_for(height, width).with_halo(self._halo))
         windows = pixels / prod(Shape(self.window, self.window).with_halo(self._halo))
@@ -170,7 +173,9 @@ class Upscaler:
 
     def _seconds_per_window(self, engine: Engine) -> float:
         if engine not in self._seconds:
-            self._seconds[engine] = _measure_window(engine, self.window + 2 * self._halo)
+            side, on_gpu = self.window + 2 * self._halo, self.gpu is not None
+            _, *rounds = (seconds_per_window(engine, side, on_gpu=on_gpu) for _ in range(1 + _ROUNDS))
+            self._seconds[engine] = min(rounds)
         return self._seconds[engine]
 
     def _upscale_opaque(
@@ -222,16 +227,6 @@ class Upscaler:
             inner = padded[self._halo : -self._halo, self._halo : -self._halo]
             colour, mask = (array.repeat(SCALE, axis=0).repeat(SCALE, axis=1) for array in (inner, flat))
             np.copyto(pixels, colour, where=mask[:, :, np.newaxis])
-
-
-def _measure_window(engine: Engine, side: int) -> float:
-    """Return the seconds per window of noise in a parallel run, after a warm-up with one window per core."""
-    noise = np.random.default_rng(0).random((1, COLOURS, side, side), np.float32)
-    for windows in (cores(), 2 * cores()):
-        started = time.monotonic()
-        for _ in engine.run((n, noise) for n in range(windows)):
-            pass
-    return (time.monotonic() - started) / windows
 
 
 def empty_double(picture: Pixels) -> Pixels:

@@ -1,7 +1,10 @@
 """Windows of a shape for each picture: the least time, exact in every shape, compiled when first needed."""
 
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +15,13 @@ from PIL import Image
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler, double_file, price, tiling
-from upscaler.engines import cores, openvino_engine
+from upscaler.engines import cores, openvino_engine, timing
 from upscaler.engines.openvino_api import ov
 from upscaler.engines.precision import PRECISIONS, Precision
 from upscaler.model import find
 from upscaler.model.artifact import Artifact
 from upscaler.pictures.reading import read_header
+from upscaler.pixels import Planes
 from upscaler.tiling import Shape
 from upscaler.upscaler import empty_double
 from upscaler.window_shapes import best_shape
@@ -185,6 +189,23 @@ def test_a_price_in_seconds_adds_up_the_passes(
     assert price.count_windows(loaded, header, times, flips=True) == 8 * sum(
         loaded.count_windows(*one) for one in passes
     )
+
+
+@pytest.mark.parametrize("disturbed", [1, 2, 3])
+def test_a_price_counts_neither_waits_nor_a_disturbed_run(
+    model: Artifact, monkeypatch: pytest.MonkeyPatch, disturbed: int
+) -> None:
+    upscaler, used, runs = Upscaler(model, "f32", window=64), [0.0], count(1)
+
+    def run(jobs: Iterable[tuple[int, Planes]]) -> Iterator[tuple[int, Planes]]:
+        for job in jobs:
+            yield job
+            used.append(used[-1] + 1)
+        used.append(used[-1] + (60 if next(runs) == disturbed else 0))
+
+    monkeypatch.setattr(upscaler._engine, "run", run)
+    monkeypatch.setattr(timing, "time", SimpleNamespace(process_time=lambda: used[-1]))
+    assert upscaler.seconds_for(64, 64) == pytest.approx(1 / cores.cores())
 
 
 def test_processes_that_share_a_machine_cut_alike(model: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:

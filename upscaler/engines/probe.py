@@ -4,26 +4,21 @@ Costs of the excerpt are scaled to the whole network by the number of multiplica
 deep network in small windows counts.
 """
 
-import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
-from upscaler.engines.cores import cores
 from upscaler.engines.devices import Gpu
 from upscaler.engines.engine import Engine, engine_for
 from upscaler.engines.precision import GPU_PRECISION, Choice
+from upscaler.engines.timing import seconds_per_window
 from upscaler.errors import GpuError
-from upscaler.model.architecture import BLOCKS, COLOURS, Architecture, Weights, arrays_of, layers_of
+from upscaler.model.architecture import BLOCKS, Architecture, Weights, arrays_of, layers_of
 from upscaler.model.artifact import Artifact
 
 _CONVOLUTIONS = 4  # of the trunk, at most: with fewer, the first and the last layer, never in int8, count too much
 _ROUNDS = 2  # interleaved, after a warm-up; the fastest counts
 _LARGEST = 96  # side of windows with OpenVINO, whose cost per multiplication hardly changes above it
-_ON_GPU = 4  # windows, as many as it computes at once
 
 
 def measure(model: Artifact, choices: Sequence[Choice], gpu: Gpu | None = None) -> list[float]:
@@ -57,12 +52,7 @@ class _Trial:
         """Run a window on each core, or some on the GPU."""
         if self._engine is None:
             return
-        clock, windows = (time.perf_counter, _ON_GPU) if self._on_gpu else (_seconds_of_cores, cores())
-        noise = np.random.default_rng(0).random((1, COLOURS, self._side, self._side), np.float32)
-        started = clock()
-        for _ in self._engine.run((n, noise) for n in range(windows)):
-            pass
-        self._seconds.append((clock() - started) / windows)
+        self._seconds.append(seconds_per_window(self._engine, self._side, on_gpu=self._on_gpu))
 
     def cost(self) -> float:
         """Return the seconds for each LR pixel of the whole network."""
@@ -70,13 +60,6 @@ class _Trial:
         window = self._choice.window
         scale = _multiplications(self._whole, window + 2 * self._whole.radius) / window**2
         return min(later) / _multiplications(self._part, self._side) * scale
-
-
-def _seconds_of_cores() -> float:
-    """Return the CPU time so far as seconds of all cores at work; other programs hardly change it."""
-    if sys.platform == "win32":  # which counts CPU time in steps of 16 ms
-        return time.perf_counter()
-    return time.process_time() / cores()
 
 
 @dataclass(frozen=True, kw_only=True)
