@@ -9,8 +9,8 @@ _POLL_INTERVAL = 0.1  # seconds
 P = ParamSpec("P")
 
 
-def until_done(call: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> Iterator[None]:
-    """Run `call` in a thread, yield every 0.1 s until it returns, and re-raise its exception.
+def in_background(call: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> Iterator[None]:
+    """Run `call` in a thread, at once; the iterator yields every 0.1 s until it returns, and re-raises its exception.
 
     Closing the iterator abandons the call: the daemon thread ends with the call and does not keep the process alive.
     """
@@ -24,6 +24,10 @@ def until_done(call: Callable[P, None], *arguments: P.args, **named: P.kwargs) -
 
     thread = threading.Thread(target=run, name="writing", daemon=True)
     thread.start()
+    return _until_done(thread, failure)
+
+
+def _until_done(thread: threading.Thread, failure: list[BaseException]) -> Iterator[None]:
     while thread.is_alive():
         thread.join(_POLL_INTERVAL)
         yield

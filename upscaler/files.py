@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from upscaler.atomic import atomic_path
-from upscaler.background import until_done
 from upscaler.config import Options
+from upscaler.encoding import Encoding
 from upscaler.errors import PictureError
 from upscaler.model.architecture import SCALE
 from upscaler.pictures.budget import check_memory
@@ -22,7 +22,6 @@ from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import Metadata, corrected
 from upscaler.pictures.orientation import upright_size
 from upscaler.pictures.reading import read_frames, read_header
-from upscaler.pictures.writing import write
 from upscaler.pixels import Pixels, to_8_bits
 from upscaler.price import check_price, memory
 from upscaler.upscaler import Progress, Upscaler, empty_double
@@ -59,12 +58,15 @@ def double_file(
     header = read_header(source, options.limits)
     _check(upscaler, header, target, options)
     job = _JobProgress(header.pixels * sum(SCALE ** (2 * n) for n in range(1, options.times + 1)))
-    with atomic_path(target) as temporary:
-        frames = yield from _upscale_frames(upscaler, header, target, options, job, watch)
-        with temporary.open("w+b") as file:
-            metadata = _corrected_metadata(header, options)
-            encoding = until_done(write, file, format_of(target), frames, header, metadata, options.quality)
-            yield from (job.progress() for _ in encoding)
+    metadata = _corrected_metadata(header, options)
+    with (
+        atomic_path(target) as temporary,
+        temporary.open("w+b") as file,
+        Encoding(file, format_of(target), header, metadata, options.quality) as encoding,
+    ):
+        watches = [encoding.see, *filter(None, [watch])]
+        frames = yield from _upscale_frames(upscaler, header, target, options, job, watches)
+        yield from (job.progress() for _ in encoding.finish(frames))
     factor = SCALE**options.times
     doubled_size = factor * header.width, factor * header.height
     used_jpeg_model = header.jpeg and upscaler.model.jpeg_model is not None
@@ -72,9 +74,14 @@ def double_file(
 
 
 def _upscale_frames(
-    upscaler: Upscaler, header: Header, target: Path, options: Options, job: "_JobProgress", watch: Watch | None
+    upscaler: Upscaler,
+    header: Header,
+    target: Path,
+    options: Options,
+    job: "_JobProgress",
+    watches: Iterable[Watch],
 ) -> Generator[Progress, None, list[Frame]]:
-    """Upscale all frames; the decoded input is released before they are encoded."""
+    """Upscale all frames. watches: see the first one while it is upscaled."""
     frames: list[Frame] = []
     # Compiled beside pictures, a network would keep up to 29 MB more from the system
     upscaler.prepare(header.height, header.width, jpeg=header.jpeg)
@@ -83,8 +90,9 @@ def _upscale_frames(
         for left in reversed(range(options.times)):
             doubled = empty_double(pixels)
             passes = upscaler.upscale_into(doubled, pixels, flips=options.flips, jpeg=jpeg)
-            if watch and not (left or frames):
-                passes = _watched(upscaler, passes, pixels, partial(watch, header, pixels, doubled))
+            if not (left or frames):
+                watched = [partial(watch, header, pixels, doubled) for watch in watches]
+                passes = _watched(upscaler, passes, pixels, watched)
             yield from job.track(doubled, passes)
             pixels, jpeg = doubled, False  # the first pass removes the JPEG artefacts
         frames.append(replace(frame, pixels=pixels))
@@ -92,11 +100,16 @@ def _upscale_frames(
 
 
 def _watched(
-    upscaler: Upscaler, passes: Iterator[Progress], pixels: Pixels, watch: Callable[[int], None]
+    upscaler: Upscaler, passes: Iterator[Progress], pixels: Pixels, watches: Iterable[Callable[[int], None]]
 ) -> Iterator[Progress]:
-    watch(0)
+    def tell(share: float) -> None:
+        rows = upscaler.count_rows_done(pixels.shape[0], pixels.shape[1], share)
+        for watch in watches:
+            watch(rows)
+
+    tell(0)
     for progress in passes:
-        watch(upscaler.count_rows_done(pixels.shape[0], pixels.shape[1], progress.share))
+        tell(progress.share)
         yield progress
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from support.pictures import photo_like
-from upscaler import Upscaler, files
+from upscaler import Upscaler, encoding, files
 from upscaler.ahead import ahead
 from upscaler.config import Options
 from upscaler.errors import LimitError, PictureError
@@ -41,7 +41,7 @@ class Encoder:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.entered, self.may_end, self._write = threading.Event(), threading.Event(), writing.write
-        monkeypatch.setattr(files, "write", self.write)
+        monkeypatch.setattr(encoding, "write", self.write)
 
     def write(self, *arguments: Any) -> None:
         if not self.entered.is_set():

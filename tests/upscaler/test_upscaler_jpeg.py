@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from support.pictures import photo_like
+from upscaler.pictures.header import Frame
 from upscaler.pictures.jpeg_writing import write_jpeg
 from upscaler.pixels import Pixels
 
@@ -42,7 +43,7 @@ def test_pixels_and_metadata_are_those_of_pillow(
     with tempfile.TemporaryDirectory() as folder:
         ours, pillows = Path(folder, "ours.jpg"), Path(folder, "pillows.jpg")
         with ours.open("w+b") as file:
-            write_jpeg(file, pixels, options, quality)
+            write_jpeg(file, Frame(pixels), options, quality)
         image = Image.fromarray(pixels if channels == 3 else pixels[:, :, 0])
         image.save(pillows, quality=quality, subsampling=0, **options)
         (our_pixels, our_info), (their_pixels, their_info) = opened(ours), opened(pillows)

@@ -35,6 +35,7 @@ _WRITING_DEEP = {AVIF: (43, 44, 78)}
 _WRITING_LOSSLESS = {WEBP: (39.5, 44, 48), AVIF: (43, 44, 78)}
 # Animations: bytes per pixel of all frames, and per pixel of the largest; the AVIF encoder looks ahead over some frames
 _WRITING_LOSSLESS_ANIMATIONS = {WEBP: ((8, 17), (8, 17), (8, 22))}
+_STREAMED_ROWS = 1_200  # of a result that libvips keeps while it encodes what is still upscaled, at any width
 _ANIMATION = 20_000_000  # bytes of any, which the allocator keeps between frames
 _WRITING_ANIMATIONS = {
     PNG: ((1.2, 12), (8.3, 6.5), (8.8, 6.5)),
@@ -56,7 +57,7 @@ def check_memory(header: Header, needed: int, budget: int | None) -> None:
 
 
 def peak_memory(header: Header, format: Format, times: int) -> int:
-    """Estimate the peak memory in bytes above model and windows: at the last frame's upscaling, or at encoding.
+    """Estimate the peak memory in bytes above model and windows: at the last upscaling, or at encoding after it.
 
     Within 10 % of measurements of photos; encoders of WebP and AVIF, and of animations, vary by up to 18 % between runs
     and with the content. For two doublings, up to 25 % more than measured.
@@ -67,7 +68,7 @@ def peak_memory(header: Header, format: Format, times: int) -> int:
     before = largest.pixels * area // SCALE**2 * _bytes(largest, format) if times > 1 else 0
     after = sum(page.pixels * _bytes(page, format) for page in header.pages) * area
     writing = _writing(header, format, kind, header.pixels * area, largest.pixels * area)
-    return int(max(_reading(header, largest) + before + after, writing))
+    return int(max(_reading(header, largest) + before + after + _streaming(header, format, SCALE**times), writing))
 
 
 def _kind(page: Page) -> int:
@@ -97,6 +98,13 @@ def _writing(header: Header, format: Format, kind: int, pixels: int, of_largest:
         return _ANIMATION + of_all * pixels + of_one * of_largest
     tables = _WRITING | (_WRITING_LOSSLESS if lossless else {}) | (_WRITING_DEEP if header.pages[0].depth == 16 else {})
     return tables[format][kind] * pixels if format in tables else 0.0
+
+
+def _streaming(header: Header, format: Format, factor: int) -> int:
+    """Estimate the bytes that an encoder takes beside the network."""
+    page = header.pages[0]
+    rows = min(_STREAMED_ROWS, factor * page.height) if header.is_streamed_as(format) else 0
+    return rows * factor * page.width * _bytes(page, format)
 
 
 def available_memory() -> int:

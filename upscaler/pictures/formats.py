@@ -23,7 +23,8 @@ class Format:
     """A picture format, by Pillow's name.
 
     most_side: maximum pixels a side. deep: supports more than 8 bits per channel. gray: numbers of channels,
-    transparency counted, for which it stores gray as such. profiled: holds a colour profile.
+    transparency counted, for which it stores gray as such. profiled: holds a colour profile. streamed: its encoder
+    takes a single picture row by row.
     """
 
     name: str
@@ -33,12 +34,13 @@ class Format:
     deep: bool = False
     gray: tuple[int, ...] = (1, 2)
     profiled: bool = True
+    streamed: bool = False
 
 
-JPEG = Format("JPEG", 65_500)  # 65,535 in the standard; libjpeg stops here
-PNG = Format("PNG", 2**31 - 1, Sequence.ANIMATION, transparent=True, deep=True)
+JPEG = Format("JPEG", 65_500, streamed=True)  # 65,535 in the standard; libjpeg stops here
+PNG = Format("PNG", 2**31 - 1, Sequence.ANIMATION, transparent=True, deep=True, streamed=True)
 WEBP = Format("WEBP", 16_383, Sequence.ANIMATION, transparent=True, gray=())
-TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True)
+TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True, streamed=True)
 BMP = Format("BMP", 2**31 - 1, profiled=False)
 GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True, profiled=False)
 AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, deep=True, gray=(1,))

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from upscaler.pictures.formats import Sequence
+from upscaler.pictures.formats import Format, Sequence
 from upscaler.pictures.metadata import Metadata
+from upscaler.pictures.rows import Rows
 from upscaler.pixels import Pixels
 
 
@@ -80,6 +81,10 @@ class Header:
         """Number of pixels of all frames together."""
         return sum(page.pixels for page in self.pages)
 
+    def is_streamed_as(self, format: Format) -> bool:
+        """Return True if the result is encoded while it is upscaled: one picture, of which no alpha comes later."""
+        return format.streamed and self.frames == 1 and self.pages[0].channels in (1, 3)
+
     @property
     def counted(self) -> str:
         """Suffix for the size in messages: " in 12 frames", " in 3 pages", or "" for a single picture."""
@@ -93,9 +98,10 @@ class Frame:
     """One frame of a file.
 
     pixels: upright, HWC with 1 to 4 channels. milliseconds: display time in an animation. profile: colour profile of
-    a page of a document.
+    a page of a document. rows: those of `pixels` that are done, while another thread computes them.
     """
 
     pixels: Pixels
     milliseconds: float = 0.0
     profile: bytes = b""
+    rows: Rows | None = None

@@ -6,19 +6,19 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from upscaler.pictures.header import Frame
 from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.vips_writing import target_at, vips_image
-from upscaler.pixels import Pixels
 
 _START = b"\xff\xd8"  # of a JPEG
 _TABLES = b"\xff\xdb"  # the first segment that is no metadata
 
 
-def write_jpeg(file: BinaryIO, pixels: Pixels, options: Mapping[str, Any], quality: int) -> None:
+def write_jpeg(file: BinaryIO, frame: Frame, options: Mapping[str, Any], quality: int) -> None:
     """Encode a picture into an open, empty file, without chroma subsampling. options: metadata, for Pillow's `save`."""
     metadata = _segments(options)
     file.seek(len(metadata) - len(_START))  # libvips writes the start, too, which the metadata then covers
-    vips_image(pixels, Metadata()).jpegsave_target(target_at(file), Q=quality, subsample_mode="off", keep="none")
+    vips_image(frame, Metadata()).jpegsave_target(target_at(file), Q=quality, subsample_mode="off", keep="none")
     file.seek(0)
     file.write(metadata)
 

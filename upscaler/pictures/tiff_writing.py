@@ -15,7 +15,6 @@ from upscaler.pictures.tiff_exif import is_fixed, laid_out, shift
 from upscaler.pictures.tiff_metadata import IPTC_TAG
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.vips_writing import DEFLATE_LEVEL, vips_image
-from upscaler.pixels import Pixels
 
 _HEADER = 8  # bytes; the last four are the offset of the first directory
 _UNDEFINED = 7  # type of an entry: bytes
@@ -33,19 +32,19 @@ def write_tiff(file: BinaryIO, frames: list[Frame], metadata: Metadata, name: st
     the source, for warnings.
     """
     is_big = sum(frame.pixels.nbytes for frame in frames) > _MOST
-    link = _append(file, frames.pop(0).pixels, metadata, is_big)
+    link = _append(file, frames.pop(0), metadata, is_big)
     while frames:  # release each page once it is encoded
         frame = frames.pop(0)
-        link = _append(file, frame.pixels, Metadata(profile=frame.profile, dpi=metadata.dpi), is_big, link)
+        link = _append(file, frame, Metadata(profile=frame.profile, dpi=metadata.dpi), is_big, link)
     _add_metadata(file, metadata, name)
 
 
-def _append(file: BinaryIO, pixels: Pixels, metadata: Metadata, is_big: bool, link: int | None = None) -> int:
+def _append(file: BinaryIO, page: Frame, metadata: Metadata, is_big: bool, link: int | None = None) -> int:
     """Write a page as a TIFF at the end of a file, and let the last page's link point at it; return its own link."""
     start = _even_end(file)
     tail = _Tail(file, start)
     try:
-        vips_image(pixels, metadata).tiffsave_target(
+        vips_image(page, metadata).tiffsave_target(
             tail, compression="deflate", level=DEFLATE_LEVEL, predictor="horizontal", bigtiff=is_big
         )
     except pyvips.Error as error:

@@ -59,14 +59,14 @@ def write(
     metadata = replace(metadata, profile=_profile(format, frames, metadata))
     try:
         if format is PNG and len(frames) == 1:
-            _write_png(file, frames[0].pixels, metadata)
+            _write_png(file, frames[0], metadata)
         elif format is JPEG:
             options = _metadata_options(format, _fit_jpeg(metadata, header))
-            write_jpeg(file, frames.pop().pixels, options, quality)
+            write_jpeg(file, frames.pop(), options, quality)
         elif format is TIFF:
             write_tiff(file, frames, metadata, str(header.path))
         elif format is AVIF and len(frames) == 1 and (bits > 8 or lossless):
-            image = vips_image(frames[0].pixels, metadata)
+            image = vips_image(frames[0], metadata)
             write_avif(file, image, metadata.exif, quality=quality, bits=bits, lossless=lossless)
         else:
             _write_by_pillow(file, format, frames, header, metadata, quality)
@@ -93,8 +93,8 @@ def _profile(format: Format, frames: list[Frame], metadata: Metadata) -> bytes:
     return fitted(metadata.profile, GRAY if frames[0].pixels.shape[2] in format.gray else RGB)
 
 
-def _write_png(file: BinaryIO, pixels: Pixels, metadata: Metadata) -> None:
-    vips_image(pixels, metadata).pngsave_target(target_at(file), compression=DEFLATE_LEVEL, keep="icc|xmp")
+def _write_png(file: BinaryIO, frame: Frame, metadata: Metadata) -> None:
+    vips_image(frame, metadata).pngsave_target(target_at(file), compression=DEFLATE_LEVEL, keep="icc|xmp")
     if metadata.exif:  # libvips would write it anew
         insert(file, _PNG_HEADER, Chunk(EXIF, metadata.exif).written)
 
