@@ -25,7 +25,7 @@ class Rows:
             self._changed.notify_all()
 
     def wait_for(self, rows: int) -> bool:
-        """Wait until the first `rows` are final; return False if they never will be."""
+        """Wait until the first `rows` are final; return False once they are abandoned."""
         with self._changed:
             self._changed.wait_for(lambda: self._abandoned or self._final >= rows)
-            return self._final >= rows
+            return not self._abandoned
