@@ -9,27 +9,30 @@ _POLL_INTERVAL = 0.1  # seconds
 P = ParamSpec("P")
 
 
-def in_background(call: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> Iterator[None]:
-    """Run `call` in a thread, at once; the iterator yields every 0.1 s until it returns, and re-raises its exception.
+class Background:
+    """A call in a daemon thread, which ends with the call and does not keep the process alive."""
 
-    Closing the iterator abandons the call: the daemon thread ends with the call and does not keep the process alive.
-    """
-    failure: list[BaseException] = []
+    def __init__(self, call: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
+        """Begin the call."""
+        self._failure: BaseException | None = None
 
-    def run() -> None:
-        try:
-            call(*arguments, **named)
-        except BaseException as error:
-            failure.append(error)
+        def run() -> None:
+            try:
+                call(*arguments, **named)
+            except BaseException as error:
+                self._failure = error
 
-    thread = threading.Thread(target=run, name="writing", daemon=True)
-    thread.start()
-    return _until_done(thread, failure)
+        self._thread = threading.Thread(target=run, name="writing", daemon=True)
+        self._thread.start()
 
+    def __iter__(self) -> Iterator[None]:
+        """Yield every 0.1 s until the call returns, and re-raise its exception. Closing the iterator abandons it."""
+        while self._thread.is_alive():
+            self._thread.join(_POLL_INTERVAL)
+            yield
+        self.check()
 
-def _until_done(thread: threading.Thread, failure: list[BaseException]) -> Iterator[None]:
-    while thread.is_alive():
-        thread.join(_POLL_INTERVAL)
-        yield
-    if failure:
-        raise failure[0]
+    def check(self) -> None:
+        """Re-raise the exception of the call, if it has failed."""
+        if self._failure:
+            raise self._failure

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from upscaler.background import in_background
+from upscaler.background import Background
 from upscaler.pictures.formats import Format
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import Metadata
@@ -26,7 +26,7 @@ class Encoding:
         self._given = file, format, header, metadata, quality
         self._is_streamed = header.is_streamed_as(format)
         self._rows = Rows()
-        self._stream: Iterator[None] | None = None
+        self._stream: Background | None = None
 
     def __enter__(self) -> "Encoding":
         return self
@@ -37,15 +37,20 @@ class Encoding:
             deque(self._stream or (), maxlen=0)
 
     def see(self, _: Header, __: Pixels, doubled: Pixels, rows: int) -> None:
-        """Encode the first `rows` of `doubled`, if its format allows it; called as a `Watch`."""
+        """Encode the first `rows` of `doubled`, if its format allows it; called as a `Watch`.
+
+        Raises what `write` has raised meanwhile.
+        """
         self._rows.advance(rows)
-        if self._is_streamed and not self._stream:
+        if self._stream:
+            self._stream.check()
+        elif self._is_streamed:
             self._stream = self._begin([Frame(doubled, rows=self._rows)])
 
     def finish(self, frames: list[Frame]) -> Iterator[None]:
         """Encode what is left, emptying the list; yield every 0.1 s. Raises what `write` does."""
-        return self._stream or self._begin(frames)
+        yield from self._stream or self._begin(frames)
 
-    def _begin(self, frames: list[Frame]) -> Iterator[None]:
+    def _begin(self, frames: list[Frame]) -> Background:
         file, format, header, metadata, quality = self._given
-        return in_background(write, file, format, frames, header, metadata, quality)
+        return Background(write, file, format, frames, header, metadata, quality)

@@ -112,13 +112,15 @@ def test_a_stopped_one_ends_its_thread(upscaler: Upscaler, large: Path, suffix: 
     assert [path.name for path in large.parent.iterdir()] == [large.name]
 
 
-def test_one_that_fails_early_is_reported_at_the_end(
-    upscaler: Upscaler, large: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_fails_ends_the_job_at_once(upscaler: Upscaler, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(*_: object) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr("upscaler.encoding.write", write)
+    job = double_file(upscaler, large, large.with_name("double.png"))
     with pytest.raises(OSError, match="no space left"):
-        list(double_file(upscaler, large, large.with_name("double.png")))
+        for progress in job:
+            assert progress.share < 1
+            for thread in writers():
+                thread.join()
     assert [path.name for path in large.parent.iterdir()] == [large.name]
