@@ -1,6 +1,8 @@
 """Results encoded while they are upscaled: the same bytes as afterwards, and nothing is left of a stopped one."""
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 from unittest.mock import patch
 
@@ -65,6 +67,23 @@ def test_an_encoder_sees_each_row_when_it_is_final(
     seen = np.frombuffer(image.write_to_memory(), sample).reshape(expected.shape)
     thread.join()
     np.testing.assert_array_equal(seen, expected)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_result_is_freed_when_it_is_written(
+    upscaler: Upscaler, large: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    results = []
+
+    def see(_: object, __: Pixels, doubled: Pixels, ___: int) -> None:
+        results.append(weakref.ref(doubled))
+
+    gc.disable()
+    try:
+        list(double_file(upscaler, large, large.with_name(f"double{suffix}"), watch=see))
+        assert all(result() is None for result in results)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

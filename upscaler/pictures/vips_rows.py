@@ -23,19 +23,21 @@ def image_of_rows(pixels: Pixels, rows: Rows) -> pyvips.Image:
 
     Reading it raises pyvips.Error if the rows are abandoned. It can be read once, from the top.
     """
-    return pyvips.Image.new_from_source(_UncompressedTiff(pixels, rows), "", access="sequential", fail_on="error")
+    source, content = pyvips.SourceCustom(), _UncompressedTiff(pixels, rows)
+    source.on_read(content.read)
+    source.on_seek(content.seek)
+    return pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
 
 
-class _UncompressedTiff(pyvips.SourceCustom):  # type: ignore[misc]
+class _UncompressedTiff:
+    """Content of the file; it must not refer to the source, or both would wait for the garbage collector."""
+
     def __init__(self, pixels: Pixels, rows: Rows) -> None:
-        super().__init__()
         self._pixels, self._rows, self._place = pixels, rows, 0
         self._header = _header(pixels)
         self._size = len(self._header) + pixels.nbytes
-        self.on_read(self._read)
-        self.on_seek(self._seek)
 
-    def _read(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         start = self._place - len(self._header)
         content = self._header[self._place :][:size] if start < 0 else self._read_pixels(start, size)
         self._place += len(content)
@@ -48,7 +50,7 @@ class _UncompressedTiff(pyvips.SourceCustom):  # type: ignore[misc]
             return b""  # which libvips takes for the end of a broken file
         return self._pixels[first:end].tobytes()[start - first * row :][:size]
 
-    def _seek(self, offset: int, whence: int) -> int:
+    def seek(self, offset: int, whence: int) -> int:
         self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
         return self._place
 
