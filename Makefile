@@ -24,7 +24,7 @@ test: .venv/everything ## run all tests
 check: .venv/everything ## check format, lint and types, as CI does before the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --num-workers auto
+	$(BIN)/mypy
 
 format: .venv/everything ## format the code
 	$(BIN)/ruff format .
