@@ -75,7 +75,7 @@ def test_a_result_is_freed_when_it_is_written(
 ) -> None:
     results = []
 
-    def see(_: object, __: Pixels, doubled: Pixels, ___: int) -> None:
+    def see(header: object, source: Pixels, doubled: Pixels, rows: int) -> None:
         results.append(weakref.ref(doubled))
 
     gc.disable()
