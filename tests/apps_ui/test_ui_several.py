@@ -75,6 +75,19 @@ def test_of_ten_files_with_one_bad_nine_are_done(page: Page, tmp_path: Path) -> 
     assert download.value.suggested_filename == "7_2x.png"
 
 
+def test_of_three_with_the_first_broken_a_finished_one_is_shown(page: Page, tmp_path: Path) -> None:
+    broken, *others = photos(tmp_path, "broken.png", "good.png", "other.png")
+    broken.write_bytes(broken.read_bytes()[:100])
+    upscale(page, broken, *others)
+    expect(page.locator("#refusals li")).to_have_count(1)
+    compared(page)
+    expect(page.locator("#sentence")).to_contain_text("good_2x.png: Now 120 × 82 pixels")
+    expect(page.locator("#cards [aria-pressed=true] .name")).to_have_text("good.png")
+    page.locator("#cards").get_by_role("button", name="other.png").click()
+    expect(page.locator("#sentence")).to_contain_text("other_2x.png")
+    expect(page.locator("#cards [aria-pressed=true] .name")).to_have_text("other.png")
+
+
 def test_finished_ones_are_usable_at_once_and_survive_cancel(page: Page, tmp_path: Path, large: Path) -> None:
     set_options(page, *TAKES_LONG)
     choose(page, *photos(tmp_path, "first.png", "second.png"), large)

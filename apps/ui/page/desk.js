@@ -30,7 +30,7 @@ class Desk extends HTMLElement {
     this.turn++;
     this.stopped?.abort(); // what is uploaded for the last batch
     this.stopped = new AbortController();
-    Object.assign(this, { id: "", state: null, uploads: [], shown: undefined, markups: {}, lost: 0, since: 0, notes: "" });
+    Object.assign(this, { id: "", state: null, uploads: [], chosen: undefined, markups: {}, lost: 0, since: 0, notes: "" });
     clearTimeout(this.timer);
   }
 
@@ -106,7 +106,7 @@ class Desk extends HTMLElement {
   async clicked({ target }) {
     const action = target.closest("[data-do]")?.dataset.do, sample = target.closest("[data-sample]")?.dataset.sample;
     const number = target.closest("[data-number]")?.dataset.number;
-    if (number !== undefined) return (this.shown = Number(number)), this.render();
+    if (number !== undefined) return (this.chosen = Number(number)), this.render();
     try {
       if (sample) await this.begin({ sample }), this.poll();
       if (action === "again") await this.begin({ again: this.id }), this.poll();

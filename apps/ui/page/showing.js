@@ -7,6 +7,7 @@ Object.assign(Desk.prototype, {
   render() {
     const pictures = this.pictures(), pending = Boolean(this.id) && this.isPending();
     const several = pictures.length > 1, done = pictures.filter(({ state }) => state === "done");
+    const shown = this.shown(pictures);
     const empty = !this.id || !(pending || done.length); // also after nothing but refusals
     this.dataset.mode = empty ? "empty" : pending ? "working" : "done";
     this.dataset.several = several;
@@ -19,8 +20,8 @@ Object.assign(Desk.prototype, {
     this.find("#again").hidden ||= Boolean(this.id);
     text(this.find("#note"), this.notes || (this.state?.leaving ? LEAVING : ""));
     this.showRefusals(pictures);
-    if (several) this.showCards(pictures);
-    this.showStage(pictures, done, several);
+    if (several) this.showCards(pictures, shown);
+    this.showStage(shown, several);
     this.showBar(pictures, done, pending, several);
   },
 
@@ -41,6 +42,12 @@ Object.assign(Desk.prototype, {
     return this.uploads.find((upload) => upload.number === number)?.picture ?? "";
   },
 
+  // What was chosen, else what is furthest; never what failed, so that a broken file leaves no empty stage.
+  shown(pictures) {
+    const first = (...states) => pictures.find(({ state }) => states.includes(state));
+    return pictures[this.chosen] ?? first("done") ?? first("working") ?? first("waiting", "uploading");
+  },
+
   hasOtherOptions() {
     const wanted = this.options.read();
     return Object.entries(this.state.choices).some(([name, value]) => name in wanted && wanted[name] !== value);
@@ -53,9 +60,7 @@ Object.assign(Desk.prototype, {
     list.replaceChildren(...sentences.map((sentence) => element("li", { textContent: sentence })));
   },
 
-  showStage(pictures, done, several) {
-    if (!(this.shown in pictures)) this.shown = several ? done[0]?.number : 0;
-    const picture = pictures[this.shown] ?? pictures.find(({ state }) => state === "working");
+  showStage(picture, several) {
     const stage = this.find("#stage");
     const finished = picture?.state === "done";
     this.find("#facts").hidden = !finished;
@@ -96,7 +101,7 @@ Object.assign(Desk.prototype, {
     return `${file}: ${speed.toFixed(speed < 1 ? 2 : 1)} megapixels a second with the model ${model}, revision ${fact}.`;
   },
 
-  showCards(pictures) {
+  showCards(pictures, shown) {
     const list = this.find("#cards");
     while (list.children.length > pictures.length) list.lastChild.remove();
     pictures.forEach((picture, n) => {
@@ -108,7 +113,7 @@ Object.assign(Desk.prototype, {
       button.toggleAttribute("data-number", false);
       if (picture.state === "done") button.dataset.number = picture.number;
       button.disabled = picture.state !== "done";
-      button.setAttribute("aria-pressed", this.shown === picture.number);
+      button.setAttribute("aria-pressed", picture === shown);
       source(button.querySelector("img"), picture.thumbnail);
       text(button.querySelector(".name"), picture.name);
       text(button.querySelector(".state"), stateOf(picture));
