@@ -164,6 +164,7 @@ def measured(model: Path, target: Path, *sources: Path, times: int = 1, flips: s
         ("colour", "png", "tif", 1, 1),
         ("colour", "png", "webp", 1, 1),
         ("colour", "png", "avif", 1, 1),
+        ("colour", "png", "gif", 1, 1),
         ("colour", "jp2", "jp2", 1, 1),
         ("lossless", "webp", "webp", 1, 1),
         ("deep", "avif", "avif", 1, 1),

@@ -26,7 +26,7 @@ _READING_OTHERS = (2, 7, 8)  # the copies of Pillow and numpy
 _WRITING = {
     WEBP: (14.5, 16, 43.5),
     BMP: (2, 7.5, 7.5),
-    GIF: (2.5, 13.5, 13.5),
+    GIF: (2.5, 7, 13),
     AVIF: (17.5, 28.5, 31),
     HEIF: (17.5, 28.5, 44.5),
     JPEG_2000: (12.2, 42, 56),
@@ -35,12 +35,13 @@ _WRITING_DEEP = {AVIF: (43, 44, 78)}
 _WRITING_LOSSLESS = {WEBP: (39.5, 44, 48), AVIF: (43, 44, 78)}
 # Animations: bytes per pixel of all frames, and per pixel of the largest; the AVIF encoder looks ahead over some frames
 _WRITING_LOSSLESS_ANIMATIONS = {WEBP: ((8, 17), (8, 17), (8, 22))}
+_COUNTED_COLOURS = 36, 100_000_000  # bytes per pixel of a GIF's largest frame, and at most, while its palette is chosen
 _STREAMED_ROWS = 1_200  # of a result that libvips keeps while it encodes what is still upscaled, at any width
-_ANIMATION = 20_000_000  # bytes of any, which the allocator keeps between frames
+_ANIMATION = 20_000_000  # bytes of any but a GIF, which the allocator keeps between frames
 _WRITING_ANIMATIONS = {
     PNG: ((1.2, 12), (8.3, 6.5), (8.8, 6.5)),
     WEBP: ((4.9, 13), (4.9, 14), (6.5, 22)),
-    GIF: ((4.6, 18), (4.6, 14), (4.8, 14)),
+    GIF: ((3.5, 25), (3, 4), (4, 9)),
     AVIF: ((1.2, 25), (3.4, 31), (5.5, 54)),
 }
 
@@ -92,12 +93,19 @@ def _reading(header: Header, page: Page) -> float:
 def _writing(header: Header, format: Format, kind: int, pixels: int, of_largest: int) -> float:
     """Estimate the bytes that an encoder takes, including its input frames; 0 if it is not in the tables."""
     lossless = header.lossless and header.format == format.name
+    palette = _choosing_palette(format, kind, of_largest)
     if header.sequence is Sequence.ANIMATION and format in _WRITING_ANIMATIONS:
         animations = _WRITING_ANIMATIONS | (_WRITING_LOSSLESS_ANIMATIONS if lossless else {})
         of_all, of_one = animations[format][kind]
-        return _ANIMATION + of_all * pixels + of_one * of_largest
+        return of_all * pixels + of_one * of_largest + (palette if format is GIF else _ANIMATION)
     tables = _WRITING | (_WRITING_LOSSLESS if lossless else {}) | (_WRITING_DEEP if header.pages[0].depth == 16 else {})
-    return tables[format][kind] * pixels if format in tables else 0.0
+    return tables[format][kind] * pixels + palette if format in tables else 0.0
+
+
+def _choosing_palette(format: Format, kind: int, pixels: int) -> int:
+    """Estimate the bytes that a GIF's palette takes while it is chosen; gray ones need no choice."""
+    each, most = _COUNTED_COLOURS
+    return min(each * pixels, most) if format is GIF and kind else 0
 
 
 def _streaming(header: Header, format: Format, factor: int) -> int:

@@ -5,7 +5,6 @@ import logging
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-import numpy as np
 from PIL import Image, PngImagePlugin
 
 from upscaler.errors import PictureError
@@ -21,13 +20,13 @@ from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.jpeg_2000 import with_metadata
 from upscaler.pictures.jpeg_writing import write_jpeg
 from upscaler.pictures.metadata import Metadata
+from upscaler.pictures.palette import in_palette
 from upscaler.pictures.png_file import EXIF, SPACE, Chunk, insert_chunks
 from upscaler.pictures.png_texts import profile_chunk
 from upscaler.pictures.tiff_writing import write_tiff
 from upscaler.pictures.timing import timing_options
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.vips_writing import DEFLATE_LEVEL, target_at, vips_image
-from upscaler.pixels import Pixels
 
 _JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's limit of 65,535 includes a name
 _APP13 = b"\xff\xed"  # the segment of image resources
@@ -115,7 +114,7 @@ def _write_by_pillow(
         options |= _animation_options(format, frames, header) | {"save_all": True}
     images = []
     while frames:  # release each frame once Pillow has copied it
-        images.append(_pillow_image(frames.pop(0).pixels, format))
+        images.append(_pillow_image(frames.pop(0), format))
     if len(images) > 1:
         options["append_images"] = images[1:]
     encoded = io.BytesIO()  # with a real file, Pillow takes a partial write for a complete one
@@ -126,11 +125,10 @@ def _write_by_pillow(
     file.write(encoded.getbuffer())
 
 
-def _pillow_image(pixels: Pixels, format: Format) -> Image.Image:
-    if format is GIF and pixels.shape[2] in (2, 4):
-        pixels = pixels.copy()
-        pixels[:, :, -1] = np.where(pixels[:, :, -1] < 128, 0, 255)  # GIF has 1-bit transparency
-    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+def _pillow_image(frame: Frame, format: Format) -> Image.Image:
+    if format is GIF:
+        return in_palette(frame)
+    return Image.fromarray(frame.pixels[:, :, 0] if frame.pixels.shape[2] == 1 else frame.pixels)
 
 
 def _fit_jpeg(metadata: Metadata, header: Header) -> Metadata:

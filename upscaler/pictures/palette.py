@@ -1,0 +1,35 @@
+"""Pictures in a palette of 256 colours, as a GIF holds them."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from upscaler.pictures.header import Frame
+from upscaler.pictures.metadata import Metadata
+from upscaler.pictures.vips_writing import vips_image
+
+_OPAQUE = 128  # the least alpha that is shown: a GIF's pixels are transparent or not
+# Of 1 to 10: lower ones lose up to 1 dB and change pictures of few colours, 7 takes three times as long for 0.7 dB
+_EFFORT = 4
+
+
+def in_palette(frame: Frame) -> Image.Image:
+    """Return 8-bit pixels in the 256 colours that suit them; a picture that has no more stays as it is.
+
+    On photos, libvips' quantiser is 2 to 4 dB nearer than Pillow's median cut, in less time, and 3 to 6 dB nearer than
+    its octree, the one that Pillow has for transparent pictures. libvips returns a palette only in a file.
+    """
+    if frame.pixels.shape[2] == 1:
+        return Image.fromarray(frame.pixels[:, :, 0])
+    if frame.pixels.shape[2] in (2, 4):
+        pixels = frame.pixels.copy()
+        pixels[:, :, -1] = np.where(pixels[:, :, -1] < _OPAQUE, 0, 255)
+        frame = replace(frame, pixels=pixels)
+    png = vips_image(frame, Metadata()).pngsave_buffer(
+        palette=True, effort=_EFFORT, dither=0, compression=0, filter="none", keep="none"
+    )
+    image = Image.open(io.BytesIO(png), formats=["PNG"])
+    image.load()
+    return image
