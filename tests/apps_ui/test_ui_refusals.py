@@ -20,7 +20,7 @@ def test_each_refusal_is_a_sentence_and_the_page_stays_alive(chromium: Browser, 
         for name, bytes_, sentence in (
             ("notes.txt", b"words, not pixels", "notes.txt is not a readable picture"),
             ("empty.jpg", b"", "empty.jpg is not a readable picture"),
-            ("cut.jpg", content[:-900], "cut.jpg is broken"),
+            ("cut.jpg", content[:-900], "cut.jpg is broken (image file is truncated); download or export it again."),
             ("fake.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "fake.heic"),
         ):
             file = tmp_path / name

@@ -51,9 +51,12 @@ def file_of(source: Source) -> BinaryIO:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an exception's message, or its type's name."""
+    """Return the first line of an exception's message up to a parenthesis, or its type's name.
+
+    The sentence that quotes it has parentheses of its own.
+    """
     message = getattr(error, "detail", "").strip() or str(error).strip() or type(error).__name__
-    return message.splitlines()[0]
+    return message.splitlines()[0].partition(" (")[0]
 
 
 def _start(source: Source) -> bytes:
