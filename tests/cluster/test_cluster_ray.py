@@ -59,9 +59,10 @@ def files(place: str, tmp_path: Path) -> dict[str, bytes]:
     return found
 
 
-def wait_for(place: str, folder: str, suffix: str) -> None:
+def wait_for(place: str, folder: str, suffix: str, held: Path) -> None:
+    """Wait until a file is in the storage and the work is held up: killed before that, it would be held up again."""
     until = time.monotonic() + 120
-    while not any(name.endswith(suffix) for name in storage.at(place).sizes(folder)):
+    while not (held.exists() and any(name.endswith(suffix) for name in storage.at(place).sizes(folder))):
         assert time.monotonic() < until
         time.sleep(0.1)
 
@@ -85,25 +86,25 @@ def test_nodes_killed_in_the_middle_change_nothing(cluster: Cluster, bucket: str
     engine = Engine("ray", cluster.address, bucket)
     part = config(images, engine, ("train_0",)).features
     slow_tasks.make_part(replace(part, parts=("validation",)), bucket, None)
+    held = tmp_path / "part"
     run_killed(
-        cluster, engine, partial(slow_tasks.make_part, part, bucket, tmp_path / "part"), "shards/train_0", "-00000.json"
+        cluster, engine, partial(slow_tasks.make_part, part, bucket, held), "shards/train_0", "-00000.json", held
     )
     for name in ("validation", "train_0"):
         slow_tasks.make_part(replace(part, parts=(name,)), local, None)
     run = replace(config(images, engine).first, shards=(SHARDS / "train_0",), out=RUNS / "0", steps=6)
-    run_killed(
-        cluster, engine, partial(slow_tasks.train_in, run, bucket, tmp_path / "run"), "runs/0", "step-00000002.pt"
-    )
+    held = tmp_path / "run"
+    run_killed(cluster, engine, partial(slow_tasks.train_in, run, bucket, held), "runs/0", "step-00000002.pt", held)
     slow_tasks.train_in(run, local, None)
     assert files(bucket, tmp_path) == files(local, tmp_path)
 
 
-def run_killed(cluster: Cluster, engine: Engine, work: Callable[[], None], folder: str, first: str) -> None:
+def run_killed(cluster: Cluster, engine: Engine, work: Callable[[], None], folder: str, first: str, held: Path) -> None:
     """Run work on a node that is killed when the first result is in the storage, then on another."""
     node = add_node(cluster)
     with ThreadPoolExecutor(1) as thread:
         failed = thread.submit(engine.run, [Task("task", "work", work)])
-        wait_for(str(engine.storage), folder, first)
+        wait_for(str(engine.storage), folder, first, held)
         assert not failed.done()
         cluster.remove_node(node, allow_graceful=False)
         replacement = add_node(cluster)
