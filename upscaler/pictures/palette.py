@@ -8,6 +8,7 @@ from PIL import Image
 
 from upscaler.pictures.header import Frame
 from upscaler.pictures.metadata import Metadata
+from upscaler.pictures.opening import open_picture
 from upscaler.pictures.vips_writing import vips_image
 
 _OPAQUE = 128  # the least alpha that is shown: a GIF's pixels are transparent or not
@@ -30,6 +31,6 @@ def in_palette(frame: Frame) -> Image.Image:
     png = vips_image(frame, Metadata()).pngsave_buffer(
         palette=True, effort=_EFFORT, dither=0, compression=0, filter="none", keep="none"
     )
-    image = Image.open(io.BytesIO(png), formats=["PNG"])
-    image.load()
-    return image
+    with open_picture(io.BytesIO(png)) as image:
+        image.load()
+        return image
