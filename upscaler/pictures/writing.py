@@ -126,9 +126,9 @@ def _write_by_pillow(
 
 
 def _pillow_image(frame: Frame, format: Format) -> Image.Image:
-    if format is GIF:
-        return in_palette(frame)
-    return Image.fromarray(frame.pixels[:, :, 0] if frame.pixels.shape[2] == 1 else frame.pixels)
+    if frame.pixels.shape[2] == 1:
+        return Image.fromarray(frame.pixels[:, :, 0])
+    return in_palette(frame) if format is GIF else Image.fromarray(frame.pixels)
 
 
 def _fit_jpeg(metadata: Metadata, header: Header) -> Metadata:
