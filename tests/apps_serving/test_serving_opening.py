@@ -36,6 +36,7 @@ WRITTEN = {
     "cmyk.tif": Image.fromarray(PHOTO).convert("CMYK"),
     "deep.png": DEEP,
     "deep.tif": DEEP,
+    "deep.avif": DEEP.copy(interpretation="rgb16"),
 }
 
 
@@ -55,6 +56,14 @@ def test_displayed_colours_are_those_of_the_result(picture: Path) -> None:
     if doubled.shape[2] < 3:
         doubled = np.dstack([doubled[:, :, :1]] * 3 + [doubled[:, :, 1:]])
     assert np.array_equal(displayed, doubled)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".gif", ".avif", ".jp2"])
+def test_transparency_of_every_format_is_seen(tmp_path: Path, suffix: str) -> None:
+    cut_out = np.dstack([PHOTO, np.tile(np.arange(90) < 45, (60, 1)) * np.uint8(255)])
+    for pixels, transparent in ((cut_out, True), (PHOTO, False)):
+        Image.fromarray(pixels).save(tmp_path / f"a{suffix}")
+        assert opening.opened(tmp_path / f"a{suffix}").hasalpha() == transparent
 
 
 def test_channels_that_are_no_alpha_do_not_hide_the_picture(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from upscaler.errors import PictureError
 from upscaler.pictures import budget
 from upscaler.pictures.header import Header
+from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.orientation import upright_size
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pictures.vips import pyvips
+from upscaler.pictures.vips_writing import vips_image
 
 DECODED = 12  # maximum bytes per pixel while a whole picture is decoded
 _IN_PIECES = ("JPEG", "MPO", "PNG", "TIFF")
@@ -29,7 +31,7 @@ def opened(path: Path) -> pyvips.Image:
     image = _in_pieces(header)
     if image is None:
         _check_memory(header)
-        image = pyvips.Image.new_from_array(next(read_frames(header)).pixels)
+        image = vips_image(next(read_frames(header)), Metadata())
     image = image.copy()
     if header.metadata.profile:
         image.set_type(pyvips.GValue.blob_type, _PROFILE, header.metadata.profile)
