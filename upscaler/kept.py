@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +57,6 @@ def _write(path: Path | None, choice: T, among: Sequence[T]) -> None:
     """Keep a choice, if the folder permits it; otherwise the next process measures again."""
     with suppress(OSError):
         if path:
-            if _read(path, among) is None:
+            if os.path.lexists(path) and _read(path, among) is None:  # in this order: another process may write it now
                 path.unlink(missing_ok=True)  # of another version, or damaged
             write_text_once(path, TypeAdapter(type(choice)).dump_json(choice).decode() + "\n")
