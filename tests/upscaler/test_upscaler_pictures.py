@@ -15,9 +15,12 @@ import pyvips
 from PIL import ExifTags, Image, ImageCms, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
+from support.odd_pictures import chunk
 from support.pictures import photo_like
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.png_file import SIGNATURE
+from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pixels import Pixels
 
 XMP = (
@@ -192,6 +195,18 @@ def test_a_transparent_gray_stays_gray_with_alpha(upscaler: Upscaler, tmp_path: 
     source = tmp_path / "gray.png"
     Image.fromarray(photo_like(30, 40)).convert("L").save(source, transparency=130)
     assert doubled(upscaler, source, "x.png").mode == "LA"
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_the_transparent_gray_of_a_png_is_one_of_its_own_samples(tmp_path: Path, bits: int) -> None:
+    source, most = tmp_path / "gray.png", 2**bits - 1
+    row = np.packbits(np.array([[int(bit) for bit in f"{gray:0{bits}b}"] for gray in (most, 0) * 4], np.uint8))
+    header = struct.pack(">IIBBBBB", 8, 1, bits, 0, 0, 0, 0)
+    content = chunk(b"IDAT", zlib.compress(b"\0" + row.tobytes()))
+    parts = [chunk(b"IHDR", header), chunk(b"tRNS", struct.pack(">H", most)), content, chunk(b"IEND", b"")]
+    source.write_bytes(SIGNATURE + b"".join(parts))
+    (frame,) = read_frames(read_header(source))
+    assert frame.pixels[0, :, 1].tolist() == [0, 2 ** max(8, bits) - 1] * 4
 
 
 def test_a_palette_with_transparency(upscaler: Upscaler, tmp_path: Path) -> None:

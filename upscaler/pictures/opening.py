@@ -43,7 +43,16 @@ def open_picture(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> It
         whole = repaired(file) or source
         file.seek(0)
         image = stack.enter_context(Image.open(whole, formats=_FORMATS))
+        if isinstance(image, PngImagePlugin.PngImageFile):
+            _scale_transparent_gray(image)
         if image.format == "JPEG2000":  # Pillow reads none of its metadata
             image.info.update(information(content_of(file)))
             file.seek(0)
         yield image
+
+
+def _scale_transparent_gray(image: PngImagePlugin.PngImageFile) -> None:
+    """Bring the transparent gray of 2 or 4 bits into the range of the samples, which Pillow decodes to 8."""
+    most, gray = {"L;2": 3, "L;4": 15}.get(str(image.tile[0].args)), image.info.get("transparency")
+    if most and gray is not None:
+        image.info["transparency"] = min(gray, most) * 255 // most
