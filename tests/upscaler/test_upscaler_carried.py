@@ -1,10 +1,11 @@
-"""Metadata that travel as bytes from file to file: IPTC, and the texts, time and colour of a PNG."""
+"""Metadata that travel as bytes from file to file: IPTC, comments, and the texts, time and colour of a PNG."""
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from support.pictures import photo_like
 from upscaler import Options, Upscaler, double_file
@@ -20,13 +21,17 @@ TITLE, TIME, PQ = (
     Chunk(b"cICP", b"\x09\x10\0\1"),
 )
 PLACE = Chunk(b"tEXt", b"City\0Bozen")
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>'
 
 
 @pytest.fixture
 def jpeg(tmp_path: Path) -> Path:
     segment = HEADER + RESOURCE
     extra = b"\xff\xed" + (len(segment) + 2).to_bytes(2, "big") + segment
-    Image.fromarray(photo_like(20, 30)).save(tmp_path / "a.jpg", extra=extra)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Cam"
+    metadata: dict[str, Any] = {"extra": extra, "exif": exif, "xmp": XMP, "comment": b"A meadow"}
+    Image.fromarray(photo_like(20, 30)).save(tmp_path / "a.jpg", **metadata)
     return tmp_path / "a.jpg"
 
 
@@ -60,11 +65,62 @@ def test_iptc_goes_with_the_picture(upscaler: Upscaler, jpeg: Path, suffix: str,
     assert iim_of(again) == iim_of(target)
 
 
-def test_iptc_that_the_format_cannot_hold_is_said(
-    upscaler: Upscaler, jpeg: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("suffix", "sentences"),
+    [
+        (".jpg", []),
+        (".png", ["comment, which a PNG"]),
+        (".tif", ["comment, which a TIFF"]),
+        (".webp", ["IPTC, which a WEBP", "comment, which a WEBP"]),
+        (".avif", ["IPTC, which an AVIF", "comment, which an AVIF"]),
+        (".gif", ["EXIF, which a GIF", "XMP, which a GIF", "IPTC, which a GIF"]),
+        (".bmp", ["EXIF, which a BMP", "XMP, which a BMP", "IPTC, which a BMP", "comment, which a BMP"]),
+    ],
+)
+def test_what_the_format_cannot_hold_is_said(
+    upscaler: Upscaler, jpeg: Path, suffix: str, sentences: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    list(double_file(upscaler, jpeg, jpeg.with_name("b.webp")))
-    assert "dropped its IPTC, which a WEBP cannot hold" in caplog.text
+    list(double_file(upscaler, jpeg, jpeg.with_name(f"b{suffix}")))
+    assert caplog.messages == [f"{jpeg}: dropped its {sentence} cannot hold" for sentence in sentences]
+
+
+def test_texts_that_the_format_cannot_hold_are_said(
+    upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = tmp_path / "a.png"
+    Image.fromarray(photo_like(20, 30)).save(source)
+    with source.open("r+b") as file:
+        insert_chunks(file, [TITLE, PLACE])
+    list(double_file(upscaler, source, tmp_path / "b.jpg"))
+    assert caplog.messages == [f"{source}: dropped its texts, which a JPEG cannot hold"]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".gif"])
+@pytest.mark.parametrize(
+    ("comment", "remove_location", "is_kept"),
+    [
+        (b"Ma\xc3\xafs", False, True),
+        (b"Ma\xc3\xafs", True, True),
+        (b"lat=47.1", False, True),
+        (b"lat=47.1", True, False),
+    ],
+)
+def test_a_comment_goes_with_the_picture(
+    upscaler: Upscaler, tmp_path: Path, suffix: str, comment: bytes, remove_location: bool, is_kept: bool
+) -> None:
+    source, target = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    Image.fromarray(photo_like(9, 12)).save(source, comment=comment)
+    list(double_file(upscaler, source, target, Options(remove_location=remove_location)))
+    with Image.open(target) as image:
+        assert image.info.get("comment", b"") == (comment if is_kept else b"")
+
+
+def test_all_comments_of_a_jpeg_are_kept(upscaler: Upscaler, jpeg: Path) -> None:
+    content = jpeg.read_bytes()
+    jpeg.write_bytes(content[:2] + b"\xff\xfe\0\x07Hello" + content[2:])
+    list(double_file(upscaler, jpeg, jpeg.with_name("b.jpg")))
+    with Image.open(jpeg.with_name("b.jpg")) as image:
+        assert image.info["comment"] == b"Hello\nA meadow"
 
 
 @pytest.mark.parametrize("remove_location", [False, True])

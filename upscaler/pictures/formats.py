@@ -23,8 +23,8 @@ class Format:
     """A picture format, by Pillow's name.
 
     most_side: maximum pixels a side. deep: supports more than 8 bits per channel. gray: numbers of channels,
-    transparency counted, for which it stores gray as such. profiled: holds a colour profile. streamed: its encoder
-    takes a single picture row by row.
+    transparency counted, for which it stores gray as such. profiled: holds a colour profile. holds: kinds of metadata
+    that it has a place for. streamed: its encoder takes a single picture row by row.
     """
 
     name: str
@@ -34,15 +34,22 @@ class Format:
     deep: bool = False
     gray: tuple[int, ...] = (1, 2)
     profiled: bool = True
+    holds: tuple[str, ...] = ("EXIF", "XMP")
     streamed: bool = False
 
 
-JPEG = Format("JPEG", 65_500, streamed=True)  # 65,535 in the standard; libjpeg stops here
-PNG = Format("PNG", 2**31 - 1, Sequence.ANIMATION, transparent=True, deep=True, streamed=True)
+_CREDITED = ("EXIF", "XMP", "IPTC")
+
+JPEG = Format(
+    "JPEG", 65_500, holds=(*_CREDITED, "comment"), streamed=True
+)  # 65,535 in the standard; libjpeg stops here
+PNG = Format(
+    "PNG", 2**31 - 1, Sequence.ANIMATION, transparent=True, deep=True, holds=(*_CREDITED, "texts"), streamed=True
+)
 WEBP = Format("WEBP", 16_383, Sequence.ANIMATION, transparent=True, gray=())
-TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True, streamed=True)
-BMP = Format("BMP", 2**31 - 1, profiled=False)
-GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True, profiled=False)
+TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True, holds=_CREDITED, streamed=True)
+BMP = Format("BMP", 2**31 - 1, profiled=False, holds=())
+GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True, profiled=False, holds=("comment",))
 AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, deep=True, gray=(1,))
 JPEG_2000 = Format("JPEG2000", 2**31 - 1, transparent=True)
 HEIF = Format("HEIF", 16_384, transparent=True, gray=(1,))

@@ -19,6 +19,7 @@ from upscaler.pictures.exif_tags import ORIENTATION
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.iptc import Iptc, read_iptc
 from upscaler.pictures.orientation import ORIENTATIONS
+from upscaler.pictures.places import holds_coordinates
 from upscaler.pictures.png_chunks import Found, read_chunks, without_location
 from upscaler.pictures.png_file import COLOUR, EXIF, Chunk, first_chunk
 from upscaler.pictures.png_texts import read_profile
@@ -37,7 +38,7 @@ class Metadata:
 
     profile: of the decoded pixels, by whatever the file says its colour; empty for sRGB. hdr: "PQ" or "HLG" if that is
     their curve, for which there is no profile. dpi: dots per inch, horizontal and vertical. chunks: texts, time and
-    colour of a PNG, for a PNG.
+    colour of a PNG, for a PNG. comment: of a JPEG or GIF, for one of these.
     """
 
     exif: bytes = b""
@@ -47,6 +48,7 @@ class Metadata:
     hdr: str = ""
     dpi: tuple[float, float] | None = None
     chunks: tuple[Chunk, ...] = ()
+    comment: bytes = b""
 
 
 def read_metadata(image: Image.Image, path: Path) -> Metadata:
@@ -69,6 +71,7 @@ def read_metadata(image: Image.Image, path: Path) -> Metadata:
         hdr=colour.hdr,
         dpi=unless_broken(path, "resolution", lambda: checked_dpi(image.info.get("dpi")), None),
         chunks=(*(chunk for chunk in found.chunks if chunk.kind not in COLOUR), *colour.chunks),
+        comment=_comment(image),
     )
 
 
@@ -104,7 +107,8 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
     if not remove_location:
         return kept
     credits = read_iptc(metadata.iptc.resources, remove_location=True)
-    return replace(kept, iptc=credits, chunks=tuple(without_location(metadata.chunks)))
+    comment = b"" if holds_coordinates(metadata.comment.decode("utf-8", "replace")) else metadata.comment
+    return replace(kept, iptc=credits, chunks=tuple(without_location(metadata.chunks)), comment=comment)
 
 
 def unless_broken(path: Path | str, kind: str, read: Callable[[], Value], otherwise: Value) -> Value:
@@ -133,8 +137,19 @@ def _png_chunks(image: Image.Image, path: Path) -> Found:
 
 def _iptc(image: Image.Image) -> bytes:
     """Return the image resources of a JPEG."""
-    segments = [content for name, content in getattr(image, "applist", []) if name == "APP13"]
+    segments = _segments(image, "APP13")
     return b"".join(content.removeprefix(iptc.HEADER) for content in segments if content.startswith(iptc.HEADER))
+
+
+def _comment(image: Image.Image) -> bytes:
+    """Return the comments of a JPEG or GIF."""
+    comment: bytes = image.info.get("comment", b"") if image.format == "GIF" else b"\n".join(_segments(image, "COM"))
+    return comment
+
+
+def _segments(image: Image.Image, kind: str) -> list[bytes]:
+    """Return the content of a JPEG's segments of a kind."""
+    return [content for name, content in getattr(image, "applist", []) if name == kind]
 
 
 def warn(path: Path | str, sentences: Iterable[str]) -> None:

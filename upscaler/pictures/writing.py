@@ -9,6 +9,7 @@ from PIL import Image, PngImagePlugin
 
 from upscaler.errors import PictureError
 from upscaler.pictures.avif import SPEED, write_avif
+from upscaler.pictures.capacity import within_capacity
 from upscaler.pictures.decoding import first_line
 from upscaler.pictures.depth import warn_of_lost_bits, written_bits
 from upscaler.pictures.directories import PREFIX
@@ -16,7 +17,6 @@ from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, JPEG_2000, PNG, STA
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.icc_profiles import GRAY, RGB, fitted
 from upscaler.pictures.insertion import insert
-from upscaler.pictures.iptc import Iptc
 from upscaler.pictures.jpeg_2000 import with_metadata
 from upscaler.pictures.jpeg_writing import write_jpeg
 from upscaler.pictures.metadata import Metadata
@@ -28,7 +28,6 @@ from upscaler.pictures.timing import timing_options
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.vips_writing import DEFLATE_LEVEL, target_at, vips_image
 
-_JPEG_SEGMENT = 65_500  # bytes of EXIF or XMP; the standard's limit of 65,535 includes a name
 _APP13 = b"\xff\xed"  # the segment of image resources
 _PNG_HEADER = 33  # bytes: the signature and the first chunk
 _SPACE = 1_000_000  # bytes: more than what a file system gives to the last block of a full disk
@@ -55,13 +54,12 @@ def write(
         del frames[0]
     warn_of_lost_bits(header, format)
     bits, lossless = written_bits(header, format), _stays_lossless(header, format, quality)
-    metadata = replace(metadata, profile=_profile(format, frames, metadata))
+    metadata = within_capacity(replace(metadata, profile=_profile(format, frames, metadata)), format, header.path)
     try:
         if format is PNG and len(frames) == 1:
             _write_png(file, frames[0], metadata)
         elif format is JPEG:
-            options = _metadata_options(format, _fit_jpeg(metadata, header))
-            write_jpeg(file, frames.pop(), options, quality)
+            write_jpeg(file, frames.pop(), _metadata_options(format, metadata), quality)
         elif format is TIFF:
             write_tiff(file, frames, metadata, str(header.path))
         elif format is AVIF and len(frames) == 1 and (bits > 8 or lossless):
@@ -71,8 +69,6 @@ def write(
             _write_by_pillow(file, format, frames, header, metadata, quality)
         if format is PNG:
             _insert_png_metadata(file, metadata)
-        elif metadata.iptc.resources and format not in (JPEG, TIFF):
-            _log.warning("%s: dropped its IPTC, which a %s cannot hold", header.path, format.name)
     except (ValueError, pyvips.Error) as error:
         if isinstance(error, pyvips.Error):
             _check_space(file)
@@ -131,25 +127,13 @@ def _pillow_image(frame: Frame, format: Format) -> Image.Image:
     return in_palette(frame) if format is GIF else Image.fromarray(frame.pixels)
 
 
-def _fit_jpeg(metadata: Metadata, header: Header) -> Metadata:
-    """Drop, with a warning, metadata too long for a JPEG segment."""
-    if len(metadata.exif) > _JPEG_SEGMENT:
-        _log.warning("%s: dropped its EXIF, which is too long for a JPEG", header.path)
-        metadata = replace(metadata, exif=b"")
-    if len(metadata.iptc.app13) > _JPEG_SEGMENT:
-        _log.warning("%s: dropped its IPTC, which is too long for a JPEG", header.path)
-        metadata = replace(metadata, iptc=Iptc())
-    if len(metadata.xmp) > _JPEG_SEGMENT:
-        _log.warning("%s: dropped its XMP, which is too long for a JPEG", header.path)
-        metadata = replace(metadata, xmp=b"")
-    return metadata
-
-
 def _metadata_options(format: Format, metadata: Metadata) -> dict[str, Any]:
     """Return metadata as keyword arguments of Pillow's `save`."""
     options: dict[str, Any] = {"dpi": metadata.dpi} if metadata.dpi else {}
     if metadata.profile:
         options["icc_profile"] = metadata.profile
+    if metadata.comment:
+        options["comment"] = metadata.comment
     if format is JPEG and (segment := metadata.iptc.app13):
         options["extra"] = _APP13 + (len(segment) + 2).to_bytes(2, "big") + segment
     if metadata.exif:
