@@ -1,19 +1,22 @@
 """A picture from standard input, or to standard output: python -m upscaler - < in.jpg > out.jpg"""
 
+import logging
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from upscaler.bar import with_bar
 from upscaler.batch import double_here, double_one
 from upscaler.config import PIPE, UpscaleConfig
 from upscaler.errors import PictureError
 from upscaler.limits import Limits
-from upscaler.pictures.decoding import decoding
 from upscaler.pictures.formats import SUFFIXES
-from upscaler.pictures.opening import open_picture
+from upscaler.pictures.reading import read_format
 from upscaler.streams import discard, say
 from upscaler.targets import Task
 
@@ -27,12 +30,28 @@ def run(config: UpscaleConfig) -> int:
 
     Raises PictureError.
     """
-    with TemporaryDirectory(prefix="double_resolution_") as name:
-        try:
-            _run(config, Path(name))
-        except PictureError as error:
-            raise PictureError(str(error).replace(f"{name}{os.sep}", "")) from error
+    with TemporaryDirectory(prefix="double_resolution_") as name, _hidden(f"{name}{os.sep}"):
+        _run(config, Path(name))
     return 0
+
+
+@contextmanager
+def _hidden(folder: str) -> Iterator[None]:
+    """Leave a folder out of the messages of errors and of what is logged."""
+    recorded = logging.getLogRecordFactory()
+
+    def without(*arguments: Any, **options: Any) -> logging.LogRecord:
+        record = recorded(*arguments, **options)
+        record.msg, record.args = record.getMessage().replace(folder, ""), None
+        return record
+
+    logging.setLogRecordFactory(without)
+    try:
+        yield
+    except PictureError as error:
+        raise PictureError(str(error).replace(folder, "")) from error
+    finally:
+        logging.setLogRecordFactory(recorded)
 
 
 def _run(config: UpscaleConfig, folder: Path) -> None:
@@ -79,8 +98,7 @@ def _suffix(source: Path, config: UpscaleConfig) -> str:
     """Return the suffix of the chosen format, or of the input's own."""
     if config.naming.suffix:
         return config.naming.suffix
-    with decoding(source), open_picture(source, config.options.limits) as image:
-        return SUFFIXES[image.format or ""]
+    return SUFFIXES[read_format(source, config.options.limits)]
 
 
 def _send(path: Path) -> None:

@@ -7,7 +7,9 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
 from support.pictures import photo_like
@@ -90,6 +92,21 @@ def test_standard_input_goes_to_standard_output_in_its_format(run: Run, format: 
     run("-", given=encoded(format))
     assert (run.code, run.err) == (0, b"")
     assert opened(run.out).format == format
+
+
+def test_a_picture_that_pillow_cannot_read_comes_through_a_pipe(tmp_path: Path, run: Run) -> None:
+    deep = np.dstack([photo_like(12, 16)[:, :, :1], np.full((12, 16), 99, np.uint8)]).astype(np.uint16) * 257
+    source = pyvips.Image.new_from_array(deep).copy(interpretation="grey16")
+    run("-", given=source.tiffsave_buffer())
+    assert (run.code, run.err) == (0, b"")
+    assert pyvips.Image.new_from_buffer(run.out, "").format == "ushort"
+
+
+def test_a_warning_names_the_stream(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    file = BytesIO()
+    Image.new("CMYK", (16, 12)).save(file, "TIFF")
+    run("-", given=file.getvalue())
+    assert [message.partition(":")[0] for message in caplog.messages] == ["standard input"]
 
 
 def test_one_end_may_be_a_file(tmp_path: Path, run: Run) -> None:

@@ -15,7 +15,7 @@ from upscaler.pictures.avif import read_avif
 from upscaler.pictures.colour import in_srgb
 from upscaler.pictures.decoding import Source, decoding, name_of
 from upscaler.pictures.depth import decoded_bits, stored_bits
-from upscaler.pictures.formats import Sequence
+from upscaler.pictures.formats import TIFF, Sequence
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import orientation, read_metadata, shown_colour
 from upscaler.pictures.opening import open_picture
@@ -25,6 +25,14 @@ from upscaler.pictures.tiff_reading import first_tiff_page, is_tiff, read_tiff_h
 from upscaler.pictures.timing import plays_of
 from upscaler.pictures.vips_reading import deep_pixels, is_deep
 from upscaler.pixels import Pixels, to_8_bits
+
+
+def read_format(path: Path, limits: Limits = DEFAULT_LIMITS) -> str:
+    """Return the name of a file's format, of which no more is checked. Raises PictureError if it is no picture."""
+    if is_tiff(path):
+        return TIFF.name
+    with _opened(path, limits) as image:
+        return image.format or ""
 
 
 def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
@@ -53,7 +61,7 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
 
 def read_frames(header: Header) -> Iterator[Frame]:
     """Decode the frames one by one. Raises PictureError at the first broken one."""
-    if header.format == "TIFF":
+    if header.format == TIFF.name:
         yield from tiff_frames(header)
         return
     if header.format == "PNG":
