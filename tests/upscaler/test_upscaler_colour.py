@@ -15,7 +15,7 @@ from PIL import Image
 
 from support.colour_reference import BT2020, DISPLAY_P3, by_profile, shown
 from support.odd_pictures import chunk, png_with, saved
-from support.tiff_blocks import block, directory, shorts, tiff
+from support.tiff_blocks import Tag, block, directory, shorts, tiff
 from upscaler import Options, PictureError, Upscaler, double_file
 from upscaler.pictures.colour_space import Means, colour_by
 from upscaler.pictures.exif_colour import is_adobe_rgb
@@ -25,6 +25,7 @@ from upscaler.pictures.icc_profiles import (
     GRAY,
     RGB,
     SRGB,
+    SRGB_CURVE,
     Chromaticities,
     Curve,
     gray_profile,
@@ -34,6 +35,7 @@ from upscaler.pictures.icc_profiles import (
 from upscaler.pictures.iso_boxes import nclx_of
 from upscaler.pictures.png_file import Chunk
 from upscaler.pictures.reading import read_frames, read_header, read_rgb8
+from upscaler.pictures.tiff_pages import CMYK, LAB
 from upscaler.pictures.vips import pyvips
 
 # Colours of a flat patch each, so that the network copies their middles.
@@ -69,11 +71,11 @@ def avif(primaries: int, transfer: int) -> bytes:
     return bytes(content)
 
 
-def tiff_of_space(space: int) -> bytes:
+def tiff_of_space(space: int, pixels: NDArray[np.uint8] = PATCHES, *tags: Tag) -> bytes:
     """Return a TIFF whose EXIF says a colour space."""
-    place = len(tiff((PATCHES, [(EXIF_POINTER, 4, 1, bytes(4))])))
+    place = len(tiff((pixels, [*tags, (EXIF_POINTER, 4, 1, bytes(4))])))
     pointer = (EXIF_POINTER, 4, 1, struct.pack("<I", place))
-    return tiff((PATCHES, [pointer])) + directory([(40961, 3, 1, shorts(space))], place, "<")
+    return tiff((pixels, [*tags, pointer])) + directory([(40961, 3, 1, shorts(space))], place, "<")
 
 
 def exif_of_index(index: bytes) -> bytes:
@@ -198,6 +200,15 @@ def test_inks_look_the_same_at_both_depths(
     if isinstance(profile, bytes):  # as browsers show it
         light = 255 - cmyk(np.uint8)[SIDE // 2 :: SIDE, SIDE // 2 :: SIDE].astype(float)
         assert np.abs(shown_as[0] - light[:, :, :3] * light[:, :, 3:] / 255).max() <= 1
+
+
+@pytest.mark.parametrize("space", [1, 2])
+@pytest.mark.parametrize(("photometric", "channels"), [(CMYK, 4), (LAB, 3)])
+def test_converted_colours_say_what_they_are_now(tmp_path: Path, photometric: int, channels: int, space: int) -> None:
+    path, pixels = tmp_path / "a.tif", np.full((9, 12, channels), 60, np.uint8)
+    path.write_bytes(tiff_of_space(space, pixels, (262, 3, 1, shorts(photometric))))
+    profile = read_header(path).metadata.profile
+    assert profile == (rgb_profile(SRGB, SRGB_CURVE) if space == 2 else b""), "EXIF of Adobe RGB would hold"
 
 
 AVIF = avif(12, 13)

@@ -70,12 +70,22 @@ def read_colour(image: Image.Image, source: Source, exif: bytes) -> Colour:
     """Return the colour space of the decoded pixels of an opened file. exif: of the file."""
     profile = image.info.get("icc_profile") or b""
     if image.mode == "CMYK":
-        how = "by its profile" if cmyk_profile(profile) else "approximately, without a CMYK profile"
-        return Colour(_srgb_beside(exif), warnings=(f"converted its CMYK colours to sRGB {how}",))
+        return cmyk_colour(profile, exif)
     with file_of(source) as file:
         chunks = read_chunks(file, COLOUR).chunks if image.format == "PNG" else ()
         numbers = nclx_of(file) if image.format in ("AVIF", "HEIF") else None
     return colour_by(Means(is_gray(image.mode), profile, tuple(chunks), numbers, exif))
+
+
+def cmyk_colour(profile: bytes, exif: bytes) -> Colour:
+    """Return the colour space of decoded CMYK pixels. profile: of the CMYK. exif: of the file."""
+    how = "by its profile" if cmyk_profile(profile) else "approximately, without a CMYK profile"
+    return converted_colour(f"CMYK colours to sRGB {how}", exif)
+
+
+def converted_colour(conversion: str, exif: bytes) -> Colour:
+    """Return the colour space of pixels that decoding has brought to sRGB. conversion: what became what."""
+    return Colour(_srgb_beside(exif), warnings=(f"converted its {conversion}",))
 
 
 def colour_by(means: Means) -> Colour:

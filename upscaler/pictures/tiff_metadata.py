@@ -5,8 +5,7 @@ import struct
 from pathlib import Path
 
 from upscaler.pictures import tiff_exif
-from upscaler.pictures.colour import cmyk_profile
-from upscaler.pictures.colour_space import Colour, Means, colour_by
+from upscaler.pictures.colour_space import Colour, Means, cmyk_colour, colour_by, converted_colour
 from upscaler.pictures.directories import Content
 from upscaler.pictures.iptc import Iptc, read_iptc
 from upscaler.pictures.metadata import Metadata, checked_dpi, unless_broken, warn
@@ -36,10 +35,9 @@ def colour_of(content: Content, page: TiffPage, exif: bytes) -> Colour:
     """Return the colour space of the decoded pixels of a page. exif: its own, which only the first one has."""
     profile = _value(content, page, _PROFILE_TAG)
     if page.photometric == LAB:
-        return Colour(warnings=("converted its Lab colours to sRGB",))
+        return converted_colour("Lab colours to sRGB", exif)
     if page.photometric == CMYK:
-        how = "by its profile" if cmyk_profile(profile) else "approximately, without a CMYK profile"
-        return Colour(warnings=(f"converted its CMYK colours to sRGB {how}",))
+        return cmyk_colour(profile, exif)
     return colour_by(Means(page.decoded.channels < 3, profile, exif=exif))
 
 
