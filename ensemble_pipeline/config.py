@@ -26,6 +26,7 @@ class Distillation:
 
     into: str = option(f"size of the student: {SYNTAX}", default="", metavar="SIZE")
     shards: tuple[Path, ...] = same(TrainingConfig, "shards", default=())
+    test: tuple[Path, ...] = same(TrainingConfig, "test")
     steps: int | None = same(TrainingConfig, "steps")
     jpeg: bool = same(TrainingConfig, "jpeg")
     init_from: str | None = same(TrainingConfig, "init_from")

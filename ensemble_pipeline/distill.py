@@ -75,6 +75,7 @@ def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
         wanted.shards,
         config.validation,
         config.out / f"{DISTILLATION}-{fingerprint(members)}",
+        test=wanted.test,
         size=wanted.into,
         steps=wanted.steps,
         init_from=wanted.init_from,

@@ -91,7 +91,8 @@ class TuningConfig:
     """
 
     first: TrainingConfig = part(
-        *("shards", "validation", "out", "steps", "size", "branches", "init_from", "seed", "threads"), steps=MISSING
+        *("shards", "validation", "test", "out", "steps", "size", "branches", "init_from", "seed", "threads"),
+        steps=MISSING,
     )
     trials: int = option("finished trials in the study, of all workers", least=1)
     workers: int = option("processes that share the study", default=1, least=1, most=MOST_WORKERS)

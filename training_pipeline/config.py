@@ -18,7 +18,7 @@ MOST_SEED = 2**32 - 1
 LONG_STEPS, LONG_MINUTES = 100, 5
 # May differ when a run is resumed, such as on another machine: tiles are compared by content, threads only round, and
 # evaluations decide only which weights are the best so far
-MACHINE = ("shards", "validation", "threads", "device", "checkpoint_every", "evaluate_every", "track")
+MACHINE = ("shards", "validation", "test", "threads", "device", "checkpoint_every", "evaluate_every", "track")
 
 Loss = Literal["l1", "charbonnier", "luma"]
 Optimiser = Literal["adamw", "muon"]
@@ -45,6 +45,11 @@ class TrainingConfig:
     steps: int | None = option("training steps; the result is reproducible to the bit", default=None, least=1)
     minutes: float | None = option("minutes of training, in place of --steps; not reproducible", default=None, above=0)
     init_from: str | None = option("start from the weights of this model", default=None, metavar="MODEL")
+    test: tuple[Path, ...] = option(
+        "tile shards of the test set, whose look-alikes are left out of training; may be given several times",
+        default=(),
+        distinct=True,
+    )
     share: float = option("share of the training pictures to use, above 0 and at most 1", default=1.0, above=0, most=1)
     batch: int = option("crops per step", default=36, least=1, most=MOST_BATCH)
     accumulate: int = option(

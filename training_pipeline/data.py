@@ -30,11 +30,15 @@ class Tiles:
 
 def read(config: TrainingConfig) -> Tiles:
     """Return the run's tiles. Raises FeatureError or TrainingError if there are none or a picture is in both sets."""
-    given = [entries(folders) for folders in (config.shards, config.validation) if folders]
-    training, validation = split(given[0], *config.fold) if config.fold else given
-    check_apart(training, validation)
-    training = without_duplicates(training, validation)
-    return Tiles(share(training, config.share), validation, tile_index.digest(given))
+    sets = ("training", config.shards), ("validation", config.validation), ("test", config.test)
+    given = {name: entries(folders) for name, folders in sets if folders}
+    digest, training = tile_index.digest(given.values()), given.pop("training")
+    if config.fold:
+        training, given["validation"] = split(training, *config.fold)
+    for name, held_out in given.items():
+        _check_apart(training, held_out, name)
+        training = _without_duplicates(training, held_out, name)
+    return Tiles(share(training, config.share), given["validation"], digest)
 
 
 def entries(folders: Iterable[Path]) -> TileIndex:
@@ -72,34 +76,6 @@ def split(tiles: TileIndex, fold: int, folds: int) -> tuple[TileIndex, TileIndex
     return tiles.only(~inside), tiles.only(inside)
 
 
-def check_apart(training: TileIndex, held_out: TileIndex, name: str = "validation") -> None:
-    """Raise TrainingError if a picture is in both sets: the score would measure memorisation."""
-    shared = training.only(np.isin(training.table["id"], held_out.ids))
-    if shared:
-        raise TrainingError(
-            f"{len(shared.ids)} pictures are in both the training and the {name} set, such as {shared[0].image_id}; "
-            f"give a {name} set of other pictures"
-        )
-
-
-def without_duplicates(training: TileIndex, validation: TileIndex) -> TileIndex:
-    """Return the training tiles without pictures that look like one for validation, also mirrored; warn of them.
-
-    Raises TrainingError if none remain.
-    """
-    repeated = _looks_like(training, validation.perceptual)
-    if repeated.all():
-        raise TrainingError("all training pictures look like pictures of the validation set; give other --validation")
-    if repeated.any():
-        left_out = training.only(repeated)
-        print(
-            f"warning: {len(left_out.ids)} training pictures look like pictures of the validation set and are left "
-            f"out, such as {left_out[0].image_id}",
-            file=sys.stderr,
-        )
-    return training.only(~repeated)
-
-
 def load(entry: Entry) -> Sample:
     """Read a tile pair. Raises FeatureError if it cannot be read, TrainingError if it has the wrong size."""
     sample = shards.load(entry)
@@ -118,6 +94,34 @@ def load_all(tiles: Sequence[Entry], take: Callable[[int, Sample], None]) -> Non
     """
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(lambda number: take(number, load(tiles[number])), range(len(tiles))))
+
+
+def _check_apart(training: TileIndex, held_out: TileIndex, name: str) -> None:
+    """Raise TrainingError if a picture is in both sets: the score would measure memorisation."""
+    shared = training.only(np.isin(training.table["id"], held_out.ids))
+    if shared:
+        raise TrainingError(
+            f"{len(shared.ids)} pictures are in both the training and the {name} set, such as {shared[0].image_id}; "
+            f"give a {name} set of other pictures"
+        )
+
+
+def _without_duplicates(training: TileIndex, held_out: TileIndex, name: str) -> TileIndex:
+    """Return the training tiles without pictures that look like one held out, also mirrored; warn of them.
+
+    Raises TrainingError if none remain.
+    """
+    repeated = _looks_like(training, held_out.perceptual)
+    if repeated.all():
+        raise TrainingError(f"all training pictures look like pictures of the {name} set; give other --{name}")
+    if repeated.any():
+        left_out = training.only(repeated)
+        print(
+            f"warning: {len(left_out.ids)} training pictures look like pictures of the {name} set and are left "
+            f"out, such as {left_out[0].image_id}",
+            file=sys.stderr,
+        )
+    return training.only(~repeated)
 
 
 def _looks_like(tiles: TileIndex, hashes: Hashes) -> Mask:

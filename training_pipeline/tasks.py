@@ -55,7 +55,7 @@ def task(config: TrainingConfig, storage: str, gpus: float = 0, make_run: RunFac
 
 def train_in(config: TrainingConfig, storage: str, make_run: RunFactory | None = None) -> Artifact:
     """Train one network on shards of the storage and write it there, or resume it."""
-    inputs = [*config.shards, *config.validation]
+    inputs = [*config.shards, *config.validation, *config.test]
     if config.init_from:
         inputs.append(Path(config.init_from))  # nothing is fetched for a bundled model or one on the Hub
     return work_in(storage, inputs, config.out, partial(train.run, config, resume=True, make_run=make_run))

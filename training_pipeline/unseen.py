@@ -9,6 +9,8 @@ from training_pipeline.errors import TrainingError
 from upscaler.model.artifact import Artifact
 from upscaler.model.learned import Learned
 
+_OTHERS = "give other pictures"
+
 
 def check_for_selection(model: Artifact, pictures: Pictures, name: str | Path) -> None:
     """Raise TrainingError if the model was trained on some of the pictures, by which it is to be selected.
@@ -39,11 +41,12 @@ def check_for_test(model: Artifact, pictures: Pictures, name: str | Path) -> boo
 
 def _check_training(model: Artifact, learned: Learned, pictures: Pictures, name: str | Path) -> None:
     _refuse(model, "was trained on", learned.was_trained_on(pictures), name)
-    _refuse(model, "was trained on near-duplicates of", duplicates.alike(pictures, learned.perceptual), name)
+    alike = duplicates.alike(pictures, learned.perceptual)
+    _refuse(model, "was trained on near-duplicates of", alike, name, f"{_OTHERS}, or train with these as --test")
 
 
-def _refuse(model: Artifact, verb: str, shared: list[str], name: str | Path) -> None:
+def _refuse(model: Artifact, verb: str, shared: list[str], name: str | Path, instead: str = _OTHERS) -> None:
     if shared:
         raise TrainingError(
-            f"{model.name} {verb} {len(shared)} of the pictures in {name}, such as {shared[0]}; give other pictures"
+            f"{model.name} {verb} {len(shared)} of the pictures in {name}, such as {shared[0]}; {instead}"
         )

@@ -334,16 +334,26 @@ def test_pictures_that_look_alike_are_in_the_same_fold(tmp_path: Path) -> None:
         assert any(alike <= fold for fold in held_out)
 
 
-def test_copies_of_validation_pictures_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_copies_of_pictures_held_out_are_left_out(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     one, other, third = random_looks(3).values()
     write_shard(tmp_path / "train_0", looks={0: one, 1: other, 2: mirrored(one)})
-    write_shard(tmp_path / "validation", first=1000, looks={1000: one, 1001: third, 1002: third})
-    tiles = data.read(small_config(tmp_path))
+    write_shard(tmp_path / name, first=2000, looks={2000: one, 2001: third, 2002: third})
+    config = small_config(tmp_path, **{name: (tmp_path / name,)})
+    tiles = data.read(config)
     assert data.pictures(tiles.training) == {f"{1:016x}"}
-    assert "warning: 2 training pictures look like pictures of the validation set and are" in capsys.readouterr().err
+    assert f"warning: 2 training pictures look like pictures of the {name} set and are" in capsys.readouterr().err
     write_shard(tmp_path / "train_0", looks={0: one, 1: one, 2: mirrored(one)})
-    with pytest.raises(TrainingError, match="all training pictures look like pictures of the validation set; give"):
-        data.read(small_config(tmp_path))
+    with pytest.raises(TrainingError, match=f"all training pictures look like pictures of the {name} set; give"):
+        data.read(config)
+
+
+def test_pictures_of_the_test_set_are_not_trained_on(tmp_path: Path) -> None:
+    config = small_config(tmp_path, test=(tmp_path / "train_0",))
+    with pytest.raises(TrainingError, match="3 pictures are in both the training and the test set, such as"):
+        data.read(config)
 
 
 @pytest.mark.slow
