@@ -13,6 +13,7 @@ from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Attribution, PictureRecord
 from upscaler.atomic import atomic_path
 from upscaler.csv_cells import harmless
+from upscaler.model.artifact import sha256
 
 TIMEOUT = 60.0  # seconds without a byte
 CHUNK = 1 << 20
@@ -36,14 +37,23 @@ Listed = dict[str, tuple[str, ...]]  # image id -> the values of COLUMNS
 
 def fetch(place: str, folder: Path) -> Path:
     """Return the list as a file; an address is downloaded once and kept in `folder`. Raises FeatureError."""
-    if not place.startswith(("http://", "https://")):
+    if not _is_address(place):
         if not Path(place).is_file():
             raise FeatureError(f"the list {place} does not exist; give a CSV file or an address to --metadata")
         return Path(place)
-    kept = folder / f"metadata-{hashlib.sha256(place.encode()).hexdigest()[:12]}.csv"
+    kept = folder / f"metadata-{digest(place)}.csv"
     if not kept.exists():
         _download(place, kept)
     return kept
+
+
+def digest(place: str) -> str:
+    """Return 12 hexadecimal digits that identify a list: of its address, or of its file's content. Raises FeatureError.
+
+    Nothing is downloaded for them.
+    """
+    whole = hashlib.sha256(place.encode()).hexdigest() if _is_address(place) else sha256(fetch(place, Path()))
+    return whole[:12]
 
 
 def read(lists: Iterable[Path], part: str) -> Listed:
@@ -82,6 +92,10 @@ def write_csv(path: Path, pictures: Iterable[PictureRecord]) -> None:
                         *map(_cell, credit.model_dump().values()),
                     ]
                 )
+
+
+def _is_address(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
 
 
 def _cell(text: str) -> str:

@@ -1,14 +1,16 @@
 """Feature tasks for an engine, one for each part."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from cluster.engine import Engine
+from cluster.storage import Storage, at
 from cluster.task import Task
 from cluster.workplace import work_in
-from feature_pipeline import pipeline
+from feature_pipeline import attribution, pipeline
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
 
@@ -22,17 +24,34 @@ def run(config: FeatureConfig, engine: Engine) -> None:
 
 
 def tasks(config: FeatureConfig, storage: str) -> Sequence[Task]:
-    """Return a task for each part, with a core for each worker. A node's disk holds one shard at a time."""
+    """Copy the lists into the storage; return a task for each part, with a core for each worker. Raises FeatureError.
+
+    A node's disk holds the lists and one shard at a time.
+    """
+    shared = replace(config, metadata=tuple(_share(place, config.out, at(storage)) for place in config.metadata))
     return [
-        Task(part, "features", partial(make_part, replace(config, parts=(part,)), storage), cpus=config.workers)
+        Task(part, "features", partial(make_part, replace(shared, parts=(part,)), storage), cpus=config.workers)
         for part in config.parts
     ]
 
 
 def make_part(config: FeatureConfig, storage: str) -> None:
-    """Make the one part of `config` in the storage, or resume it."""
+    """Make the one part of `config` in the storage, or resume it. Its lists are files of the storage."""
     (part,) = config.parts
-    work_in(storage, (), config.out / part, partial(pipeline.run, config), kept=_is_no_tar)
+    lists = [Path(name).parent for name in config.metadata]
+    work_in(storage, lists, config.out / part, partial(pipeline.run, config), kept=_is_no_tar)
+
+
+def _share(place: str, out: Path, storage: Storage) -> str:
+    """Copy a list into the storage, in a folder of its own, unless it is there; return its name. Raises FeatureError.
+
+    Tasks run in other folders, or on nodes that lack this machine's files.
+    """
+    name = out / "metadata" / attribution.digest(place) / "list.csv"
+    if name.name not in storage.sizes(name.parent.as_posix()):
+        with tempfile.TemporaryDirectory(prefix="double_resolution_") as scratch:
+            storage.put(attribution.fetch(place, Path(scratch)), name.as_posix())
+    return name.as_posix()
 
 
 def _is_no_tar(name: str) -> bool:
