@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from batch_pipeline.config import BUCKET
 from batch_pipeline.entry import Entry
-from batch_pipeline.errors import UnreadableError
+from batch_pipeline.errors import AppearedError, UnreadableError
 from cluster.errors import StorageError
 from upscaler.pictures.signatures import LENGTH
 
@@ -109,14 +109,14 @@ class Bucket:
 
     @contextmanager
     def _sentences(self, name: str) -> Iterator[None]:
-        """Raise FileNotFoundError or FileExistsError for what concerns an object, StorageError for other refusals."""
+        """Raise FileNotFoundError or AppearedError for what concerns an object, StorageError for other refusals."""
         try:
             yield
         except ClientError as error:
             if name and error.response["Error"]["Code"] in _GONE:
                 raise FileNotFoundError(errno.ENOENT, "No such object", name) from error
             if error.response["Error"]["Code"] == "PreconditionFailed":
-                raise FileExistsError(errno.EEXIST, "An object of this name has appeared", name) from error
+                raise AppearedError(errno.EEXIST, "An object of this name has appeared", name) from error
             raise self._refused(name, error) from error
         except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
             raise self._refused(name, error) from error

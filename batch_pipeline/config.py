@@ -46,7 +46,7 @@ class BatchConfig:
         devices.check(self.device, self.precision)
         if self.device == "auto" and self.engine.name == "ray":
             raise OptionError("--device auto measures one machine, and a cluster has several; give --device cpu or gpu")
-        if self.place(self.source).rstrip("/") == self.place(self.out).rstrip("/"):
+        if self.resolved(self.source) == self.resolved(self.out):
             raise BatchError(f"{self.out} is both IN and OUT; give another OUT")
 
     def place(self, given: str) -> str:
@@ -54,6 +54,11 @@ class BatchConfig:
         if given.startswith(BUCKET) or self.engine.storage is None or Path(given).is_absolute():
             return given
         return f"{self.engine.storage.rstrip('/')}/{given}"
+
+    def resolved(self, given: str) -> str:
+        """Return the only spelling of a place: without links, dots, and a slash at the end."""
+        place = self.place(given)
+        return place.rstrip("/") if place.startswith(BUCKET) else Path(place).resolve().as_posix()
 
     @property
     def naming(self) -> Naming:

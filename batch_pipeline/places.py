@@ -15,7 +15,7 @@ from typing import Protocol
 
 from batch_pipeline.config import BUCKET
 from batch_pipeline.entry import Entry
-from batch_pipeline.errors import BatchError, UnreadableError
+from batch_pipeline.errors import AppearedError, BatchError, BlockedError, UnreadableError
 from upscaler.pictures.signatures import LENGTH
 
 _UNFINISHED = ".unfinished"  # one folder for all results in the making, so that it is found after a crash
@@ -44,7 +44,7 @@ class Place(Protocol):
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """Yield a path for a new file, which appears under its name if the block raises nothing.
 
-        Raises FileExistsError if one of that name has appeared.
+        Raises AppearedError if one of that name has appeared, and BlockedError if the file cannot have this name.
         """
 
 
@@ -102,7 +102,7 @@ class Folder:
 
     def has(self, name: str) -> bool:
         """Return True if the file exists."""
-        return (self.root / name).exists()
+        return (self.root / name).is_file()
 
     @contextmanager
     def reading(self, name: str) -> Iterator[Path]:
@@ -132,10 +132,13 @@ class Folder:
         with tempfile.TemporaryDirectory(dir=unfinished) as folder:
             path = Path(folder) / target.name
             yield path
-            if target.exists():
-                raise FileExistsError(errno.EEXIST, "A file of this name has appeared", name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
+            if target.is_file():
+                raise AppearedError(errno.EEXIST, "A file of this name has appeared", name)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                raise BlockedError(name) from error
 
     def clean(self) -> None:
         """Remove what killed runs have left unfinished."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from apps.serving import loading
 from batch_pipeline import estimate, places
 from batch_pipeline.catalogue import CLASH, DONE, NAME, WAITING, Catalogue, Task
-from batch_pipeline.config import BUCKET, BatchConfig
+from batch_pipeline.config import BatchConfig
 from batch_pipeline.entry import Entry
 from batch_pipeline.errors import BatchError
 from batch_pipeline.places import Folder, Listed, Place
@@ -126,12 +126,8 @@ def _looks_like_picture(source: Place, name: str) -> bool:
 
 def _inside(config: BatchConfig) -> str | None:
     """Return the name of OUT in IN, with a slash at its end, if it lies there."""
-    given, out = (
-        place if place.startswith(BUCKET) else Path(place).resolve().as_posix()
-        for place in (config.place(config.source), config.place(config.out))
-    )
-    top = f"{given.rstrip('/')}/"
-    return f"{out.removeprefix(top).rstrip('/')}/" if out.startswith(top) else None
+    top, out = (f"{config.resolved(place).rstrip('/')}/" for place in (config.source, config.out))
+    return out.removeprefix(top) if out.startswith(top) else None
 
 
 def _outputs(target: Place) -> Iterator[Entry]:

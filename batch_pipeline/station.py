@@ -14,7 +14,7 @@ from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from batch_pipeline import places
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
-from batch_pipeline.errors import UnreadableError
+from batch_pipeline.errors import AppearedError, UnreadableError
 from batch_pipeline.report import Record
 from cluster.errors import StorageError
 from upscaler.command import sentence_for
@@ -91,7 +91,7 @@ class Station:
             if self._target.has(task.target):
                 return None
             outcome = self._doubled(task)
-        except FileExistsError:
+        except AppearedError:
             return None
         except Exception as error:
             outcome = _failure(task, error)

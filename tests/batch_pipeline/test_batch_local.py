@@ -337,6 +337,36 @@ def test_out_may_not_be_in(given: Path) -> None:
         config(given, given / "in")
 
 
+@pytest.mark.parametrize("out", ["./in", "in/", "a/../in", "link"])
+def test_out_may_not_be_in_under_another_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
+    for name in ("in", "a"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("in")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BatchError, match="both IN and OUT"):
+        BatchConfig(source="in", out=out)
+
+
+def test_a_result_whose_name_is_taken_otherwise_fails_alone(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.png", "c/a.png", "d/e/a.png"):
+        save(tmp_path / "in" / name)
+    out = tmp_path / "out"
+    (out / "b.png").mkdir(parents=True)
+    for name in ("c", "d"):
+        (out / name).write_bytes(b"a file")
+    one = config(given, out, source=str(tmp_path / "in"), workers=1)
+    assert run.run(one) == 1
+    assert "1 upscaled, 0 finished before, 3 failed" in capsys.readouterr().err
+    failed = {record.source: record for record in report(out) if record.error}
+    assert failed.keys() == {"b.png", "c/a.png", "d/e/a.png"}
+    assert str(failed["c/a.png"].error).startswith("c/a.png: c/a.png in OUT is a folder, or a file stands where its")
+    assert run.run(one) == 1
+    assert len(report(out)) == 4  # not upscaled again
+    assert files(out).keys() == {"a.png", "c", "d"}
+
+
 @pytest.mark.slow
 def test_all_workers_get_one_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, choice = find.model(str(write_tiny_model(tmp_path / "model", int8=True))), Choice("int8", 40)
