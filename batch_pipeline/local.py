@@ -11,15 +11,15 @@ from batch_pipeline.station import Station
 from upscaler.engines.cores import cores
 from upscaler.pictures import budget
 
-_SHARE = 0.75  # of the memory that is available, for all workers; the share of an app's worker, too
-_LEAST = 1_500_000_000  # bytes for each worker, estimated for a photo of 12 megapixels with its model
+SHARE = 0.75  # of the memory that is available, for all workers; the share of an app's worker, too
+LEAST = 2_000_000_000  # bytes for each worker, whose share is estimated for a photo of 12 megapixels with its model
 
 
 def capacity(config: BatchConfig) -> tuple[int, int, int]:
     """Return the number of workers, and the bytes of memory and the cores of each."""
-    memory = int(_SHARE * budget.available_memory())
-    number = config.workers or max(min(cores(), memory // _LEAST), 1)
-    return number, memory // number, math.ceil(cores() / number)
+    available = budget.available_memory()
+    number = config.workers or max(min(cores(), available // LEAST), 1)
+    return number, int(SHARE * available) // number, math.ceil(cores() / number)
 
 
 def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | None]:

@@ -1,7 +1,8 @@
 """Stations as actors of a Ray cluster, which take chunks of about equal work."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -10,7 +11,7 @@ from ray.exceptions import RayActorError, RayError
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.errors import BatchError
-from batch_pipeline.local import capacity
+from batch_pipeline.local import LEAST, SHARE
 from batch_pipeline.report import Record
 from batch_pipeline.station import Station
 from upscaler.errors import DoubleResolutionError
@@ -28,13 +29,32 @@ _OTHERS = 0.35  # uncompressed, such as BMP and most TIFFs
 _UNITS = (("core", "CPU", "add a node"), ("GPU", "GPU", "give --device cpu"))
 _log = logging.getLogger(__name__)
 
+_Resources = Mapping[str, float]  # of a node, by Ray's names
+
+
+@dataclass(frozen=True)
+class _Reservation:
+    """Resources that Ray reserves for each actor: a core, a GPU if one is asked for, and bytes of memory."""
+
+    gpus: int
+    memory: int
+
+    def fitting(self, node: _Resources) -> int:
+        """Return the number of actors that fit on a node."""
+        least = {"CPU": 1, "GPU": self.gpus, "memory": self.memory}
+        return min(int(node.get(name, 0) // amount) for name, amount in least.items() if amount)
+
+    def share(self, node: _Resources) -> int:
+        """Return the bytes for the process of each actor on a node that is full of them."""
+        return int(SHARE * node["memory"]) // self.fitting(node)
+
 
 class _Actor:
     """A station on a node, with one core, and with a GPU if one is asked for; it loads its model once."""
 
-    def __init__(self, config: BatchConfig) -> None:
-        _, memory, _ = capacity(config)
-        self._station = Station(config, memory, cores=1)
+    def __init__(self, config: BatchConfig, reservation: _Reservation) -> None:
+        node = _nodes()[ray.get_runtime_context().get_node_id()]
+        self._station = Station(config, reservation.share(node), cores=1)
         self._station.start()
 
     def double(self, chunk: list[Task]) -> list[Record | None]:
@@ -46,10 +66,16 @@ def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | No
 
     Raises BatchError if actors die repeatedly or there is no GPU for them, and ModelError if one cannot load the model.
     """
-    gpus = 0 if config.device == "cpu" else 1
-    actor: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=_RETRIES, max_task_retries=_RETRIES)(_Actor)
-    number = _number(config, ray.cluster_resources())
-    actors = [actor.remote(config) for _ in range(number)]
+    nodes = [*_nodes().values()]
+    reservation = _reservation(config, nodes)
+    actor: Any = ray.remote(
+        num_cpus=1,
+        num_gpus=reservation.gpus,
+        memory=reservation.memory,
+        max_restarts=_RETRIES,
+        max_task_retries=_RETRIES,
+    )(_Actor)
+    actors = [actor.remote(config, reservation) for _ in range(_number(config, nodes, reservation))]
     free = actors * _AHEAD
     working: dict[ray.ObjectRef[list[Record | None]], Any] = {}
     try:
@@ -65,15 +91,29 @@ def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | No
             ray.kill(one)
 
 
-def _number(config: BatchConfig, resources: dict[str, float]) -> int:
-    """Return the number of actors: one for each core, or for each GPU if they compute, or fewer. Raises BatchError."""
+def _nodes() -> dict[str, _Resources]:
+    """Return the resources of the living nodes by their ids."""
+    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+
+
+def _reservation(config: BatchConfig, nodes: Sequence[_Resources]) -> _Reservation:
+    """Return the reservation of each actor: the usual memory, or that of the largest node. Raises BatchError."""
     unit, resource, advice = _UNITS[config.device != "cpu"]
-    there = int(resources.get(resource, 0))
-    if not there:
+    usable = [node["memory"] for node in nodes if min(node.get("CPU", 0), node.get(resource, 0)) >= 1]
+    if not usable:
         raise BatchError(f"--device is {config.device}, but the cluster has no {unit}; {advice}")
-    if config.workers and config.workers > there:  # others would wait forever, with their chunks
-        _log.warning("--workers is %d, but the cluster has only %d %ss: using %d", config.workers, there, unit, there)
-    return min(config.workers or there, there)
+    return _Reservation(gpus=int(config.device != "cpu"), memory=min(LEAST, int(max(usable))))
+
+
+def _number(config: BatchConfig, nodes: Sequence[_Resources], reservation: _Reservation) -> int:
+    """Return the number of actors: as many as fit on the nodes, or fewer."""
+    unit, resource, _ = _UNITS[config.device != "cpu"]
+    there = sum(int(node.get(resource, 0)) for node in nodes)
+    fitting = sum(map(reservation.fitting, nodes))
+    if config.workers and config.workers > fitting:  # others would wait forever, with their chunks
+        room = f"{there} {unit}s" if fitting == there else f"room for {fitting} of them"
+        _log.warning("--workers is %d, but the cluster has only %s: using %d", config.workers, room, fitting)
+    return min(config.workers or fitting, fitting)
 
 
 def chunks(tasks: Iterator[Task]) -> Iterator[list[Task]]:

@@ -410,25 +410,57 @@ def test_a_gpu_gives_the_bytes_of_the_single_command(given: Path, tmp_path: Path
     assert (tmp_path / "out/ü.png").read_bytes() == (tmp_path / "same.png").read_bytes()
 
 
+def actors(config: BatchConfig, *nodes: dict[str, float]) -> int:
+    """Return the number of actors on a cluster."""
+    on_ray = pytest.importorskip("batch_pipeline.on_ray")
+    number = on_ray._number(config, nodes, on_ray._reservation(config, nodes))
+    assert isinstance(number, int)
+    return number
+
+
 def test_a_cluster_has_an_actor_for_each_core_or_gpu(
     given: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    on_ray = pytest.importorskip("batch_pipeline.on_ray")
     first = config(given, tmp_path / "out", workers=None)
     on_gpus = replace(first, device="gpu")
-    assert on_ray._number(first, {"CPU": 8.0, "GPU": 3.0}) == 8
-    assert on_ray._number(on_gpus, {"CPU": 8.0, "GPU": 3.0}) == 3
-    assert on_ray._number(replace(on_gpus, workers=2), {"CPU": 8.0, "GPU": 3.0}) == 2
+    node, other = {"CPU": 5.0, "GPU": 3.0, "memory": 32e9}, {"CPU": 3.0, "memory": 32e9}
+    assert actors(first, node, other) == 8
+    assert actors(on_gpus, node, other) == 3
+    assert actors(replace(on_gpus, workers=2), node, other) == 2
     assert not caplog.messages
-    assert on_ray._number(replace(on_gpus, workers=5), {"CPU": 8.0, "GPU": 3.0}) == 3
-    assert on_ray._number(replace(first, workers=9), {"CPU": 8.0}) == 8
+    assert actors(replace(on_gpus, workers=5), node, other) == 3
+    assert actors(replace(first, workers=9), node, other) == 8
     assert caplog.messages == [
         "--workers is 5, but the cluster has only 3 GPUs: using 3",
         "--workers is 9, but the cluster has only 8 cores: using 8",
     ]
     with pytest.raises(BatchError, match="but the cluster has no GPU; give --device cpu"):
-        on_ray._number(on_gpus, {"CPU": 8.0})
+        actors(on_gpus, other)
     with pytest.raises(BatchError, match="but the cluster has no core; add a node"):
-        on_ray._number(first, {})
+        actors(first, {"memory": 32e9})
     with pytest.raises(OptionError, match="--device auto measures one machine"):
         replace(first, device="auto", engine=Engine("ray", "auto", str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("node", "fitting", "share"),
+    [
+        ({"CPU": 8.0, "memory": 32e9}, 8, 3_000_000_000),
+        ({"CPU": 8.0, "memory": 9e9}, 4, 1_687_500_000),  # more would be over-committed
+        ({"CPU": 8.0, "memory": 1e9}, 1, 750_000_000),  # a small node still works
+    ],
+)
+def test_actors_share_the_memory_of_their_node(
+    given: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, node: dict[str, float], fitting: int, share: int
+) -> None:
+    on_ray = pytest.importorskip("batch_pipeline.on_ray")
+    nodes = [node] * 8
+    for workers in (None, 64):
+        one = config(given, tmp_path / "out", workers=workers)
+        reservation = on_ray._reservation(one, nodes)
+        assert reservation.fitting(node) == fitting
+        assert reservation.memory * fitting <= node["memory"]
+        assert reservation.share(node) == share
+        assert actors(one, *nodes) == 8 * fitting
+    if fitting < 8:
+        assert f"the cluster has only room for {8 * fitting} of them: using {8 * fitting}" in caplog.text
