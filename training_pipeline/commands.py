@@ -42,6 +42,20 @@ class RunsConfig:
             raise TrainingError("--folds trains here alone; leave out --storage, or give --validation")
         if self.overwrite and (self.resume or self.engine.storage):
             raise TrainingError("--overwrite starts anew, --resume and --storage continue; leave out one")
+        if self.each:
+            _check_names(self.first)
+
+
+def _check_names(config: TrainingConfig) -> None:
+    """Raise TrainingError if two folders of shards have one name, by which `--each` names their runs."""
+    seen = dict[str, Path]()
+    for folder in config.shards:
+        if other := seen.get(folder.name):
+            raise TrainingError(
+                f"--each would train on {other} and {folder} in one folder, {config.out / folder.name}; "
+                "rename one, or train on it in a run without --each"
+            )
+        seen[folder.name] = folder
 
 
 @dataclass(frozen=True)
