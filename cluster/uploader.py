@@ -52,9 +52,10 @@ class Uploader:
         for name in sorted(found, key=lambda name: (found[name], name)):
             if self._known.get(name) != found[name] and (before is None or found[name][0] < before):
                 self._storage.put(self._folder / name, (self._folder / name).as_posix())
+                self._known[name] = found[name]  # from before the upload, during which the file may have changed
                 if not self._kept(name):
                     _write_placeholder(self._folder / name, found[name][1])
-                self._known[name] = _stamp(self._folder / name)
+                    self._known[name] = _stamp(self._folder / name)
         for name in self._known.keys() - found.keys():
             self._storage.remove((self._folder / name).as_posix())
             del self._known[name]

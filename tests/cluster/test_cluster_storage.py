@@ -121,6 +121,27 @@ def test_files_arrive_while_the_work_goes_on_in_the_order_in_which_they_were_wri
         assert arrived == ["out/z.tar", "out/m.tar", "out/a.json"]
 
 
+def test_a_file_that_changes_during_its_upload_is_uploaded_again(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(uploader, "EVERY", 60)  # only the copies below
+    shared = storage.at(place)
+    put = shared.put
+
+    def put_and_change(path: Path, name: str) -> None:
+        put(path, name)
+        monkeypatch.setattr(shared, "put", put)
+        write(path, "newest")
+
+    monkeypatch.setattr(shared, "put", put_and_change)
+    with Uploader(shared, Path("out")) as mirror:
+        write(Path("out/best.pt"), "new")
+        mirror.copy()
+        assert contents(place, "out", tmp_path) == {"best.pt": "new"}
+    assert contents(place, "out", tmp_path) == {"best.pt": "newest"}
+
+
 def test_one_failed_task_stops_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     done = []
 
