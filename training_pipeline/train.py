@@ -181,13 +181,22 @@ class Run:
             self.scaler.unscale_(optimiser)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.loss.add(self.step, loss, norm)
+        self._take_step(rate, norm)
+        self._add_to_average()
+        self.step += 1
+
+    def _take_step(self, rate: float, norm: Tensor) -> None:
+        """Step all optimisers, or none if scaled gradients overflow.
+
+        The scaler alone would skip those whose own gradients do, and clipping by that norm makes the others' 0 or NaN.
+        """
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            self.scaler.step(optimiser)
+        if not self.scaler.is_enabled() or norm.isfinite():  # read from the device with a scaler only
+            for optimiser in self.optimisers.values():
+                self.scaler.step(optimiser)
         self.scaler.update()
-        self._add_to_average()
-        self.step += 1
 
     def _add_gradients(self, *crops: Tensor) -> Tensor:
         """Compute the gradients of a batch in `accumulate` parts, which each add theirs; return the mean loss."""

@@ -83,6 +83,21 @@ def test_a_step_whose_gradients_overflow_is_skipped_at_a_high_scale_only(tmp_pat
     assert all(map(torch.equal, before, weights(run)))
 
 
+@pytest.mark.parametrize("overflow", [math.inf, math.nan])
+def test_a_kernel_whose_gradient_overflows_skips_the_step_of_all_optimisers(tmp_path: Path, overflow: float) -> None:
+    run, batch = run_of(tmp_path, precision="fp16", optimiser="muon")
+    before, scale = weights(run), run.scaler.get_scale()
+    kernel = run.optimisers["muon"].param_groups[0]["params"][0]
+    hook = kernel.register_hook(lambda gradient: torch.full_like(gradient, overflow))
+    run.advance(*batch)
+    assert all(map(torch.equal, before, weights(run)))
+    assert not any(optimiser.state for optimiser in run.optimisers.values())
+    assert run.scaler.get_scale() < scale
+    hook.remove()
+    run.advance(*batch)
+    assert not any(map(torch.equal, before, weights(run)))
+
+
 def test_the_scale_of_gradients_is_kept_in_checkpoints(tmp_path: Path) -> None:
     run, batch = run_of(tmp_path, precision="fp16")
     run.scaler = GradScaler("cpu", init_scale=1e38)
