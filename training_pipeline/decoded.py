@@ -1,5 +1,7 @@
 """Tiles decoded once, into files that the processes of a loader share: decoding is eight times the rest of a crop."""
 
+import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,12 +15,12 @@ import psutil
 from numpy.typing import NDArray
 
 from feature_pipeline.shards import Entry, Sample
-from training_pipeline import crops, data
+from training_pipeline import crops, data, ranks
 from training_pipeline.config import TILE
 from training_pipeline.crops import TilePair
 from upscaler.model.architecture import COLOURS, SCALE
 
-MOST = 0.5  # share of the free memory, which caches the files, and of the free disk
+MOST = 0.5  # share of the free memory, which caches the files, and of the free disk; of all processes here together
 FILES = {"lr": (TILE, TILE, COLOURS), "hr": (SCALE * TILE, SCALE * TILE, COLOURS), "clean": ()}
 TILE_BYTES = COLOURS * TILE**2 * (1 + SCALE**2) + 1
 
@@ -44,7 +46,9 @@ class DecodedTiles:
 
     def fill(self, tiles: Sequence[Entry]) -> None:
         """Write the files. Raises FeatureError or TrainingError if a tile cannot be read."""
-        files = [self._mapped(name, "w+") for name in FILES]
+        for name in FILES:
+            self._reserve(name)
+        files = [self._mapped(name, "r+") for name in FILES]
 
         def keep(number: int, sample: Sample) -> None:
             for file, value in zip(files, crops.pair(sample), strict=True):
@@ -52,12 +56,22 @@ class DecodedTiles:
 
         data.load_all(tiles, keep)
 
+    def _reserve(self, name: str) -> None:
+        """Take the file's space on the disk. If that is full, a write to a map of less ends the process (SIGBUS)."""
+        size = self.count * math.prod(FILES[name])
+        with (self.folder / name).open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)  # macOS
+
 
 @contextmanager
 def decoded(tiles: Sequence[Entry]) -> Iterator[DecodedTiles | None]:
     """Yield the tiles decoded, while the block runs; None if they do not fit."""
     with tempfile.TemporaryDirectory() as folder:
-        if len(tiles) * TILE_BYTES > MOST * min(psutil.virtual_memory().available, shutil.disk_usage(folder).free):
+        free = min(psutil.virtual_memory().available, shutil.disk_usage(folder).free)
+        if len(tiles) * TILE_BYTES > MOST * free / ranks.local_count():
             yield None
             return
         pairs = DecodedTiles(Path(folder), len(tiles))

@@ -37,6 +37,11 @@ def count() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def local_count() -> int:
+    """Return the number of processes of the run on this machine, which share its cores, memory and disk."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if dist.is_initialized() else 1
+
+
 def is_first() -> bool:
     """Return True for the process whose files are kept."""
     return not dist.is_initialized() or dist.get_rank() == 0

@@ -153,7 +153,7 @@ class Run:
         tiles = self.tiles.training
         if self.config.long and not self.config.jpeg and resident.fits(len(tiles), self.device):
             return ResidentBatches(tiles, self.config, self.device, ranks.part()).prefetched(self.step)
-        processes = max(1, cores() // ranks.count() - 1) if self.device.type == "cuda" else 0
+        processes = max(1, cores() // ranks.local_count() - 1) if self.device.type == "cuda" else 0
         return loader.prefetched(batches.of(tiles, self.config, ranks.part()), self.step, processes)
 
     @property

@@ -145,6 +145,32 @@ def test_tiles_are_decoded_ahead_only_if_they_fit(tmp_path: Path, monkeypatch: p
                 assert none is None
 
 
+def test_processes_of_one_machine_share_the_room_for_decoded_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiles = data.read(small_config(tmp_path)).training
+    room = Mock(available=3 * len(tiles) * decoded.TILE_BYTES)
+    monkeypatch.setattr("training_pipeline.decoded.psutil.virtual_memory", lambda: room)
+    with decoded.decoded(tiles) as alone:
+        assert alone
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with decoded.decoded(tiles) as none:
+        assert none is None
+
+
+def test_decoded_tiles_have_their_space_before_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiles = data.read(small_config(tmp_path)).training
+    monkeypatch.setattr(data, "load_all", lambda *_: None)
+    made = decoded.DecodedTiles(tmp_path, len(tiles))
+    made.fill(tiles)
+    files = [(tmp_path / name).stat() for name in decoded.FILES]
+    assert sum(file.st_size for file in files) == len(tiles) * decoded.TILE_BYTES
+    assert all(file.st_blocks * 512 >= file.st_size for file in files)
+
+
 def test_only_tiles_that_fit_stay_on_a_device() -> None:
     assert resident.fits(8_000, torch.device("cpu"))
     assert not resident.fits(9_000, torch.device("cpu"))
