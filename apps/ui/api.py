@@ -1,6 +1,5 @@
 """The page's own interface: batches of pictures, their state and their files, by unguessable ids."""
 
-import os
 import shutil
 import threading
 import zipfile
@@ -22,7 +21,7 @@ from apps.serving.temporary import is_inside
 from apps.serving.viewer.comparison import Comparison
 from apps.serving.viewer.markup import markup
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
-from apps.ui.batch import COMPARISON, PARTIAL, THUMBNAIL, Batch, Picture, State
+from apps.ui.batch import COMPARISON, DELETED, PARTIAL, THUMBNAIL, Batch, Picture, State
 from apps.ui.batches import Batches
 from apps.ui.choices import Choices
 from apps.ui.description import described
@@ -30,18 +29,20 @@ from apps.ui.runner import Runner
 from apps.ui.uploading import received
 from upscaler.atomic import atomic_path
 
+_LONGEST_KEY = 64  # characters
 _UNKNOWN_OPTION = "an option is none that this page offers; reload the page"
 _FRESH = {"Cache-Control": "no-store"}  # a state
 _KEPT = {"Cache-Control": "private, max-age=3600"}  # a file that does not change
 
 
 class NewBatch(BaseModel):
-    """Request for a batch. sample: name of a sample, which it gets."""
+    """Request for a batch. sample: name of a sample, which it gets. instead_of: id of a batch that it replaces."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     choices: Choices
     sample: Annotated[str, Field(max_length=100)] = ""
+    instead_of: Annotated[str, Field(max_length=100)] = ""
 
 
 class Api:
@@ -83,13 +84,12 @@ class Api:
         if wanted.choices.model not in self._models:
             raise RequestRefusedError(400, _UNKNOWN_OPTION)
         visitor = request.client.host if request.client else ""
-        before = self._found(request) if "id" in request.path_params else None
-        batch = self._batches.create(visitor, wanted.choices)
-        if wanted.sample:
-            self._batches.add(batch, self._sample(wanted.sample))
-        for picture in before.pictures if before else ():
-            is_sample = picture.source in self._samples.values()
-            self._batches.add(batch, picture.source if is_sample else _linked(picture.source, batch))
+        sources = [self._sample(wanted.sample)] if wanted.sample else []
+        if "id" in request.path_params:
+            sources = [picture.source for picture in self._found(request).kept]
+            if not sources:
+                raise RequestRefusedError(404, DELETED)
+        batch = self._batches.create(visitor, wanted.choices, sources, instead_of=wanted.instead_of)
         return JSONResponse({"id": batch.id}, 201, _FRESH)
 
     async def state(self, request: Request) -> Response:
@@ -99,16 +99,17 @@ class Api:
         return JSONResponse(described(batch, self._batches, self._runner.pace), headers=_FRESH)
 
     async def upload(self, request: Request) -> Response:
-        """Receive a picture, and queue it; answer with its number."""
-        batch = self._own(request)
-        self._batches.check_room(batch)
-        picture = self._batches.add(batch, await received(request, batch.folder))
+        """Receive a picture, and queue it; answer with its number, or that of the first with the same key."""
+        batch, key = self._own(request), request.query_params.get("key", "")
+        if len(key) > _LONGEST_KEY:
+            raise RequestRefusedError(400, f"the key is longer than {_LONGEST_KEY} characters; reload the page")
+        picture = self._batches.admit(batch, key) or await self._received(request, batch, key)
         return JSONResponse({"number": batch.pictures.index(picture)}, 201, _FRESH)
 
     def cancel(self, request: Request) -> Response:
-        """Cancel what is not finished."""
+        """Cancel what is not finished; take nothing more."""
         batch = self._own(request)
-        batch.cancel()
+        self._batches.cancel(batch)
         return JSONResponse(described(batch, self._batches, self._runner.pace), headers=_FRESH)
 
     def delete(self, request: Request) -> Response:
@@ -162,6 +163,16 @@ class Api:
         self._batches.check_open()
         return JSONResponse({"status": "ok"}, headers=_FRESH)
 
+    async def _received(self, request: Request, batch: Batch, key: str) -> Picture:
+        """Receive and queue a picture; its file is deleted if it is refused, or a repeat came first."""
+        source, picture = await received(request, batch.folder), None
+        try:
+            picture = self._batches.add(batch, source, key)
+            return picture
+        finally:
+            if not (picture and picture.source == source):
+                shutil.rmtree(source.parent, ignore_errors=True)
+
     def _found(self, request: Request) -> Batch:
         return self._batches.find(request.path_params["id"])
 
@@ -203,14 +214,3 @@ def compared(worker: Worker, picture: Picture, address: str) -> str:
     *_, comparison = worker.run("compare", arguments, Comparison)
     assert isinstance(comparison, Comparison)
     return markup(comparison, address)
-
-
-def _linked(source: Path, batch: Batch) -> Path:
-    """Link a file into a batch, which then does not depend on the other one."""
-    link = batch.folder / f"again_{len(batch.pictures)}" / source.name
-    link.parent.mkdir()
-    try:
-        os.link(source, link)
-    except OSError as error:
-        raise RequestRefusedError(404, "these pictures were deleted; choose them again") from error
-    return link

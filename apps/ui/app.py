@@ -147,14 +147,14 @@ class App:
         flags = {"flips": flips, "four_times": four_times, "remove_location": remove_location}
         choices = Choices.model_validate(options | flags)
         try:
-            batch = self.batches.create(request.client.host, choices, for_page=False)
+            batch = self.batches.create(request.client.host, choices, [Path(file)], for_page=False)
         except RequestRefusedError as refusal:
             raise gr.Error(f"{refusal.sentence}.", print_exception=False) from None
-        picture = self.batches.add(batch, Path(file))
+        (picture,) = batch.pictures
         while picture.is_pending:
             batch.touch()
             if not self._admission.is_waited_for(request.session_hash):
-                batch.cancel()
+                self.batches.cancel(batch)
                 raise gr.Error("Nobody waits for this any more.", print_exception=False)
             time.sleep(POLL_INTERVAL)
         if picture.state is not State.DONE:

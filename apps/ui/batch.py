@@ -1,5 +1,6 @@
 """A visitor's batch: pictures with the same options, and the state of each."""
 
+import os
 import secrets
 import shutil
 import time
@@ -10,11 +11,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 
+from apps.serving.refusal import RequestRefusedError
 from apps.serving.temporary import content_of, keep
 from apps.ui.choices import Choices
 
 PARTIAL, THUMBNAIL = "partial.jpg", "thumbnail.webp"  # files beside a picture, for the page
 COMPARISON = "comparison"  # folder of the viewer's tiles
+DELETED = "these pictures were deleted; choose them again"
 _TOUCH_INTERVAL = 10.0  # seconds between two resets of the files' age
 
 
@@ -45,10 +48,11 @@ class Result(BaseModel):
 
 @dataclass(eq=False)
 class Picture:
-    """A picture of a batch. share: of its work done, in [0, 1]. sentence: reason of a failure."""
+    """A picture of a batch. key: of its upload. share: of its work done, in [0, 1]. sentence: reason of a failure."""
 
     source: Path
     target: Path
+    key: str = ""
     state: State = State.WAITING
     share: float = 0.0
     seconds_left: float | None = None
@@ -68,7 +72,9 @@ class Picture:
         return self.state.is_pending
 
     def end(self, state: State, sentence: str = "") -> None:
-        """Set the final state."""
+        """Set the final state, unless it is set."""
+        if not self.is_pending:  # cancelled at the last moment
+            return
         self.sentence, self.seconds_left = sentence, None
         self.state = state  # last: whoever sees it finds the rest complete
 
@@ -78,7 +84,8 @@ class Batch:
     """Pictures that a visitor gave together. Its id, the folder's name, is the only key to it.
 
     seen: time at which its page last asked for it, by the monotonic clock. seconds: of work so far. for_page: False for
-    programs, which need no previews. is_greeting: True for the example that all visitors see.
+    programs, which need no previews. is_greeting: True for the example that all visitors see. is_cancelled: True once
+    its visitor has cancelled it; it takes no more pictures.
     """
 
     folder: Path
@@ -89,6 +96,7 @@ class Batch:
     seen: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     is_greeting: bool = False
+    is_cancelled: bool = False
     _touched: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -115,13 +123,31 @@ class Batch:
         """Upscaled pictures."""
         return [picture for picture in self.pictures if picture.state is State.DONE]
 
-    def add(self, source: Path) -> Picture:
+    @property
+    def kept(self) -> list[Picture]:
+        """Pictures whose files were not deleted with a cancellation."""
+        return self.done if self.is_cancelled else self.pictures
+
+    def add(self, source: Path, key: str = "") -> Picture:
         """Add a picture, whose results get a folder of their own."""
         folder = self.folder / str(len(self.pictures))
         folder.mkdir(parents=True, exist_ok=True)  # an empty folder may have expired during a long upload
-        picture = Picture(source, folder / self.choices.target_name(source))
+        picture = Picture(source, folder / self.choices.target_name(source), key)
         self.pictures.append(picture)
         return picture
+
+    def link(self, source: Path) -> Path:
+        """Link a file of another batch into this one, which then does not depend on the other; return the link.
+
+        Raises RequestRefusedError if the file was deleted.
+        """
+        link = self.folder / f"again_{len(self.pictures)}" / source.name
+        link.parent.mkdir()
+        try:
+            os.link(source, link)
+        except OSError as error:
+            raise RequestRefusedError(404, DELETED) from error
+        return link
 
     def touch(self) -> None:
         """Note that its page is there; its files are kept."""
@@ -130,11 +156,26 @@ class Batch:
             self._touched = self.seen
             keep(content_of(self.folder))
 
-    def cancel(self) -> None:
-        """Cancel what is not finished."""
+    def stop(self) -> None:
+        """Cancel what is not finished, and keep all files."""
         for picture in self.pictures:
-            if picture.is_pending:
-                picture.end(State.CANCELLED)
+            picture.end(State.CANCELLED)
+
+    def cancel(self) -> None:
+        """Cancel what is not finished, take nothing more, and delete what is not needed any more."""
+        self.is_cancelled = True
+        self.stop()
+        self.discard()
+
+    def discard(self) -> None:
+        """Delete the files of what is not done, without the thumbnails if the page shows them beside results."""
+        names = (PARTIAL,) if self.done else (PARTIAL, THUMBNAIL)
+        for picture in self.pictures:
+            if picture.state is State.DONE:
+                continue
+            for file in (picture.source, picture.target, *(picture.folder / name for name in names)):
+                if file.is_relative_to(self.folder):  # unlike samples and the uploads of programs
+                    file.unlink(missing_ok=True)
 
     def delete(self) -> None:
         """Cancel it and delete its files."""

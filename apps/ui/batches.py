@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from apps.serving.bodies import MOST_FILES
 from apps.serving.refusal import RequestRefusedError
-from apps.ui.batch import Batch, Picture, State
+from apps.ui.batch import DELETED, Batch, Picture, State
 from apps.ui.choices import Choices
 
 AWAY = 15.0  # seconds without a sign of its page, after which a batch lets others go first
@@ -39,41 +39,89 @@ class Batches:
         self.add(batch, sample)
         return batch
 
-    def create(self, visitor: str, choices: Choices, *, for_page: bool = True) -> Batch:
-        """Create a batch. Raises RequestRefusedError if the visitor, or all together, have too many."""
+    def create(
+        self,
+        visitor: str,
+        choices: Choices,
+        sources: Iterable[Path] = (),
+        *,
+        instead_of: str = "",
+        for_page: bool = True,
+    ) -> Batch:
+        """Create a batch of files, those of other batches linked, and queue its pictures.
+
+        instead_of: id of a batch that is cancelled for it, if it exists and is not the greeting. Raises
+        RequestRefusedError, and cancels nothing, if a file was deleted, or the visitor or all together have too many.
+        """
         self.check_open()
         with self._changed:
-            pending = [batch for batch in self._batches.values() if batch.is_pending]
-            if sum(batch.visitor == visitor for batch in pending) >= self._jobs_each:
-                raise RequestRefusedError(
-                    429, f"you have {self._jobs_each} jobs running or waiting; wait until one is done"
-                )
-            if len(pending) > self._most_waiting:  # one is running
-                raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
-            self._make_room(visitor)
+            replaced = self._batches.get(instead_of)
+            if replaced and replaced.is_greeting:
+                replaced = None
+            self._check_limits(visitor, replaced)
             batch = Batch.create(self.folder, visitor, choices, for_page=for_page, replica=self._replica)
+            self._fill(batch, sources)
+            if replaced:
+                replaced.cancel()
+            self._make_room(visitor)
             self._batches[batch.id] = batch
+            self._changed.notify_all()
             return batch
+
+    def _check_limits(self, visitor: str, replaced: Batch | None) -> None:
+        """Raise RequestRefusedError if a visitor, or all together, have too many batches besides the replaced one."""
+        pending = [batch for batch in self._batches.values() if batch.is_pending and batch is not replaced]
+        if sum(batch.visitor == visitor for batch in pending) >= self._jobs_each:
+            raise RequestRefusedError(
+                429, f"you have {self._jobs_each} jobs running or waiting; wait until one is done"
+            )
+        if len(pending) > self._most_waiting:  # one is running
+            raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
+
+    def _fill(self, batch: Batch, sources: Iterable[Path]) -> None:
+        try:
+            for source in sources:
+                batch.add(batch.link(source) if source.is_relative_to(self.folder) else source)
+        except RequestRefusedError:
+            batch.delete()
+            raise
 
     def find(self, id: str) -> Batch:
         """Return a batch by its id. Raises RequestRefusedError if it does not exist or was deleted."""
         if batch := self._batches.get(id):
             return batch
-        raise RequestRefusedError(404, "these pictures were deleted; choose them again")
+        raise RequestRefusedError(404, DELETED)
 
-    def add(self, batch: Batch, source: Path) -> Picture:
-        """Queue a picture. Raises RequestRefusedError if the batch has too many or was deleted meanwhile."""
+    def add(self, batch: Batch, source: Path, key: str = "") -> Picture:
+        """Queue a picture and return it, or the one that the batch has by this key already.
+
+        Raises RequestRefusedError as `admit` does.
+        """
         with self._changed:
-            self.check_room(batch)
-            picture = batch.add(source)
+            if repeated := self.admit(batch, key):
+                return repeated
+            picture = batch.add(source, key)
             self._changed.notify_all()
             return picture
 
-    def check_room(self, batch: Batch) -> None:
-        """Raise RequestRefusedError if a batch may not get another picture."""
+    def admit(self, batch: Batch, key: str = "") -> Picture | None:
+        """Return the picture that a batch has by this key, or None if it may get another one.
+
+        Raises RequestRefusedError if it has too many, or was cancelled or deleted.
+        """
         self.find(batch.id)
+        if batch.is_cancelled:
+            raise RequestRefusedError(409, "these pictures were cancelled; choose them again")
+        if repeated := [picture for picture in batch.pictures if key and picture.key == key]:
+            return repeated[0]
         if len(batch.pictures) >= MOST_FILES:
             raise RequestRefusedError(413, f"at most {MOST_FILES} pictures at once; give the others afterwards")
+        return None
+
+    def cancel(self, batch: Batch) -> None:
+        """Cancel a batch; it takes no more pictures."""
+        with self._changed:
+            batch.cancel()
 
     def delete(self, batch: Batch) -> None:
         """Delete a batch with its files."""
@@ -141,7 +189,7 @@ class Batches:
             elif now - batch.seen > self._keep_seconds:
                 self.delete(batch)
             elif now - batch.seen > ABANDONED:
-                batch.cancel()
+                batch.stop()
 
     def _make_room(self, visitor: str) -> None:
         """Delete the oldest batch at a limit: the visitor's own, or anybody's; those with work left stay."""

@@ -57,6 +57,8 @@ class Runner:
         finally:
             batch.seconds += time.monotonic() - started
             remove_parts(picture.folder)
+            if batch.is_cancelled:
+                batch.discard()  # what the worker wrote until it ended
 
     def _work(self, batch: Batch, picture: Picture) -> None:
         """Run the job; a picture that is no longer being worked on was cancelled, and closing the job ends it."""

@@ -1,18 +1,21 @@
 """Upscaling of batches, without the page."""
 
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from apps.serving import loading, temporary
 from apps.serving.job_limits import JobLimits
+from apps.serving.messages import Update
 from apps.serving.worker import Worker
-from apps.ui.batch import PARTIAL, THUMBNAIL, State
-from support.batches import given, registry, running, until, upscaled, wait_for
+from apps.ui.batch import PARTIAL, THUMBNAIL, Result, State
+from support.batches import PATIENCE, given, registry, running, until, upscaled, wait_for
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler.model import artifact
@@ -24,6 +27,19 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     with Worker("apps.ui.worker", {"models": [loading.place_of(artifact.read(model))]}, JobLimits()) as started:
         started.start()
         yield started
+
+
+class ScriptedWorker(Worker):
+    """A worker whose jobs are a function of their arguments and seconds, in this process."""
+
+    def __init__(
+        self, work: Callable[[dict[str, Any], float], Generator[Update | Result]], seconds: float = 60
+    ) -> None:
+        super().__init__("no.program", {}, JobLimits(memory=1, cpu_seconds=1, seconds=seconds))
+        self._work = work
+
+    def run(self, job: str, arguments: Any, result: Any, seconds: float | None = None) -> Generator[Any]:
+        return self._work(arguments, seconds or self.limits.seconds)
 
 
 def photo(folder: Path, name: str, height: int = 30, width: int = 40) -> Path:
@@ -80,6 +96,29 @@ def test_cancelling_in_mid_work_frees_the_worker_and_keeps_what_is_done(worker: 
     assert [picture.state for picture in batch.pictures] == [State.DONE, State.CANCELLED]
     assert batch.pictures[0].target.exists()
     assert after.pictures[0].state is State.DONE
+
+
+def test_nothing_is_left_of_a_cancelled_picture_that_the_worker_still_writes(tmp_path: Path) -> None:
+    written = threading.Event()
+
+    def work(arguments: dict[str, Any], _seconds: float) -> Generator[Update | Result]:
+        try:
+            while True:
+                yield Update()
+        finally:
+            for name in (PARTIAL, THUMBNAIL):
+                Path(arguments["previews"], name).write_text("rows", encoding="utf-8")
+            Path(arguments["target"]).write_text("result", encoding="utf-8")
+            written.set()
+
+    batches = registry(tmp_path)
+    with running(ScriptedWorker(work), batches):
+        batch = given(batches, [tmp_path / "photo.png"])
+        until(lambda: batch.pictures[0].state is State.WORKING)
+        batches.cancel(batch)
+        assert written.wait(PATIENCE)
+        until(lambda: not list(batch.pictures[0].folder.iterdir()))
+    assert batch.pictures[0].state is State.CANCELLED
 
 
 def test_deleting_in_mid_work_leaves_no_file(worker: Worker, tmp_path: Path) -> None:

@@ -1,0 +1,229 @@
+"""The page's own interface, without a server or a worker: repeated uploads, replaced and cancelled batches."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from apps.serving.job_limits import JobLimits
+from apps.serving.refusal import RequestRefusedError
+from apps.serving.worker import Worker
+from apps.ui.api import Api
+from apps.ui.app import GREETING, SAMPLES
+from apps.ui.batch import PARTIAL, THUMBNAIL, Batch, State
+from apps.ui.batches import Batches
+from apps.ui.choices import Choices
+from apps.ui.runner import Runner
+from apps.ui.uploading import received
+from support.batches import registry
+
+CHOICES = {"model": "fast"}
+CANCELLED = "these pictures were cancelled; choose them again"
+
+
+@pytest.fixture
+def batches(tmp_path: Path) -> Batches:
+    return registry(tmp_path, jobs_each=1)
+
+
+@pytest.fixture
+def client(batches: Batches) -> Iterator[TestClient]:
+    """Client of the interface, behind which nothing is upscaled."""
+    idle = Worker("no.program", {}, JobLimits(memory=1, cpu_seconds=1, seconds=1))
+    api = Api(batches, Runner(idle, batches), idle, {"fast"}, SAMPLES)
+    routes = [route for route, _ in api.routes()]
+    refused = {RequestRefusedError: lambda _, refusal: refusal.response}
+    with TestClient(Starlette(routes=routes, exception_handlers=refused)) as client:
+        yield client
+
+
+def created(client: TestClient, path: str = "/work", **request: Any) -> str:
+    answer = client.post(path, json={"choices": CHOICES} | request)
+    assert answer.status_code == 201, answer.text
+    id: str = answer.json()["id"]
+    return id
+
+
+def uploaded(client: TestClient, id: str, name: str = "a.png", key: str = "") -> int:
+    answer = client.put(f"/work/{id}", params={"name": name, "key": key}, content=b"pixels")
+    assert answer.status_code == 201, answer.text
+    number: int = answer.json()["number"]
+    return number
+
+
+def files(batch: Batch) -> set[str]:
+    return {path.name for path in batch.folder.rglob("*") if path.is_file()}
+
+
+def write_results(batch: Batch, *states: State) -> None:
+    """End pictures as if they were upscaled, with the files that this leaves."""
+    for number, (picture, state) in enumerate(zip(batch.pictures, states, strict=True)):
+        for name in (THUMBNAIL, PARTIAL):
+            (picture.folder / name).write_text(str(number))
+        picture.state = state
+        if state is State.DONE:
+            picture.target.write_text("result")
+
+
+def test_a_repeated_upload_is_the_first_one(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    assert [uploaded(client, id, key=key) for key in ("x", "y", "x", "", "", "y")] == [0, 1, 0, 2, 3, 1]
+    batch = batches.find(id)
+    assert len(batch.pictures) == len(list(batch.folder.glob("upload_*"))) == 4
+
+
+def test_a_repeat_that_arrives_during_the_first_upload_leaves_no_file(
+    client: TestClient, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = created(client)
+
+    async def receive_twice(*arguments: Any) -> Path:
+        batches.add(batches.find(id), Path("first.png"), "x")
+        return await received(*arguments)
+
+    monkeypatch.setattr("apps.ui.api.received", receive_twice)
+    assert uploaded(client, id, key="x") == 0
+    assert not list(batches.find(id).folder.glob("upload_*"))
+
+
+def test_a_long_key_is_refused(client: TestClient) -> None:
+    id = created(client)
+    assert uploaded(client, id, key="k" * 64) == 0
+    answer = client.put(f"/work/{id}", params={"name": "a.png", "key": "k" * 65}, content=b"pixels")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        400,
+        "the key is longer than 64 characters; reload the page",
+    )
+
+
+def test_an_upload_after_cancelling_is_refused(client: TestClient) -> None:
+    id = created(client)
+    client.post(f"/work/{id}/cancel").raise_for_status()
+    answer = client.put(f"/work/{id}", params={"name": "a.png"}, content=b"pixels")
+    assert (answer.status_code, answer.json()["detail"]) == (409, CANCELLED)
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete"])
+def test_an_upload_during_which_its_batch_ends_leaves_no_file(
+    client: TestClient, batches: Batches, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    id = created(client)
+    batch = batches.find(id)
+
+    async def end_and_receive(*arguments: Any) -> Path:
+        getattr(batches, end)(batch)
+        return await received(*arguments)
+
+    monkeypatch.setattr("apps.ui.api.received", end_and_receive)
+    assert client.put(f"/work/{id}", content=b"pixels").status_code == {"cancel": 409, "delete": 404}[end]
+    assert not files(batch) and not batch.pictures
+
+
+def test_cancelling_deletes_all_files_if_nothing_is_done(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    for _ in range(3):
+        uploaded(client, id)
+    batch = batches.find(id)
+    write_results(batch, State.FAILED, State.WORKING, State.WAITING)
+    state = client.post(f"/work/{id}/cancel").json()
+    assert [(one["state"], one["thumbnail"]) for one in state["pictures"]] == [
+        ("failed", ""),
+        ("cancelled", ""),
+        ("cancelled", ""),
+    ]
+    assert not files(batch)
+
+
+def test_cancelling_keeps_results_with_their_originals_and_the_thumbnails_beside_them(
+    client: TestClient, batches: Batches
+) -> None:
+    id = created(client)
+    for name in ("done.png", "waiting.png"):
+        uploaded(client, id, name)
+    batch = batches.find(id)
+    write_results(batch, State.DONE, State.WAITING)
+    state = client.post(f"/work/{id}/cancel").json()
+    assert all(one["thumbnail"] for one in state["pictures"])
+    assert files(batch) == {"done.png", "done_2x.png", PARTIAL, THUMBNAIL}
+    assert not (batch.pictures[1].folder / PARTIAL).exists()
+
+
+def test_cancelling_deletes_neither_samples_nor_the_files_of_another_batch(
+    client: TestClient, batches: Batches
+) -> None:
+    sample = created(client, sample=GREETING)
+    client.post(f"/work/{sample}/cancel").raise_for_status()
+    assert SAMPLES[GREETING].exists()
+    first = created(client)
+    uploaded(client, first)
+    again = batches.find(created(client, f"/work/{first}/again", instead_of=first))
+    assert files(again) == {"a.png"}
+    assert not files(batches.find(first))
+
+
+def test_only_results_are_upscaled_again_after_cancelling(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    for name in ("done.png", "waiting.png"):
+        uploaded(client, id, name)
+    write_results(batches.find(id), State.DONE, State.WAITING)
+    client.post(f"/work/{id}/cancel").raise_for_status()
+    again = batches.find(created(client, f"/work/{id}/again"))
+    assert [picture.source.name for picture in again.pictures] == ["done.png"]
+    client.post(f"/work/{again.id}/cancel").raise_for_status()
+    answer = client.post(f"/work/{again.id}/again", json={"choices": CHOICES})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "these pictures were deleted; choose them again")
+
+
+def test_a_batch_takes_the_place_of_another_at_the_limit(client: TestClient, batches: Batches) -> None:
+    first = created(client)
+    uploaded(client, first)
+    assert client.post("/work", json={"choices": CHOICES}).status_code == 429
+    second = created(client, instead_of=first)
+    assert [picture.state for picture in batches.find(first).pictures] == [State.CANCELLED]
+    uploaded(client, second)
+    third = created(client, f"/work/{second}/again", instead_of=second)
+    assert not batches.find(second).is_pending
+    assert batches.find(third).is_pending
+
+
+@pytest.mark.parametrize("refused", ["a choice", "a sample", "a deleted file", "the limit"])
+def test_a_refused_batch_replaces_none(client: TestClient, batches: Batches, refused: str) -> None:
+    pending = created(client)
+    other = created(client)
+    uploaded(client, pending)
+    path, request = "/work", {"choices": CHOICES, "instead_of": pending, "sample": ""}
+    if refused == "a choice":
+        request["choices"] = {"model": "another"}
+    elif refused == "a sample":
+        request["sample"] = "another"
+    elif refused == "a deleted file":
+        batches.find(pending).pictures[0].source.unlink()
+        path = f"/work/{pending}/again"
+    else:
+        request["instead_of"] = other
+    folders = set(batches.folder.iterdir())
+    assert client.post(path, json=request).status_code in (400, 404, 429)
+    assert batches.find(pending).is_pending
+    assert not batches.find(other).is_cancelled
+    assert set(batches.folder.iterdir()) == folders
+
+
+def test_an_unknown_batch_and_the_greeting_are_not_replaced(client: TestClient, batches: Batches) -> None:
+    greeting = batches.greet(Choices(model="fast"), SAMPLES[GREETING])
+    for id in ("0" * 32, greeting.id):
+        created(client, instead_of=id)
+    assert greeting.is_pending and not greeting.is_cancelled
+
+
+def test_the_result_of_a_picture_that_was_cancelled_at_the_last_moment_is_dropped(
+    client: TestClient, batches: Batches
+) -> None:
+    id = created(client)
+    uploaded(client, id)
+    batch = batches.find(id)
+    batches.cancel(batch)
+    batch.pictures[0].end(State.DONE)
+    assert batch.pictures[0].state is State.CANCELLED
