@@ -68,7 +68,7 @@ class Batches:
             self._changed.notify_all()
             return batch
 
-    def _check_limits(self, visitor: str, replaced: Batch | None) -> None:
+    def _check_limits(self, visitor: str, replaced: Batch | None = None) -> None:
         """Raise RequestRefusedError if a visitor, or all together, have too many batches besides the replaced one."""
         pending = [batch for batch in self._batches.values() if batch.is_pending and batch is not replaced]
         if sum(batch.visitor == visitor for batch in pending) >= self._jobs_each:
@@ -107,7 +107,7 @@ class Batches:
     def admit(self, batch: Batch, key: str = "") -> Picture | None:
         """Return the picture that a batch has by this key, or None if it may get another one.
 
-        Raises RequestRefusedError if it has too many, or was cancelled or deleted.
+        Raises RequestRefusedError if it has too many, was cancelled or deleted, or would be one too many with work.
         """
         self.find(batch.id)
         if batch.is_cancelled:
@@ -116,6 +116,8 @@ class Batches:
             return repeated[0]
         if len(batch.pictures) >= MOST_FILES:
             raise RequestRefusedError(413, f"at most {MOST_FILES} pictures at once; give the others afterwards")
+        if not batch.is_pending:
+            self._check_limits(batch.visitor)
         return None
 
     def cancel(self, batch: Batch) -> None:

@@ -98,6 +98,20 @@ def test_a_full_queue_refuses_with_a_sentence(tmp_path: Path) -> None:
         batches.create("c", CHOICES)
 
 
+@pytest.mark.parametrize("limits", [{"jobs_each": 2}, {"most_waiting": 1}])
+def test_batches_that_were_empty_count_when_they_get_a_picture(tmp_path: Path, limits: dict[str, int]) -> None:
+    batches = registry(tmp_path, **limits)
+    empty = [batches.create("a", CHOICES) for _ in range(3)]
+    for batch in (empty[0], empty[1], empty[0]):
+        batches.add(batch, tmp_path / "photo.png")
+    with pytest.raises(RequestRefusedError, match="wait until one is done|too many people are waiting"):
+        batches.add(empty[2], tmp_path / "photo.png")
+    empty[0].pictures[0].end(State.DONE)
+    batches.add(empty[0], tmp_path / "photo.png")
+    empty[1].stop()
+    batches.add(empty[2], tmp_path / "photo.png")
+
+
 def test_a_batch_has_at_most_fifty_pictures(tmp_path: Path) -> None:
     batches = registry(tmp_path)
     batch = queued(batches, "a", *(f"{n}.jpg" for n in range(MOST_FILES)))
