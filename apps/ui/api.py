@@ -2,8 +2,7 @@
 
 import shutil
 import threading
-import zipfile
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from apps.serving.refusal import RequestRefusedError
@@ -21,13 +20,13 @@ from apps.serving.temporary import is_inside
 from apps.serving.viewer.comparison import Comparison
 from apps.serving.viewer.markup import markup
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
+from apps.ui import archive
 from apps.ui.batch import COMPARISON, DELETED, PARTIAL, THUMBNAIL, Batch, Picture, State
 from apps.ui.batches import Batches
 from apps.ui.choices import Choices
 from apps.ui.description import described
 from apps.ui.runner import Runner
 from apps.ui.uploading import received
-from upscaler.atomic import atomic_path
 
 _LONGEST_KEY = 64  # characters
 _UNKNOWN_OPTION = "an option is none that this page offers; reload the page"
@@ -118,15 +117,18 @@ class Api:
         return Response(status_code=204)
 
     def archive(self, request: Request) -> Response:
-        """Send all results in a zip file, uncompressed, because pictures are compressed already."""
+        """Send all results in a zip file."""
         batch = self._found(request)
-        done = batch.done
-        path = batch.folder / f"{len(done)}.zip"
-        if not path.exists():
-            with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-                for result, name in batch.downloads():
-                    archive.write(result, name)
-        return FileResponse(path, headers=_FRESH, filename="upscaled.zip", background=_fetched(request, *done))
+        done, files = batch.done, list(batch.downloads())
+        try:
+            length = archive.length(files)
+        except OSError as error:
+            raise RequestRefusedError(404, DELETED) from error
+        headers = _FRESH | {"Content-Disposition": 'attachment; filename="upscaled.zip"'}
+        if length is not None:
+            headers["Content-Length"] = str(length)
+        parts = noting(archive.zipped(files), done) if request.method == "GET" else ()
+        return StreamingResponse(parts, headers=headers, media_type="application/zip")
 
     def comparison(self, request: Request) -> Response:
         """Return the markup of a picture's comparison, made when it is asked for first."""
@@ -195,15 +197,21 @@ class Api:
         raise RequestRefusedError(404, "this sample does not exist; reload the page")
 
 
-def _fetched(request: Request, *pictures: Picture) -> BackgroundTask:
-    """Return a task, for after a response, that notes pictures as downloaded if all of them was sent."""
+def _fetched(request: Request, picture: Picture) -> BackgroundTask:
+    """Return a task, for after a response, that notes a picture as downloaded if all of it was sent."""
     is_whole = request.method == "GET" and "range" not in request.headers
 
     async def note() -> None:
-        for picture in pictures:
-            picture.is_fetched |= is_whole
+        picture.is_fetched |= is_whole
 
     return BackgroundTask(note)
+
+
+def noting(parts: Iterable[bytes], pictures: Iterable[Picture]) -> Iterator[bytes]:
+    """Yield the parts of a response, and note pictures as downloaded after the last one was sent."""
+    yield from parts
+    for picture in pictures:
+        picture.is_fetched = True
 
 
 def compared(worker: Worker, picture: Picture, address: str) -> str:

@@ -1,5 +1,7 @@
 """The page's own interface, without a server or a worker: repeated uploads, replaced and cancelled batches."""
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -216,6 +218,32 @@ def test_an_unknown_batch_and_the_greeting_are_not_replaced(client: TestClient, 
     for id in ("0" * 32, greeting.id):
         created(client, instead_of=id)
     assert greeting.is_pending and not greeting.is_cancelled
+
+
+def test_the_zip_is_sent_with_its_length_and_takes_no_disk_space(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    for name in ("a.png", "a.png", "b.png"):
+        uploaded(client, id, name)
+    batch = batches.find(id)
+    write_results(batch, State.DONE, State.DONE, State.FAILED)
+    before = files(batch)
+    head = client.head(f"/work/{id}/all.zip")
+    assert not any(picture.is_fetched for picture in batch.pictures)
+    answer = client.get(f"/work/{id}/all.zip")
+    assert head.headers["content-length"] == answer.headers["content-length"] == str(len(answer.content))
+    assert 'filename="upscaled.zip"' in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["a_2x.png", "a_2x (2).png"]
+    assert [picture.is_fetched for picture in batch.pictures] == [True, True, False]
+    assert files(batch) == before
+
+
+def test_the_zip_of_deleted_results_is_refused(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    uploaded(client, id)
+    write_results(batches.find(id), State.DONE)
+    batches.find(id).pictures[0].target.unlink()
+    assert client.get(f"/work/{id}/all.zip").status_code == 404
 
 
 def test_the_result_of_a_picture_that_was_cancelled_at_the_last_moment_is_dropped(

@@ -104,7 +104,7 @@ def test_batches_that_were_empty_count_when_they_get_a_picture(tmp_path: Path, l
     empty = [batches.create("a", CHOICES) for _ in range(3)]
     for batch in (empty[0], empty[1], empty[0]):
         batches.add(batch, tmp_path / "photo.png")
-    with pytest.raises(RequestRefusedError, match="wait until one is done|too many people are waiting"):
+    with pytest.raises(RequestRefusedError, match=r"wait until one is done|too many people are waiting"):
         batches.add(empty[2], tmp_path / "photo.png")
     empty[0].pictures[0].end(State.DONE)
     batches.add(empty[0], tmp_path / "photo.png")
