@@ -1,8 +1,8 @@
-"""Upload quota, in total and per visitor, enforced also for concurrent uploads."""
+"""Quota of temporary files, in total and per visitor, enforced also for concurrent uploads and before each job."""
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,20 @@ from apps.serving import temporary
 from apps.serving.refusal import RequestRefusedError
 
 _SHARE_EACH = 0.5  # maximum share of one visitor
+_FULL = "the server's disk is full of other photos; try again in an hour"
+
+
+def check_space(folder: Path, most_bytes: int, own: Iterable[Path]) -> None:
+    """Raise RequestRefusedError if a folder holds `most_bytes`, or its folders `own`, one visitor's, hold half of it.
+
+    Slow with many files.
+    """
+    if temporary.size_of(*own) >= _SHARE_EACH * most_bytes:
+        raise RequestRefusedError(
+            507, "your photos take half of the server's disk; delete some, or try again in an hour"
+        )
+    if temporary.size_of(folder) >= most_bytes:
+        raise RequestRefusedError(507, _FULL)
 
 
 class Quota:
@@ -33,7 +47,7 @@ class Quota:
 
         def check(size: int) -> None:
             if used + self._arrived - arrived_before + size > self._most_bytes:
-                raise RequestRefusedError(507, "the server's disk is full of other photos; try again in an hour")
+                raise RequestRefusedError(507, _FULL)
             if earlier + received + size > _SHARE_EACH * self._most_bytes:
                 raise RequestRefusedError(507, "you have uploaded a lot within an hour; try again later")
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -64,13 +65,14 @@ def is_inside(path: Path, folder: Path) -> bool:
         return False
 
 
-def size_of(folder: Path) -> int:
-    """Return the bytes of all files under `folder`."""
-    total = 0
-    for path in content_of(folder):
+def size_of(*folders: Path) -> int:
+    """Return the bytes of all files under `folders`; those of a file with several links count once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for path in chain.from_iterable(map(content_of, folders)):
         with suppress(OSError):  # deleted in the meantime
-            total += path.lstat().st_size
-    return total
+            status = path.lstat()
+            sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())
 
 
 def delete_old(folder: Path, seconds: float) -> None:

@@ -1,12 +1,13 @@
 """Page, API endpoint and server of the web UI."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from apps.serving import admission, loading
+from apps.serving import admission, loading, quota
 from apps.serving.draining import Draining
 from apps.serving.gradio_api import gr
 from apps.serving.job_limits import JobLimits
@@ -55,7 +56,8 @@ class App:
             folder / "work", serving.queue_size, serving.jobs_each, serving.delete_after_seconds, settings.replica
         )
         self.greeting = self.batches.greet(Choices(model=self.default), SAMPLES[GREETING])
-        self.runner = Runner(self.worker, self.batches)
+        check_space = partial(quota.check_space, folder, serving.temporary_bytes)
+        self.runner = Runner(self.worker, self.batches, check_space)
         self.runner.start()
 
     def close(self) -> None:

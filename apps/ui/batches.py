@@ -163,6 +163,10 @@ class Batches:
         is_unfetched = batch.for_page and not all(picture.is_fetched for picture in batch.done)
         return batch.is_pending or is_here or is_unfetched
 
+    def folders_of(self, visitor: str) -> list[Path]:
+        """Return the folders of a visitor's batches."""
+        return [batch.folder for batch in list(self._batches.values()) if batch.visitor == visitor]
+
     def working(self) -> list[Picture]:
         """Return the pictures that are being upscaled."""
         pictures = [picture for batch in list(self._batches.values()) for picture in batch.pictures]

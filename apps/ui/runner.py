@@ -3,10 +3,13 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from apps.serving.messages import Update
 from apps.serving.progress import RemainingTime
+from apps.serving.refusal import RequestRefusedError
 from apps.serving.temporary import keep
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from apps.ui.batch import Batch, Picture, Result, State
@@ -23,9 +26,10 @@ _log = logging.getLogger(__name__)
 class Runner:
     """Upscaling of queued pictures until it is stopped."""
 
-    def __init__(self, worker: Worker, batches: Batches) -> None:
+    def __init__(self, worker: Worker, batches: Batches, check_space: Callable[[list[Path]], None]) -> None:
+        """Set `check_space`, which raises RequestRefusedError if these folders of a visitor, or all, are too large."""
         self.pace = Pace()
-        self._worker, self._batches = worker, batches
+        self._worker, self._batches, self._check_space = worker, batches, check_space
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="upscaling")
 
@@ -47,7 +51,7 @@ class Runner:
         started = time.monotonic()
         try:
             self._work(batch, picture)
-        except (JobRefusedError, WorkerError, OSError) as error:
+        except (RequestRefusedError, JobRefusedError, WorkerError, OSError) as error:
             if picture.state is State.WORKING:  # otherwise it was cancelled, and its files may be gone
                 _log.warning("a picture was refused: %s", type(error).__name__)
                 picture.end(State.FAILED, error_sentence(error, picture))
@@ -62,6 +66,7 @@ class Runner:
 
     def _work(self, batch: Batch, picture: Picture) -> None:
         """Run the job; a picture that is no longer being worked on was cancelled, and closing the job ends it."""
+        self._check_space(self._batches.folders_of(batch.visitor))
         seconds = self._worker.limits.seconds - batch.seconds  # of all pictures of a batch
         arguments = {
             "model": batch.choices.model,
@@ -91,6 +96,8 @@ def error_sentence(error: Exception, picture: Picture) -> str:
     name = picture.source.name
     if isinstance(error, FileNotFoundError):
         return f"{name} is deleted by now; choose it again."
+    if isinstance(error, RequestRefusedError):
+        return f"{name} is left out: {error.sentence}."
     if isinstance(error, WorkerError):
         return f"{name} {error}."
     sentence = sentence_for(error) if isinstance(error, OSError) else str(error)

@@ -59,6 +59,15 @@ def test_old_uploads_no_longer_count(tmp_path: Path) -> None:
     assert [arrive(quota, "a", chunks=9)[0] for _ in range(5)] == [9 * CHUNK] * 5
 
 
+def test_links_count_once(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "a").write_bytes(bytes(10_000_000))
+    before = Quota(tmp_path, 2000, seconds=60).used()
+    for n in range(3):
+        (tmp_path / "first" / f"again_{n}").hardlink_to(tmp_path / "first" / "a")
+    assert 0 <= Quota(tmp_path, 2000, seconds=60).used() - before < 100_000
+
+
 def test_files_in_the_folder_count(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a").write_bytes(bytes(1234))

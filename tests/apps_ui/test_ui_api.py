@@ -35,7 +35,7 @@ def batches(tmp_path: Path) -> Batches:
 def client(batches: Batches) -> Iterator[TestClient]:
     """Client of the interface, behind which nothing is upscaled."""
     idle = Worker("no.program", {}, JobLimits(memory=1, cpu_seconds=1, seconds=1))
-    api = Api(batches, Runner(idle, batches), idle, {"fast"}, SAMPLES)
+    api = Api(batches, Runner(idle, batches, lambda _: None), idle, {"fast"}, SAMPLES)
     routes = [route for route, _ in api.routes()]
     refused = {RequestRefusedError: lambda _, refusal: refusal.response}
     with TestClient(Starlette(routes=routes, exception_handlers=refused)) as client:

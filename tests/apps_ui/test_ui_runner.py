@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from apps.serving import loading, temporary
 from apps.serving.job_limits import JobLimits
 from apps.serving.messages import Update
+from apps.serving.quota import check_space
 from apps.serving.worker import Worker
 from apps.ui.batch import PARTIAL, THUMBNAIL, Result, State
 from support.batches import PATIENCE, given, registry, running, until, upscaled, wait_for
@@ -77,6 +79,30 @@ def test_files_in_use_are_not_deleted(worker: Worker, tmp_path: Path) -> None:
             until(lambda: source.stat().st_mtime > long_ago or not batch.is_pending)
             temporary.delete_old(tmp_path / "uploads", 3600)
     assert [picture.state for picture in batch.pictures] == [State.DONE]
+
+
+@pytest.mark.parametrize(
+    ("of_others", "own", "sentence"),
+    [
+        (1100, 0, "photo.png is left out: the server's disk is full of other photos; try again in an hour."),
+        (
+            0,
+            600,
+            "photo.png is left out: your photos take half of the server's disk; delete some, or try again in an hour.",
+        ),
+    ],
+)
+def test_no_job_begins_while_the_disk_is_full(tmp_path: Path, of_others: int, own: int, sentence: str) -> None:
+    def work(_arguments: dict[str, Any], _seconds: float) -> Generator[Update | Result]:
+        raise AssertionError("it begins")
+
+    batches, blocks = registry(tmp_path), 1000
+    earlier = given(batches, [])
+    (earlier.folder / "result").write_bytes(bytes(own * blocks))
+    (tmp_path / "upload").write_bytes(bytes(of_others * blocks))
+    with running(ScriptedWorker(work), batches, partial(check_space, tmp_path, 1000 * blocks)):
+        batch = wait_for(given(batches, [tmp_path / "photo.png"]))
+    assert (batch.pictures[0].state, batch.pictures[0].sentence) == (State.FAILED, sentence)
 
 
 def test_a_deleted_photo_must_be_chosen_again(worker: Worker, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Batches of the web UI, upscaled without its page."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ def registry(folder: Path, most_waiting: int = 10, jobs_each: int = 10, keep_sec
 
 
 @contextmanager
-def running(worker: Worker, batches: Batches) -> Iterator[Runner]:
+def running(
+    worker: Worker, batches: Batches, check_space: Callable[[list[Path]], None] = lambda _: None
+) -> Iterator[Runner]:
     """Upscale the batches' pictures while the block runs."""
-    runner = Runner(worker, batches)
+    runner = Runner(worker, batches, check_space)
     runner.start()
     try:
         yield runner
