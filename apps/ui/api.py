@@ -1,7 +1,6 @@
 """The page's own interface: batches of pictures, their state and their files, by unguessable ids."""
 
 import shutil
-import threading
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +16,11 @@ from apps.serving.refusal import RequestRefusedError
 from apps.serving.routes import Body
 from apps.serving.routes import Route as Rule
 from apps.serving.temporary import is_inside
-from apps.serving.viewer.comparison import Comparison
-from apps.serving.viewer.markup import markup
-from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from apps.ui import archive
 from apps.ui.batch import COMPARISON, DELETED, PARTIAL, THUMBNAIL, Batch, Picture, State
 from apps.ui.batches import Batches
 from apps.ui.choices import Choices
+from apps.ui.comparisons import Comparisons
 from apps.ui.description import described
 from apps.ui.runner import Runner
 from apps.ui.uploading import received
@@ -48,12 +45,16 @@ class Api:
     """Handlers of the page's requests."""
 
     def __init__(
-        self, batches: Batches, runner: Runner, viewing: Worker, models: Container[str], samples: Mapping[str, Path]
+        self,
+        batches: Batches,
+        runner: Runner,
+        comparisons: Comparisons,
+        models: Container[str],
+        samples: Mapping[str, Path],
     ) -> None:
-        """Set the worker `viewing`, which makes comparisons, the names of models, and the samples by name."""
-        self._batches, self._runner, self._viewing = batches, runner, viewing
+        """Set the names of models, and the samples by name, beside what the handlers use."""
+        self._batches, self._runner, self._comparisons = batches, runner, comparisons
         self._models, self._samples = models, samples
-        self._comparing = threading.Lock()
 
     def routes(self) -> Iterator[tuple[Route, Rule]]:
         """Yield the routes, each with the guard's rule for it."""
@@ -82,13 +83,12 @@ class Api:
             raise RequestRefusedError(400, _UNKNOWN_OPTION) from error
         if wanted.choices.model not in self._models:
             raise RequestRefusedError(400, _UNKNOWN_OPTION)
-        visitor = request.client.host if request.client else ""
         sources = [self._sample(wanted.sample)] if wanted.sample else []
         if "id" in request.path_params:
             sources = [picture.source for picture in self._found(request).kept]
             if not sources:
                 raise RequestRefusedError(404, DELETED)
-        batch = self._batches.create(visitor, wanted.choices, sources, instead_of=wanted.instead_of)
+        batch = self._batches.create(_visitor(request), wanted.choices, sources, instead_of=wanted.instead_of)
         return JSONResponse({"id": batch.id}, 201, _FRESH)
 
     async def state(self, request: Request) -> Response:
@@ -130,18 +130,14 @@ class Api:
         parts = noting(archive.zipped(files), done) if request.method == "GET" else ()
         return StreamingResponse(parts, headers=headers, media_type="application/zip")
 
-    def comparison(self, request: Request) -> Response:
+    async def comparison(self, request: Request) -> Response:
         """Return the markup of a picture's comparison, made when it is asked for first."""
         picture = self._picture(request)
         if picture.state is not State.DONE:
             raise RequestRefusedError(404, "this picture is not finished; wait until it is")
         address = f"work/{request.path_params['id']}/{request.path_params['number']}/{COMPARISON}"
-        try:
-            with self._comparing:  # two pages may ask at once
-                picture.comparison = picture.comparison or compared(self._viewing, picture, address)
-        except (JobRefusedError, WorkerError, OSError) as error:
-            raise RequestRefusedError(422, "this picture cannot be shown here; download it instead") from error
-        return JSONResponse({"markup": picture.comparison}, headers=_FRESH)
+        markup = await self._comparisons.of(picture, address, _visitor(request))
+        return JSONResponse({"markup": markup}, headers=_FRESH)
 
     def file(self, request: Request) -> Response:
         """Send a result, or a file for the page."""
@@ -197,6 +193,11 @@ class Api:
         raise RequestRefusedError(404, "this sample does not exist; reload the page")
 
 
+def _visitor(request: Request) -> str:
+    """Return the visitor's address, as the guard has set it."""
+    return request.client.host if request.client else ""
+
+
 def _fetched(request: Request, picture: Picture) -> BackgroundTask:
     """Return a task, for after a response, that notes a picture as downloaded if all of it was sent."""
     is_whole = request.method == "GET" and "range" not in request.headers
@@ -212,13 +213,3 @@ def noting(parts: Iterable[bytes], pictures: Iterable[Picture]) -> Iterator[byte
     yield from parts
     for picture in pictures:
         picture.is_fetched = True
-
-
-def compared(worker: Worker, picture: Picture, address: str) -> str:
-    """Write the tiles of a finished picture; return the markup of its comparison. address: of their folder."""
-    folder = picture.folder / COMPARISON
-    shutil.rmtree(folder, ignore_errors=True)  # of a worker that ended on the way
-    arguments: dict[str, Any] = {"source": str(picture.source), "doubled": str(picture.target), "folder": str(folder)}
-    *_, comparison = worker.run("compare", arguments, Comparison)
-    assert isinstance(comparison, Comparison)
-    return markup(comparison, address)

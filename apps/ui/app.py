@@ -20,6 +20,7 @@ from apps.ui.api import Api
 from apps.ui.batch import State
 from apps.ui.batches import Batches
 from apps.ui.choices import AS_ORIGINAL, FORMATS, Choices
+from apps.ui.comparisons import Comparisons
 from apps.ui.runner import Runner
 from apps.ui.settings import Settings
 from upscaler.model import find
@@ -51,7 +52,8 @@ class App:
         serving = settings.serving
         self.worker = Worker(WORKER, {"models": [loading.place_of(model) for model in found]}, serving.job_limits)
         self.worker.start()
-        self.viewing = Worker(WORKER, {"models": []}, VIEWING_LIMITS)  # comparisons must not wait for upscaling
+        viewing = Worker(WORKER, {"models": []}, VIEWING_LIMITS)  # comparisons must not wait for upscaling
+        self.comparisons = Comparisons(viewing)
         self.batches = Batches(
             folder / "work", serving.queue_size, serving.jobs_each, serving.delete_after_seconds, settings.replica
         )
@@ -64,7 +66,7 @@ class App:
         """End the workers."""
         self.runner.stop()
         self.worker.close()
-        self.viewing.close()
+        self.comparisons.close()
 
     @property
     def draining(self) -> Draining:
@@ -73,7 +75,7 @@ class App:
 
     def server(self) -> ASGIApp:
         """Return the server: the page at /, its interface, the API and /health, behind the guard."""
-        api = Api(self.batches, self.runner, self.viewing, self.models, SAMPLES)
+        api = Api(self.batches, self.runner, self.comparisons, self.models, SAMPLES)
         server, self._admission = guarded(
             self.page(),
             DESCRIPTION,

@@ -58,7 +58,6 @@ class Picture:
     seconds_left: float | None = None
     sentence: str = ""
     result: Result | None = None
-    comparison: str = ""  # markup of the viewer, once it was asked for
     is_fetched: bool = False  # the result was downloaded
 
     @property

@@ -18,6 +18,7 @@ from apps.ui.app import GREETING, SAMPLES
 from apps.ui.batch import PARTIAL, THUMBNAIL, Batch, State
 from apps.ui.batches import Batches
 from apps.ui.choices import Choices
+from apps.ui.comparisons import Comparisons
 from apps.ui.runner import Runner
 from apps.ui.uploading import received
 from support.batches import registry
@@ -35,7 +36,7 @@ def batches(tmp_path: Path) -> Batches:
 def client(batches: Batches) -> Iterator[TestClient]:
     """Client of the interface, behind which nothing is upscaled."""
     idle = Worker("no.program", {}, JobLimits(memory=1, cpu_seconds=1, seconds=1))
-    api = Api(batches, Runner(idle, batches, lambda _: None), idle, {"fast"}, SAMPLES)
+    api = Api(batches, Runner(idle, batches, lambda _: None), Comparisons(idle), {"fast"}, SAMPLES)
     routes = [route for route, _ in api.routes()]
     refused = {RequestRefusedError: lambda _, refusal: refusal.response}
     with TestClient(Starlette(routes=routes, exception_handlers=refused)) as client:

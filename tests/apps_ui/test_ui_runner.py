@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from apps.serving.messages import Update
 from apps.serving.quota import check_space
 from apps.serving.worker import Worker
 from apps.ui.batch import PARTIAL, THUMBNAIL, Result, State
-from support.batches import PATIENCE, given, registry, running, until, upscaled, wait_for
+from support.batches import PATIENCE, ScriptedWorker, given, registry, running, until, upscaled, wait_for
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler.model import artifact
@@ -29,19 +29,6 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     with Worker("apps.ui.worker", {"models": [loading.place_of(artifact.read(model))]}, JobLimits()) as started:
         started.start()
         yield started
-
-
-class ScriptedWorker(Worker):
-    """A worker whose jobs are a function of their arguments and seconds, in this process."""
-
-    def __init__(
-        self, work: Callable[[dict[str, Any], float], Generator[Update | Result]], seconds: float = 60
-    ) -> None:
-        super().__init__("no.program", {}, JobLimits(memory=1, cpu_seconds=1, seconds=seconds))
-        self._work = work
-
-    def run(self, job: str, arguments: Any, result: Any, seconds: float | None = None) -> Generator[Any]:
-        return self._work(arguments, seconds or self.limits.seconds)
 
 
 def photo(folder: Path, name: str, height: int = 30, width: int = 40) -> Path:

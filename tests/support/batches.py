@@ -1,11 +1,12 @@
 """Batches of the web UI, upscaled without its page."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from apps.serving.job_limits import JobLimits
 from apps.serving.worker import Worker
 from apps.ui.batch import Batch
 from apps.ui.batches import Batches
@@ -14,6 +15,17 @@ from apps.ui.runner import Runner
 
 PATIENCE = 120.0  # seconds
 VISITOR = "192.0.2.1"
+
+
+class ScriptedWorker(Worker):
+    """A worker whose jobs are a function of their arguments and seconds, in this process."""
+
+    def __init__(self, work: Callable[[dict[str, Any], float], Generator[Any]], seconds: float = 60) -> None:
+        super().__init__("no.program", {}, JobLimits(memory=1, cpu_seconds=1, seconds=seconds))
+        self._work = work
+
+    def run(self, job: str, arguments: Any, result: Any, seconds: float | None = None) -> Generator[Any]:
+        return self._work(arguments, seconds or self.limits.seconds)
 
 
 def registry(folder: Path, most_waiting: int = 10, jobs_each: int = 10, keep_seconds: float = 3600) -> Batches:
