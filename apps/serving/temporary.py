@@ -17,6 +17,7 @@ from typing import NoReturn
 import psutil
 
 _PREFIX = "double_resolution_"  # followed by the process id
+_WORKER = "worker_"  # prefix of the folders of workers' temporary files
 _LONGEST_INTERVAL = 60.0  # seconds between two clean-ups
 
 
@@ -41,6 +42,11 @@ def temporary_folder(keep_seconds: float) -> Iterator[Path]:
         stop.set()
         tempfile.tempdir = before
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def worker_folder() -> Path:
+    """Create a folder for the temporary files of a worker; it is kept while it is empty, unlike others."""
+    return Path(tempfile.mkdtemp(prefix=_WORKER))
 
 
 def content_of(folder: Path) -> Iterator[Path]:
@@ -78,8 +84,9 @@ def size_of(*folders: Path) -> int:
 def delete_old(folder: Path, seconds: float) -> None:
     """Delete files under `folder` last changed more than `seconds` ago, and folders that become empty."""
     for path in content_of(folder):
+        is_of_worker = path.parent == folder and path.name.startswith(_WORKER)
         with suppress(OSError):  # in use, not empty, or already deleted
-            if _is_old(path, seconds):
+            if _is_old(path, seconds) and not is_of_worker:
                 path.rmdir() if path.is_dir() else delete(path, seconds)
 
 

@@ -10,12 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import psutil
@@ -37,6 +37,7 @@ from apps.serving.messages import (
     from_line,
     to_line,
 )
+from apps.serving.temporary import worker_folder
 from upscaler.errors import DoubleResolutionError
 
 _POLL_INTERVAL = 0.1  # seconds between two checks of a job's limits, and at most between two updates
@@ -138,7 +139,7 @@ class _Process:
 
     def __init__(self, program: str) -> None:
         self.is_ready = False
-        self._folder = tempfile.mkdtemp(prefix="worker_")
+        self._folder = worker_folder()
         self._popen = subprocess.Popen(
             [sys.executable, "-m", program],
             stdin=subprocess.PIPE,
@@ -272,9 +273,9 @@ class _LimitMonitor:
         return float(times.user + times.system)
 
 
-def _environment(folder: str) -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     allowed = {name: value for name, value in os.environ.items() if name in _VARIABLES or name.startswith(_PREFIXES)}
-    return with_project(allowed) | {"TMPDIR": folder}
+    return with_project(allowed) | {"TMPDIR": str(folder)}
 
 
 def _too_much_memory(limits: JobLimits) -> str:

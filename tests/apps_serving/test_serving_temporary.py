@@ -1,7 +1,10 @@
 """Removal of temporary files at the end of an app."""
 
+import os
 import shutil
 import signal
+import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -9,7 +12,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from apps.serving.temporary import content_of, is_inside, size_of
+from apps.serving.temporary import content_of, delete_old, is_inside, size_of, worker_folder
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from support.processes import running_app
@@ -70,6 +73,25 @@ def test_hidden_files_and_links_out_of_a_folder_are_not_inside(tmp_path: Path) -
     assert is_inside(folder / "a.png", folder)
     for name in ("", ".part-a.png", ".hidden/a.png", "link.png", "../outside.txt", "gone.png", "a.png/x", "\0"):
         assert not is_inside(folder / name, folder)
+
+
+def test_the_folder_of_a_worker_outlives_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder, other = worker_folder(), tmp_path / "other"
+    other.mkdir()
+    (folder / "inside").mkdir()
+    for file in (folder / "old", folder / "new"):
+        file.write_text("content", encoding="utf-8")
+    long_ago = time.time() - 7200
+    for path in (folder, folder / "inside", folder / "old", other):
+        os.utime(path, (long_ago, long_ago))
+    delete_old(tmp_path, 3600)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert list(folder.iterdir()) == [folder / "new"]
+    (folder / "new").unlink()
+    os.utime(folder, (long_ago, long_ago))
+    delete_old(tmp_path, 3600)
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_folders_that_vanish_during_a_walk_are_passed_over(tmp_path: Path) -> None:
