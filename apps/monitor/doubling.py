@@ -49,7 +49,7 @@ def worker_of(model: Artifact, limits: JobLimits) -> Worker:
 
 def limits_of(worker: Worker) -> dict[str, Any]:
     """Return the limits of one picture as JSON values, arguments of a job of `worker`."""
-    return asdict(replace(worker.limits.of_file(worker.limits.seconds), pixels=MOST_PIXELS))
+    return asdict(replace(worker.limits.of_file, pixels=MOST_PIXELS))
 
 
 def double_day(client: Client, worker: Worker, model: Artifact, entry: Entry, folder: Path) -> Iterator[Update]:

@@ -24,6 +24,7 @@ class JobLimits:
     windows: int = 100_000
     scans: int = 100
 
-    def of_file(self, seconds: float) -> Limits:
-        """Return the limits for a file that must be finished within `seconds`."""
-        return Limits(frames=self.frames, windows=self.windows, scans=self.scans, seconds=seconds)
+    @property
+    def of_file(self) -> Limits:
+        """Limits of a file, which must be finished within the job's wall-clock time."""
+        return Limits(frames=self.frames, windows=self.windows, scans=self.scans, seconds=self.seconds)

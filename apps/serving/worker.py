@@ -86,19 +86,16 @@ class Worker:
         with self._turn:
             self._ready()
 
-    def run(
-        self, job: str, arguments: Mapping[str, Any], result: type[Result], seconds: float | None = None
-    ) -> Generator[Update | Result]:
+    def run(self, job: str, arguments: Mapping[str, Any], result: type[Result]) -> Generator[Update | Result]:
         """Run a job: yield updates, several per second, then its result.
 
-        `seconds`: wall-clock limit of this job, if below the general one. Closing the iterator cancels the job. Raises
-        JobRefusedError, WorkerError if the job exceeded a limit or crashed, or the OSError that ended it.
+        Closing the iterator cancels the job. Raises JobRefusedError, WorkerError if the job exceeded a limit or
+        crashed, or the OSError that ended it.
         """
         with self._turn:
             process = self._ready()
-            limits = replace(self.limits, seconds=min(self.limits.seconds, seconds or self.limits.seconds))
             try:
-                done = yield from process.run(Request(job=job, arguments=dict(arguments)), limits)
+                done = yield from process.run(Request(job=job, arguments=dict(arguments)), self.limits)
                 found = result.model_validate(done.result)
             except (JobRefusedError, OSError):
                 raise

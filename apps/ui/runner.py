@@ -17,6 +17,7 @@ from apps.ui.batches import Batches
 from apps.ui.pace import Pace
 from upscaler.atomic import remove_parts
 from upscaler.command import sentence_for
+from upscaler.limits import duration
 
 _WAIT = 1.0  # seconds between two clean-ups when nothing is to be done
 
@@ -66,22 +67,24 @@ class Runner:
 
     def _work(self, batch: Batch, picture: Picture) -> None:
         """Run the job; a picture that is no longer being worked on was cancelled, and closing the job ends it."""
+        began = time.monotonic()
+        self._check_time(batch, began)
         self._check_space(self._batches.folders_of(batch.visitor))
-        seconds = self._worker.limits.seconds - batch.seconds  # of all pictures of a batch
         arguments = {
             "model": batch.choices.model,
-            "options": batch.choices.options(self._worker.limits.of_file(seconds)),
+            "options": batch.choices.options(self._worker.limits.of_file),
             "source": str(picture.source),
             "target": str(picture.target),
             "previews": str(picture.folder) if batch.for_page else None,
         }
         remaining = RemainingTime()
-        with closing(self._worker.run("double", arguments, Result, seconds)) as messages:
+        with closing(self._worker.run("double", arguments, Result)) as messages:
             for message in messages:
                 if picture.state is not State.WORKING:
                     return
                 self._batches.clean()
                 if isinstance(message, Update):
+                    self._check_time(batch, began)
                     keep([picture.source])
                     picture.share = message.share
                     picture.seconds_left = remaining.left(message.share, message.seconds)
@@ -89,6 +92,17 @@ class Runner:
                     self.pace.add(picture.source.stat().st_size, message.seconds)
                     picture.result = message
                     picture.end(State.DONE)
+
+    def _check_time(self, batch: Batch, began: float) -> None:
+        """Raise WorkerError if a batch has had the time of one job. began: time at which its present picture began.
+
+        The worker limits the time of the first picture, whose sentence is another one.
+        """
+        limit = self._worker.limits.seconds
+        if batch.seconds and batch.seconds + time.monotonic() - began > limit:
+            raise WorkerError(
+                f"is left out: these pictures together take longer than {duration(limit)}; give the rest afterwards"
+            )
 
 
 def error_sentence(error: Exception, picture: Picture) -> str:

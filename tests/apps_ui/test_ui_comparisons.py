@@ -34,7 +34,7 @@ class Viewer:
         self.worker, self._end = ScriptedWorker(self._work), end
         self.comparisons = Comparisons(self.worker)
 
-    def _work(self, _arguments: dict[str, Any], _seconds: float) -> Generator[Any]:
+    def _work(self, _arguments: dict[str, Any]) -> Generator[Any]:
         self.jobs += 1
         assert self.may_end.wait(PATIENCE)
         yield self._end()

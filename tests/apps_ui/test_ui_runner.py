@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from apps.serving import loading, temporary
 from apps.serving.job_limits import JobLimits
 from apps.serving.messages import Update
 from apps.serving.quota import check_space
-from apps.serving.worker import Worker
+from apps.serving.worker import Worker, WorkerError
 from apps.ui.batch import PARTIAL, THUMBNAIL, Result, State
 from support.batches import PATIENCE, ScriptedWorker, given, registry, running, until, upscaled, wait_for
+from support.clock import Clock
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler.model import artifact
@@ -80,7 +82,7 @@ def test_files_in_use_are_not_deleted(worker: Worker, tmp_path: Path) -> None:
     ],
 )
 def test_no_job_begins_while_the_disk_is_full(tmp_path: Path, of_others: int, own: int, sentence: str) -> None:
-    def work(_arguments: dict[str, Any], _seconds: float) -> Generator[Update | Result]:
+    def work(_arguments: dict[str, Any]) -> Generator[Update | Result]:
         raise AssertionError("it begins")
 
     batches, blocks = registry(tmp_path), 1000
@@ -90,6 +92,36 @@ def test_no_job_begins_while_the_disk_is_full(tmp_path: Path, of_others: int, ow
     with running(ScriptedWorker(work), batches, partial(check_space, tmp_path, 1000 * blocks)):
         batch = wait_for(given(batches, [tmp_path / "photo.png"]))
     assert (batch.pictures[0].state, batch.pictures[0].sentence) == (State.FAILED, sentence)
+
+
+LEFT_OUT = "is left out: these pictures together take longer than 30 minutes; give the rest afterwards."
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_a_batch_has_the_time_of_one_job_and_its_rest_is_left_out_without_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: int
+) -> None:
+    clock, begun = Clock(), []
+    monkeypatch.setattr("apps.ui.runner.time", SimpleNamespace(monotonic=clock.now))
+
+    def work(arguments: dict[str, Any]) -> Generator[Update | Result]:
+        begun.append(Path(arguments["source"]).name)
+        clock.sleep(1)
+        if begun[-1] == f"{slow}.png":
+            clock.sleep(1800)
+            yield Update()
+            raise WorkerError("took longer than 30 minutes; make it smaller")
+        yield Result(size=(1, 1), doubled_size=(2, 2), seconds=0)
+
+    batches = registry(tmp_path)
+    batch = given(batches, [photo(tmp_path, f"{n}.png") for n in range(4)])
+    with running(ScriptedWorker(work, seconds=1800), batches):
+        wait_for(batch)
+    assert begun == ["0.png", "1.png"][: slow + 1]
+    assert [picture.state for picture in batch.pictures] == [State.DONE] * slow + [State.FAILED] * (4 - slow)
+    cut_off, *rest = [picture.sentence for picture in batch.pictures[slow:]]
+    assert cut_off == ("0.png took longer than 30 minutes; make it smaller." if slow == 0 else f"1.png {LEFT_OUT}")
+    assert rest == [f"{n}.png {LEFT_OUT}" for n in range(slow + 1, 4)]
 
 
 def test_a_deleted_photo_must_be_chosen_again(worker: Worker, tmp_path: Path) -> None:
@@ -114,7 +146,7 @@ def test_cancelling_in_mid_work_frees_the_worker_and_keeps_what_is_done(worker: 
 def test_nothing_is_left_of_a_cancelled_picture_that_the_worker_still_writes(tmp_path: Path) -> None:
     written = threading.Event()
 
-    def work(arguments: dict[str, Any], _seconds: float) -> Generator[Update | Result]:
+    def work(arguments: dict[str, Any]) -> Generator[Update | Result]:
         try:
             while True:
                 yield Update()

@@ -18,14 +18,14 @@ VISITOR = "192.0.2.1"
 
 
 class ScriptedWorker(Worker):
-    """A worker whose jobs are a function of their arguments and seconds, in this process."""
+    """A worker whose jobs are a function of their arguments, in this process."""
 
-    def __init__(self, work: Callable[[dict[str, Any], float], Generator[Any]], seconds: float = 60) -> None:
+    def __init__(self, work: Callable[[dict[str, Any]], Generator[Any]], seconds: float = 60) -> None:
         super().__init__("no.program", {}, JobLimits(memory=1, cpu_seconds=1, seconds=seconds))
         self._work = work
 
-    def run(self, job: str, arguments: Any, result: Any, seconds: float | None = None) -> Generator[Any]:
-        return self._work(arguments, seconds or self.limits.seconds)
+    def run(self, job: str, arguments: Any, result: Any) -> Generator[Any]:
+        return self._work(arguments)
 
 
 def registry(folder: Path, most_waiting: int = 10, jobs_each: int = 10, keep_seconds: float = 3600) -> Batches:
