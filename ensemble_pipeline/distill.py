@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ensemble_pipeline.config import CombineConfig
 from feature_pipeline import shards
-from training_pipeline import data, device, train, unseen
+from training_pipeline import data, device, ranks, train, unseen
 from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import TrainingConfig
 from training_pipeline.crops import EDGE
@@ -64,10 +64,10 @@ class DistillationRun(train.Run):
 def run(members: Sequence[Artifact], config: CombineConfig) -> Artifact:
     """Train the student in a folder inside `config.out`, or resume a run of the same configuration; return its run.
 
-    Raises TrainingError, FeatureError or ModelError, as training does, and if a teacher was trained on validation
-    pictures.
+    Processes that share the run take the first one's members. Raises TrainingError, FeatureError or ModelError, as
+    training does, and if a teacher was trained on validation pictures.
     """
-    wanted = config.distillation
+    wanted, members = config.distillation, ranks.of_first(members)  # which alone selects them
     held_out = shards.pictures(data.entries(config.validation))
     for member in members:
         unseen.check_for_selection(member, held_out, "the validation set")

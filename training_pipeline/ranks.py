@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from torch import distributed as dist
 
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -82,6 +85,15 @@ def average(tensors: Sequence[Tensor]) -> None:
     flat /= count()
     for tensor, mean in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(mean.view_as(tensor))
+
+
+def of_first(value: T) -> T:
+    """Return the first process's value in every process; it must be picklable."""
+    if count() == 1:
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 def any_of(flag: bool) -> bool:

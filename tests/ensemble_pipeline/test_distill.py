@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch import distributed as dist
 from torch.nn import functional as F
 
 from cluster.engine import Engine
@@ -20,7 +21,7 @@ from support.models import TINY, random_weights, write_run
 from support.pictures import photo_like
 from support.shards import write_shard
 from support.torchrun import TIMEOUT, two_processes
-from training_pipeline import data, train
+from training_pipeline import data, ranks, train
 from training_pipeline.batches import Batches
 from training_pipeline.config import TrainingConfig
 from training_pipeline.crops import EDGE
@@ -172,17 +173,35 @@ def test_averaged_weights_can_be_the_teacher(members: list[Artifact], wanted: Co
 
 
 @pytest.mark.slow
-def test_two_processes_distill_like_one(members: list[Artifact], wanted: CombineConfig, tmp_path: Path) -> None:
+def test_two_processes_distill_like_one(wanted: CombineConfig, tmp_path: Path) -> None:
     student = wanted.distillation
-    command = ["combine", *(str(member.folder) for member in members), "--out", str(tmp_path / "two")]
+    shifts = (0.04, -0.06, 0.5)  # the last is not selected
+    runs = [write_shifting(tmp_path / f"run_{n}", n, by) for n, by in enumerate(shifts)]
+    command = ["combine", *(str(member.folder) for member in runs), "--out", str(tmp_path / "two"), "--select"]
     command += ["--how", "distill", "--into", student.into, "--steps", "2", "--threads", "1"]
     command += ["--shards", str(student.shards[0]), "--validation", str(wanted.validation[0])]
     with two_processes(tmp_path / "log", "ensemble_pipeline", *command) as process:
-        alone = distilled(members, shorter(wanted), tmp_path / "one")
+        alone = distilled(runs, replace(shorter(wanted), select=True), tmp_path / "one")
         assert process.wait(TIMEOUT) == 0, (tmp_path / "log").read_text()
     shared = artifact.read(tmp_path / "two")
     assert shared.metrics["validation"]["loss"] == pytest.approx(alone.metrics["validation"]["loss"], rel=1e-4)
     assert [network["name"] for network in shared.metrics["teacher"]["members"]] == ["run_0", "run_1"]
+
+
+def test_another_process_of_a_run_takes_the_members_of_the_first(
+    members: list[Artifact], wanted: CombineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def receive(values: list[object], src: int) -> None:
+        assert src == 0
+        values[:] = [members[1:]]
+
+    folders: list[Path] = []
+    monkeypatch.setattr(train, "run", lambda config, **_: folders.append(config.out))
+    distill.run(members[1:], wanted)
+    monkeypatch.setattr(ranks, "count", lambda: 2)
+    monkeypatch.setattr(dist, "broadcast_object_list", receive)
+    distill.run(members, wanted)
+    assert folders[0] == folders[1]
 
 
 def test_the_options_of_the_student_are_those_of_its_run(
