@@ -10,8 +10,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from ensemble_pipeline import card_training
 from training_pipeline import dataset
 from training_pipeline.dataset import Dataset
-from training_pipeline.folder import PICTURE as PICTURE
-from upscaler.model.artifact import Artifact, ModelConfig
+from upscaler.model.artifact import PICTURE, Artifact, ModelConfig
 
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
 

@@ -72,7 +72,7 @@ def run(config: EvaluationConfig) -> list[Row]:
         print(card.test_table(evaluation["rows"]))
         if config.out:
             write(evaluation, config.out)
-            draw(models, tests.spread(SHEET_SAMPLES), config.out / card.PICTURE)
+            draw(models, tests.spread(SHEET_SAMPLES), config.out / artifact.PICTURE)
             saved.write(config.out / EVALUATION, config)
         elif models[0].origin is Origin.FOLDER:
             record(evaluation, tests, models[0], config.kind)
@@ -157,7 +157,7 @@ def record(evaluation: dict[str, Any], tests: TestSet, model: Artifact, kind: Te
     evaluated = model.metrics.get("tests", {}) | {tests.name: evaluation}
     recorded = model.metrics | {"tests": evaluated}
     if kind == "shards" and not tests.jpeg_quality:
-        recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / card.PICTURE)
+        recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / artifact.PICTURE)
     write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
     write_text(model.folder / artifact.CARD, card.of(replace(model, metrics=recorded), model.name))
 

@@ -9,7 +9,6 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from ensemble_pipeline import card
 from ensemble_pipeline.config import PublishConfig
 from ensemble_pipeline.errors import EnsembleError
-from feature_pipeline.manifest import ATTRIBUTION
 from upscaler.errors import HubUnreachableError, ModelError
 from upscaler.model import artifact, find, hub
 from upscaler.model.artifact import Artifact
@@ -31,11 +30,7 @@ def contents(model: Artifact, repo: str) -> Files:
     """Return the files to publish by their names on the Hub, with the card under the model's new name."""
     from ensemble_pipeline.onnx_export import serialised  # needs the package onnx, which is optional
 
-    files = {
-        file: model.folder / file
-        for file in (*model.files, card.PICTURE, ATTRIBUTION)
-        if (model.folder / file).exists()
-    }
+    files = {file: model.folder / file for file in model.files}
     graphs = {"model.onnx": serialised(model)}
     if model.jpeg_model:
         graphs["jpegs/model.onnx"] = serialised(model.jpeg_model)

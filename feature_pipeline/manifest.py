@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, StringConstraints
 
+from upscaler.model.artifact import ATTRIBUTION as ATTRIBUTION
 from upscaler.relative_names import is_inside
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
-ATTRIBUTION = "ATTRIBUTION.csv"
 
 
 def _checked(name: str) -> str:

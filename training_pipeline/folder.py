@@ -10,13 +10,13 @@ from cluster.lock import locked
 from feature_pipeline.manifest import MANIFEST
 from training_pipeline.errors import TrainingError
 from upscaler.model import find
-from upscaler.model.artifact import CONFIG, DATA, FILES
+from upscaler.model.artifact import COMPANIONS, CONFIG, DATA, FILES
 
 # Records of the commands, beside the models that they made
 RUN, COMBINATION, BUILD, EVALUATION = "run.json", "combine.json", "build.json", "evaluate.json"
 # Other contents of a run, and of what was made of runs
 CHECKPOINTS, TENSORBOARD, WANDB, LOG = "checkpoints", "tensorboard", "wandb", "log.jsonl"
-PICTURE, DISTILLATION = "before_after.png", "distillation"
+DISTILLATION = "distillation"
 TABLE, SCORES = "evaluation.md", "evaluation.json"  # of an evaluation
 
 INSTEAD = "another --out, or --overwrite to replace it"
@@ -78,7 +78,7 @@ def check(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD) 
 
 def _clear(folder: Path) -> None:
     """Remove all that would pass for a part of the next result; DATA.md stays, which people write."""
-    for name in (*FILES, RUN, COMBINATION, BUILD, LOG, PICTURE, EVALUATION, TABLE, SCORES):
+    for name in (*FILES, *COMPANIONS, RUN, COMBINATION, BUILD, LOG, EVALUATION, TABLE, SCORES):
         if name != DATA:
             (folder / name).unlink(missing_ok=True)
     for path in (folder / CHECKPOINTS, folder / TENSORBOARD, folder / WANDB, *folder.glob(f"{DISTILLATION}-*")):

@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from ensemble_pipeline import card, cost, evaluate, testset
+from ensemble_pipeline import cost, evaluate, testset
 from ensemble_pipeline.__main__ import main
 from ensemble_pipeline.averaging import with_mirror_images
 from ensemble_pipeline.config import EvaluationConfig
@@ -80,7 +80,7 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
 ) -> None:
     weights = (tiny_model / "model.safetensors").read_bytes()
     evaluate.run(EvaluationConfig(models=(str(tiny_model),), pictures=pictures))
-    assert not (tiny_model / card.PICTURE).exists()  # the authors are unknown
+    assert not (tiny_model / artifact.PICTURE).exists()  # the authors are unknown
     evaluate.run(EvaluationConfig(models=(str(tiny_model),), shards=tiles))
 
     model = artifact.read(tiny_model)
@@ -95,7 +95,7 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
     assert {(r.dataset_name, r.metric_type) for r in results} == {
         (name, metric) for name in model.metrics["tests"] for metric in ("psnr", "ssim")
     }
-    with Image.open(tiny_model / card.PICTURE) as drawn:
+    with Image.open(tiny_model / artifact.PICTURE) as drawn:
         assert drawn.size == (3 * evaluate.SAMPLE_SIDE, 2 * evaluate.SAMPLE_SIDE)
 
 
@@ -105,7 +105,7 @@ def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tm
     kept = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert [row["name"] for row in kept["rows"]] == ["bicubic", "mean", "mean, self-ensemble", "distilled"]
     assert (tmp_path / "out/evaluation.md").read_text().count("\n") == 2 + 4
-    with Image.open(tmp_path / "out" / card.PICTURE) as drawn:
+    with Image.open(tmp_path / "out" / artifact.PICTURE) as drawn:
         strip = np.asarray(drawn)
     pair = next(iter(testset.read(pictures, "pictures")))
     assert strip.shape == (2 * 60, 4 * 60, 3)  # bicubic, both models, ground truth

@@ -236,6 +236,18 @@ def test_a_broken_model_is_not_published(ready: tuple[Hub, str], tiny_model: Pat
     assert hub.requests == []
 
 
+@pytest.mark.parametrize("name", artifact.COMPANIONS)
+def test_a_file_outside_the_models_folder_is_not_published(
+    ready: tuple[Hub, str], tiny_model: Path, tmp_path: Path, name: str
+) -> None:
+    hub, model = ready
+    (tmp_path / "private").write_text("image_id\n")
+    (tiny_model / name).symlink_to(tmp_path / "private")
+    with pytest.raises(ModelError, match=f"{name} is a link out of the model's folder"):
+        publish.run(PublishConfig(model, REPO))
+    assert hub.requests == []
+
+
 @pytest.mark.slow
 def test_from_one_command_line_to_another(ready: tuple[Hub, str], tmp_path: Path) -> None:
     hub, model = ready

@@ -107,8 +107,9 @@ def test_foreign_json_is_refused(tiny_model: Path, file: str, content: bytes) ->
     assert file in refusal(tiny_model)
 
 
-@pytest.mark.parametrize("file", ["config.json", "metrics.json", "README.md", "model.safetensors"])
+@pytest.mark.parametrize("file", [*artifact.FILES, *artifact.COMPANIONS])
 def test_a_file_over_the_size_limit_is_refused_unread(tiny_model: Path, file: str) -> None:
+    (tiny_model / file).touch()
     os.truncate(tiny_model / file, 1 << 40)  # a sparse file
     assert "exceeds the limit of" in refusal(tiny_model)
 
@@ -250,7 +251,7 @@ def test_writing_refuses_invalid_weights(tiny_model: Path, tmp_path: Path) -> No
     assert not (tmp_path / "new" / "config.json").exists()
 
 
-@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "metrics.json", "README.md", "DATA.md"])
+@pytest.mark.parametrize("file", [*artifact.FILES, *artifact.COMPANIONS])
 def test_a_link_out_of_the_folder_is_refused(tiny_model: Path, tmp_path: Path, file: str) -> None:
     outside = tmp_path / "outside"
     (tiny_model / file).touch()

@@ -1,8 +1,9 @@
 """Model artifact: a folder with config.json, model.safetensors, metrics.json and README.md.
 
-README.md is the model card, which includes DATA.md if there is one. A single trained network is an artifact with one
-member; an ensemble has several. The sub-folder `jpegs` may hold a second artifact, the JPEG network. learned.json
-records the pictures that the network learned from; older artifacts lack it.
+README.md is the model card, which includes DATA.md if there is one. ATTRIBUTION.csv, the credits of the training
+photos, and before_after.png, the card's picture, may accompany it; upscaling needs neither. A single trained network is
+an artifact with one member; an ensemble has several. The sub-folder `jpegs` may hold a second artifact, the JPEG
+network. learned.json records the pictures that the network learned from; older artifacts lack it.
 
 Format 1 had an additional ONNX graph; it is still read, without the graph.
 """
@@ -35,7 +36,10 @@ CONFIG, WEIGHTS, METRICS, LEARNED, CARD, DATA = (
     "DATA.md",  # description of the training data for the model card, if it is not Open Images
 )
 
+ATTRIBUTION, PICTURE = "ATTRIBUTION.csv", "before_after.png"
+
 FILES = (WEIGHTS, METRICS, LEARNED, CARD, DATA, CONFIG)
+COMPANIONS = (ATTRIBUTION, PICTURE)
 _JPEG_MODEL = "jpegs"
 _JPEG_MODEL_CONFIG = f"{_JPEG_MODEL}/{CONFIG}"
 JPEG_MODEL_FILES = tuple(f"{_JPEG_MODEL}/{file}" for file in (WEIGHTS, METRICS, LEARNED, CONFIG))  # as written
@@ -47,7 +51,14 @@ MAX_WEIGHT_BYTES = 128 << 20  # 70 times the weights of `best`
 MAX_WEIGHTS_FILE = 2 * MAX_WEIGHT_BYTES  # bytes, including the header
 MAX_TEXT_BYTES = 1 << 20  # per other file
 MAX_HASHES = 8
-_LIMITS = {WEIGHTS: MAX_WEIGHTS_FILE, LEARNED: learned_record.MAX_BYTES}
+MAX_ATTRIBUTION = 2 << 30  # bytes; those of all of Open Images take 1.3 GB
+MAX_PICTURE = 8 << 20  # bytes, six times the uncompressed picture
+_LIMITS = {
+    WEIGHTS: MAX_WEIGHTS_FILE,
+    LEARNED: learned_record.MAX_BYTES,
+    ATTRIBUTION: MAX_ATTRIBUTION,
+    PICTURE: MAX_PICTURE,
+}
 
 Combination = Literal["single", "outputs", "weights", "distilled"]
 Name = Annotated[str, Field(max_length=255)]
@@ -130,8 +141,8 @@ class Artifact:
     @property
     def files(self) -> tuple[str, ...]:
         """Names of its files, relative to its folder."""
-        files = (*FILES, *JPEG_MODEL_FILES) if self.jpeg_model else FILES
-        return tuple(file for file in files if (self.folder / file).exists())
+        files = (*FILES, *COMPANIONS, *(JPEG_MODEL_FILES if self.jpeg_model else ()))
+        return tuple(file for file in files if (self.folder / file).is_file())
 
     @property
     def weights_file(self) -> Path:
@@ -219,7 +230,7 @@ def read(
     """
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a model: it has no {CONFIG}; give the folder of an artifact")
-    for file in (*FILES, *JPEG_MODEL_FILES):
+    for file in (*FILES, *COMPANIONS, *JPEG_MODEL_FILES):
         _check_file(folder, file)
     config = _read_network(folder)
     jpeg_model = _read_jpeg_model(folder, config)
