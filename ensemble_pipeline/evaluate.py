@@ -20,7 +20,7 @@ from ensemble_pipeline.cost import Cost
 from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.testset import Pair, TestSet
 from training_pipeline import unseen
-from training_pipeline.folder import EVALUATION, SCORES, TABLE, Kind, claimed
+from training_pipeline.folder import EVALUATION, SCORES, TABLE, Kind, claimed, turn
 from upscaler import Upscaler, bicubic, metrics, saved
 from upscaler.atomic import atomic_path, write_text
 from upscaler.engines.engine import usual
@@ -152,14 +152,24 @@ def write(evaluation: dict[str, Any], folder: Path) -> None:
 def record(evaluation: dict[str, Any], tests: TestSet, model: Artifact, kind: TestKind) -> None:
     """Record an evaluation in the model's metrics, under the test set's name, and rewrite its card.
 
-    The card shows only pictures from tile shards, whose licence permits it and whose authors are known.
+    The card shows only pictures from tile shards, whose licence permits it and whose authors are known. Raises
+    EnsembleError if the folder has another model by now.
     """
-    evaluated = model.metrics.get("tests", {}) | {tests.name: evaluation}
-    recorded = model.metrics | {"tests": evaluated}
-    if kind == "shards" and not tests.jpeg_quality:
-        recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / artifact.PICTURE)
-    write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
-    write_text(model.folder / artifact.CARD, card.of(replace(model, metrics=recorded), model.name))
+    with turn(model.folder):
+        metrics = _current(model).metrics
+        recorded = metrics | {"tests": metrics.get("tests", {}) | {tests.name: evaluation}}
+        if kind == "shards" and not tests.jpeg_quality:
+            recorded["picture"] = draw([model], tests.spread(CARD_SAMPLES), model.folder / artifact.PICTURE)
+        write_text(model.folder / artifact.METRICS, json.dumps(recorded, indent=2) + "\n")
+        write_text(model.folder / artifact.CARD, card.of(replace(model, metrics=recorded), model.name))
+
+
+def _current(model: Artifact) -> Artifact:
+    """Read the model again, as other evaluations may have been recorded. Raises EnsembleError if it is another one."""
+    current = artifact.read(model.folder)
+    if current.revision != model.revision:
+        raise EnsembleError(f"{model.folder} was replaced during its evaluation; evaluate the new model")
+    return current
 
 
 def entry(rows: Sequence[Row], pictures: int, model: Artifact, recorded: bool) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The folder of a model or an evaluation, and the one rule by which commands write to it."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from pathlib import Path
 
-from cluster.lock import locked
+from cluster.lock import InUseError, locked
 from feature_pipeline.manifest import MANIFEST
 from training_pipeline.errors import TrainingError
 from upscaler.model import find
@@ -18,6 +19,8 @@ RUN, COMBINATION, BUILD, EVALUATION = "run.json", "combine.json", "build.json", 
 CHECKPOINTS, TENSORBOARD, WANDB, LOG = "checkpoints", "tensorboard", "wandb", "log.jsonl"
 DISTILLATION = "distillation"
 TABLE, SCORES = "evaluation.md", "evaluation.json"  # of an evaluation
+
+PATIENCE, RETRY = 60.0, 0.05  # seconds
 
 INSTEAD = "another --out, or --overwrite to replace it"
 
@@ -59,6 +62,29 @@ def claimed(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD
         if (found := kind(folder)) and not is_own(found):
             _clear(folder)
         yield
+
+
+@contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """Hold a folder for a change of moments: read in it, then write. Waits for other processes.
+
+    Raises InUseError if another process holds the folder for a minute.
+    """
+    with ExitStack() as held:
+        _wait(held, folder)
+        yield
+
+
+def _wait(held: ExitStack, folder: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            held.enter_context(locked(folder))
+            return
+        except InUseError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(RETRY)
 
 
 def check(folder: Path, is_own: IsOwn, overwrite: bool, instead: str = INSTEAD) -> None:

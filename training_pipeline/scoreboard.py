@@ -82,6 +82,10 @@ class Scoreboard(Record):
         rows = {old.version: old for old in self.rows} | {row.version: row}
         return self.model_copy(update={"rows": tuple(rows.values())})
 
+    def with_final_test(self, test: FinalTest) -> "Scoreboard":
+        """Return a scoreboard with the final test added."""
+        return self.model_copy(update={"final_tests": (*self.final_tests, test)})
+
     def final_test_of(self, version: str) -> FinalTest | None:
         """Return the final test of a version of the program, or None."""
         return next((test for test in self.final_tests if test.version == version), None)

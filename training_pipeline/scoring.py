@@ -12,6 +12,7 @@ from feature_pipeline.tile_index import TileIndex
 from training_pipeline import bootstrap, data, held_out, journal, scoreboard, unseen
 from training_pipeline.commands import ScoringConfig
 from training_pipeline.errors import TrainingError
+from training_pipeline.folder import turn
 from training_pipeline.scoreboard import FinalTest, Row, Scoreboard
 from upscaler import Upscaler, bicubic, metrics, version
 from upscaler.metrics import Score
@@ -42,7 +43,10 @@ def add(config: ScoringConfig) -> Row:
         recorded=recorded,
         curve=tuple((line["step"], line["psnr_y"]) for line in journal.read(model.folder)),
     )
-    scoreboard.write(config.scoreboard, board.with_row(row))
+    with turn(config.scoreboard):
+        board = scoreboard.read(config.scoreboard) or board  # others may have written while this one scored
+        _check_same_test_set(board, tiles, config)
+        scoreboard.write(config.scoreboard, board.with_row(row))
     print(f"{row.version}: {_decibels(row.scores)}; bicubic interpolation: {_decibels(board.bicubic)}")
     return row
 
@@ -53,24 +57,13 @@ def final_test(config: ScoringConfig) -> FinalTest:
     The same model again: return what is recorded. Raises TrainingError if there is no scoreboard, the test set is not
     the scoreboard's, this version has tested another model, or the model may have learned from the pictures.
     """
-    board = scoreboard.read(config.scoreboard)
-    if board is None:
-        raise TrainingError(f"{config.scoreboard} has no scoreboard; score the candidates first")
     model = find.model(config.model)
     first, tiles = held_out.parts(config.test)
-    _check_same_test_set(board, tiles, config)
-    result = board.final_test_of(version.installed())
-    if result and result.revision != model.revision:
-        raise TrainingError(
-            f"the final test of version {result.version} is recorded, of {result.model} ({result.revision}); "
-            "test another model with another version"
-        )
+    result = _recorded(_existing(config, tiles), model)
     if not unseen.check_for_test(model, shards.pictures(chain(first, tiles)), config.test):
         raise TrainingError(f"{model.name} has no complete record of the pictures it learned from; train it again")
     if result is None:
-        result = _tested(model, tiles)
-        final_tests = (*board.final_tests, result)
-        scoreboard.write(config.scoreboard, board.model_copy(update={"final_tests": final_tests}))
+        result = _record(_tested(model, tiles), model, tiles, config)
     print(scoreboard.sentence(result))
     return result
 
@@ -80,6 +73,35 @@ def scores(double: Callable[[Pixels], Pixels], tiles: Sequence[Entry]) -> tuple[
     samples = map(data.load, tqdm(tiles, desc="scoring", unit="tile", leave=False))
     scored = (metrics.score(double(sample.lr), sample.hr) for sample in samples)
     return tuple(metrics.by_picture(zip((tile.image_id for tile in tiles), scored, strict=True)))
+
+
+def _record(test: FinalTest, model: Artifact, tiles: TileIndex, config: ScoringConfig) -> FinalTest:
+    """Record a final test, unless another process has recorded one of the model; return the recorded one."""
+    with turn(config.scoreboard):
+        board = _existing(config, tiles)
+        if recorded := _recorded(board, model):
+            return recorded
+        scoreboard.write(config.scoreboard, board.with_final_test(test))
+    return test
+
+
+def _existing(config: ScoringConfig, tiles: TileIndex) -> Scoreboard:
+    board = scoreboard.read(config.scoreboard)
+    if board is None:
+        raise TrainingError(f"{config.scoreboard} has no scoreboard; score the candidates first")
+    _check_same_test_set(board, tiles, config)
+    return board
+
+
+def _recorded(board: Scoreboard, model: Artifact) -> FinalTest | None:
+    """Return this version's final test, None if there is none. Raises TrainingError if it is that of another model."""
+    result = board.final_test_of(version.installed())
+    if result and result.revision != model.revision:
+        raise TrainingError(
+            f"the final test of version {result.version} is recorded, of {result.model} ({result.revision}); "
+            "test another model with another version"
+        )
+    return result
 
 
 def _check_same_test_set(board: Scoreboard, tiles: TileIndex, config: ScoringConfig) -> None:

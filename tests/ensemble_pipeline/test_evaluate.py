@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,38 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
     }
     with Image.open(tiny_model / artifact.PICTURE) as drawn:
         assert drawn.size == (3 * evaluate.SAMPLE_SIDE, 2 * evaluate.SAMPLE_SIDE)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, command: Callable[[], object]) -> None:
+    """Let a command run once, as another process would, during the next measurement of cost."""
+    left = [command]
+
+    def measure(model: Path | None, flips: bool = False) -> Cost:
+        while left:
+            left.pop()()
+        return Cost(1.0, 10**8)
+
+    monkeypatch.setattr(cost, "measure", measure)
+
+
+def test_evaluations_of_a_model_at_a_time_are_all_recorded(
+    pictures: Path, tiles: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = (str(tiny_model),)
+    meanwhile(monkeypatch, lambda: evaluate.run(EvaluationConfig(models=models, shards=tiles)))
+    evaluate.run(EvaluationConfig(models=models, pictures=pictures))
+    metrics = artifact.read(tiny_model).metrics
+    assert metrics["tests"].keys() == {"photos", "test, first 2 pictures"}
+    assert metrics["picture"]
+
+
+def test_an_evaluation_is_not_recorded_in_a_model_that_replaced_the_evaluated_one(
+    pictures: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, lambda: write_tiny_model(tiny_model, seed=1))
+    with pytest.raises(EnsembleError, match="was replaced during its evaluation; evaluate the new model"):
+        evaluate.run(EvaluationConfig(models=(str(tiny_model),), pictures=pictures))
+    assert artifact.read(tiny_model).metrics == {}
 
 
 def test_models_side_by_side_written_where_asked(quick: None, pictures: Path, tmp_path: Path) -> None:

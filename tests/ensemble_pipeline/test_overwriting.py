@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from support.models import write_run
 from support.pictures import photo_like
 from support.shards import write_shard
 from support.training_runs import small_config
-from training_pipeline import evaluation, train
+from training_pipeline import evaluation, folder, train
 from training_pipeline.config import TrainingConfig
 from training_pipeline.folder import COMBINATION
 from upscaler.errors import DoubleResolutionError
@@ -169,6 +171,17 @@ def test_a_second_process_is_refused(tmp_path: Path, runs: tuple[Path, ...]) -> 
     part = write_shard(tmp_path / "parts/train_0")
     with locked(part), pytest.raises(InUseError):
         pipeline.run(FeatureConfig(("train_0",), part.parent, endpoint_url="http://127.0.0.1:1"))
+
+
+def test_a_change_of_moments_waits_for_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "PATIENCE", 0.1)
+    with locked(tmp_path), pytest.raises(InUseError), folder.turn(tmp_path):
+        pass
+    with ExitStack() as other:
+        other.enter_context(locked(tmp_path))
+        monkeypatch.setattr(time, "sleep", lambda seconds: other.close())
+        with folder.turn(tmp_path), pytest.raises(InUseError), locked(tmp_path):
+            pass
 
 
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:

@@ -206,6 +206,49 @@ def test_models_are_scored_and_the_chosen_one_is_tested_once(
     assert len(read_board(two[0]).final_tests) == 2
 
 
+@pytest.fixture
+def quick_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "scores", lambda double, tiles: scores_of(30, 31))
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, *commands: Callable[[], object]) -> None:
+    """Let each command run once, as another process would, after the next scores."""
+    scores, left = scoring.scores, list(commands)
+
+    def interrupted(*arguments: Any) -> tuple[Score, ...]:
+        found = scores(*arguments)
+        while left:
+            left.pop()()
+        return found
+
+    monkeypatch.setattr(scoring, "scores", interrupted)
+
+
+def test_rows_and_a_final_test_written_while_another_model_is_scored_stay(
+    quick_scores: None, two: list[ScoringConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other = two
+    scoring.add(first)
+    meanwhile(monkeypatch, lambda: scoring.final_test(first), lambda: scoring.add(replace(first, version="again")))
+    scoring.add(other)
+    assert [r.version for r in read_board(first).rows] == ["m0", "again", "m1"]
+    assert [test.model for test in read_board(first).final_tests] == ["m0"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_of_two_final_tests_at_a_time_the_first_to_end_counts(
+    quick_scores: None, two: list[ScoringConfig], monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    scoring.add(two[0])
+    meanwhile(monkeypatch, lambda: scoring.final_test(two[0]))
+    if same:
+        scoring.final_test(two[0])
+    else:
+        with pytest.raises(TrainingError, match="test another model with another version"):
+            scoring.final_test(two[1])
+    assert [test.model for test in read_board(two[0]).final_tests] == ["m0"]
+
+
 def test_the_test_set_is_fixed_by_the_first_row(two: list[ScoringConfig], tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="has no scoreboard; score the candidates first"):
         scoring.final_test(two[0])
