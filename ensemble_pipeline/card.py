@@ -10,6 +10,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from ensemble_pipeline import card_training
 from training_pipeline import dataset
 from training_pipeline.dataset import Dataset
+from training_pipeline.markdown import literal
 from upscaler.model.artifact import PICTURE, Artifact, ModelConfig
 
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
@@ -85,7 +86,7 @@ def test_table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         score, cost = row["score"], row["cost"]
         lines.append(
-            f"| {row['name']} | {score['psnr_y']:.2f} | {score['ssim_y']:.4f} | {score['psnr_rgb']:.2f} | "
+            f"| {literal(row['name'])} | {score['psnr_y']:.2f} | {score['ssim_y']:.4f} | {score['psnr_rgb']:.2f} | "
             f"{score['cross_entropy_above_floor']:.2%} | {cost['megapixels_per_second']:.2f} | "
             f"{cost['memory'] / 1e6:.0f} |"
         )
@@ -112,12 +113,12 @@ def _tests(measured: dict[str, Any]) -> Iterator[str]:
     for name, test in (tests or {}).items():
         unknown = "" if test.get("recorded") else "; what the model learned from is not recorded"
         tiles = f"{test['tiles']} tiles of " if "tiles" in test else ""  # older evaluations are means over tiles
-        yield f"{name} ({tiles}{test['pictures']} pictures{unknown}):\n\n{test_table(test['rows'])}"
+        yield f"{literal(name)} ({tiles}{test['pictures']} pictures{unknown}):\n\n{test_table(test['rows'])}"
 
 
 def _samples(measured: dict[str, Any]) -> Iterator[str]:
     if credits := measured.get("picture"):
-        listed = "; ".join(credits)
+        listed = "; ".join(map(literal, credits))
         yield f"![Bicubic, model, ground truth]({PICTURE})\n\nBicubic, model, ground truth. From the top: {listed}.\n"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from training_pipeline.dataset import Dataset
+from training_pipeline.markdown import literal
 from upscaler.model.artifact import Artifact, Member, ModelConfig
 from upscaler.pictures import lossy
 
@@ -34,10 +35,10 @@ def _teachers(config: ModelConfig, measured: dict[str, Any]) -> list[Member]:
 
 def section(config: ModelConfig, measured: dict[str, Any], data: Dataset) -> str:
     """Return the section on training: the networks, their provenance, and their selection."""
-    lines = ["## Training", _HEAD.format(data.name), *_networks(config, measured), *_provenance(measured)]
+    lines = ["## Training", _HEAD.format(literal(data.name)), *_networks(config, measured), *_provenance(measured)]
     if selection := measured.get("selection"):
         lines += ["", "Greedy selection of the networks by PSNR on the validation tiles:", ""]
-        lines += [f"- {step['member']}: {step['psnr_y']:.3f} dB PSNR (Y)" for step in selection]
+        lines += [f"- {literal(step['member'])}: {step['psnr_y']:.3f} dB PSNR (Y)" for step in selection]
     return "\n".join(lines) + "\n"
 
 
@@ -67,7 +68,7 @@ def _provenance(measured: dict[str, Any]) -> Iterator[str]:
         )
         made.setdefault(how, []).append(network["network"])
     for how, names in made.items():
-        yield f"\n{', '.join(names)}: trained with {how}."
+        yield f"\n{literal(', '.join(names))}: trained with {literal(how)}."
 
 
 def of_jpeg_model(
@@ -83,9 +84,11 @@ def of_jpeg_model(
         if not others:
             yield f"{sentence}, with the members above.\n"
         else:
-            yield "\n".join([f"{sentence}:\n", _HEAD.format(data.name), *others, *_provenance(jpeg_model.metrics), ""])
+            yield "\n".join(
+                [f"{sentence}:\n", _HEAD.format(literal(data.name)), *others, *_provenance(jpeg_model.metrics), ""]
+            )
 
 
 def _row(member: Member, remark: str = "") -> str:
     parts = ", ".join(dict.fromkeys(member.parts))  # a part with clean and augmented tiles is listed twice
-    return f"| {member.name}{remark} | {parts} | {member.pictures:,} | {member.steps:,} |"
+    return f"| {literal(member.name)}{remark} | {literal(parts)} | {member.pictures:,} | {member.steps:,} |"

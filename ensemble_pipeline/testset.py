@@ -11,9 +11,11 @@ from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards, tile_index
 from feature_pipeline.compression import compressed
 from feature_pipeline.duplicates import Looks
+from feature_pipeline.manifest import SampleInfo
 from feature_pipeline.samples import perceptual_hashes
 from feature_pipeline.shards import Entry
 from training_pipeline import held_out
+from training_pipeline.markdown import one_line
 from upscaler import bicubic
 from upscaler.errors import PictureError
 from upscaler.pictures.formats import BY_SUFFIX
@@ -122,5 +124,9 @@ def _read(path: Path) -> Pixels:
 def _tile(entry: Entry) -> Pair:
     sample = shards.load(entry)
     info = sample.info
-    credit = f"{info.title or info.image_id} by {info.author}, {info.license}" if info.author else info.image_id
-    return Pair(sample.key, info.image_id, sample.lr, sample.hr, credit)
+    return Pair(sample.key, info.image_id, sample.lr, sample.hr, _credit(info))
+
+
+def _credit(info: SampleInfo) -> str:
+    title, author, license = map(one_line, (info.title or info.image_id, info.author, info.license))
+    return f"{title} by {author}, {license}" if author else one_line(info.image_id)

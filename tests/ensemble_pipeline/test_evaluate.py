@@ -100,6 +100,14 @@ def test_the_table_goes_into_the_models_own_metrics_and_card(
         assert drawn.size == (3 * evaluate.SAMPLE_SIDE, 2 * evaluate.SAMPLE_SIDE)
 
 
+def test_the_credits_are_bounded(tmp_path: Path) -> None:
+    tiles = write_shard(tmp_path / "test", pictures=1, tiles=1, author="Ada\n" * 10**4, license="CC BY 2.0")
+    (pair,) = testset.read(tiles, "shards")
+    assert len(pair.credit) < 300
+    assert pair.credit.startswith("0000000000000000 by Ada Ada Ada")
+    assert pair.credit.endswith("…, CC BY 2.0")
+
+
 def meanwhile(monkeypatch: pytest.MonkeyPatch, command: Callable[[], object]) -> None:
     """Let a command run once, as another process would, during the next measurement of cost."""
     left = [command]
