@@ -44,7 +44,7 @@ def model_card(
     network, if it has one.
     """
     title = name.rpartition("/")[2]
-    data = dataset.of(folder, measured)
+    data = dataset.of(folder, measured, jpeg_model)
     described = description(config, measured)
     parts = [
         f"---\n{metadata(title, config, measured, data).to_yaml()}\n---",

@@ -7,6 +7,7 @@ from operator import or_
 from typing import Any
 
 from ensemble_pipeline.members import common_warm_start, without_warm_start
+from training_pipeline import dataset
 from upscaler.model.artifact import Artifact, ModelConfig
 from upscaler.model.learned import Learned
 
@@ -29,13 +30,14 @@ def learned(members: Sequence[Artifact], selection: Selection | None) -> Learned
 
 
 def of(members: Sequence[Artifact], selection: Selection | None) -> dict[str, Any]:
-    """Return the metrics of a model of these members: warm start, provenance of each network, selection."""
+    """Return the metrics of a model of these members: warm start, provenance of each network, data sets, selection."""
     metrics: dict[str, Any] = {}
     if len(members) == 1:
         metrics |= {name: value for name, value in members[0].metrics.items() if name in INHERITED}
     if start := common_warm_start(without_warm_start(members)):
         metrics["beginning"] = [member.model_dump() for member in start]
     metrics["training"] = [network for member in members for network in member.metrics.get("training", [])]
+    metrics |= dataset.recorded(*(dataset.names(member.metrics) for member in members))
     if selection:
         metrics["selection"] = selection.steps
     return metrics
@@ -47,7 +49,8 @@ def of_student(
     """Return the metrics of a distilled model: its own, under the model's name, and what its teacher was."""
     training = [network | {"network": name} for network in student.metrics["training"]]
     networks = [network.model_dump() for teacher in teachers for network in teacher.config.members]
-    return student.metrics | {"training": training, "teacher": of_teachers | {"members": networks}}
+    datasets = dataset.recorded(dataset.names(student.metrics), dataset.names(of_teachers))
+    return student.metrics | {"training": training, "teacher": of_teachers | {"members": networks}} | datasets
 
 
 def student_config(student: Artifact, name: str) -> ModelConfig:

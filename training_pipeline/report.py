@@ -28,7 +28,10 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     start = find.model(config.init_from) if config.init_from else None
     member = _member(config, tiles, best.step, start)
     model = ModelConfig(architecture=network.architecture, combination="single", members=(member,))
-    metrics: dict[str, Any] = {"validation": row, "training": [asdict(provenance.of(config, tiles))]}
+    made = provenance.of(config, tiles)
+    before = dataset.names(start.metrics) if start else set()
+    metrics: dict[str, Any] = {"validation": row, "training": [asdict(made)]}
+    metrics |= dataset.recorded({made.dataset}, before)
     learned = Learned(tiles.training.ids, tiles.validation.ids, perceptual=tiles.training.perceptual)
     if start:
         metrics["beginning"] = [begun.model_dump() for begun in start.config.members]

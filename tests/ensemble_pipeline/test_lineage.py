@@ -1,6 +1,7 @@
 """Records of what models learned from, through training, averaging, selection and distillation."""
 
 import csv
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ensemble_pipeline import combine, cost, evaluate
+from ensemble_pipeline import combine, cost, evaluate, lineage
 from ensemble_pipeline.config import CombineConfig, Distillation, EvaluationConfig
 from ensemble_pipeline.cost import Cost
 from feature_pipeline import shards, tile_index
@@ -17,7 +18,7 @@ from support.models import write_run, write_tiny_model
 from support.pictures import photo_like
 from support.shards import mirrored, random_looks, write_shard
 from support.training_runs import small_config
-from training_pipeline import data, held_out, scoreboard, scoring, train
+from training_pipeline import data, held_out, provenance, scoreboard, scoring, train
 from training_pipeline.commands import ScoringConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import Scoreboard
@@ -125,6 +126,30 @@ def test_a_student_names_its_own_training_and_its_teacher(chained: Artifact) -> 
     digest = tile_index.digest(data.entries([chained.folder.parent / name]) for name in ("third", "validation"))
     assert re.search(rf"^student: trained with double-resolution .*, torch .*, CPU; .* {digest}\.$", card, re.MULTILINE)
     assert re.search(r"^tuned: trained with double-resolution ", card, re.MULTILINE)
+
+
+def with_datasets(folder: Path, seed: int, *names: str) -> Path:
+    """Write a run on those data sets."""
+    write_run(folder, seed)
+    (folder / artifact.METRICS).write_text(json.dumps({"training": [], "datasets": names}))
+    return folder
+
+
+def test_the_data_sets_of_all_networks_are_recorded(tmp_path: Path) -> None:
+    members = [with_datasets(tmp_path / name, n, name) for n, name in enumerate(("Open Images", "Mine"))]
+    mean = combine.run(CombineConfig(tuple(members), tmp_path / "mean", "outputs"))
+    assert mean.metrics["datasets"] == ["Mine", "Open Images"]
+    student = artifact.read(with_datasets(tmp_path / "student", 2, "Open Images"))
+    distilled = lineage.of_student(student, "v1", [mean], lineage.of([mean], None))
+    assert distilled["datasets"] == ["Mine", "Open Images"]
+
+
+def test_a_run_records_the_data_set_of_its_warm_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "_dataset", lambda folders: "Open Images")
+    start = with_datasets(tmp_path / "start", 0, "Mine")
+    trained = train.run(small_config(tmp_path, steps=1, init_from=str(start)))
+    assert trained.metrics["datasets"] == ["Mine", "Open Images"]
+    assert "Open Images" not in (trained.folder / "README.md").read_text()
 
 
 def test_the_pictures_of_the_jpeg_network_count(parts: dict[str, Path], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -16,6 +17,7 @@ from ensemble_pipeline.config import PublishConfig
 from ensemble_pipeline.errors import EnsembleError
 from support.hub import READ_TOKEN, TOKEN, Hub
 from support.pictures import photo_like
+from training_pipeline import dataset
 from upscaler.errors import DoubleResolutionError, ModelError
 from upscaler.model import artifact, find
 
@@ -77,6 +79,21 @@ def test_a_card_without_data_names_the_data_set_of_the_manifests(
     assert ("0: trained with double-resolution 0.1.0, torch 2.14, CPU; SHA-256 of the shards: ab12." in text) is bool(
         metrics
     )
+
+
+@pytest.mark.parametrize("name", ["Open Images", "Ada's photos", None])
+def test_a_card_names_the_data_set_of_both_networks(two_models: Path, name: str | None) -> None:
+    (two_models / "metrics.json").write_text(json.dumps({"datasets": ["Open Images"]}))
+    (two_models / "jpegs/metrics.json").write_text(json.dumps({"datasets": [name]} if name else {}))
+    text = card.of(find.model(str(two_models)), "v1")
+    assert _claims_open_images(text) is (name == "Open Images")
+
+
+@pytest.mark.parametrize("further", [{"beginning": [{}]}, {"teacher": {}}, {"teacher": {"beginning": [{}]}}])
+def test_what_earlier_versions_did_not_record_is_no_known_data_set(further: dict[str, Any]) -> None:
+    made = {"training": [{"network": "0", "dataset": "Open Images"}]}
+    assert dataset.names(made | further) == ({"Open Images"} if further == {"teacher": {}} else {"", "Open Images"})
+    assert dataset.names({"training": [{"network": "0"}]}) == dataset.names({}) == {""}
 
 
 def test_the_credits_of_the_photos_are_published(ready: tuple[Hub, str], tiny_model: Path) -> None:
