@@ -23,14 +23,19 @@ def run(config: BuildConfig) -> None:
     """Build the missing shards, networks and the ensemble.
 
     Raises EnsembleError if a part failed, after the others. Before anything is made, raises TrainingError if the
-    model's folder holds one of other parts, and InUseError if another build works here.
+    model's folder, here or in the storage, holds one of other parts, and InUseError if another build works here.
     """
-    if config.engine.storage:
-        _run(config, config.engine.storage)
+    if storage := config.engine.storage:
+        work_in(storage, [], config.out, partial(_check, config), kept=lambda name: name == BUILD)
+        _run(config, storage)
         return
-    folder.check(config.out, partial(_is_same, config), config.overwrite)
+    _check(config)
     with locked(Path()):
         _run(config, ".")
+
+
+def _check(config: BuildConfig) -> None:
+    folder.check(config.out, partial(_is_same, config), config.overwrite)
 
 
 def _is_same(config: BuildConfig, _: Kind) -> bool:
@@ -57,6 +62,7 @@ def _run(config: BuildConfig, storage: str) -> None:
 
 
 def _combine(config: BuildConfig, wanted: CombineConfig) -> None:
+    _check(config)  # again, as another build may have used the storage in between
     combine.run(wanted)
     saved.write(config.out / BUILD, config)
 

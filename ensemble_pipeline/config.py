@@ -6,7 +6,7 @@ from typing import Literal
 
 from cluster.engine import Engine
 from ensemble_pipeline.errors import EnsembleError
-from feature_pipeline.config import FeatureConfig
+from feature_pipeline.config import FeatureConfig, part_names
 from training_pipeline.commands import WHERE, RunsConfig
 from training_pipeline.config import Schedule, TrainingConfig
 from training_pipeline.sizes import SYNTAX
@@ -14,7 +14,7 @@ from upscaler.config import UpscaleConfig
 from upscaler.model import find
 from upscaler.options import check_limits, option, options_of, part, same
 
-SHARDS, RUNS, VALIDATION = Path("shards"), Path("runs"), "validation"
+SHARDS, RUNS, VALIDATION, TEST = Path("shards"), Path("runs"), "validation", "test"
 
 How = Literal["outputs", "weights", "distill"]
 Kind = Literal["pictures", "shards"]
@@ -139,20 +139,23 @@ class StatusConfig:
     folder: Path = option("folder of parts, runs and models", positional=True)
 
 
+NOT_SHARED = ("shards", "validation", "out", "minutes")  # by the runs of a build, which all take the same steps
+
+
 @dataclass(frozen=True)
 class BuildConfig:
     """All stages. `features`: the parts and their tiles; validation is made in any case. `first`: what the runs have in
     common; shards and folder are those of each part. `into`, `student_steps`: of a distillation on the tiles of all
     parts. `allow_missing`: combine what there is where a part failed.
 
-    Raises EnsembleError if there is no training part, or if a distillation lacks an option.
+    Raises EnsembleError if there is no training part, the part test is among them, or a distillation lacks an option.
     """
 
     features: FeatureConfig = part(
         *("parts", "images", "tiles_per_image", "metadata", "workers", "endpoint_url"), out=SHARDS
     )
     first: TrainingConfig = part(
-        *(one.field for one in options_of(TrainingConfig) if one.field not in ("shards", "validation", "out")),
+        *(one.field for one in options_of(TrainingConfig) if one.field not in NOT_SHARED),
         shards=(),
         validation=(SHARDS / VALIDATION,),
         out=RUNS,
@@ -177,5 +180,9 @@ class BuildConfig:
         check_limits(self)
         if self.how == "distill" and not (self.into and self.student_steps):
             raise EnsembleError("--how distill needs --into and --student-steps; give them")
+        if TEST in self.features.parts and self.features.parts != part_names(["all"]):
+            raise EnsembleError(
+                "no network may learn from the part test, so a build makes no tiles of it; leave it out"
+            )
         if not self.parts:
             raise EnsembleError("an ensemble needs networks of training parts; give --parts, such as 0 a, or all")

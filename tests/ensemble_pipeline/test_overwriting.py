@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cluster.engine import Engine
 from cluster.lock import InUseError, locked
 from ensemble_pipeline import build, combine, cost, evaluate
-from ensemble_pipeline.config import BuildConfig, CombineConfig, EvaluationConfig
+from ensemble_pipeline.config import RUNS, SHARDS, VALIDATION, BuildConfig, CombineConfig, EvaluationConfig
 from ensemble_pipeline.cost import Cost
 from feature_pipeline import pipeline
 from feature_pipeline.config import FeatureConfig
@@ -25,6 +26,7 @@ from support.shards import write_shard
 from support.training_runs import small_config
 from training_pipeline import evaluation, folder, train
 from training_pipeline.config import TrainingConfig
+from training_pipeline.errors import TrainingError
 from training_pipeline.folder import COMBINATION
 from upscaler.errors import DoubleResolutionError
 from upscaler.model import artifact
@@ -153,6 +155,46 @@ def test_a_build_refuses_another_models_folder_before_it_makes_anything(
     assert "already holds a combined model" in refused(lambda: build.run(config), ensemble.out)
     with locked(Path()), pytest.raises(InUseError):
         build.run(replace(config, out=Path("built")))
+
+
+@pytest.fixture
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildConfig:
+    """A build of two parts in a storage where their networks are."""
+    monkeypatch.setattr(Engine, "run", lambda engine, tasks: {})
+    for n in range(2):
+        write_run(tmp_path / f"storage/runs/train_{n}", seed=n)
+    features = FeatureConfig(("train_0", "train_1"), SHARDS)
+    first = TrainingConfig((), (SHARDS / VALIDATION,), RUNS, steps=1)
+    return BuildConfig(features, first, engine=Engine(storage=str(tmp_path / "storage")))
+
+
+def test_a_build_in_a_storage_refuses_another_models_folder_before_it_makes_anything(
+    stored: BuildConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "storage" / stored.out
+    build.run(stored)
+    build.run(stored)  # the same again
+    fewer = replace(stored, features=replace(stored.features, parts=("train_0",)))
+    with monkeypatch.context() as nothing_is_made:
+        nothing_is_made.delattr(Engine, "run")
+        assert "ensembles/built already holds a combined model; give" in refused(lambda: build.run(fewer), out)
+    build.run(replace(fewer, overwrite=True))
+    assert artifact.read(out).config.networks == 1
+
+
+def test_a_build_in_a_storage_does_not_replace_a_model_that_another_one_made_meanwhile(
+    stored: BuildConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "storage" / stored.out
+
+    def build_another(engine: Engine, tasks: object) -> dict[str, str]:
+        write_run(out, seed=5)
+        return {}
+
+    monkeypatch.setattr(Engine, "run", build_another)
+    with pytest.raises(TrainingError, match="already holds a model; give another --out, or --overwrite"):
+        build.run(stored)
+    assert [member.name for member in artifact.read(out).config.members] == ["built"]
 
 
 def test_shards_are_not_made_in_a_models_folder(ensemble: CombineConfig) -> None:

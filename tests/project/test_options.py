@@ -140,11 +140,11 @@ def test_build_refuses_as_the_stages_do(option: str, value: str, limits: str) ->
         ensemble(["build", "--parts", "0", "a", "--steps", "1", option, value])
 
 
-def test_build_offers_every_option_of_training() -> None:
+def test_build_offers_every_option_that_its_runs_can_share() -> None:
     (nested,) = (one for one in members(BuildConfig) if isinstance(one, Nested) and one.config is TrainingConfig)
     offered = {one.name for one in declared(TrainingConfig, nested.part.names)}
     all_options = {one.name for one in declared(TrainingConfig)}
-    assert all_options - offered == {"--shards", "--validation", "--out"}
+    assert all_options - offered == {"--shards", "--validation", "--out", "--minutes"}
 
 
 def test_a_declaration_is_reused_with_another_default() -> None:
