@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, HfApi, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from ensemble_pipeline import card
@@ -12,6 +12,9 @@ from ensemble_pipeline.errors import EnsembleError
 from upscaler.errors import HubUnreachableError, ModelError
 from upscaler.model import artifact, find, hub
 from upscaler.model.artifact import Artifact
+
+GRAPH, JPEG_GRAPH = "model.onnx", "jpegs/model.onnx"
+PUBLISHED = {*artifact.FILES, *artifact.COMPANIONS, *artifact.JPEG_MODEL_FILES, GRAPH, JPEG_GRAPH}
 
 Files = Mapping[str, Path | bytes]
 
@@ -22,7 +25,9 @@ def run(config: PublishConfig) -> None:
         validate_repo_id(config.repo)
     if "/" not in config.repo:
         raise EnsembleError(f"{config.repo!r} has no owner; give user/name")
-    files = contents(find.model(config.model), config.repo)
+    model = find.model(config.model)
+    hub.fetch_companions(model)
+    files = contents(model, config.repo)
     print(upload(files, config) if not config.dry_run else listing(files))
 
 
@@ -31,9 +36,9 @@ def contents(model: Artifact, repo: str) -> Files:
     from ensemble_pipeline.onnx_export import serialised  # needs the package onnx, which is optional
 
     files = {file: model.folder / file for file in model.files}
-    graphs = {"model.onnx": serialised(model)}
+    graphs = {GRAPH: serialised(model)}
     if model.jpeg_model:
-        graphs["jpegs/model.onnx"] = serialised(model.jpeg_model)
+        graphs[JPEG_GRAPH] = serialised(model.jpeg_model)
     return files | graphs | {artifact.CARD: card.of(model, repo).encode()}
 
 
@@ -46,7 +51,10 @@ def listing(files: Files) -> str:
 
 
 def upload(files: Files, config: PublishConfig) -> str:
-    """Commit all files or none to the repository, created if missing; return the commit's address."""
+    """Commit all files or none to the repository, created if missing; return the commit's address.
+
+    Files of a former model that this one lacks are removed; others stay.
+    """
     if get_token() is None:
         raise EnsembleError(
             "there is no token for the Hub; set HF_TOKEN to one with write access, or run hf auth login"
@@ -65,8 +73,12 @@ def _commit(api: HfApi, files: Files, config: PublishConfig) -> str:
     check_repository(api, config)
     if config.revision:
         api.create_branch(config.repo, branch=config.revision, exist_ok=True)
-    operations = [CommitOperationAdd(name, file) for name, file in files.items()]
-    commit = api.create_commit(config.repo, operations, commit_message="Publish the model", revision=config.revision)
+    held = {file.rfilename for file in api.model_info(config.repo, revision=config.revision).siblings or []}
+    written = [CommitOperationAdd(name, file) for name, file in files.items()]
+    removed = [CommitOperationDelete(name) for name in sorted(PUBLISHED & held - files.keys())]
+    commit = api.create_commit(
+        config.repo, [*written, *removed], commit_message="Publish the model", revision=config.revision
+    )
     return commit.commit_url
 
 

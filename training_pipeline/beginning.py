@@ -15,7 +15,8 @@ from training_pipeline.folder import INSTEAD, RUN, Kind, kind
 from training_pipeline.network import Network
 from training_pipeline.schedule import is_constant
 from training_pipeline.sizes import architecture
-from upscaler.model import find
+from upscaler.model import find, hub
+from upscaler.model.artifact import Artifact
 
 
 def claimed(config: TrainingConfig, resume: bool, overwrite: bool) -> AbstractContextManager[None]:
@@ -30,9 +31,18 @@ def claimed(config: TrainingConfig, resume: bool, overwrite: bool) -> AbstractCo
 
 def check_warm_start(config: TrainingConfig, tiles: Tiles) -> None:
     """Raise TrainingError if the warm start was trained on validation pictures."""
-    if config.init_from:
+    if start := warm_start(config):
         held_out = shards.pictures(tiles.validation)
-        unseen.check_for_selection(find.model(config.init_from), held_out, "the validation set")
+        unseen.check_for_selection(start, held_out, "the validation set")
+
+
+def warm_start(config: TrainingConfig) -> Artifact | None:
+    """Return the model that the run starts from, with the credits of its photos; None if it starts from none."""
+    if not config.init_from:
+        return None
+    start = find.model(config.init_from)
+    hub.fetch_companions(start)
+    return start
 
 
 def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:

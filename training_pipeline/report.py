@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 
-from training_pipeline import checkpoint, dataset, drawings, journal, photo_credits, provenance
+from training_pipeline import beginning, checkpoint, dataset, drawings, journal, photo_credits, provenance
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.evaluation import QUALITY
 from training_pipeline.network import Network
 from training_pipeline.sizes import architecture
-from upscaler.model import artifact, find
+from upscaler.model import artifact
 from upscaler.model.artifact import Artifact, Member, ModelConfig
 from upscaler.model.learned import Learned
 
@@ -25,7 +25,7 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     drawings.draw_curve(journal.read(config.out), config.out.name, config.out / CURVE)
     drawings.draw_strip(network, tiles.validation, config.out / STRIP, config.jpeg)
     row = next(row for row in best.log if row["step"] == best.step)
-    start = find.model(config.init_from) if config.init_from else None
+    start = beginning.warm_start(config)
     member = _member(config, tiles, best.step, start)
     model = ModelConfig(architecture=network.architecture, combination="single", members=(member,))
     made = provenance.of(config, tiles)

@@ -15,11 +15,14 @@ from PIL import Image
 from ensemble_pipeline import card, publish
 from ensemble_pipeline.config import PublishConfig
 from ensemble_pipeline.errors import EnsembleError
+from feature_pipeline.attribution import HEADER
 from support.hub import READ_TOKEN, TOKEN, Hub
 from support.pictures import photo_like
-from training_pipeline import dataset
+from support.training_runs import small_config
+from training_pipeline import beginning, dataset
 from upscaler.errors import DoubleResolutionError, ModelError
 from upscaler.model import artifact, find
+from upscaler.model.hub import fetch_companions
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # raised by the client itself
 
@@ -141,6 +144,65 @@ def test_the_bundled_cards_are_current(name: str) -> None:
     assert written == (model.folder / "README.md").read_text("utf-8")
     assert "CQ100 | CC BY-SA 4.0" in written
     assert not _claims_open_images(written)
+
+
+def test_nothing_of_the_former_model_stays(ready: tuple[Hub, str], two_models: Path) -> None:
+    hub, model = ready
+    accompany(two_models)
+    (two_models / "DATA.md").write_text("# Mine\n")
+    publish.run(PublishConfig(str(two_models), REPO))
+    repository = hub.model(REPO)
+    repository.commit(repository.files() | {"notes.txt": b"by hand"})
+    publish.run(PublishConfig(model, REPO))
+    assert repository.files().keys() - {".gitattributes"} == FILES | {"notes.txt"}
+
+
+def accompany(model: Path) -> None:
+    """Give a model credits and a picture."""
+    (model / "ATTRIBUTION.csv").write_text(f"{','.join(HEADER)}\nab12,1,CC0,Ada,,,\n")
+    (model / "before_after.png").write_bytes(b"picture")
+
+
+def test_credits_and_picture_of_a_model_on_the_hub_are_published_with_it(
+    ready: tuple[Hub, str], tiny_model: Path
+) -> None:
+    hub, model = ready
+    accompany(tiny_model)
+    publish.run(PublishConfig(model, REPO))
+    assert not (find.model(REPO).folder / "ATTRIBUTION.csv").exists()  # upscaling does not wait for it
+    for repo in ("ada/copy", REPO):
+        publish.run(PublishConfig(REPO, repo))
+        assert {name: hub.model(repo).files()[name] for name in artifact.COMPANIONS} == {
+            name: (tiny_model / name).read_bytes() for name in artifact.COMPANIONS
+        }
+
+
+def test_a_warm_start_on_the_hub_comes_with_its_credits(
+    ready: tuple[Hub, str], tiny_model: Path, tmp_path: Path
+) -> None:
+    _, model = ready
+    accompany(tiny_model)
+    publish.run(PublishConfig(model, REPO))
+    start = beginning.warm_start(small_config(tmp_path, init_from=REPO))
+    assert start
+    assert "ab12,1,CC0,Ada" in (start.folder / "ATTRIBUTION.csv").read_text()
+
+
+def test_credits_that_cannot_be_fetched_are_missed(
+    ready: tuple[Hub, str], tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub, model = ready
+    accompany(tiny_model)
+    publish.run(PublishConfig(model, REPO))
+    pulled = find.model(REPO)
+    hub.down = True
+    fetch_companions(pulled)
+    assert "the credits of its training photos may be missing" in capsys.readouterr().err
+    hub.down = False
+    fetch_companions(pulled)
+    hub.down = True
+    fetch_companions(pulled)
+    assert "missing" not in capsys.readouterr().err
 
 
 def test_private_and_on_a_branch(ready: tuple[Hub, str]) -> None:

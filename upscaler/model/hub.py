@@ -1,7 +1,8 @@
 """Downloads from the Hugging Face Hub, and conversion of its client's errors."""
 
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ TOKENS = "huggingface.co/settings/tokens"
 _FILES = [*artifact.FILES, *artifact.JPEG_MODEL_FILES]
 _COMMIT = re.compile("[0-9a-f]{40}")
 MAX_BYTES = sum(map(artifact.limit, _FILES))
+_MAX_COMPANION_BYTES = sum(map(artifact.limit, artifact.COMPANIONS))
 
 
 def pull(repo: str, revision: str | None) -> Artifact:
@@ -34,12 +36,27 @@ def pull(repo: str, revision: str | None) -> Artifact:
         return _read(_fetch(repo, revision, again=True), repo)
 
 
+def fetch_companions(model: Artifact) -> None:
+    """Download the credits of a pulled model's photos and its card's picture, which upscaling does not need, beside it.
+
+    Prints a warning if the Hub does not respond, and there are no credits yet. Raises HubError if it refuses.
+    """
+    if model.origin is not Origin.HUB:
+        return
+    repo, commit = model.name, model.folder.name
+    try:
+        _within(DEADLINE, lambda: _download(repo, commit, artifact.COMPANIONS, _MAX_COMPANION_BYTES), repo)
+    except HubUnreachableError as error:
+        if not (model.folder / artifact.ATTRIBUTION).exists():
+            print(f"warning: {error}; the credits of its training photos may be missing", file=sys.stderr)
+
+
 def _fetch(repo: str, revision: str | None, again: bool = False) -> Path:
     if _COMMIT.fullmatch(revision or "") and not again:
         with suppress(HubError):
             return _cached(repo, revision)
     try:
-        return _within(DEADLINE, lambda: _download(repo, revision, again), repo)
+        return _within(DEADLINE, lambda: _download(repo, revision, _FILES, MAX_BYTES, again), repo)
     except HubError:
         if not again:  # the cached model may be complete
             with suppress(HubError):
@@ -54,21 +71,25 @@ def _cached(repo: str, revision: str | None) -> Path:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=_FILES, local_files_only=True))
 
 
-def _download(repo: str, revision: str | None, again: bool) -> Path:
-    """Download only the artifact's files, after checking their sizes."""
+def _download(repo: str, revision: str | None, names: Sequence[str], most: int, again: bool = False) -> Path:
+    """Download only these files of an artifact, at most so many bytes, after checking their sizes."""
     with plain_errors(repo, revision):
         from huggingface_hub import HfApi, snapshot_download
 
         info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT)
         for file in info.siblings or []:
-            if file.rfilename in _FILES and (file.size or 0) > artifact.limit(file.rfilename):
+            if file.rfilename in names and (file.size or 0) > artifact.limit(file.rfilename):
                 raise HubError(
                     f"{file.rfilename} of {repo} has {file.size:,} bytes, more than the limit of "
                     f"{artifact.limit(file.rfilename):,}; give another repository"
                 )
         return Path(
             snapshot_download(
-                repo, revision=revision, allow_patterns=_FILES, force_download=again, tqdm_class=_bounded_bar()
+                repo,
+                revision=revision,
+                allow_patterns=list(names),
+                force_download=again,
+                tqdm_class=_bounded_bar(most),
             )
         )
 
@@ -99,8 +120,8 @@ def _within(seconds: float, work: Callable[[], Path], repo: str) -> Path:
             close_session()  # so that the thread's next read fails
 
 
-def _bounded_bar() -> Any:
-    """Return a progress bar class that aborts a download of more than `MAX_BYTES`."""
+def _bounded_bar(most: int) -> Any:
+    """Return a progress bar class that aborts a download of more than `most` bytes."""
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
     class BoundedBar(tqdm):
@@ -109,10 +130,8 @@ def _bounded_bar() -> Any:
 
         def update(self, n: float | None = 1) -> bool | None:
             self.arrived += n or 0
-            if self.arrived > MAX_BYTES:
-                raise HubError(
-                    f"the download exceeds the limit of {MAX_BYTES:,} bytes for a model; give another repository"
-                )
+            if self.arrived > most:
+                raise HubError(f"the download exceeds the limit of {most:,} bytes for a model; give another repository")
             return super().update(n)
 
     return BoundedBar
