@@ -48,16 +48,16 @@ def _is_same(config: BuildConfig, _: Kind) -> bool:
 
 
 def _run(config: BuildConfig, storage: str) -> None:
-    parts = replace(config.features, parts=(*config.parts, VALIDATION))
+    parts = replace(config.features, parts=(*config.parts, *config.held_out))
     failed = config.engine.run(features.tasks(parts, storage))
-    if VALIDATION in failed:
-        raise EnsembleError("the validation part failed, and networks need it for scoring; run the same command again")
+    if missing := [part for part in config.held_out if part in failed]:
+        raise EnsembleError(f"the {missing[0]} part failed, which no network may have seen; run the same command again")
     made = [part for part in config.parts if part not in failed]
     failed |= config.engine.run(_training_tasks(config, made, storage))
     trained = [RUNS / part for part in made if part not in failed]
     _check_complete(config, failed, trained)
     wanted = _combination(config, tuple(trained))
-    inputs = [*wanted.runs, *wanted.distillation.shards, *wanted.validation]
+    inputs = [*wanted.runs, *wanted.distillation.shards, *wanted.validation, *wanted.distillation.test]
     work_in(storage, inputs, config.out, partial(_combine, config, wanted))
 
 
@@ -73,6 +73,7 @@ def _combination(config: BuildConfig, trained: tuple[Path, ...]) -> CombineConfi
     student = Distillation(
         into=config.into,
         shards=tuple(SHARDS / run.name for run in trained),
+        test=config.test,
         steps=config.student_steps,
         jpeg=config.first.jpeg,
         threads=config.first.threads,
@@ -83,7 +84,7 @@ def _combination(config: BuildConfig, trained: tuple[Path, ...]) -> CombineConfi
 
 
 def _training_tasks(config: BuildConfig, parts: Sequence[str], storage: str) -> list[Task]:
-    runs = [replace(config.first, shards=(SHARDS / part,), out=RUNS / part) for part in parts]
+    runs = [replace(config.first, shards=(SHARDS / part,), test=config.test, out=RUNS / part) for part in parts]
     return [training.task(one, storage, config.engine.gpus) for one in runs]
 
 

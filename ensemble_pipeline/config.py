@@ -6,7 +6,7 @@ from typing import Literal
 
 from cluster.engine import Engine
 from ensemble_pipeline.errors import EnsembleError
-from feature_pipeline.config import FeatureConfig, part_names
+from feature_pipeline.config import FeatureConfig
 from training_pipeline.commands import WHERE, RunsConfig
 from training_pipeline.config import Schedule, TrainingConfig
 from training_pipeline.sizes import SYNTAX
@@ -139,16 +139,17 @@ class StatusConfig:
     folder: Path = option("folder of parts, runs and models", positional=True)
 
 
-NOT_SHARED = ("shards", "validation", "out", "minutes")  # by the runs of a build, which all take the same steps
+NOT_SHARED = ("shards", "validation", "test", "out", "minutes")  # by the runs of a build, which all take the same steps
 
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """All stages. `features`: the parts and their tiles; validation is made in any case. `first`: what the runs have in
-    common; shards and folder are those of each part. `into`, `student_steps`: of a distillation on the tiles of all
-    parts. `allow_missing`: combine what there is where a part failed.
+    """All stages. `features`: the parts and their tiles; validation is made in any case, and look-alikes of the part
+    test, if it is among them, are left out of training. `first`: what the runs have in common; shards and folder are
+    those of each part. `into`, `student_steps`: of a distillation on the tiles of all parts. `allow_missing`: combine
+    what there is where a part failed.
 
-    Raises EnsembleError if there is no training part, the part test is among them, or a distillation lacks an option.
+    Raises EnsembleError if there is no training part, or if a distillation lacks an option.
     """
 
     features: FeatureConfig = part(
@@ -176,13 +177,19 @@ class BuildConfig:
         """The training parts."""
         return tuple(part for part in self.features.parts if part.startswith("train_"))
 
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The parts that no network learns from: validation, and test if it is asked for."""
+        return (VALIDATION, TEST) if TEST in self.features.parts else (VALIDATION,)
+
+    @property
+    def test(self) -> tuple[Path, ...]:
+        """The shards of the part test, if it is asked for."""
+        return tuple(SHARDS / part for part in self.held_out if part == TEST)
+
     def __post_init__(self) -> None:
         check_limits(self)
         if self.how == "distill" and not (self.into and self.student_steps):
             raise EnsembleError("--how distill needs --into and --student-steps; give them")
-        if TEST in self.features.parts and self.features.parts != part_names(["all"]):
-            raise EnsembleError(
-                "no network may learn from the part test, so a build makes no tiles of it; leave it out"
-            )
         if not self.parts:
             raise EnsembleError("an ensemble needs networks of training parts; give --parts, such as 0 a, or all")

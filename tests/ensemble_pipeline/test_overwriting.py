@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from PIL import Image
 
 from cluster.engine import Engine
 from cluster.lock import InUseError, locked
+from cluster.task import Task
 from ensemble_pipeline import build, combine, cost, evaluate
 from ensemble_pipeline.config import RUNS, SHARDS, VALIDATION, BuildConfig, CombineConfig, EvaluationConfig
 from ensemble_pipeline.cost import Cost
+from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import pipeline
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
@@ -180,6 +183,26 @@ def test_a_build_in_a_storage_refuses_another_models_folder_before_it_makes_anyt
         assert "ensembles/built already holds a combined model; give" in refused(lambda: build.run(fewer), out)
     build.run(replace(fewer, overwrite=True))
     assert artifact.read(out).config.networks == 1
+
+
+@pytest.mark.parametrize("parts", [("train_0",), ("train_0", "test")])
+def test_a_build_trains_on_nothing_that_looks_like_the_part_test(
+    stored: BuildConfig, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...]
+) -> None:
+    asked: list[list[Task]] = []
+
+    def note(_: Engine, tasks: list[Task]) -> dict[str, str]:
+        asked.append(tasks)
+        return {} if len(asked) == 1 else {"train_0": "stopped"}
+
+    monkeypatch.setattr(Engine, "run", note)
+    with pytest.raises(EnsembleError, match="there is no network of train_0"):
+        build.run(replace(stored, features=replace(stored.features, parts=parts), overwrite=True))
+    features, training = asked
+    assert {task.name for task in features} == {*parts, "validation"}
+    work = training[0].work
+    assert isinstance(work, partial)
+    assert work.args[0].test == tuple(SHARDS / part for part in parts if part == "test")
 
 
 def test_a_build_in_a_storage_does_not_replace_a_model_that_another_one_made_meanwhile(

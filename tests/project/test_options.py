@@ -144,7 +144,7 @@ def test_build_offers_every_option_that_its_runs_can_share() -> None:
     (nested,) = (one for one in members(BuildConfig) if isinstance(one, Nested) and one.config is TrainingConfig)
     offered = {one.name for one in declared(TrainingConfig, nested.part.names)}
     all_options = {one.name for one in declared(TrainingConfig)}
-    assert all_options - offered == {"--shards", "--validation", "--out", "--minutes"}
+    assert all_options - offered == {"--shards", "--validation", "--test", "--out", "--minutes"}
 
 
 def test_a_declaration_is_reused_with_another_default() -> None:
