@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+import requests
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, expect
 
-from support.desk import choose, opened, upscale
+from support.desk import choose, id_of, opened, upscale
 from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -34,6 +35,38 @@ def test_each_refusal_is_a_sentence_and_the_page_stays_alive(chromium: Browser, 
         upscale(page, photo)
         expect(page.locator("#refusals li")).to_have_count(0)
         expect(page.locator("#download")).to_have_text("Download photo_2x.jpg")
+
+
+def test_work_without_a_result_says_so_and_can_be_deleted(chromium: Browser, ui: str, tmp_path: Path) -> None:
+    words = tmp_path / "notes.txt"
+    words.write_text("words, not pixels")
+    with opened(chromium, ui) as page:
+
+        def is_deleted() -> bool:
+            page.get_by_role("button", name="Delete now").click()
+            expect(page.locator("#note")).to_have_text("Your pictures are deleted.")
+            expect(page.locator("#bar")).to_be_hidden()
+            return requests.get(address, timeout=60).status_code == 404
+
+        choose(page, words)
+        expect(page.locator("#left")).to_have_text("This picture could not be upscaled.")
+        address = f"{ui}/work/{id_of(page)}"
+        page.go_back()
+        page.get_by_role("link", name="Back to your last photos").click()
+        expect(page.locator("#refusals li")).to_contain_text("notes.txt is not a readable picture")
+        expect(page.locator("#left")).to_have_text("This picture could not be upscaled.")
+        assert is_deleted()
+        for sample, sentence in (
+            ("", "No picture has arrived here; choose your photos again."),
+            ("butterfly", "This work was cancelled; choose your photos again."),
+        ):
+            choices = {"model": "model", "flips": True, "four_times": True}
+            created = requests.post(f"{ui}/work", json={"choices": choices, "sample": sample}, timeout=60)
+            address = f"{ui}/work/{created.json()['id']}"
+            requests.post(f"{address}/cancel", timeout=60)
+            page.goto(f"{ui}#{created.json()['id']}")
+            expect(page.locator("#left")).to_have_text(sentence)
+            assert is_deleted()
 
 
 def test_a_file_over_the_limit_is_refused_before_its_upload(chromium: Browser, ui: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import requests
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -110,8 +111,11 @@ def test_cancelling_the_only_picture_frees_the_page_for_the_next(page: Page, tmp
     set_options(page, *TAKES_LONG)
     choose(page, large)
     expect(page.locator("#stage .before")).to_be_visible()
+    address = f"{page.url.partition('#')[0]}work/{id_of(page)}"
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#note")).to_contain_text("Cancelled")
+    expect(page.locator("#note")).to_contain_text("Cancelled. Nothing is kept of it.")
+    assert requests.get(address, timeout=60).status_code == 404
+    assert page.evaluate("localStorage.getItem('double-resolution last work')") is None
     set_options(page, *TAKES_LONG, checked=False)
     upscale(page, *photos(tmp_path, "next.png"))
     expect(page.locator("#download")).to_have_text("Download next_2x.png")

@@ -114,14 +114,14 @@ class Desk extends HTMLElement {
       if (action === "photograph") this.find("#camera").click();
       if (action === "choose-folder") this.find("#folder").click();
       if (action === "another") this.leave(), this.find("#files").click();
-      if (action === "cancel") await this.cancelled();
-      if (action === "delete") await remove(this.id), localStorage.removeItem(LAST), this.leave("Your pictures are deleted.");
+      if (action === "cancel") await this.cancelAll();
+      if (action === "delete") await this.deleteAll("Your pictures are deleted.");
     } catch (error) {
       this.say([error.message]);
     }
   }
 
-  async cancelled() {
+  async cancelAll() {
     this.stopped.abort();
     this.uploads = this.uploads.filter(({ number }) => number !== undefined);
     const { id } = this;
@@ -129,7 +129,14 @@ class Desk extends HTMLElement {
     if (id !== this.id) return; // another photo was chosen meanwhile
     this.state = found;
     if (this.state.pictures.some(({ state }) => state === "done")) return this.render();
-    this.leave("Cancelled. Nothing is kept of it.");
+    await this.deleteAll("Cancelled. Nothing is kept of it.");
+  }
+
+  async deleteAll(note) {
+    const { id } = this;
+    await remove(id);
+    if (localStorage.getItem(LAST) === id) localStorage.removeItem(LAST);
+    if (id === this.id) this.leave(note);
   }
 
   // Following the work

@@ -12,8 +12,8 @@ Object.assign(Desk.prototype, {
     this.dataset.mode = empty ? "empty" : pending ? "working" : "done";
     this.dataset.several = several;
     for (const [selector, visible] of Object.entries({
-      "#give": empty, "#example": empty, "#trust": empty, "#work": !empty, "#bar": !empty,
-      "#cards": several, "#share": pending, "[data-do=another]": !pending, "[data-do=cancel]": pending,
+      "#give": empty, "#example": empty, "#trust": empty, "#work": !empty, "#bar": this.id,
+      "#cards": several, "#share": pending, "[data-do=another]": !empty && !pending, "[data-do=cancel]": pending,
       "[data-do=delete]": !pending, "#options": !pending,
       "[data-do=again]": this.id && !pending && this.state && this.hasOtherOptions(),
     })) this.find(selector).hidden = !visible;
@@ -131,7 +131,7 @@ Object.assign(Desk.prototype, {
     text(link, one ? `Download ${one.file}` : `Download ${pending ? "the" : "all"} ${done.length} as a zip`);
     const share = pictures.reduce((sum, { state, share }) => sum + (state === "working" ? share : Number(["done", "failed", "cancelled"].includes(state))), 0);
     this.find("#share").value = pictures.length ? share / pictures.length : 0;
-    const words = this.dataset.mode === "empty" ? "" : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
+    const words = !this.id ? "" : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
     text(this.find("#left"), words);
     this.speak(words, pending);
     document.title = pending ? `${Math.round(this.find("#share").value * 100)} % · Double Resolution` : "Double Resolution";
@@ -152,6 +152,7 @@ Object.assign(Desk.prototype, {
   },
 
   outcome(pictures, done, one) {
+    if (!done.length) return withoutResult(pictures);
     if (one) return `${pixels(one.doubled_size)} pixels · ${megabytes(one.bytes)}`;
     return `${done.length} of ${pictures.length} pictures are done · ${megabytes(done.reduce((sum, { bytes }) => sum + bytes, 0))}`;
   },
@@ -168,6 +169,12 @@ function stateOf({ state, share, sentence, doubled_size }) {
   if (state === "done") return `${pixels(doubled_size)}`;
   if (state === "uploading") return `uploading, ${Math.round(100 * share)} %`;
   return state === "working" ? `${Math.round(100 * share)} %` : state === "failed" ? "not possible" : state;
+}
+
+function withoutResult(pictures) {
+  if (!pictures.length) return "No picture has arrived here; choose your photos again.";
+  if (pictures.some(({ state }) => state === "cancelled")) return "This work was cancelled; choose your photos again.";
+  return pictures.length > 1 ? "None of these pictures could be upscaled." : "This picture could not be upscaled.";
 }
 
 const capital = (words) => words[0].toUpperCase() + words.slice(1);
