@@ -58,8 +58,8 @@ class Desk extends HTMLElement {
 
   async begin(request) {
     this.say([]);
-    if (this.state?.pending) cancel(this.id).catch(() => {});
-    const { id } = await create({ choices: this.options.read(), ...request });
+    const instead_of = this.id && this.isPending() ? this.id : undefined; // cancelled if the new work is accepted
+    const { id } = await create({ choices: this.options.read(), instead_of, ...request });
     this.forget();
     this.id = id;
     this.since = Date.now();
