@@ -1,16 +1,18 @@
 """Trouble in a browser: work survives reloads, other pages, lost connections, and a closed browser."""
 
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from support.desk import TAKES_LONG, choose, compared, finished, id_of, opened, set_options, state, upscale
 from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 OUTAGE = 6_000  # milliseconds
+COMPARISON = "**/work/*/*/comparison"
 UPLOADS = "**/work/*?name=*"
 
 
@@ -79,6 +81,44 @@ def test_six_seconds_without_network_in_mid_work(page: Page, large: Path) -> Non
     assert state(page)["pictures"][0]["state"] in ("working", "done")
     if page.locator("[data-do=cancel]").is_visible():
         page.get_by_role("button", name="Cancel").click()
+
+
+def test_a_lost_comparison_is_asked_for_again_and_a_late_one_not_spoken_of(page: Page, small: Path) -> None:
+    compared(page, "#greeting")
+    held: list[Route] = []
+    page.route(COMPARISON, lambda route: route.abort("connectionreset"), times=1)
+    with page.expect_event("requestfailed"):
+        choose(page, small)
+    expect(page.locator("#stage img").first).to_be_visible()
+    compared(page)
+    assert page.locator("#refusals li").count() == 0
+    page.route(COMPARISON, lambda route: held.append(route))
+    page.go_back()
+    with page.expect_request(COMPARISON):
+        page.go_forward()
+    page.get_by_role("button", name="Delete now").click()
+    expect(page.locator("#note")).to_have_text("Your pictures are deleted.")
+    for route in held:
+        route.fulfill(status=422, json={"detail": "this picture cannot be shown here; download it instead"})
+    page.wait_for_timeout(100)
+    assert page.locator("#refusals li").count() == 0
+
+
+def test_without_network_the_reason_is_said_beside_others(page: Page, small: Path) -> None:
+    page.context.set_offline(True)
+    choose(page, small)
+    offline = "The server cannot be reached; check the connection and try again."
+    expect(page.locator("#refusals li")).to_have_text([offline])
+    page.context.set_offline(False)
+    large = small.with_name("large.png")
+    large.write_bytes(bytes(3 * 1024**2))
+    refusal = re.compile("^large.png has 3.1 MB; the limit is 2 MB.")
+    page.route(COMPARISON, lambda route: route.fulfill(status=422, json={"detail": "it cannot be shown here"}))
+    choose(page, small, large)
+    expect(page.locator("#refusals li")).to_have_text([refusal, "It cannot be shown here."])
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Delete now").click()
+    expect(page.locator("#refusals li")).to_have_text([refusal, "It cannot be shown here.", offline])
 
 
 def test_six_seconds_without_network_in_mid_upload(page: Page, small: Path) -> None:

@@ -29,8 +29,10 @@ class Desk extends HTMLElement {
   forget() {
     this.turn++;
     this.stopped?.abort(); // what is uploaded for the last batch
-    this.stopped = new AbortController();
-    Object.assign(this, { id: "", state: null, uploads: [], chosen: undefined, markups: {}, lost: 0, since: 0, notes: "" });
+    this.visit?.abort(); // what else is asked of it
+    [this.stopped, this.visit] = [new AbortController(), new AbortController()];
+    Object.assign(this, { id: "", state: null, uploads: [], chosen: undefined, markups: {}, lost: 0, since: 0 });
+    Object.assign(this, { notes: "", refusals: [] });
     clearTimeout(this.timer);
   }
 
@@ -57,7 +59,7 @@ class Desk extends HTMLElement {
   }
 
   async begin(request) {
-    this.say([]);
+    this.refusals = [];
     const instead_of = this.id && this.isPending() ? this.id : undefined; // cancelled if the new work is accepted
     const { id } = await create({ choices: this.options.read(), instead_of, ...request });
     this.forget();
@@ -68,24 +70,35 @@ class Desk extends HTMLElement {
     return id;
   }
 
-  async give(files) {
-    if (!files.length) return this.say(["There is no file in this folder; choose another one."]);
+  // Does what a person asks for.
+  async act(work) {
+    const { signal } = this.visit;
+    await work().catch((error) => this.failed(error, signal));
+  }
+
+  // Says why something failed, unless the page shows other work by now.
+  failed({ message }, { aborted }) {
+    if (aborted) return;
+    this.say(message);
+    this.poll(); // all of it may be gone
+  }
+
+  give(files) {
+    this.refusals = [];
+    if (!files.length) return this.say("There is no file in this folder; choose another one.");
     const most = this.facts.megabytes * 1024 ** 2;
     const refused = files.filter(({ size }) => size > most).map(({ name, size }) =>
       `${name} has ${megabytes(size)}; the limit is ${this.facts.megabytes} MB. Save it smaller, or at a lower quality.`);
     const taken = files.filter(({ size }) => size <= most);
     if (taken.length > MOST_FILES) refused.push(`The first ${MOST_FILES} of ${taken.length} pictures are taken; give the others afterwards.`);
-    if (!taken.length) return this.say(refused);
-    try {
+    if (!taken.length) return this.say(...refused);
+    return this.act(async () => {
       await this.begin({});
-      this.say(refused);
       this.uploads = taken.slice(0, MOST_FILES).map((file) => ({ file, share: 0, picture: URL.createObjectURL(file) }));
-      this.render();
+      this.say(...refused);
       this.poll();
       await this.uploadAll(this.id, this.stopped.signal);
-    } catch (error) {
-      this.say([error.message]);
-    }
+    });
   }
 
   // One after another, so that they keep their order.
@@ -96,18 +109,18 @@ class Desk extends HTMLElement {
       } catch (error) {
         if (signal.aborted) return;
         this.uploads = this.uploads.filter((one) => one !== next);
-        this.say([...this.refusals, error.message]);
+        this.say(error.message);
       }
       if (signal.aborted) return;
       this.poll();
     }
   }
 
-  async clicked({ target }) {
+  clicked({ target }) {
     const action = target.closest("[data-do]")?.dataset.do, sample = target.closest("[data-sample]")?.dataset.sample;
     const number = target.closest("[data-number]")?.dataset.number;
     if (number !== undefined) return (this.chosen = Number(number)), this.render();
-    try {
+    return this.act(async () => {
       if (sample) await this.begin({ sample }), this.poll();
       if (action === "again") await this.begin({ again: this.id }), this.poll();
       if (action === "choose") this.find("#files").click();
@@ -116,9 +129,7 @@ class Desk extends HTMLElement {
       if (action === "another") this.leave(), this.find("#files").click();
       if (action === "cancel") await this.cancelAll();
       if (action === "delete") await this.deleteAll("Your pictures are deleted.");
-    } catch (error) {
-      this.say([error.message]);
-    }
+    });
   }
 
   async cancelAll() {
@@ -163,8 +174,9 @@ class Desk extends HTMLElement {
     return !this.state || this.state.pending || this.uploading().length > 0;
   }
 
-  say(refusals) {
-    this.refusals = refusals;
+  // Adds to what is said of refusals.
+  say(...sentences) {
+    this.refusals = [...new Set([...this.refusals, ...sentences])];
     this.render();
   }
 

@@ -2,12 +2,34 @@
 
 class Refused extends Error {}
 
-async function asked(address, options = {}) {
-  const response = await fetch(address, options);
-  if (response.ok) return response.status === 204 ? null : response.json();
-  const { detail } = await response.json().catch(() => ({}));
-  if (!detail) throw new Error("This did not work; try again in a minute."); // of something between, such as a proxy
-  throw new Refused(sentence(detail));
+const LONGEST_PAUSE = 32_000; // milliseconds, between two tries
+
+async function asked(address, options) {
+  const [status, text] = await fetch(address, options).then(async (response) => [response.status, await response.text()]).catch(() => {
+    throw new Error("The server cannot be reached; check the connection and try again.");
+  });
+  return answered(status, text);
+}
+
+function answered(status, text) {
+  if (status === 204) return null;
+  let answer;
+  try { answer = JSON.parse(text); } catch {}
+  if (status < 300 && answer) return answer;
+  if (!answer?.detail) throw new Error("This did not work; try again in a minute."); // of something between, such as a proxy
+  throw new Refused(sentence(answer.detail));
+}
+
+// Asks until the server answers, or so many times more; the pauses between grow.
+async function persist(ask, signal, tries = Infinity) {
+  for (let n = 0; ; n++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof Refused || signal.aborted || n === tries) throw error;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(1000 * 2 ** n, LONGEST_PAUSE)));
+    }
+  }
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
@@ -22,16 +44,10 @@ const cancel = (id) => asked(`work/${id}/cancel`, { method: "POST" });
 const remove = (id) => asked(`work/${id}`, { method: "DELETE" });
 const comparison = async (id, number) => (await asked(`work/${id}/${number}/comparison`, { method: "POST" })).markup;
 
-// Uploads a file; `progress` gets the share done. Tries again while the connection is gone.
-async function upload(id, file, progress, signal, tries = 6) {
-  for (let n = 0; ; n++) {
-    try {
-      return await sent(`work/${id}?name=${encodeURIComponent(file.name)}`, file, progress, signal);
-    } catch (error) {
-      if (error instanceof Refused || signal.aborted || n === tries) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1000 * 2 ** n));
-    }
-  }
+// Uploads a file; `progress` gets the share done.
+async function upload(id, file, progress, signal) {
+  const address = `work/${id}?name=${encodeURIComponent(file.name)}`;
+  return persist(() => sent(address, file, progress, signal), signal, 6);
 }
 
 function sent(address, file, progress, signal) {

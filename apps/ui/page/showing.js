@@ -55,7 +55,7 @@ Object.assign(Desk.prototype, {
 
   showRefusals(pictures) {
     const failed = pictures.filter(({ state }) => state === "failed").map(({ sentence }) => sentence);
-    const sentences = [...(this.refusals ?? []), ...failed], list = this.find("#refusals");
+    const sentences = [...this.refusals, ...failed], list = this.find("#refusals");
     if (list.textContent === sentences.join("")) return;
     list.replaceChildren(...sentences.map((sentence) => element("li", { textContent: sentence })));
   },
@@ -79,20 +79,19 @@ Object.assign(Desk.prototype, {
     source(stage.querySelector(".after"), picture.partial);
   },
 
+  // Until the comparison is there, the picture as it was, or as far as it was developed, takes its place.
   async compare(stage, { number, thumbnail, name }) {
-    const shows = `${this.id}/${number}`;
+    const { id, visit: { signal } } = this, shows = `${id}/${number}`;
     if (stage.dataset.shows === shows) return;
     stage.dataset.shows = shows;
-    if (!this.markups[number]) {
-      if (!stage.querySelector(".developing")) stage.replaceChildren(element("img", { src: thumbnail, alt: name }));
-      try {
-        this.markups[number] = await comparison(this.id, number);
-      } catch (error) {
-        this.markups[number] = "";
-        this.say([error.message]);
-      }
+    if (!stage.querySelector(".developing")) stage.replaceChildren(element("img", { src: thumbnail, alt: name }));
+    this.markups[number] ??= persist(() => comparison(id, number), signal);
+    try {
+      const markup = await this.markups[number];
+      if (stage.dataset.shows === shows) stage.innerHTML = markup;
+    } catch (error) {
+      this.failed(error, signal);
     }
-    if (stage.dataset.shows === shows) stage.innerHTML = this.markups[number];
   },
 
   details({ doubled_size: [width, height], seconds, file }) {
