@@ -132,6 +132,18 @@ def test_six_seconds_without_network_in_mid_upload(page: Page, small: Path) -> N
     assert [picture["state"] for picture in state(page)["pictures"]] == ["done"]
 
 
+def test_a_browser_that_blocks_storage_remembers_nothing_and_works(page: Page, small: Path) -> None:
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied', 'SecurityError'); } })"
+    )
+    page.reload()
+    set_options(page, "Remove the location")
+    page.get_by_role("button", name="Reset").click()
+    upscale(page, small)
+    page.get_by_role("button", name="Delete now").click()
+    expect(page.locator("#note")).to_have_text("Your pictures are deleted.")
+
+
 def test_leaving_while_uploading_warns_and_later_does_not(page: Page, small: Path) -> None:
     asked: list[str] = []
 

@@ -45,7 +45,7 @@ class Desk extends HTMLElement {
     this.id = id;
     this.render();
     if (id) return this.poll();
-    const last = localStorage.getItem(LAST);
+    const last = recalled(LAST);
     const exists = last && (await state(last).catch(() => null));
     this.find("#again").hidden = !exists || Boolean(this.id);
     this.find("#again a").href = `#${last}`;
@@ -65,7 +65,7 @@ class Desk extends HTMLElement {
     this.forget();
     this.id = id;
     this.since = Date.now();
-    localStorage.setItem(LAST, id);
+    remember(LAST, id);
     history.pushState(null, "", `#${id}`);
     return id;
   }
@@ -146,7 +146,7 @@ class Desk extends HTMLElement {
   async deleteAll(note) {
     const { id } = this;
     await remove(id);
-    if (localStorage.getItem(LAST) === id) localStorage.removeItem(LAST);
+    if (recalled(LAST) === id) unremember(LAST);
     if (id === this.id) this.leave(note);
   }
 

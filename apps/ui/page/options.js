@@ -17,14 +17,14 @@ function optionsOf(form, changed) {
     show();
   };
   form.addEventListener("input", () => {
-    localStorage.setItem(REMEMBERED, JSON.stringify(read()));
+    remember(REMEMBERED, JSON.stringify(read()));
     show();
     changed();
   });
   form.addEventListener("reset", () => {
-    localStorage.removeItem(REMEMBERED);
+    unremember(REMEMBERED);
     setTimeout(() => (show(), changed())); // after the form has its defaults again
   });
-  try { set(JSON.parse(localStorage.getItem(REMEMBERED)) ?? {}); } catch {}
+  try { set(JSON.parse(recalled(REMEMBERED)) ?? {}); } catch {} // not JSON, or of another version
   return { read, set };
 }
