@@ -7,22 +7,29 @@ window.startNavigation = (element, trigger) => {
   const show = () => trigger("submit", { day: asked() });
   const poll = () => document.hidden || trigger("tick", { day: asked() });
   window.addEventListener("hashchange", show);
+  document.addEventListener("click", (event) => event.defaultPrevented || dayOf(event.target) !== asked() || show());
   document.addEventListener("visibilitychange", poll);
   setInterval(poll, POLL_INTERVAL);
   element.querySelector(".refresh").addEventListener("click", () => {
     if (location.hash) history.pushState(null, "", location.pathname);
     trigger("click");
   });
-  listenToPicker(element.querySelector("[name=day]"));
+  listenToPicker(element.querySelector("[name=day]"), asked, show);
   show();
 };
 
+// The day that a link leads to. If the address has it already, because it failed, the browser does not go there again.
+const dayOf = (target) => target.closest("a[href^='#']")?.getAttribute("href").slice(1);
+
 // The picked day is shown at once: on Enter, or when the picker has rested, because its arrow keys pass other days.
-function listenToPicker(picker) {
+function listenToPicker(picker, asked, show) {
   let timer;
   const go = () => {
     clearTimeout(timer);
-    if (picker.value && picker.validity.valid && picker.value !== shownDay()) location.hash = picker.value;
+    const { value, validity } = picker, isThere = value === shownDay() && (!asked() || value === asked());
+    if (!value || !validity.valid || isThere) return;
+    if (value === asked()) show();
+    else location.hash = value;
   };
   picker.addEventListener("change", () => {
     clearTimeout(timer);

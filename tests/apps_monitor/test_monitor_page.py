@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,10 +169,39 @@ def test_a_visit_a_refresh_an_outage_and_other_days(page: Page, nasa: Nasa) -> N
     page.get_by_role("button", name="Refresh").click()
     says(page, "#status", "Nothing is new")
 
+    ask_again_after_failures(page, nasa)
     result = Client(page.url, verbose=False).predict(api_name="/today")
     assert (result["date"], result["title"], result["note"]) == (day(0), "A galaxy", "")
     answer = requests.get(page.url.rstrip("/") + result["file"], timeout=10)
     assert answer.headers["content-type"] == "image/jpeg"
+
+
+def ask_again_after_failures(page: Page, nasa: Nasa) -> None:
+    """Ask for days that fail, and again in the same ways, upon which they are shown; return to the newest."""
+    picker, shown = page.get_by_label("Another day"), page.locator("#strip .days")
+    nasa.retry_after = "1"  # second
+    nasa.add(day(32), "A cluster")
+
+    def is_shown_at_the_second_try(ago: int, ask: Callable[[], None]) -> None:
+        nasa.failing = 503
+        ask()
+        says(page, "#status", "Ask for the day again after")
+        assert page.url.endswith(f"#{day(ago)}")
+        nasa.failing = None
+        page.wait_for_timeout(1000)
+        ask()
+        expect(shown).to_have_attribute("data-shown", day(ago), timeout=PATIENCE)
+
+    def pick(ago: int) -> None:
+        picker.fill(day(ago))
+        picker.press("Enter")
+
+    pick(30)
+    expect(shown).to_have_attribute("data-shown", day(30), timeout=PATIENCE)
+    is_shown_at_the_second_try(31, page.get_by_role("link", name="Previous").click)
+    is_shown_at_the_second_try(32, lambda: pick(32))
+    page.get_by_role("button", name="Refresh").click()
+    says(page, "#heading", "A galaxy")
 
 
 def finds(page: Page) -> list[str]:
