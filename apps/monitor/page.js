@@ -57,6 +57,7 @@ function updateNavigation() {
   if (location.hash.startsWith("#after-") && shown > location.hash.slice(7)) history.replaceState(null, "", `#${shown}`);
 }
 
+// Without an address it has its tabindex, so that a press that leads to the last day does not lose the focus.
 function lead(rel, day) {
   const step = document.querySelector(`#navigation [rel=${rel}]`);
   step.toggleAttribute("href", Boolean(day));

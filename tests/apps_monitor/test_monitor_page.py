@@ -130,6 +130,8 @@ def test_a_visit_a_refresh_an_outage_and_other_days(page: Page, nasa: Nasa) -> N
     page.get_by_role("link", name="Next").click()
     says(page, "#heading", "A galaxy")
     expect(page).to_have_url(re.compile(f"#{day(0)}$"))
+    expect(page.get_by_role("link", name="Next")).to_be_disabled()
+    expect(page.get_by_role("link", name="Next")).to_be_focused()
     page.get_by_role("link", name="Previous").click()
     says(page, "#heading", "A nebula")
     page.reload()
