@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
@@ -132,9 +133,36 @@ def test_six_seconds_without_network_in_mid_upload(page: Page, small: Path) -> N
     assert [picture["state"] for picture in state(page)["pictures"]] == ["done"]
 
 
+def test_an_upload_is_repeated_under_its_key_and_not_after_cancel(page: Page, small: Path) -> None:
+    other = small.with_name("other.png")
+    other.write_bytes(small.read_bytes())
+    sent: list[tuple[str, str]] = []
+
+    def lose_the_first_answer(route: Route) -> None:
+        query = parse_qs(urlsplit(route.request.url).query)
+        sent.append((query["name"][0], query["key"][0]))
+        if len(sent) == 1:
+            route.fetch()
+        if len(sent) == 2:
+            route.fulfill(status=201, json={"number": 0})
+        else:
+            route.abort("connectionreset")
+
+    page.route(UPLOADS, lose_the_first_answer)
+    with page.expect_event("requestfailed", lambda request: "other.png" in request.url):
+        choose(page, small, other)
+    assert len(state(page)["pictures"]) == 1
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_timeout(1200)
+    (name, key), again, (last, last_key) = sent
+    assert ((name, key), last) == (again, "other.png")
+    assert last_key != key
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in (key, last_key))
+
+
 def test_a_browser_that_blocks_storage_remembers_nothing_and_works(page: Page, small: Path) -> None:
     page.add_init_script(
-        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied', 'SecurityError'); } })"
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied'); } })"
     )
     page.reload()
     set_options(page, "Remove the location")
