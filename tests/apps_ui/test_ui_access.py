@@ -89,7 +89,25 @@ def test_from_the_file_to_the_download_by_keyboard(chromium: Browser, ui: str, t
         reach(page, "[data-do=delete]")
         page.keyboard.press("Space")
         expect(page.locator("#note")).to_contain_text("Your pictures are deleted.")
-        reach(page, "[data-do=choose]")
+        expect(page.locator("[data-do=choose]")).to_be_focused()
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+
+
+def test_what_has_the_focus_passes_it_on_when_it_goes(page: Page, large: Path) -> None:
+    page.on("filechooser", lambda _: None)
+    page.locator("[data-sample]").first.press("Enter")
+    expect(page.locator("h1")).to_be_focused()
+    page.locator("[data-do=cancel]").focus()
+    finished(page)
+    expect(page.locator("#download")).to_be_focused()
+    page.locator("[data-do=another]").press("Enter")
+    expect(page.locator("[data-do=choose]")).to_be_focused()
+    set_options(page, *TAKES_LONG)
+    choose(page, large)
+    expect(page.locator("h1")).to_be_focused()
+    page.locator("[data-do=cancel]").press("Enter")
+    expect(page.locator("#note")).to_contain_text("Cancelled")
+    expect(page.locator("[data-do=choose]")).to_be_focused()
 
 
 def reach(page: Page, selector: str, most: int = 25) -> None:

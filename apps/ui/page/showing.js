@@ -5,6 +5,7 @@ const SPOKEN = { said: 0, text: "" };
 
 Object.assign(Desk.prototype, {
   render() {
+    const focused = document.activeElement;
     const pictures = this.pictures(), pending = Boolean(this.id) && this.isPending();
     const several = pictures.length > 1, done = pictures.filter(({ state }) => state === "done");
     const shown = this.shown(pictures);
@@ -23,6 +24,15 @@ Object.assign(Desk.prototype, {
     if (several) this.showCards(pictures, shown);
     this.showStage(shown, several);
     this.showBar(pictures, done, pending, several);
+    this.keepFocus(focused);
+  },
+
+  // What had the focus may be hidden, removed or disabled; then the main button has it. At work that is Cancel, which a
+  // key that is held down would press: the heading has it.
+  keepFocus(focused) {
+    if (focused.getClientRects().length && !focused.disabled) return;
+    const place = { empty: "[data-do=choose]", working: "h1", done: "#download" }[this.dataset.mode];
+    this.find(place).focus({ preventScroll: true });
   },
 
   // What the server knows, then what is not uploaded yet.
