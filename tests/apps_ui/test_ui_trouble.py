@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from PIL import Image
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
@@ -170,6 +171,29 @@ def test_a_browser_that_blocks_storage_remembers_nothing_and_works(page: Page, s
     upscale(page, small)
     page.get_by_role("button", name="Delete now").click()
     expect(page.locator("#note")).to_have_text("Your pictures are deleted.")
+
+
+def test_a_result_that_is_looked_at_is_visited_and_its_deletion_told(page: Page, small: Path) -> None:
+    asked: list[str] = []
+    page.clock.install()
+    upscale(page, small)
+    address = f"{page.url.partition('#')[0]}work/{id_of(page)}"
+    page.on("request", lambda request: asked.append(request.url))
+
+    def become(hidden: bool) -> None:
+        page.evaluate(f"Object.defineProperty(document, 'hidden', {{ value: {str(hidden).lower()}, writable: true }})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    while asked.count(address) < 2:
+        page.clock.fast_forward(300_000)
+        page.wait_for_timeout(50)
+    become(hidden=True)
+    asked.clear()
+    page.clock.fast_forward(3_000_000)
+    assert address not in asked
+    requests.delete(address, timeout=60).raise_for_status()
+    become(hidden=False)
+    expect(page.locator("#note")).to_have_text("These pictures were deleted; choose them again.")
 
 
 def test_leaving_while_uploading_warns_and_later_does_not(page: Page, small: Path) -> None:

@@ -29,8 +29,9 @@ def markup(
     example's batch. megabytes: limit of a file. keep_seconds: lifetime of pictures.
     """
     minutes = round(keep_seconds / 60)
+    facts = {"megabytes": megabytes, "keepSeconds": keep_seconds, "greeting": greeting, "models": dict(models)}
     return _HTML.substitute(
-        facts=html.escape(json.dumps({"megabytes": megabytes, "greeting": greeting, "models": dict(models)})),
+        facts=html.escape(json.dumps(facts)),
         accept=",".join(BY_SUFFIX),
         limits=f"Up to {MOST_FILES} at once, of {megabytes} MB and 100 megapixels each.",
         several="" if len(models) > 1 else "hidden",

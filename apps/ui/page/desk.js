@@ -2,7 +2,7 @@
 
 const MOST_FILES = 50;
 const LAST = "double-resolution last work";
-const POLL = 1000, SPEAK = 10_000, QUIET = 3000; // milliseconds
+const POLL = 1000, VISIT = 300_000, SPEAK = 10_000, QUIET = 3000; // milliseconds
 
 class Desk extends HTMLElement {
   connectedCallback() {
@@ -15,6 +15,7 @@ class Desk extends HTMLElement {
     acceptFiles(this, (files) => this.give(files));
     this.addEventListener("click", (event) => this.clicked(event));
     window.addEventListener("popstate", () => this.restore());
+    document.addEventListener("visibilitychange", () => document.hidden || this.poll());
     window.addEventListener("beforeunload", (event) => {
       if (this.uploads.some(({ number }) => number === undefined)) event.preventDefault();
     });
@@ -167,7 +168,13 @@ class Desk extends HTMLElement {
       this.lost++;
     }
     this.render();
+    this.pollLater();
+  }
+
+  // A result is asked for while it is looked at, too: that counts as a visit, and tells when it was deleted.
+  pollLater() {
     if (this.lost || this.isPending()) this.timer = setTimeout(() => this.poll(), POLL);
+    else this.timer = setTimeout(() => document.hidden || this.poll(), Math.min(VISIT, this.facts.keepSeconds * 250)); // a quarter
   }
 
   isPending() {

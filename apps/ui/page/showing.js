@@ -1,6 +1,7 @@
 // How the page looks in each state; everything is updated in place, so that nothing flickers or loses the focus.
 
 const LEAVING = "This server is about to be replaced. It finishes these pictures; download them when they are done, because they go with it.";
+const GONE = "The connection is gone. Your pictures are kept; trying again…";
 const SPOKEN = { said: 0, text: "" };
 
 Object.assign(Desk.prototype, {
@@ -140,14 +141,13 @@ Object.assign(Desk.prototype, {
     text(link, one ? `Download ${one.file}` : `Download ${pending ? "the" : "all"} ${done.length} as a zip`);
     const share = pictures.reduce((sum, { state, share }) => sum + (state === "working" ? share : Number(["done", "failed", "cancelled"].includes(state))), 0);
     this.find("#share").value = pictures.length ? share / pictures.length : 0;
-    const words = !this.id ? "" : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
+    const words = !this.id ? "" : this.lost > 1 ? GONE : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
     text(this.find("#left"), words);
     this.speak(words, pending);
     document.title = pending ? `${Math.round(this.find("#share").value * 100)} % · Double Resolution` : "Double Resolution";
   },
 
   outlook(pictures, done, several) {
-    if (this.lost > 1) return "The connection is gone. Your pictures are kept; trying again…";
     const uploading = pictures.filter(({ state }) => state === "uploading");
     const finished = several && done.length ? `${done.length} of ${pictures.length} done, ` : "";
     if (!pictures.some(({ state }) => state === "working")) {
