@@ -85,13 +85,13 @@ def test_six_seconds_without_network_in_mid_work(page: Page, large: Path) -> Non
         page.get_by_role("button", name="Cancel").click()
 
 
-def test_a_lost_comparison_is_asked_for_again_and_a_late_one_not_spoken_of(page: Page, small: Path) -> None:
+def test_a_lost_comparison_is_asked_for_again_and_a_late_one_not_spoken_of(page: Page) -> None:
     compared(page, "#greeting")
     held: list[Route] = []
     page.route(COMPARISON, lambda route: route.abort("connectionreset"), times=1)
     with page.expect_event("requestfailed"):
-        choose(page, small)
-    expect(page.locator("#stage img").first).to_be_visible()
+        page.locator("[data-sample]").first.click()
+    expect(page.locator("#stage .before")).to_be_visible()
     compared(page)
     assert page.locator("#refusals li").count() == 0
     page.route(COMPARISON, lambda route: held.append(route))

@@ -77,25 +77,25 @@ Object.assign(Desk.prototype, {
     this.find("#facts").hidden = !finished;
     text(this.find("#sentence"), finished ? `${several ? `${picture.file}: ` : ""}${enlarged(picture)} ${taken(picture.seconds)}.` : "");
     text(this.find("#facts p"), finished ? this.details(picture) : "");
-    if (!picture) {
-      stage.dataset.shows = "";
-      return stage.replaceChildren();
-    }
-    if (finished) return this.compare(stage, picture);
-    stage.dataset.shows = "";
-    if (!stage.querySelector(".developing")) {
-      stage.replaceChildren(element("div", { className: "developing" }, element("img", { className: "before", alt: `${picture.name}, the original` }), element("img", { className: "after", alt: "" })));
-    }
-    source(stage.querySelector(".before"), picture.thumbnail);
-    source(stage.querySelector(".after"), picture.partial);
+    const shows = finished ? `${this.id}/${picture.number}` : "";
+    if (shows && stage.dataset.shows === shows) return;
+    stage.dataset.shows = shows;
+    if (!picture) return stage.replaceChildren();
+    this.develop(stage, picture, shows);
+    if (finished) this.compare(stage, picture.number, shows);
   },
 
-  // Until the comparison is there, the picture as it was, or as far as it was developed, takes its place.
-  async compare(stage, { number, thumbnail, name }) {
-    const { id, visit: { signal } } = this, shows = `${id}/${number}`;
-    if (stage.dataset.shows === shows) return;
-    stage.dataset.shows = shows;
-    if (!stage.querySelector(".developing")) stage.replaceChildren(element("img", { src: thumbnail, alt: name }));
+  // The original, and over it the rows that are done, which stay until the comparison takes their place.
+  develop(stage, { name, thumbnail, partial }, shows) {
+    if (!stage.querySelector(".developing")) {
+      stage.replaceChildren(element("div", { className: "developing" }, element("img", { className: "before", alt: `${name}, the original` }), element("img", { className: "after", alt: "" })));
+    }
+    source(stage.querySelector(".before"), thumbnail);
+    if (!(shows && stage.querySelector(`.after[data-address^="work/${shows}/"]`))) source(stage.querySelector(".after"), partial);
+  },
+
+  async compare(stage, number, shows) {
+    const { id, visit: { signal } } = this;
     this.markups[number] ??= persist(() => comparison(id, number), signal);
     try {
       const markup = await this.markups[number];
