@@ -11,7 +11,7 @@ window.startNavigation = (element, trigger) => {
   document.addEventListener("visibilitychange", poll);
   setInterval(poll, POLL_INTERVAL);
   element.querySelector(".refresh").addEventListener("click", () => {
-    if (location.hash) history.pushState(null, "", location.pathname);
+    if (location.hash) history.pushState(null, "", location.pathname + location.search);
     trigger("click");
   });
   listenToPicker(element.querySelector("[name=day]"), asked, show);

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Page, Response, Route, expect
 
-from support.desk import TAKES_LONG, choose, id_of, opened, set_options, state, upscale
+from support.desk import TAKES_LONG, choose, finished, id_of, opened, set_options, state, upscale
 from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -116,6 +116,16 @@ def test_work_goes_on_until_the_next_is_accepted(page: Page, tmp_path: Path, lar
     assert asked == [("work", before)] * 2
     page.unroute_all(behavior="ignoreErrors")
     requests.post(f"{page.url.partition('#')[0]}work/{before}/cancel", timeout=60)
+
+
+def test_a_second_start_takes_the_place_of_the_first(page: Page) -> None:
+    starts: list[Response] = []
+    page.on("response", lambda response: starts.append(response) if response.url.endswith("/work") else None)
+    page.locator("[data-sample]").first.dblclick()
+    finished(page)
+    first, second = starts
+    assert id_of(page) == second.json()["id"]
+    assert json.loads(second.request.post_data or "")["instead_of"] == first.json()["id"]
 
 
 @pytest.mark.parametrize("name", ["x" * 296 + ".png", "<b>bold</b> & 写真 🦋.png"])

@@ -59,7 +59,13 @@ class Desk extends HTMLElement {
     this.render();
   }
 
-  async begin(request) {
+  // One start after another: it takes the place of the one before, whose id it has to know.
+  begin(request) {
+    this.begun = Promise.resolve(this.begun).catch(() => {}).then(() => this.replace(request));
+    return this.begun;
+  }
+
+  async replace(request) {
     this.refusals = [];
     const instead_of = this.id && this.isPending() ? this.id : undefined; // cancelled if the new work is accepted
     const { id } = await create({ choices: this.options.read(), instead_of, ...request });

@@ -101,6 +101,7 @@ Object.assign(Desk.prototype, {
       const markup = await this.markups[number];
       if (stage.dataset.shows === shows) stage.innerHTML = markup;
     } catch (error) {
+      delete this.markups[number]; // so that choosing the picture anew asks again
       this.failed(error, signal);
     }
   },
