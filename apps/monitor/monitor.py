@@ -26,6 +26,7 @@ from upscaler.errors import DoubleResolutionError
 from upscaler.model.artifact import Artifact
 
 MINUTE, HOUR = 60.0, 3600.0
+BROKEN_FOR = 50 * MINUTE  # so that each hourly look tries again
 MOST_TRIED = 10  # unusable pictures downloaded per check
 
 log = logging.getLogger(__name__)
@@ -197,7 +198,7 @@ class Monitor:
             video = video or entry.video
             if tried == MOST_TRIED:
                 raise ApodError(f"The pictures of {MOST_TRIED} days in a row are broken or cannot be fetched")
-        raise ApodError("NASA has had no picture for a year")
+        raise ApodError("; ".join(reasons[:2] or [self._absence(wanted)]))
 
     def _double(self, entry: Entry) -> Generator[News, None, Finished]:
         with self._cores:
@@ -236,8 +237,8 @@ class Monitor:
         return lack if self._now() < until else ""
 
     def _remember_broken(self, entry: Entry, error: ApodError) -> str:
-        """Remember a broken picture for an hour; NASA may repair it, but not every request should try again."""
-        until = self._now() + HOUR
+        """Remember a broken picture for a while; NASA may repair it, but not every request should try again."""
+        until = self._now() + BROKEN_FOR
         lack = str(error) if isinstance(error, BrokenPictureError) else f"has a picture that cannot be fetched: {error}"
         self._broken[entry.date] = (until, lack)
         return lack

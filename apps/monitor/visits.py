@@ -1,6 +1,7 @@
 """Answers to the page's visitors: values of its outputs for each of their wishes."""
 
 import datetime as dt
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from apps.monitor.monitor import Monitor, News, View
 from apps.serving.gradio_api import gr
 from apps.serving.progress import BETWEEN_WORDS, RemainingTime
 from upscaler.atomic import write_text
+from upscaler.command import sentence_for
 from upscaler.errors import DoubleResolutionError
 
 STRIP = 30  # recent days
@@ -26,6 +28,8 @@ AFTER = "after-"  # before a day in the page's address: the first later day with
 
 Outputs = list[Any]  # status, PICTURE, OVERVIEW
 Status = str  # markup of the status line
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -143,14 +147,21 @@ class Visits:
 
     def _overview(self, visit: Visit) -> Outputs:
         visit.latest, visit.measured = self._monitor.latest, self._measured()
-        history = self._monitor.recorder.history
-        rows = history.rows(self._monitor.recorder.revision)
-        self.table.parent.mkdir(parents=True, exist_ok=True)  # it may have been removed
-        write_text(self.table, to_csv(history.rows()))
+        rows = self._monitor.recorder.history.rows(self._monitor.recorder.revision)
         return [
             page.strip(self._monitor.cache.recent(STRIP), visit.shown, nasa_day()),
-            plot.render(rows, self._tested) + (page.download(self.table, "History as CSV") if rows else ""),
+            plot.render(rows, self._tested) + (self._table_link() if rows else ""),
         ]
+
+    def _table_link(self) -> str:
+        """Write the history as a file to download; return the link to it, "" if the disk refuses the file."""
+        try:
+            self.table.parent.mkdir(parents=True, exist_ok=True)  # it may have been removed
+            write_text(self.table, to_csv(self._monitor.recorder.history.rows()))
+        except OSError as error:
+            log.warning("the history cannot be written for a download: %s", sentence_for(error))
+            return ""
+        return page.download(self.table, "History as CSV")
 
     def _measured(self) -> int:
         recorder = self._monitor.recorder

@@ -16,6 +16,7 @@ from apps.monitor import page
 from apps.monitor.days import nasa_day
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, News, View
+from apps.monitor.visits import Visit, Visits
 from support.clock import Clock
 from support.nasa import Nasa, picture
 from support.pictures import photo_like
@@ -147,6 +148,52 @@ def test_when_nasa_fails_the_last_picture_stays_with_a_note(
     clock.sleep(3700)
     assert monitor.is_due
     assert shown_day(look(monitor)) == TODAY
+
+
+def test_each_hourly_look_tries_a_broken_picture_again_and_visitors_do_not(
+    monitor: Monitor, nasa: Nasa, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nasa.add(YESTERDAY)
+    look(monitor)
+    nasa.add(TODAY, hdurl=f"{nasa.address}/picture/gone.jpg")
+    ask = nasa.answer
+
+    def answer_slowly(path: str) -> tuple[int, str, bytes]:
+        clock.sleep(3)
+        return ask(path)
+
+    monkeypatch.setattr(nasa, "answer", answer_slowly)
+    for looks in range(1, 4):
+        assert shown_day(look(monitor)) == YESTERDAY
+        assert shown_day(last(monitor.show(dt.date.fromisoformat(TODAY)))) == YESTERDAY
+        assert nasa.pictures_asked_for() == 1 + looks
+        clock.sleep(3590)
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_disk_that_refuses_the_table_costs_its_link_alone(
+    monitor: Monitor, nasa: Nasa, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    nasa.add(TODAY)
+    look(monitor)
+    monitor.finish()
+    if is_full:
+        monkeypatch.setattr(
+            "apps.monitor.visits.write_text", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, ""))
+        )
+    *_, outputs = Visits(monitor, None).refresh(Visit())
+    assert "A nebula" in str(outputs)
+    assert ("History as CSV" in str(outputs)) is not is_full
+
+
+def test_the_reason_is_said_if_no_earlier_day_has_a_picture(monitor: Monitor, nasa: Nasa) -> None:
+    for day in (TODAY, YESTERDAY):
+        nasa.add(day, hdurl="https://www.nasa.gov/logo.png")
+    view = last(monitor.show(dt.date.fromisoformat(TODAY)))
+    assert view.finished is None
+    assert view.note.startswith("The entry of 23 November 2026 has only a placeholder, because NASA has not moved")
+    later = last(monitor.show_after(dt.date.fromisoformat(TODAY)))
+    assert later.note.startswith("NASA has not published the picture of 24 November 2026 yet")
 
 
 def test_an_entry_of_another_day_is_refused(monitor: Monitor, nasa: Nasa) -> None:
