@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -143,8 +142,7 @@ class Api:
         """Send a result, or a file for the page."""
         picture, name = self._picture(request), request.path_params["file"]
         if name == "result" and picture.state is State.DONE and picture.target.is_file():
-            name = picture.target.name
-            return FileResponse(picture.target, headers=_KEPT, filename=name, background=_fetched(request, picture))
+            return _download(request, picture)
         path = picture.folder / name
         is_known = name in (PARTIAL, THUMBNAIL) or is_inside(path, picture.folder / COMPARISON)
         if not (is_known and path.is_file()):
@@ -198,14 +196,16 @@ def _visitor(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _fetched(request: Request, picture: Picture) -> BackgroundTask:
-    """Return a task, for after a response, that notes a picture as downloaded if all of it was sent."""
-    is_whole = request.method == "GET" and "range" not in request.headers
-
-    async def note() -> None:
-        picture.is_fetched |= is_whole
-
-    return BackgroundTask(note)
+def _download(request: Request, picture: Picture) -> Response:
+    """Send a result; note it as downloaded once all of it was sent, which a FileResponse does not tell."""
+    path = picture.target
+    try:
+        response = FileResponse(path, headers=_KEPT, filename=path.name, stat_result=path.stat())
+    except OSError as error:
+        raise RequestRefusedError(404, DELETED) from error
+    if request.method != "GET" or "range" in request.headers:
+        return response
+    return StreamingResponse(noting(archive.parts(path), [picture]), headers=response.headers)
 
 
 def noting(parts: Iterable[bytes], pictures: Iterable[Picture]) -> Iterator[bytes]:

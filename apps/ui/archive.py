@@ -35,11 +35,18 @@ def zipped(files: Iterable[File]) -> Iterator[bytes]:
     buffer = _Buffer()
     with ZipFile(buffer, "w") as archive:
         for path, name in files:
-            with path.open("rb") as file, archive.open(ZipInfo.from_file(path, name), "w") as entry:
-                while part := file.read(_PART):
+            with archive.open(ZipInfo.from_file(path, name), "w") as entry:
+                for part in parts(path):
                     entry.write(part)
                     yield buffer.take()
     yield buffer.take()
+
+
+def parts(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file."""
+    with path.open("rb") as file:
+        while part := file.read(_PART):
+            yield part
 
 
 def length(files: Sequence[File]) -> int | None:

@@ -64,6 +64,10 @@ def compared(worker: Worker, picture: Picture, address: str) -> str:
     folder = picture.folder / COMPARISON
     shutil.rmtree(folder, ignore_errors=True)  # of a worker that ended on the way
     arguments: dict[str, Any] = {"source": str(picture.source), "doubled": str(picture.target), "folder": str(folder)}
-    *_, comparison = worker.run("compare", arguments, Comparison)
+    try:
+        *_, comparison = worker.run("compare", arguments, Comparison)
+    finally:
+        if not picture.target.is_file():  # deleted meanwhile, and with it the tiles that were written by then
+            shutil.rmtree(folder, ignore_errors=True)
     assert isinstance(comparison, Comparison)
     return markup(comparison, address)

@@ -239,6 +239,26 @@ def test_the_zip_is_sent_with_its_length_and_takes_no_disk_space(client: TestCli
     assert files(batch) == before
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "is_fetched"),
+    [("HEAD", {}, False), ("GET", {"Range": "bytes=0-0"}, False), ("GET", {}, True)],
+)
+def test_a_result_is_noted_as_fetched_if_all_of_it_was(
+    client: TestClient, batches: Batches, method: str, headers: dict[str, str], is_fetched: bool
+) -> None:
+    id = created(client)
+    uploaded(client, id)
+    (picture,) = batches.find(id).pictures
+    write_results(batches.find(id), State.DONE)
+    answer = client.request(method, f"/work/{id}/0/result", headers=headers)
+    size = picture.target.stat().st_size
+    assert answer.headers["content-length"] == str(1 if headers else size)
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert 'filename="a_2x.png"' in answer.headers["content-disposition"]
+    assert len(answer.content) == {"HEAD": 0, "GET": 1 if headers else size}[method]
+    assert picture.is_fetched is is_fetched
+
+
 def test_the_zip_of_deleted_results_is_refused(client: TestClient, batches: Batches) -> None:
     id = created(client)
     uploaded(client, id)

@@ -1,6 +1,7 @@
 """Comparisons of finished pictures: one task for all who ask, failures, and bounds."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from apps.serving.viewer.comparison import Comparison
 from apps.serving.worker import WorkerError
 from apps.ui import comparisons as comparisons_
 from apps.ui.api import Api
-from apps.ui.batch import Picture, State
+from apps.ui.batch import COMPARISON, Picture, State
 from apps.ui.comparisons import Comparisons
 from apps.ui.runner import Runner
 from support.batches import PATIENCE, VISITOR, ScriptedWorker, given, registry
@@ -99,6 +100,22 @@ def test_a_failure_is_remembered_and_tried_again_later(tmp_path: Path, monkeypat
         assert viewer.jobs == 3
 
     viewer.run(ask)
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_tiles_that_are_written_after_a_deletion_are_deleted_too(tmp_path: Path, is_deleted: bool) -> None:
+    (picture,) = pictures(tmp_path, 1)
+    picture.folder.mkdir()
+    picture.target.touch()
+
+    def write_tiles(arguments: dict[str, Any]) -> Generator[Any]:
+        if is_deleted:
+            shutil.rmtree(picture.folder)
+        Path(arguments["folder"]).mkdir(parents=True)
+        yield FACTS
+
+    comparisons_.compared(ScriptedWorker(write_tiles), picture, "x")
+    assert (picture.folder / COMPARISON).exists() is not is_deleted
 
 
 def test_a_visitor_and_all_together_wait_for_a_bounded_number(tmp_path: Path) -> None:

@@ -126,6 +126,13 @@ def test_a_second_start_takes_the_place_of_the_first(page: Page) -> None:
     first, second = starts
     assert id_of(page) == second.json()["id"]
     assert json.loads(second.request.post_data or "")["instead_of"] == first.json()["id"]
+    page.get_by_role("button", name="Delete now").click()
+    refused = {"status": 503, "json": {"detail": "this server is being replaced"}}
+    answers = iter([Route.continue_, lambda route: route.fulfill(**refused)])
+    page.route("**/work", lambda route: next(answers)(route))
+    page.locator("[data-sample]").first.dblclick()
+    expect(page.locator("#refusals li")).to_have_text("This server is being replaced.")
+    finished(page)
 
 
 @pytest.mark.parametrize("name", ["x" * 296 + ".png", "<b>bold</b> & 写真 🦋.png"])

@@ -52,8 +52,9 @@ class Desk extends HTMLElement {
     this.find("#again a").href = `#${last}`;
   }
 
+  // With a note, the work is gone, and Back must not return to it.
   leave(note = "") {
-    history.pushState(null, "", location.pathname + location.search);
+    history[note ? "replaceState" : "pushState"](null, "", location.pathname + location.search);
     this.forget();
     this.notes = note;
     this.render();
@@ -66,9 +67,13 @@ class Desk extends HTMLElement {
   }
 
   async replace(request) {
+    const { visit: { signal } } = this;
     this.refusals = [];
     const instead_of = this.id && this.isPending() ? this.id : undefined; // cancelled if the new work is accepted
-    const { id } = await create({ choices: this.options.read(), instead_of, ...request });
+    const { id } = await create({ choices: this.options.read(), instead_of, ...request }).catch((error) => {
+      this.failed(error, signal); // the one before may have begun since this was asked for
+      throw error;
+    });
     this.forget();
     this.id = id;
     this.since = Date.now();

@@ -88,9 +88,11 @@ Object.assign(Desk.prototype, {
   // The original, and over it the rows that are done, which stay until the comparison takes their place.
   develop(stage, { name, thumbnail, partial }, shows) {
     if (!stage.querySelector(".developing")) {
-      stage.replaceChildren(element("div", { className: "developing" }, element("img", { className: "before", alt: `${name}, the original` }), element("img", { className: "after", alt: "" })));
+      stage.replaceChildren(element("div", { className: "developing" }, element("img", { className: "before" }), element("img", { className: "after", alt: "" })));
     }
-    source(stage.querySelector(".before"), thumbnail);
+    const before = stage.querySelector(".before");
+    before.alt = `${name}, the original`;
+    source(before, thumbnail);
     if (!(shows && stage.querySelector(`.after[data-address^="work/${shows}/"]`))) source(stage.querySelector(".after"), partial);
   },
 
