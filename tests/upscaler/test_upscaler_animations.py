@@ -1,18 +1,20 @@
 """Animations: frames, times and repetitions between all formats that hold them."""
 
 import logging
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from support.pictures import photo_like
-from upscaler.pictures.formats import format_of
-from upscaler.pictures.header import Header
+from upscaler.pictures.formats import GIF, format_of
+from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pictures.writing import write
 
@@ -38,6 +40,56 @@ def converted(source: Path, suffix: str) -> Header:
 
 def times_of(header: Header) -> list[float]:
     return [frame.milliseconds for frame in read_frames(header)]
+
+
+def gif(*frames: tuple[int, int, int]) -> bytes:
+    """Return a GIF of 2x1 pixels, black, red, green or blue: of each frame one pixel's place, colour and disposal."""
+    content = bytearray(b"GIF89a" + struct.pack("<HHBBB", 2, 1, 0x91, 0, 0))
+    content += bytes([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    for place, colour, disposal in frames:
+        content += b"\x21\xf9\x04" + struct.pack("<BHBB", disposal << 2 | 1, 10, 0, 0)
+        content += b"\x2c" + struct.pack("<HHHHB", place, 0, 1, 1, 0)
+        codes = 4 | colour << 3 | 5 << 6  # of 3 bits: clear, the pixel, end
+        content += b"\x02\x02" + struct.pack("<H", codes) + b"\0"
+    return bytes(content + b";")
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [(0, 1, 2), (0, 2, 0), (1, 3, 0)],  # the second one's "unspecified" is no "background"
+        [(0, 1, 1), (0, 2, 3), (1, 3, 0), (0, 0, 0)],  # nor is the third one's "previous"
+        [(0, 1, 1), (0, 2, 3), (1, 3, 3), (0, 0, 1)],
+    ],
+)
+def test_frames_of_a_gif_are_disposed_of_as_each_says(tmp_path: Path, frames: list[tuple[int, int, int]]) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif(*frames))
+    expected = pyvips.Image.gifload(str(path), n=-1).numpy().reshape(-1, 1, 2, 4)
+    assert np.array_equal([frame.pixels for frame in read_frames(read_header(path))], expected)
+
+
+def test_what_an_opaque_first_frame_uncovers_is_transparent(tmp_path: Path) -> None:
+    pixels = np.full((2, 8, 12, 4), 255, np.uint8)
+    pixels[1, :, :6, 3] = 0
+    source, target = read_header(saved(tmp_path / "a.png", [100, 100])), tmp_path / "a.gif"
+    with target.open("w+b") as file:
+        write(file, GIF, [Frame(pixels[0, :, :, :3], 100.0), Frame(pixels[1], 100.0)], source, source.metadata, 95)
+    header = read_header(target)
+    by_libvips = pyvips.Image.gifload(str(header.path), n=-1).numpy().reshape(-1, 8, 12, 4)[:, :, :, 3]
+    for alphas in ([frame.pixels[:, :, 3] for frame in read_frames(header)], by_libvips):
+        assert np.array_equal(alphas, pixels[:, :, :, 3])
+
+
+@pytest.mark.parametrize("times", [[600_000, 600_000], [300_000, 300_000, 300_000, 655_350], [655_350] * 3])
+def test_equal_frames_are_shown_as_long_as_one_may_be(tmp_path: Path, times: list[int]) -> None:
+    Image.fromarray(FRAMES[0]).save(
+        tmp_path / "a.webp",
+        save_all=True,
+        append_images=[Image.fromarray(FRAMES[0])] * (len(times) - 1),
+        duration=times,
+    )
+    assert sum(times_of(converted(tmp_path / "a.webp", ".gif"))) <= 655_350
 
 
 @pytest.mark.slow

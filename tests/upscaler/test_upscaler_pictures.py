@@ -242,6 +242,17 @@ def test_cmyk_is_converted_by_its_profile(upscaler: Upscaler, tmp_path: Path, ca
     assert "icc_profile" not in image.info
 
 
+def test_of_a_heic_its_primary_picture_is_read(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = pillow_heif.HeifFile()
+    for size, colour in (((64, 32), "red"), ((64, 64), "lime")):
+        file.add_from_pillow(Image.new("RGB", size, colour))
+    file.save(tmp_path / "a.heic", primary_index=1)
+    (frame,) = read_frames(read_header(tmp_path / "a.heic"))
+    assert frame.pixels.shape == (64, 64, 3)
+    assert np.abs(frame.pixels.astype(int) - (0, 255, 0)).max() < 5
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp", ".gif", ".avif", ".heic"])
 def test_every_format_in_and_out(upscaler: Upscaler, tmp_path: Path, suffix: str) -> None:
     if suffix not in BY_SUFFIX:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageSequence
+from PIL.GifImagePlugin import GifImageFile
 
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import exceeds
@@ -35,7 +36,7 @@ def _check_frames(frames: int, path: Path, most: int | None) -> None:
 def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
     """Decode the frames of an opened file. Raises PictureError if they are not those that the header declares."""
     read = 0
-    for n, (page, frame) in enumerate(zip(header.pages, ImageSequence.Iterator(image), strict=False), start=1):
+    for n, (page, frame) in enumerate(zip(header.pages, _sought(image, header), strict=False), start=1):
         # The memory estimate and the price hang on the size
         if upright_size(frame.size, page.orientation) != (page.width, page.height):
             raise PictureError(f"{header.path}: frame {n} has another size than the header declares; export it again")
@@ -44,6 +45,17 @@ def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
         yield Frame(pixels, float(frame.info.get("duration", 0)))
     if read < header.frames:
         raise PictureError(f"{header.path} has only {read} of {header.frames} declared frames; download it again")
+
+
+def _sought(image: Image.Image, header: Header) -> Iterator[Image.Image]:
+    """Yield an opened file at each of its frames."""
+    if header.frames == 1:
+        yield image  # a HEIC is opened at its primary picture, which need not be the first
+        return
+    for frame in ImageSequence.Iterator(image):
+        yield frame
+        if isinstance(image, GifImageFile):
+            image.disposal_method = 0  # Pillow leaves that of the frame before where the next one says none
 
 
 def _channels(image: Image.Image) -> int:

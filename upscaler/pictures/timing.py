@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from upscaler.pictures.formats import AVIF, GIF, PNG, Format
@@ -33,7 +34,8 @@ def timing_options(frames: list[Frame], header: Header, format: Format) -> dict[
     """Return the times and repetitions of an animation as keyword arguments of Pillow's `save`."""
     still_first = format is PNG and header.still_first
     timed = frames[1:] if still_first else frames  # Pillow gives the first time to the first frame of the animation
-    options: dict[str, Any] = {"duration": _whole_times([frame.milliseconds for frame in timed], format)}
+    times = _whole_times([frame.milliseconds for frame in timed], format)
+    options: dict[str, Any] = {"duration": _within_merged(times, timed) if format is GIF else times}
     if still_first:
         options["default_image"] = True
     if format is AVIF:
@@ -55,6 +57,19 @@ def _whole_times(times: Iterable[float], format: Format) -> list[int]:
         whole.append(int(round(wanted / unit) * unit))
         lost = wanted - whole[-1]
     return whole
+
+
+def _within_merged(times: list[int], frames: list[Frame]) -> list[int]:
+    """Shorten times so that equal neighbours, which Pillow writes as one frame of a GIF, are within its longest one."""
+    if sum(times) <= _LONGEST[GIF]:
+        return times
+    together, within = 0, []
+    for n, (time, frame) in enumerate(zip(times, frames, strict=True)):
+        if n and not np.array_equal(frame.pixels, frames[n - 1].pixels):
+            together = 0
+        within.append(min(time, _LONGEST[GIF] - together))
+        together += within[-1]
+    return within
 
 
 def _unit(time: float, format: Format) -> float:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import struct
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -69,7 +70,7 @@ def write(
             _write_by_pillow(file, format, frames, header, metadata, quality)
         if format is PNG:
             _insert_png_metadata(file, metadata)
-    except (ValueError, pyvips.Error) as error:
+    except (ValueError, struct.error, pyvips.Error) as error:
         if isinstance(error, pyvips.Error):
             _check_space(file)
         raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
@@ -108,9 +109,10 @@ def _write_by_pillow(
     options |= _compression_options(format, header, quality)
     if len(frames) > 1:
         options |= _animation_options(format, frames, header) | {"save_all": True}
+    transparent = _are_transparent_in_turns(format, frames)
     images = []
     while frames:  # release each frame once Pillow has copied it
-        images.append(_pillow_image(frames.pop(0), format))
+        images.append(_pillow_image(frames.pop(0), format, with_transparent=transparent))
     if len(images) > 1:
         options["append_images"] = images[1:]
     encoded = io.BytesIO()  # with a real file, Pillow takes a partial write for a complete one
@@ -121,10 +123,18 @@ def _write_by_pillow(
     file.write(encoded.getbuffer())
 
 
-def _pillow_image(frame: Frame, format: Format) -> Image.Image:
-    if frame.pixels.shape[2] == 1:
+def _are_transparent_in_turns(format: Format, frames: list[Frame]) -> bool:
+    """Return True for a GIF of several frames some of which have transparency.
+
+    Each needs a transparent colour then: decoders clear a frame that has none to an opaque background.
+    """
+    return format is GIF and len(frames) > 1 and any(frame.pixels.shape[2] in (2, 4) for frame in frames)
+
+
+def _pillow_image(frame: Frame, format: Format, *, with_transparent: bool) -> Image.Image:
+    if frame.pixels.shape[2] == 1 and not with_transparent:
         return Image.fromarray(frame.pixels[:, :, 0])
-    return in_palette(frame) if format is GIF else Image.fromarray(frame.pixels)
+    return in_palette(frame, with_transparent=with_transparent) if format is GIF else Image.fromarray(frame.pixels)
 
 
 def _metadata_options(format: Format, metadata: Metadata) -> dict[str, Any]:
@@ -175,6 +185,7 @@ def _stays_lossless(header: Header, format: Format, quality: int) -> bool:
 
 def _animation_options(format: Format, frames: list[Frame], header: Header) -> dict[str, Any]:
     options = timing_options(frames, header, format)
-    if format is GIF and any(frame.pixels.shape[2] in (2, 4) for frame in frames):
+    if _are_transparent_in_turns(format, frames):
         options["disposal"] = 2  # otherwise the previous frame would show through
+        options["optimize"] = False  # it would remove a transparent colour that no pixel of its frame has
     return options
