@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TextIO
 
 from upscaler.bar import with_bar
 from upscaler.batch import double_here, double_one
@@ -57,12 +57,12 @@ def _hidden(folder: str) -> Iterator[None]:
 def _run(config: UpscaleConfig, folder: Path) -> None:
     (source,), to_output = config.inputs, config.out in (None, str(PIPE))
     _check_output(config, to_output)
+    target = None if to_output else config.naming.target(source, source.parent, alone=True)
+    if config.skip_existing and target and target.exists():
+        return
     if source == PIPE:
         source = _received(folder / "standard input", config.options.limits)
-    if to_output:
-        target = folder / f"standard output{_suffix(source, config)}"
-    else:
-        target = config.naming.target(source, source.parent, alone=True)
+    target = target or folder / f"standard output{_suffix(source, config)}"
     with_bar(double_one(double_here(config), Task(source, target), config), source.name)
     if to_output:
         _send(target)
@@ -71,18 +71,25 @@ def _run(config: UpscaleConfig, folder: Path) -> None:
 
 
 def _check_output(config: UpscaleConfig, to_output: bool) -> None:
-    if to_output and sys.stdout.isatty():
-        raise PictureError("standard output is a terminal; redirect it, or name the picture with -o")
+    if to_output and (lack := _lack(sys.stdout)):
+        raise PictureError(f"standard output is {lack}; redirect it, or name the picture with -o")
     if not to_output and (folder := config.naming.folder):
         raise PictureError(f"{config.out} is a folder; name the picture, such as {folder / 'photo.jpg'}")
     if not to_output:
         config.naming.check(alone=True)
 
 
+def _lack(stream: TextIO | None) -> str:
+    """Return why no picture can go through a stream, "" if one can."""
+    if stream is None:  # the program was started without it
+        return "closed"
+    return "a terminal" if stream.isatty() else ""
+
+
 def _received(path: Path, limits: Limits) -> Path:
     """Write standard input to a file, up to a size that no picture within the limits exceeds."""
-    if sys.stdin.isatty():
-        raise PictureError("standard input is a terminal; redirect a picture into it, as in < photo.jpg")
+    if lack := _lack(sys.stdin):
+        raise PictureError(f"standard input is {lack}; redirect a picture into it, as in < photo.jpg")
     most = _MOST_METADATA + _MOST_BYTES_PER_PIXEL * (limits.pixels or 0)
     with path.open("wb") as file:
         while chunk := sys.stdin.buffer.read(_CHUNK):

@@ -123,6 +123,28 @@ def test_one_end_may_be_a_file(tmp_path: Path, run: Run) -> None:
     assert run.out == b""
 
 
+def test_an_existing_result_of_a_pipe_is_passed_over(tmp_path: Path, run: Run) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(b"before")
+    run("-", "-o", target, "--skip-existing", given=b"not read")
+    assert (run.code, run.out, run.err, target.read_bytes()) == (0, b"", b"", b"before")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("stdin", ["-", "-o", "new.png"], "error: standard input is closed; redirect a picture into it"),
+        ("stdout", ["a.png", "-o", "-"], "error: standard output is closed; redirect it, or name"),
+    ],
+)
+def test_a_closed_stream_is_said(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, name: str, arguments: list[str], sentence: str
+) -> None:
+    monkeypatch.setattr(sys, name, None)
+    with pytest.raises(SystemExit, match=f"^{sentence}"):
+        main([*arguments, "--model", str(tiny_model)])
+
+
 @pytest.mark.parametrize(
     ("given", "arguments", "sentence"),
     [
