@@ -9,6 +9,7 @@ from PIL.GifImagePlugin import GifImageFile
 
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import exceeds
+from upscaler.pictures.apng import shows_background
 from upscaler.pictures.colour import cmyk_in_srgb, is_gray
 from upscaler.pictures.header import Frame, Header, Page
 from upscaler.pictures.orientation import upright, upright_size
@@ -19,10 +20,13 @@ _LEAST_FRAME = 8  # bytes of a file
 
 
 def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most: int | None) -> tuple[Page, ...]:
-    """List the frames of an opened file. Raises LimitError if there are more than `most`."""
+    """List the frames of an opened file. Raises LimitError if there are more than `most`, PngError for broken ones."""
     frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1)
     _check_frames(frames, path, most)
-    return (Page(*upright_size(image.size, orientation), _channels(image), depth, orientation),) * frames
+    channels = _channels(image)
+    if image.format == "PNG" and frames > 1 and channels in (1, 3):
+        channels += shows_background(path, image.size)
+    return (Page(*upright_size(image.size, orientation), channels, depth, orientation),) * frames
 
 
 def _check_frames(frames: int, path: Path, most: int | None) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
 from upscaler.pictures import lossy
+from upscaler.pictures.apng_reading import apng_frames, is_apng
 from upscaler.pictures.avif import read_avif
 from upscaler.pictures.colour import in_srgb
 from upscaler.pictures.decoding import Source, decoding, name_of
@@ -69,6 +70,10 @@ def read_frames(header: Header) -> Iterator[Frame]:
             image.verify()  # decoding ignores the checksums of the pixel data
     if header.pages[0].depth == 16:
         yield from _read_deep_avif(header) if header.format == "AVIF" else _read_deep(header)
+        return
+    if is_apng(header):
+        with decoding(header.path):
+            yield from apng_frames(header)
         return
     with _opened(header.path) as image:
         yield from plain_frames(image, header)
