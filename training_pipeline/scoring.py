@@ -57,9 +57,11 @@ def final_test(config: ScoringConfig) -> FinalTest:
     The same model again: return what is recorded. Raises TrainingError if there is no scoreboard, the test set is not
     the scoreboard's, this version has tested another model, or the model may have learned from the pictures.
     """
+    board = _existing(config)
     model = find.model(config.model)
     first, tiles = held_out.parts(config.test)
-    result = _recorded(_existing(config, tiles), model)
+    _check_same_test_set(board, tiles, config)
+    result = _recorded(board, model)
     if not unseen.check_for_test(model, shards.pictures(chain(first, tiles)), config.test):
         raise TrainingError(f"{model.name} has no complete record of the pictures it learned from; train it again")
     if result is None:
@@ -78,18 +80,18 @@ def scores(double: Callable[[Pixels], Pixels], tiles: Sequence[Entry]) -> tuple[
 def _record(test: FinalTest, model: Artifact, tiles: TileIndex, config: ScoringConfig) -> FinalTest:
     """Record a final test, unless another process has recorded one of the model; return the recorded one."""
     with turn(config.scoreboard):
-        board = _existing(config, tiles)
+        board = _existing(config)
+        _check_same_test_set(board, tiles, config)
         if recorded := _recorded(board, model):
             return recorded
         scoreboard.write(config.scoreboard, board.with_final_test(test))
     return test
 
 
-def _existing(config: ScoringConfig, tiles: TileIndex) -> Scoreboard:
+def _existing(config: ScoringConfig) -> Scoreboard:
     board = scoreboard.read(config.scoreboard)
     if board is None:
         raise TrainingError(f"{config.scoreboard} has no scoreboard; score the candidates first")
-    _check_same_test_set(board, tiles, config)
     return board
 
 

@@ -19,6 +19,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+UNLIMITED = Limits(pixels=None)  # for what was checked, or made here
 
 
 def exceeds(amount: float, limit: float | None) -> bool:

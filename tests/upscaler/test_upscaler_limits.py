@@ -14,6 +14,7 @@ from PIL import Image
 from support import hostile_pictures as hostile
 from support.pictures import photo_like
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
+from upscaler.errors import LimitError
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pixels import Planes
 from upscaler.price import count_windows
@@ -56,6 +57,19 @@ def test_nothing_is_allocated_from_a_header_without_limits_on_frames(upscaler: U
     hostile.lying_apng(tmp_path / "apng.png")
     message = refusal(upscaler, tmp_path / "apng.png", tmp_path / "x.png", Options())
     assert "declares 2,147,483,647 frames, more than it can hold" in message
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif"])
+def test_an_animation_with_too_many_pixels_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    frames = [Image.fromarray(photo_like(40, 60, seed)) for seed in range(2)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], disposal=2 if suffix == ".gif" else 1)
+    assert read_header(path, Limits(pixels=2400)).frames == 2
+    monkeypatch.setattr(Image, "open", None)  # Pillow allocates the background at once
+    with pytest.raises(LimitError, match="has 60x40 pixels, more than the limit of 2,399 pixels; make it smaller"):
+        read_header(path, Limits(pixels=2399))
 
 
 def test_a_gif_frame_outside_the_screen_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from io import BytesIO
 import numpy as np
 
 from upscaler.errors import PictureError
+from upscaler.limits import UNLIMITED
 from upscaler.pictures.apng import BACKGROUND, OVER, PREVIOUS, Control, frames_of
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.opening import open_picture
@@ -46,7 +47,7 @@ def _decoded(png: bytes, bits: int) -> Pixels:
     """Decode a still PNG with 8 bits."""
     if bits == 16:
         return to_8_bits(deep_pixels(png))
-    with open_picture(BytesIO(png)) as image:
+    with open_picture(BytesIO(png), UNLIMITED) as image:
         return decoded(image)
 
 

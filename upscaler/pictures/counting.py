@@ -15,6 +15,7 @@ from upscaler.errors import LimitError, PictureError
 from upscaler.limits import Limits, exceeds
 from upscaler.pictures.directories import check_directories, check_exif
 from upscaler.pictures.jpeg_2000 import check_stream, is_jpeg_2000
+from upscaler.pictures.png_file import SIGNATURE, data_of, heads
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _KINDS = {  # of frames that libjpeg lacks, by their markers
@@ -35,14 +36,17 @@ _GIF_COMMENT, _LONGEST_COMMENTS = b"\xfe", 1_000_000  # bytes; Pillow takes quad
 def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
     """Raise LimitError if a JPEG has too many scans, or a GIF too many frames or one outside its logical screen.
 
-    Also if the directories of a TIFF, or of EXIF in a JPEG or AVIF, refer to far more data than the file has, and if
-    a JPEG 2000 has far more parts than pixels. Raises PictureError for a JPEG of a kind that libjpeg lacks.
+    Also if a GIF or an animated PNG has too many pixels, which Pillow may allocate when it opens them, if the
+    directories of a TIFF, or of EXIF in a JPEG or AVIF, refer to far more data than the file has, and if a JPEG 2000
+    has far more parts than pixels. Raises PictureError for a JPEG of a kind that libjpeg lacks.
     """
     start = file.read(12)
     if start.startswith(b"\xff\xd8"):
         _check_scans(content_of(file), name, limits.scans)
+    elif start.startswith(SIGNATURE):
+        _check_animated_png(file, name, limits)
     elif start.startswith((b"GIF87a", b"GIF89a")):
-        _check_frames(content_of(file), name, limits.frames)
+        _check_frames(content_of(file), name, limits)
     elif start[:2] in (b"II", b"MM"):
         check_directories(content_of(file), name)
     elif start[4:6] == _ISO_MEDIA:
@@ -52,6 +56,15 @@ def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
     file.seek(0)
 
 
+def check_pixels(size: tuple[int, ...], name: str, limits: Limits) -> None:
+    """Raise LimitError if a picture of this width and height has too many pixels."""
+    width, height = size
+    if exceeds(width * height, limits.pixels):
+        raise LimitError(
+            f"{name} has {width}x{height} pixels, more than the limit of {limits.pixels:,} pixels; make it smaller"
+        )
+
+
 def content_of(file: BinaryIO) -> mmap.mmap | bytes:
     """Return all bytes of an open file, mapped if it has a file descriptor."""
     try:
@@ -59,6 +72,17 @@ def content_of(file: BinaryIO) -> mmap.mmap | bytes:
     except OSError:  # BytesIO has no file descriptor
         file.seek(0)
         return file.read()
+
+
+def _check_animated_png(file: BinaryIO, name: str, limits: Limits) -> None:
+    size: tuple[int, ...] = 0, 0
+    for head in heads(file):
+        if head.kind == b"IHDR" and head.length >= 8:
+            size = struct.unpack(">II", data_of(file, head)[:8])
+        elif head.kind == b"acTL":
+            check_pixels(size, name, limits)
+        elif head.kind == b"IDAT":
+            return
 
 
 def _check_scans(content: mmap.mmap | bytes, name: str, most: int | None) -> None:
@@ -96,10 +120,11 @@ def _check_exif_of_avif(content: mmap.mmap | bytes, name: str) -> None:
         check_exif(_avif.AvifDecoder(bytes(content[:]), "auto", 1).get_info()[_AVIF_EXIF] or b"", name)
 
 
-def _check_frames(content: mmap.mmap | bytes, name: str, most: int | None) -> None:
+def _check_frames(content: mmap.mmap | bytes, name: str, limits: Limits) -> None:
     if len(content) < _GIF_HEADER:
         return
     screen, frames, comments = struct.unpack_from("<HH", content, 6), 0, 0
+    check_pixels(screen, name, limits)
     place = _GIF_HEADER + _palette(content[10])
     while place < len(content) and (kind := content[place]) != ord(";"):
         place += 1
@@ -116,8 +141,8 @@ def _check_frames(content: mmap.mmap | bytes, name: str, most: int | None) -> No
                     f"{name} is a GIF of {screen[0]}x{screen[1]} pixels with a frame outside them; export it again"
                 )
             frames += 1
-            if exceeds(frames, most):
-                raise LimitError(f"{name} has more frames than the limit of {most:,}; shorten it")
+            if exceeds(frames, limits.frames):
+                raise LimitError(f"{name} has more frames than the limit of {limits.frames:,}; shorten it")
             place = _after_blocks(content, place + 9 + _palette(flags) + 1)
 
 

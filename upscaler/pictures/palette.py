@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from upscaler.limits import UNLIMITED
 from upscaler.pictures.header import Frame
 from upscaler.pictures.metadata import Metadata
 from upscaler.pictures.opening import open_picture
@@ -34,7 +35,7 @@ def in_palette(frame: Frame, *, with_transparent: bool = False) -> Image.Image:
     png = vips_image(frame, Metadata()).pngsave_buffer(
         palette=True, effort=_EFFORT, dither=0, compression=0, filter="none", keep="none"
     )
-    with open_picture(io.BytesIO(png)) as image:
+    with open_picture(io.BytesIO(png), UNLIMITED) as image:
         return image.crop((0, 0, width, height))
 
 

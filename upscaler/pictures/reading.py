@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from upscaler.errors import LimitError, PictureError
-from upscaler.limits import DEFAULT_LIMITS, Limits, exceeds
+from upscaler.errors import PictureError
+from upscaler.limits import DEFAULT_LIMITS, UNLIMITED, Limits
 from upscaler.pictures import lossy
 from upscaler.pictures.apng_reading import apng_frames, is_apng
 from upscaler.pictures.avif import read_avif
 from upscaler.pictures.colour import in_srgb
+from upscaler.pictures.counting import check_pixels
 from upscaler.pictures.decoding import Source, decoding, name_of
 from upscaler.pictures.depth import decoded_bits, stored_bits
 from upscaler.pictures.formats import TIFF, Sequence
@@ -66,7 +67,7 @@ def read_frames(header: Header) -> Iterator[Frame]:
         yield from tiff_frames(header)
         return
     if header.format == "PNG":
-        with _opened(header.path) as image:
+        with _opened(header.path, UNLIMITED) as image:
             image.verify()  # decoding ignores the checksums of the pixel data
     if header.pages[0].depth == 16:
         yield from _read_deep_avif(header) if header.format == "AVIF" else _read_deep(header)
@@ -75,7 +76,7 @@ def read_frames(header: Header) -> Iterator[Frame]:
         with decoding(header.path):
             yield from apng_frames(header)
         return
-    with _opened(header.path) as image:
+    with _opened(header.path, UNLIMITED) as image:
         yield from plain_frames(image, header)
 
 
@@ -88,7 +89,7 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     if is_tiff(source):
         return _tiff_in_srgb(source, limits)
     with _opened(source, limits) as image:
-        _check_pixels(image.size, name_of(source), limits)
+        check_pixels(image.size, name_of(source), limits)
         stored, colour = orientation(image), shown_colour(image, source)
         if colour.hdr:
             raise PictureError(f"{name_of(source)} is an HDR picture ({colour.hdr}); convert it to SDR to show it")
@@ -108,7 +109,7 @@ def _read_deep_avif(header: Header) -> Iterator[Frame]:
 
 
 @contextmanager
-def _opened(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
+def _opened(source: Source, limits: Limits) -> Iterator[Image.Image]:
     file = BytesIO(source) if isinstance(source, bytes) else source
     with decoding(source), open_picture(file, limits) as image:
         yield image
@@ -116,7 +117,7 @@ def _opened(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Image.I
 
 def _tiff_in_srgb(source: Source, limits: Limits) -> Pixels:
     page, decode = first_tiff_page(source, limits)
-    _check_pixels((page.width, page.height), name_of(source), limits)
+    check_pixels((page.width, page.height), name_of(source), limits)
     frame = decode()
     return np.asarray(in_srgb(_plain(frame.pixels), frame.profile))
 
@@ -125,14 +126,6 @@ def _plain(pixels: Pixels) -> Image.Image:
     """Return a picture of Pillow with 8 bits."""
     pixels = to_8_bits(pixels)
     return Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
-
-
-def _check_pixels(size: tuple[int, int], name: str, limits: Limits) -> None:
-    width, height = size
-    if exceeds(width * height, limits.pixels):
-        raise LimitError(
-            f"{name} has {width}x{height} pixels, more than the limit of {limits.pixels:,} pixels; make it smaller"
-        )
 
 
 def _is_deep(image: Image.Image, source: Source) -> bool:
