@@ -91,9 +91,14 @@ def test_a_photo_is_chosen_compared_downloaded_and_deleted(page: Page, photo: Pa
     page.get_by_role("button", name="Delete now").click()
     expect(page.locator("#note")).to_contain_text("Your pictures are deleted.")
     assert [requests.get(one, timeout=60).status_code for one in (address, result)] == [404, 404]
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.go_back()
     expect(page.locator("upscaling-desk")).to_contain_text("These pictures were deleted; choose them again.")
     expect(page.get_by_role("button", name="Choose photos")).to_be_visible()
+    page.go_back()
+    page.wait_for_timeout(200)
+    assert asked.count(address) == 1, "Back returns to what is deleted once"
 
 
 WATCH = """

@@ -52,9 +52,8 @@ class Desk extends HTMLElement {
     this.find("#again a").href = `#${last}`;
   }
 
-  // With a note, the work is gone, and Back must not return to it.
-  leave(note = "") {
-    history[note ? "replaceState" : "pushState"](null, "", location.pathname + location.search);
+  leave(note = "", way = "pushState") {
+    history[way](null, "", location.pathname + location.search);
     this.forget();
     this.notes = note;
     this.render();
@@ -175,7 +174,7 @@ class Desk extends HTMLElement {
       this.lost = 0;
     } catch (error) {
       if (turn !== this.turn) return;
-      if (error instanceof Refused) return this.leave(error.message);
+      if (error instanceof Refused) return this.leave(error.message, "replaceState"); // Back must not return to it again
       this.lost++;
     }
     this.render();
