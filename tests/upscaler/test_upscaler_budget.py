@@ -11,7 +11,7 @@ from PIL import Image
 
 from support.models import write_tiny_model
 from support.pictures import photo_like
-from upscaler import Upscaler, price
+from upscaler import Upscaler, control_groups, price
 from upscaler.model import find
 from upscaler.pictures import budget
 from upscaler.pictures.formats import PNG, format_of
@@ -27,8 +27,8 @@ SMALL = 60, 50
 @pytest.fixture
 def control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in place of the control groups' one; this process is in none of its groups but the outermost."""
-    monkeypatch.setattr(budget, "_CGROUP", tmp_path)
-    monkeypatch.setattr(budget, "_OWN_GROUPS", tmp_path / "own_groups")
+    monkeypatch.setattr(control_groups, "_ROOT", tmp_path)
+    monkeypatch.setattr(control_groups, "_OWN_GROUPS", tmp_path / "own_groups")
     return tmp_path
 
 
@@ -235,3 +235,64 @@ def test_windows_in_int8_take_the_memory_foreseen(model: str, sizes: list[str]) 
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
     taken, foreseen = map(int, done.stdout.split())
     assert 0.9 * taken <= foreseen <= 2 * taken
+
+
+SIZES = """
+import sys
+import numpy as np
+from ensemble_pipeline.cost import peak_memory
+from support.pictures import photo_like
+from upscaler import Upscaler
+from upscaler.engines.precision import Choice
+from upscaler.model import find
+upscaler, photo = Upscaler(find.model(sys.argv[1]), choice=Choice("f32", 144)), photo_like(144, 144)
+sizes = np.random.default_rng(0).integers(40, 145, (40, 2))
+upscaler.upscale(photo[:16, :16])
+least = peak_memory()
+for height, width in sizes:
+    upscaler.upscale(photo[:height, :width])
+print(peak_memory() - least, upscaler.memory_for(sizes.tolist()))
+"""
+
+
+@pytest.mark.slow
+def test_pictures_of_many_sizes_take_the_memory_foreseen_in_float32() -> None:
+    command = [sys.executable, "-c", SIZES, find.FAST]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
+    taken, foreseen = map(int, done.stdout.split())
+    assert taken <= 1.3 * foreseen
+
+
+OUT_OF_MEMORY = """
+import gc, resource, sys
+from pathlib import Path
+import numpy as np
+from upscaler import Upscaler
+from upscaler.model import find
+upscaler = Upscaler(find.model(sys.argv[1]), "f32", window=1500)
+noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
+upscaler.upscale(noise[:8, :8])  # starts the thread
+(taken,) = (line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line)
+_, allowed = resource.getrlimit(resource.RLIMIT_DATA)
+gc.disable()
+for left in range(0, 200_000_000, 20_000_000):
+    resource.setrlimit(resource.RLIMIT_DATA, (int(taken) * 1024 + left, allowed))
+    try:
+        upscaler.upscale(noise)
+    except MemoryError as error:
+        print("numpy" if str(error) else "ncnn")
+print(sum(isinstance(kept, MemoryError) for kept in gc.get_objects()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory that counts")
+def test_windows_in_float32_for_which_no_memory_is_left_are_an_error(tiny_model: Path) -> None:
+    """At every amount of memory, for it decides which allocation fails; and no cycle keeps the error's window."""
+    command = [sys.executable, "-c", OUT_OF_MEMORY, str(tiny_model)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    *short_of, kept = done.stdout.split()
+    assert "ncnn" in short_of
+    assert kept == "0"

@@ -1,8 +1,12 @@
 """Vulkan engine and choice of a device, on Mesa's software Vulkan where there is no GPU."""
 
 import logging
+import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -74,6 +78,20 @@ def test_windows_on_a_gpu_give_the_whole_picture(on_gpu: Upscaler, gpu: Gpu) -> 
     difference = np.abs(on_gpu.upscale(picture) - whole)
     assert difference.max() <= 1
     assert np.count_nonzero(difference) <= difference.size / 1000
+
+
+def test_a_gpu_accepts_transposed_inputs(model: Artifact, gpu: Gpu) -> None:
+    inputs = pictures(6)
+    turned = [np.ascontiguousarray(planes.swapaxes(2, 3)).swapaxes(2, 3) for planes in inputs]
+    engine = VulkanEngine(model, SIDE, gpu)
+    expected, got = ([planes.copy() for _, planes in engine.run(enumerate(each))] for each in (inputs, turned))
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_a_gpu_computes_the_self_ensemble(on_gpu: Upscaler) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
+    on_cpu = Upscaler(on_gpu.model, "f32").upscale(noise, flips=True)
+    assert np.abs(on_gpu.upscale(noise, flips=True).astype(int) - on_cpu).max() < 255 * FP16_ERROR
 
 
 def test_flat_stays_flat_and_neutral_stays_neutral_on_a_gpu(on_gpu: Upscaler) -> None:
@@ -172,8 +190,25 @@ def test_without_a_loader_nothing_is_found_or_printed(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(devices, "_LOADERS", {sys.platform: ("libno_vulkan.so",)})
-    assert devices.gpus.__wrapped__() == ()
+    assert devices._search.__wrapped__() == ()
     assert capfd.readouterr() == ("", "")
+
+
+def test_threads_that_search_at_once_keep_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, waits = os.fstat(2), [0.1, 0.06, 0.03, 0.0]  # those that begin later end first
+
+    def create_gpu_instance() -> int:
+        time.sleep(waits.pop(0))
+        return -1
+
+    monkeypatch.setattr(devices, "_has_loader", lambda: True)
+    monkeypatch.setattr(devices, "_search", cache(devices._search.__wrapped__))
+    monkeypatch.setattr(ncnn, "create_gpu_instance", create_gpu_instance)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: devices.gpus(), range(4)))
+    assert found == 4 * [()]
+    assert os.path.samestat(os.fstat(2), before)
+    assert len(waits) == 3
 
 
 @pytest.mark.slow

@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
-from upscaler.engines.precision import Precision
+from upscaler.engines.precision import PRECISIONS, Precision
 from upscaler.errors import OptionError
 
 Device = str  # "auto", "cpu", "gpu" or "gpu:N"
@@ -22,6 +23,8 @@ _LINUX_LOADERS = ("libvulkan.so.1",)
 _LINUX_GPUS = ("dri/renderD*", "nvidia[0-9]*", "dxg", "kgsl-3d0", "mali[0-9]*")  # device files of drivers
 _SOFTWARE = 3  # ncnn's type of a Vulkan device that is the CPU
 _MEGABYTE = 1 << 20
+
+_searching = Lock()
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ def number_of(device: Device) -> int | None:
 
 
 def check(device: Device, precision: Precision | None) -> None:
-    """Raise OptionError if there is no device of this form, or it does not compute in this precision."""
+    """Raise OptionError if there is no device or precision of this form, or the device does not compute in it."""
+    if precision and precision not in PRECISIONS:
+        raise OptionError(f"the precision must be {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}, got {precision!r}")
     if number_of(device) is not None and precision:
         raise OptionError(f"a GPU computes in fp16, not {precision}; leave out --precision or give --device cpu")
 
@@ -69,9 +74,14 @@ def default_gpu() -> Gpu | None:
     return next((gpu for gpu in gpus() if not gpu.software), None)
 
 
-@cache
 def gpus() -> tuple[Gpu, ...]:
     """Find the Vulkan devices; the first call starts Vulkan, which must not happen before a fork."""
+    with _searching:  # of two threads that silence errors at once, the later one would keep them silent
+        return _search()
+
+
+@cache
+def _search() -> tuple[Gpu, ...]:
     if not _has_loader():  # without one, ncnn would print nine lines
         return ()
     import ncnn

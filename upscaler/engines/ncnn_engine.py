@@ -62,14 +62,11 @@ class NcnnEngine:
             wait([future for _, future in pending if not future.cancel()])
 
     def _upscale(self, planes: Planes) -> Planes:
+        self._memory.prepare_for(planes)
         extractor = self._network.create_extractor()
         extractor.set_blob_allocator(self._memory.blobs)
         extractor.set_workspace_allocator(self._memory.workspace)
-        picture = np.ascontiguousarray(planes[0])
-        # ncnn assumes planes aligned to 16 bytes, which only its own copy guarantees
-        extractor.input(PICTURE, ncnn.Mat(picture).clone())
-        _, doubled = extractor.extract(DOUBLED)
-        return np.array(doubled)[np.newaxis]
+        return np.array(extract(extractor, DOUBLED, {PICTURE: to_mat(planes)}))[np.newaxis]
 
 
 def memory(shapes: Collection[Shape], channels: int) -> int:
@@ -77,13 +74,45 @@ def memory(shapes: Collection[Shape], channels: int) -> int:
     return _LEAST + cores() * max(map(prod, shapes)) * (_OF_CHANNEL * channels + _WAITING)
 
 
+def to_mat(planes: Planes) -> ncnn.Mat:
+    """Copy planes, 1CHW in any order, into a matrix of ncnn. Raises MemoryError if none is left for it."""
+    picture = np.ascontiguousarray(planes[0])  # kept until it is copied, for the first matrix only points to it
+    mat = ncnn.Mat(picture).clone()  # ncnn assumes planes aligned to 16 bytes, which only its own copy guarantees
+    if mat.empty():
+        raise MemoryError
+    return mat
+
+
+def extract(extractor: ncnn.Extractor, output: str, inputs: dict[str, ncnn.Mat]) -> ncnn.Mat:
+    """Compute an output of a network. Raises MemoryError if ncnn fails; it has no other reason to."""
+    with extractor:  # cleared at the end, for the traceback of an error may outlive the thread's pools
+        for name, mat in inputs.items():
+            extractor.input(name, mat)
+        failed, mat = extractor.extract(output)
+    if failed or mat.empty():
+        raise MemoryError
+    return mat
+
+
 class _ThreadAllocators(threading.local):
     """Memory pools per thread, reused by every layer, so that they stay in the caches of the thread's core."""
 
     def __init__(self) -> None:
         self.blobs, self.workspace = ncnn.UnlockedPoolAllocator(), ncnn.UnlockedPoolAllocator()
+        self._sides: list[int] = []
+
+    def prepare_for(self, planes: Planes) -> None:
+        """Free the blocks that layers of inputs of another shape, but for turned ones, have left."""
+        sides = sorted(planes.shape)
+        if sides != self._sides:
+            self.blobs.clear()
+            self.workspace.clear()
+            self._sides = sides
 
 
 def _finish(pending: deque[tuple[Key, Future[Planes]]]) -> tuple[Key, Planes]:
     key, future = pending.popleft()
-    return key, future.result()
+    try:
+        return key, future.result()
+    finally:
+        del future  # it holds its error, whose traceback holds this frame and the memory of the window

@@ -17,7 +17,7 @@ import numpy as np
 
 from upscaler.engines import ncnn_engine
 from upscaler.engines.devices import Gpu
-from upscaler.engines.ncnn_engine import NcnnEngine
+from upscaler.engines.ncnn_engine import NcnnEngine, extract, to_mat
 from upscaler.engines.ncnn_graph import DOUBLED, PICTURE, RESIDUAL, Description, describe_ending, describe_residual
 from upscaler.errors import GpuError
 from upscaler.model.artifact import Artifact
@@ -83,8 +83,7 @@ class VulkanEngine:
             yield _finish(pending)
 
     def _upscale(self, planes: Planes) -> Planes:
-        # ncnn assumes planes aligned to 16 bytes, which only its own copy guarantees
-        picture = ncnn.Mat(np.ascontiguousarray(planes[0])).clone()
+        picture = to_mat(planes)
         residual = _extract(self._on_gpu, RESIDUAL, {PICTURE: picture})
         doubled = _extract(self._on_cpu, DOUBLED, {PICTURE: picture, RESIDUAL: residual})
         return np.array(doubled)[np.newaxis]
@@ -135,10 +134,7 @@ def _network(description: Description, gpu: Gpu | None = None) -> ncnn.Net:
 
 
 def _extract(network: ncnn.Net, output: str, inputs: dict[str, ncnn.Mat]) -> ncnn.Mat:
-    extractor = network.create_extractor()
-    for name, mat in inputs.items():
-        extractor.input(name, mat)
-    failed, mat = extractor.extract(output)
-    if failed or mat.empty():
-        raise _GpuLostError
-    return mat
+    try:
+        return extract(network.create_extractor(), output, inputs)
+    except MemoryError:
+        raise _GpuLostError from None
