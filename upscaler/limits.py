@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from upscaler.errors import LimitError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -25,6 +27,21 @@ UNLIMITED = Limits(pixels=None)  # for what was checked, or made here
 def exceeds(amount: float, limit: float | None) -> bool:
     """Return True if there is a limit and `amount` exceeds it."""
     return limit is not None and amount > limit
+
+
+def check_pixel_limit(pixels: int, size: str, name: object, limits: Limits) -> None:
+    """Raise LimitError if a file has too many pixels. size: what it has, in words."""
+    if limits.pixels is not None and pixels > limits.pixels:
+        raise LimitError(
+            f"{name} has {size}, more than the limit of {limits.pixels / 1e6:g} megapixels; "
+            "make it smaller or raise --max-pixels"
+        )
+
+
+def check_frame_limit(frames: int, name: object, most: int | None) -> None:
+    """Raise LimitError if a file has more frames or pages than `most`."""
+    if exceeds(frames, most):
+        raise LimitError(f"{name} has more frames or pages than the limit of {most:,}; split it")
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from upscaler.errors import LimitError
-from upscaler.limits import Limits, duration, exceeds
+from upscaler.limits import Limits, check_pixel_limit, duration, exceeds
 from upscaler.model.architecture import SCALE
 from upscaler.orientations import Orientation
 from upscaler.pictures import budget
@@ -57,13 +57,7 @@ def _passes(header: Header, times: int, flips: bool) -> Iterator[_Pass]:
 def check_price(upscaler: Upscaler, header: Header, times: int, flips: bool, limits: Limits) -> None:
     """Raise LimitError if a file exceeds `limits`. The first large files trigger a benchmark of the upscaler."""
     size = f"{header.width}x{header.height} pixels{header.counted}"
-    if exceeds(header.pixels, limits.pixels):
-        raise LimitError(
-            f"{header.path} has {size}, more than the limit of {(limits.pixels or 0) / 1e6:g} megapixels; "
-            "make it smaller or raise --max-pixels"
-        )
-    if exceeds(header.frames, limits.frames):
-        raise LimitError(f"{header.path} has {size}, more than the limit of {limits.frames:,}; split it")
+    check_pixel_limit(header.pixels, size, header.path, limits)
     windows = count_windows(upscaler, header, times, flips)
     if exceeds(windows, limits.windows):
         raise LimitError(

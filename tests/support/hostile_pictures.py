@@ -71,6 +71,20 @@ def tags_of_the_whole(path: Path, tags: int = 3000, length: int = 5_000_000) -> 
     path.write_bytes(struct.pack("<2sHI", b"II", 42, 8 + length) + bytes(length) + directory + bytes(4))
 
 
+def overlapping_directories(path: Path, pages: int) -> None:
+    """Write a TIFF of pages whose directories have as many entries as they can, most of them in common."""
+    entries, step = 65_535, 192
+    values = [(256, 4), (257, 2), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 2), (279, 8)]
+    described = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values)
+    content = bytearray(struct.pack("<2sHI", b"II", 42, 8) + bytes(step * pages + 12 * entries))
+    for n in range(pages):
+        place = 8 + step * n
+        content[place : place + 2 + len(described)] = struct.pack("<H", entries) + described
+        link = place + 2 + 12 * entries
+        content[link : link + 4] = struct.pack("<I", place + step if n < pages - 1 else 0)
+    path.write_bytes(content)
+
+
 def exif_of_the_whole(path: Path) -> None:
     """Write a picture, in the format that the suffix names, whose EXIF is tags that all have all of it as value."""
     tags_of_the_whole(path, 2400, 35_000 if path.suffix == ".jpg" else 1_000_000)
@@ -87,6 +101,14 @@ def exif_of_the_whole(path: Path) -> None:
 def exif_that_begins_again(path: Path) -> None:
     """Write a picture whose EXIF is a million beginnings, of which Pillow takes one after another."""
     Image.new("RGB", (8, 8)).save(path, exif=b"Exif\0\0" * 1_000_000)
+
+
+def jpeg_of_segments(path: Path, segments: int, length: int = 1) -> None:
+    """Write a JPEG with EXIF in many segments, for which Pillow's time grows with the square of their number."""
+    Image.new("RGB", (8, 8)).save(path)
+    content = path.read_bytes()
+    segment = b"\xff\xe1" + (8 + length).to_bytes(2, "big") + b"Exif\0\0" + bytes(length)
+    path.write_bytes(content[:2] + segment * segments + content[2:])
 
 
 def commented_gif(path: Path) -> None:
@@ -138,6 +160,7 @@ REFUSED: dict[str, Callable[[Path], None]] = {
     "thin.png": lambda path: thin_png(path, 30_000_000),
     "scans.jpg": lambda path: jpeg_of_scans(path, 1000),
     "pages.tif": lambda path: deep_tiff(path, 3000),
+    "segments.jpg": lambda path: jpeg_of_segments(path, 1_000_000),
     "tags.tif": tags_of_the_whole,
     "tags.avif": exif_of_the_whole,
     "comment.gif": commented_gif,

@@ -1,6 +1,8 @@
 """Depth and losslessness: kept, or said."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from support.odd_pictures import XMP, apng_of_16_bits
+from support.apngs import Drawing, apng
+from support.odd_pictures import XMP, apng_of_16_bits, chunk
 from support.pictures import photo_like
 from support.tiff_blocks import block
 from upscaler.pictures.formats import format_of
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.header import Header
+from upscaler.pictures.icc_profiles import Curve, gray_profile
 from upscaler.pictures.metadata import Metadata, corrected
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pictures.vips import pyvips
@@ -186,3 +190,16 @@ def test_a_full_disk_is_no_fault_of_the_picture(tmp_path: Path, suffix: str) -> 
     header = read_header(source)
     with Path("/dev/full").open("r+b", buffering=0) as full, pytest.raises(OSError, match="No space left"):
         write(full, format_of(Path(f"x{suffix}")), list(read_frames(header)), header, header.metadata, 95)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_gray_of_16_bits_with_alpha_is_gray(tmp_path: Path, caplog: pytest.LogCaptureFixture, frames: int) -> None:
+    source, profile = tmp_path / "gray.png", gray_profile(Curve(1.8))
+    drawings = [Drawing(SPLIT[:, :, [channel, 3]]) for channel in range(frames)]
+    content = apng(SIZE, drawings, chunk(b"iCCP", b"p\0\0" + zlib.compress(profile)))
+    source.write_bytes(content if frames > 1 else content.replace(chunk(b"acTL", struct.pack(">II", 1, 0)), b""))
+    for header in (read_header(source), converted(source, ".png")[0]):
+        assert [page.channels for page in header.pages] == [2] * frames
+        assert [frame.pixels.shape[2] for frame in read_frames(header)] == [2] * frames
+        assert header.metadata.profile == profile
+    assert not any("profile" in record.message for record in caplog.records)

@@ -25,8 +25,8 @@ from upscaler.pictures.exif_tags import (
     HEIGHTS,
     ORIENTATION,
     PIXEL_SCALE,
+    PIXELS,
     POINTERS,
-    POINTING,
     SUBJECTS,
     TIE_POINTS,
     WIDTHS,
@@ -67,7 +67,7 @@ def test_every_tag_of_every_type(order: str, where: str, amount: int) -> None:
             found = changed(content, remove_location=remove_location)
             assert changed(found, remove_location=remove_location, scale=1) == found
             assert b"A camera" in found
-            if not remove_location and tag not in FOLLOWING | POINTING:
+            if not remove_location and tag not in FOLLOWING | PIXELS:
                 assert found == content
         collected(content)
         laid_out(content, 8)
@@ -128,12 +128,21 @@ def test_sizes_and_orientation_follow(order: str) -> None:
     ],
 )
 def test_the_subject_turns_with_the_picture(turn: int, expected: tuple[int, ...]) -> None:
-    content = block([(274, 3, 1, shorts(turn))], exif=[(37396, 3, 4, shorts(10, 20, 4, 2))])
+    subject = [(37396, 3, 4, shorts(10, 20, 4, 2))]
     size = (240, 160) if turn < 5 else (160, 240)  # of a picture that was stored as 120x80
-    found = patched(content, size=size, scale=2, remove_location=False)[0]
+    for content, otherwise in ((block([(274, 3, 1, shorts(turn))], exif=subject), 1), (block([], exif=subject), turn)):
+        found = patched(content, size=size, scale=2, remove_location=False, orientation=otherwise)[0]
+        exif = Image.Exif()
+        exif.load(found)
+        assert exif.get_ifd(EXIF_POINTER)[37396] == expected
+
+
+@pytest.mark.parametrize("values", [(np.nan, 1.0), (1.0, np.inf), (1e308, 1.0)])
+def test_a_subject_that_is_no_place_goes(values: tuple[float, ...]) -> None:
+    content = block([], exif=[(37396, 12, 2, struct.pack("<2d", *values))])
     exif = Image.Exif()
-    exif.load(found)
-    assert exif.get_ifd(EXIF_POINTER)[37396] == expected
+    exif.load(patched(content, size=SIZE, scale=2, remove_location=False)[0])
+    assert 37396 not in exif.get_ifd(EXIF_POINTER)
 
 
 @pytest.mark.parametrize("values", [(1,), (1, 2, 3, 4, 5), (40_000, 2)])
@@ -145,9 +154,13 @@ def test_a_subject_that_cannot_follow_goes(values: tuple[int, ...]) -> None:
 
 
 def test_what_describes_the_smaller_picture_goes() -> None:
-    tags = [(271, 2, 9, b"A camera\0"), (273, 4, 1, struct.pack("<I", 8)), (37724, 7, 9, b"8BIMLAYER")]
-    found, warnings = patched(block(tags), size=SIZE, scale=2, remove_location=False)
-    assert b"A camera" in found and b"LAYER" not in found
+    inks = [(258, 3, 4, shorts(8, 8, 8, 8)), (262, 3, 1, shorts(5)), (277, 3, 1, shorts(4))]
+    tags = [*inks, (271, 2, 9, b"A camera\0"), (273, 4, 1, struct.pack("<I", 8)), (37724, 7, 9, b"8BIMLAYER")]
+    found, warnings = patched(block(sorted(tags)), size=SIZE, scale=2, remove_location=False)
+    assert b"LAYER" not in found
+    exif = Image.Exif()
+    exif.load(found)
+    assert dict(exif) == {271: "A camera"}
     assert warnings == ["dropped its Photoshop layers, which show the smaller picture"]
 
 

@@ -35,6 +35,7 @@ def jpeg_of(marker: int, depth: int = 8) -> bytes:
         (b"\xff\x0a" + bytes(50), "is a JPEG XL, which is not supported; save it as PNG"),
         (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(50), "is a JPEG XL"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "is a drawing or a document"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0" + bytes(50), "is an AVIF picture that is damaged"),
         (b"%PDF-1.7\n" + bytes(50), "is a drawing or a document"),
     ],
 )

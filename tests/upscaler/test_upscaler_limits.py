@@ -68,7 +68,9 @@ def test_an_animation_with_too_many_pixels_is_not_opened(
     frames[0].save(path, save_all=True, append_images=frames[1:], disposal=2 if suffix == ".gif" else 1)
     assert read_header(path, Limits(pixels=2400)).frames == 2
     monkeypatch.setattr(Image, "open", None)  # Pillow allocates the background at once
-    with pytest.raises(LimitError, match="has 60x40 pixels, more than the limit of 2,399 pixels; make it smaller"):
+    with pytest.raises(
+        LimitError, match=r"60x40 pixels, more than the limit of 0\.002399 megapixels; .* or raise --max-pixels"
+    ):
         read_header(path, Limits(pixels=2399))
 
 
@@ -172,6 +174,25 @@ def test_tags_larger_than_their_file_are_refused(upscaler: Upscaler, tmp_path: P
     assert "its tags are larger than the file" in refusal(upscaler, tmp_path / name, tmp_path / "x.png", Options())
 
 
+@pytest.mark.parametrize(
+    ("segments", "length", "words"), [(2_001, 1, "than 2,000 segments"), (70, 60_000, "than 4 MB of EXIF")]
+)
+def test_exif_in_too_many_segments_is_refused(tmp_path: Path, segments: int, length: int, words: str) -> None:
+    hostile.jpeg_of_segments(tmp_path / "a.jpg", segments, length)
+    with pytest.raises(LimitError, match=f"more {words}"):
+        read_header(tmp_path / "a.jpg")
+    hostile.jpeg_of_segments(tmp_path / "a.jpg", segments * 9 // 10, length)
+    assert read_header(tmp_path / "a.jpg").width == 8
+
+
+def test_directories_that_overlap_are_refused(tmp_path: Path) -> None:
+    hostile.overlapping_directories(tmp_path / "two.tif", pages=2)
+    assert read_header(tmp_path / "two.tif").frames == 2
+    hostile.overlapping_directories(tmp_path / "ten.tif", pages=10)
+    with pytest.raises(LimitError, match="its tags are larger than the file"):
+        read_header(tmp_path / "ten.tif")
+
+
 @pytest.mark.parametrize("name", ["exif.png", "exif.webp"])
 def test_exif_larger_than_itself_is_dropped(
     upscaler: Upscaler, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
@@ -186,6 +207,17 @@ def test_repeated_exif_prefixes_drop_only_the_exif(tmp_path: Path) -> None:
     header = read_header(tmp_path / "a.webp")
     assert header.metadata.exif == b""
     assert [frame.pixels.shape for frame in read_frames(header)] == [(8, 8, 3)]
+
+
+def test_a_gif_that_is_cut_between_frames_is_read_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "a.gif"
+    hostile.gif(path, 3)
+    read_header(path)
+    assert not caplog.records
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"\x21\xf9")])
+    assert read_header(path).frames == 2
+    assert "its end is missing, and perhaps frames" in caplog.text
 
 
 def test_fewer_frames_than_declared_are_an_error(tmp_path: Path) -> None:

@@ -65,7 +65,6 @@ EXIF = camera_exif()
 @pytest.mark.slow
 @settings(max_examples=100)
 @given(st.dictionaries(st.integers(6, len(EXIF) - 1), st.integers(0, 255), min_size=1, max_size=6), st.booleans())
-@pytest.mark.filterwarnings("ignore")  # Pillow warns that some are corrupt
 def test_broken_exif_does_not_affect_pixels(
     upscaler: Upscaler, tmp_path_factory: pytest.TempPathFactory, changes: dict[int, int], remove_location: bool
 ) -> None:

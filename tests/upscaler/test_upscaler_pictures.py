@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from support.odd_pictures import chunk
 from support.pictures import photo_like
-from upscaler import Options, Upscaler, double_file
+from upscaler import Options, PictureError, Upscaler, double_file
 from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pictures.png_file import SIGNATURE
 from upscaler.pictures.reading import read_frames, read_header
@@ -251,6 +251,16 @@ def test_of_a_heic_its_primary_picture_is_read(tmp_path: Path) -> None:
     (frame,) = read_frames(read_header(tmp_path / "a.heic"))
     assert frame.pixels.shape == (64, 64, 3)
     assert np.abs(frame.pixels.astype(int) - (0, 255, 0)).max() < 5
+
+
+def test_a_heic_that_is_smaller_than_it_says_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif")
+    Image.fromarray(photo_like(39, 59)).save(tmp_path / "a.heic")
+    content = (tmp_path / "a.heic").read_bytes()
+    width = content.index(b"clap") + 4  # of the part that is shown
+    (tmp_path / "a.heic").write_bytes(content[:width] + (64).to_bytes(4, "big") + content[width + 4 :])
+    with pytest.raises(PictureError, match="another size than the header declares"):
+        list(read_frames(read_header(tmp_path / "a.heic")))
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp", ".gif", ".avif", ".heic"])

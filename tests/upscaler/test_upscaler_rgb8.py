@@ -109,7 +109,6 @@ def test_unreadable_files_are_refused_by_kind(content: bytes, error: type[Pictur
         read_rgb8(content, Limits(pixels=2400))
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow's, of odd EXIF
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -289,9 +289,15 @@ REFUSED: dict[str, tuple[NDArray[Any], list[Tag], str]] = {
     "YCbCr": (np.zeros((2, 2, 3), np.uint8), [short(PHOTOMETRIC, 6), short(530, 1, 1)], "YCbCr"),
     "bands": (np.zeros((2, 2, 13), np.uint8), [short(PHOTOMETRIC, 1), short(338, *[0] * 12)], "13 channels"),
     "too few": (np.zeros((2, 2, 2), np.uint8), [short(PHOTOMETRIC, 2)], "2 channels"),
-    "LERC": (np.zeros((2, 2, 1), np.uint8), [short(259, 34887)], "unsupported compression"),
+    "LERC": (np.zeros((2, 2, 1), np.uint8), [short(259, 34887)], "unsupported compression (number 34887)"),
+    "WebP": (np.zeros((2, 2, 3), np.uint8), [short(259, 50001)], "compression (WebP); save it with LZW or Deflate"),
     "deep zstd": (np.zeros((2, 2, 1), np.uint16), [short(259, 50000)], "Zstandard"),
     "sensor": (np.zeros((2, 2, 1), np.uint16), [short(PHOTOMETRIC, 32803)], "camera raw"),
+    "tiles": (
+        np.zeros((2, 2, 1), np.uint8),
+        [short(322, 16384), short(323, 1040)],
+        "2x2 pixels in tiles of 16384x1040",
+    ),
     "nothing": (np.zeros((2, 2, 1), np.uint8), [(256, 4, 1, bytes(4))], "0x2 pixels"),
 }
 
@@ -339,6 +345,18 @@ def test_a_pyramid_is_one_picture(tmp_path: Path) -> None:
     image = pyvips.Image.new_from_array(photo_like(200, 300))
     content = image.tiffsave_buffer(pyramid=True, tile=True, tile_width=32, tile_height=32)
     assert (pixels_of(content, tmp_path) == image.numpy()).all()
+
+
+def test_a_tile_may_be_larger_than_its_picture(tmp_path: Path) -> None:
+    image = pyvips.Image.new_from_array(photo_like(20, 30))
+    content = image.tiffsave_buffer(tile=True, tile_width=256, tile_height=256)
+    assert (pixels_of(content, tmp_path) == image.numpy()).all()
+
+
+def test_a_tile_may_be_a_large_picture_with_rounded_sides(tmp_path: Path) -> None:
+    image = pyvips.Image.black(2101, 2049, bands=3)
+    image.tiffsave(str(tmp_path / "a.tif"), tile=True, tile_width=2112, tile_height=4096, compression="deflate")
+    assert read_header(tmp_path / "a.tif").pixels == 2101 * 2049
 
 
 def test_a_chain_that_is_cut_or_circular(tmp_path: Path) -> None:

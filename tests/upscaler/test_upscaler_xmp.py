@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from xml.dom import minidom
 from xml.etree import ElementTree
@@ -13,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from support.hostile_pictures import with_xmp
+from upscaler import Upscaler, double_file
 from upscaler.pictures import xmp_names as ns
 from upscaler.pictures.geometry import Geometry
+from upscaler.pictures.reading import read_header
 from upscaler.pictures.xml_tree import DEEPEST
 from upscaler.pictures.xmp import LONGEST, XmpError, followed
 
@@ -130,7 +134,8 @@ def test_regions_turn_as_the_pixels_do(orientation: int, box: tuple[int, int, in
     items = dom(found).getElementsByTagName("exif:SubjectArea")[0].getElementsByTagName("rdf:li")
     area_found = [int(item.firstChild.data) for item in items]
     assert area_found[2:] == [w, h]
-    assert area_found[:2] == pytest.approx([x + w / 2, y + h / 2], abs=2)  # odd sides have their centre between pixels
+    centre = upright_box(orientation, (left + width // 2, top + height // 2, 1, 1))
+    assert area_found[:2] == list(centre[:2])
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -185,6 +190,15 @@ def test_sizes_follow() -> None:
     ) == [1, 80, 80, 800, 14]
     assert 'exif:FocalPlaneXResolution="2000/1" exif:FocalPlaneYResolution="3000/1"' in found
     assert "<tiff:ImageLength>120</tiff:ImageLength>" in found
+
+
+@pytest.mark.parametrize(("mode", "stays"), [("1", True), ("3", True), ("4", False), ("9", False)])
+def test_colours_of_before_go(mode: str, stays: bool) -> None:
+    stored = 'tiff:PhotometricInterpretation="5" tiff:SamplesPerPixel="4"'
+    bits = f"<tiff:BitsPerSample><rdf:Seq>{'<rdf:li>8</rdf:li>' * 4}</rdf:Seq></tiff:BitsPerSample>"
+    colours = f'photoshop:ColorMode="{mode}" photoshop:ICCProfile="its name"'
+    expected = packet("", colours if stays else "").decode()
+    assert canonical(result(packet(bits, f"{stored} {colours}"), UPRIGHT)) == canonical(expected)
 
 
 @pytest.mark.parametrize("value", ["", "x", "nan", "inf", "1e999", "9" * 400, "1/0", "1, 2", ",,,"])
@@ -489,3 +503,35 @@ def test_structures_in_one_another_take_bounded_time(holder: str) -> None:
     started = time.monotonic()
     result(packet(f"<{holder}>" * depth + inner + f"</{holder}>" * depth))
     assert time.monotonic() - started < GENEROUS
+
+
+OTHER = 'xmlns:other="http://example.org/" other:Orientation="6"'
+
+
+@pytest.mark.parametrize(
+    ("xmp", "expected"),
+    [
+        (packet(attributes='tiff:Orientation="6"'), 6),
+        (packet("<tiff:Orientation>8</tiff:Orientation>"), 8),
+        (packet(attributes='tiff:Orientation="6"').replace(b"tiff:", b"t:").replace(b":tiff", b":t"), 6),
+        (packet(attributes=OTHER).replace(b"tiff:", b"t:").replace(b":tiff", b":t").replace(b"other", b"tiff"), 1),
+        (packet('<dc:description>tiff:Orientation=&quot;6" tiff:Orientation&gt;6</dc:description>'), 1),
+        (packet("<odd:part><rdf:Description tiff:Orientation='6'/></odd:part>"), 1),
+        (packet(attributes='tiff:Orientation="9"'), 1),
+        (b'<tiff:Orientation>6 tiff:Orientation="6"', 1),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_only_the_property_of_the_picture_turns_it(
+    upscaler: Upscaler, tmp_path: Path, xmp: bytes, expected: int, suffix: str
+) -> None:
+    source, target = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    with_xmp(source, xmp)
+    assert read_header(source).orientation == expected
+    list(double_file(upscaler, source, target))
+    assert read_header(target).orientation == 1
+
+
+def test_xmp_does_not_turn_an_avif(tmp_path: Path) -> None:
+    with_xmp(tmp_path / "a.avif", packet(attributes='tiff:Orientation="6"'))
+    assert read_header(tmp_path / "a.avif").orientation == 1

@@ -1,7 +1,6 @@
 """AVIFs of 10 and 12 bits per channel, and those without losses, by libvips; Pillow reads and writes 8 bits."""
 
 import mmap
-import os
 import struct
 from typing import BinaryIO
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from upscaler.pictures.decoding import Source
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.vips import pyvips
+from upscaler.pictures.vips_reading import opened
 from upscaler.pictures.vips_writing import target_at
 from upscaler.pixels import Pixels
 
@@ -26,12 +26,12 @@ _TIFF_HEADER = b"II*\0"
 
 def stored_bits(source: Source) -> int:
     """Return the bits per channel of an AVIF: 8, 10 or 12."""
-    return int(_opened(source).get("bits-per-sample"))
+    return int(opened(source, "heif").get("bits-per-sample"))
 
 
 def read_avif(source: Source) -> Pixels:
     """Decode an AVIF of more than 8 bits, upright: HWC uint16, from 0 to 65,535."""
-    image = _opened(source)
+    image = opened(source, "heif")
     bits = image.get("bits-per-sample")
     stored = np.frombuffer(image.write_to_memory(), np.uint16).reshape(image.height, image.width, image.bands)
     pixels: Pixels = _scale(bits)[stored >> (16 - bits)]  # libvips gives the upper bits, of which white has not all
@@ -57,13 +57,6 @@ def write_avif(file: BinaryIO, image: pyvips.Image, exif: bytes, *, quality: int
     )
     if block:
         _put_in_place(file, block)
-
-
-def _opened(source: Source) -> pyvips.Image:
-    options = {"access": "sequential", "fail_on": "error"}
-    if isinstance(source, bytes):
-        return pyvips.Image.heifload_buffer(source, **options)
-    return pyvips.Image.heifload(os.fsencode(source), **options)  # names need not be UTF-8
 
 
 def _scale(bits: int) -> NDArray[np.uint16]:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import psutil
 
+from upscaler import control_groups
 from upscaler.errors import LimitError
 from upscaler.model.architecture import SCALE
 from upscaler.pictures.formats import AVIF, BMP, GIF, HEIF, JPEG_2000, PNG, WEBP, Format, Sequence
 from upscaler.pictures.header import Header, Page
 
 _ALWAYS_ALLOWED = 100_000_000  # bytes; small pictures are never refused
-_CGROUP = Path("/sys/fs/cgroup")
-_OWN_GROUPS = Path("/proc/self/cgroup")
 
 # Bytes per pixel for gray, colour, and colour with alpha: measured peak minus the peak for a small picture
 _READING = {"WEBP": (13, 15, 19), "AVIF": (8, 10, 12), "JPEG2000": (6.5, 20, 25)}  # with 8 bits
@@ -158,20 +157,9 @@ class _MemoryFiles:
 
 def _control_groups() -> Iterator[_MemoryFiles]:
     """Yield the control groups, of version 2 and 1, that hold this process: a limit of each applies."""
-    for folder in _folders(_CGROUP, ""):
+    for folder in control_groups.folders():
         used = "memory.current", "memory.swap.current"
         yield _MemoryFiles(folder, ("memory.max", "memory.high"), used, cache="inactive_file", swapped="")
-    for folder in _folders(_CGROUP / "memory", "memory"):
+    for folder in control_groups.folders("memory"):
         limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
         yield _MemoryFiles(folder, (limit,), (usage,), cache="total_inactive_file", swapped="total_swap")
-
-
-def _folders(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the folder of this process's group below `root` and those around it; in a container, `root` is its own."""
-    yield root
-    with suppress(OSError):
-        for line in _OWN_GROUPS.read_text(encoding="utf-8").splitlines():
-            _, controllers, group = line.split(":", 2)
-            if controller in controllers.split(","):
-                parts = Path(group).parts[1:]
-                yield from (root.joinpath(*parts[:n]) for n in range(1, len(parts) + 1))

@@ -4,6 +4,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngImageFile
 
 from upscaler.pictures.icc_profiles import CMYK, GRAY, RGB, fitted, space_of
 from upscaler.pictures.vips import pyvips
@@ -11,6 +12,7 @@ from upscaler.pixels import Pixels
 
 _SRGB = ImageCms.createProfile("sRGB")
 _GRAY_MODES = ("1", "L", "LA", "La")
+_GRAY_OPENED_AS_COLOUR = "LA;16B"  # stored; the mode of such a PNG is RGBA
 _SPACES = {"L": GRAY, "RGB": RGB, "CMYK": CMYK}  # by mode of Pillow
 _MODES = {space: mode for mode, space in _SPACES.items()}
 
@@ -32,9 +34,11 @@ def cmyk_profile(profile: bytes | None) -> bytes:
     return profile if profile and space_of(profile) == CMYK and is_usable(profile) else b""
 
 
-def is_gray(mode: str) -> bool:
-    """Return True if pixels of a mode of Pillow have no colour."""
-    return mode in _GRAY_MODES or mode.startswith("I;16")
+def is_gray(image: Image.Image) -> bool:
+    """Return True if the pixels of a picture of Pillow have no colour."""
+    if isinstance(image, PngImageFile) and image.tile and image.tile[0].args == _GRAY_OPENED_AS_COLOUR:
+        return True
+    return image.mode in _GRAY_MODES or image.mode.startswith("I;16")
 
 
 def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -46,7 +50,7 @@ def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         return cmyk_in_srgb(image)
     if image.mode == "P":
         image = image.convert("RGBA")  # Pillow warns of each palette with transparency that becomes RGB at once
-    return _converted(image.convert("L" if is_gray(image.mode) else "RGB"), profile)
+    return _converted(image.convert("L" if is_gray(image) else "RGB"), profile)
 
 
 def pixels_in_srgb(pixels: Pixels, profile: bytes) -> Pixels:

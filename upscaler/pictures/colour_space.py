@@ -23,6 +23,7 @@ from upscaler.pictures.icc_profiles import (
     Curve,
     fitted,
     rgb_profile,
+    sized,
     space_of,
 )
 from upscaler.pictures.iso_boxes import nclx_of
@@ -74,7 +75,7 @@ def read_colour(image: Image.Image, source: Source, exif: bytes) -> Colour:
     with file_of(source) as file:
         chunks = read_chunks(file, COLOUR).chunks if image.format == "PNG" else ()
         numbers = nclx_of(file) if image.format in ("AVIF", "HEIF") else None
-    return colour_by(Means(is_gray(image.mode), profile, tuple(chunks), numbers, exif))
+    return colour_by(Means(is_gray(image), profile, tuple(chunks), numbers, exif))
 
 
 def cmyk_colour(profile: bytes, exif: bytes) -> Colour:
@@ -146,6 +147,7 @@ def _checked(profile: bytes, gray: bool) -> tuple[bytes, tuple[str, ...]]:
     """Return an ICC profile that fits the pixels, or b"" and a warning."""
     if len(profile) > _LONGEST_PROFILE:
         return b"", (f"dropped its colour profile, which has {len(profile):,} bytes",)
+    profile = sized(profile)
     if not is_usable(profile):
         return b"", ("dropped its colour profile, which is broken",)
     found = fitted(profile, GRAY) if gray else profile

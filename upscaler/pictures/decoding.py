@@ -11,9 +11,21 @@ from PIL import UnidentifiedImageError
 
 from upscaler.errors import DoubleResolutionError, PictureError, UnknownFormatError
 from upscaler.pictures.signatures import LENGTH, unreadable
+from upscaler.pictures.vips import forget_errors, pyvips
+from upscaler.quoting import first_line
 
 Source = Path | bytes  # a file, or its content
 
+_OF_PILLOW = (OSError, SyntaxError, ValueError)  # SyntaxError is for a broken PNG
+_OF_CODE = (  # the beginning of what Pillow says of its own parts
+    "buffer is not large enough",
+    "codec configuration error when reading image file",
+    "could not create decoder object",
+    "decoder error",
+    "tile cannot extend outside image",
+    "unknown raw mode for given image mode",
+)
+_SEARCH = "bad seek"  # in messages of libvips about places that it tries beyond the end, of good AVIFs as well
 _log = logging.getLogger(__name__)
 
 
@@ -24,6 +36,7 @@ def decoding(source: Source) -> Iterator[None]:
     Errors of the operating system pass, and those of a lack of memory.
     """
     name = name_of(source)
+    forget_errors()
     try:
         yield
     except (DoubleResolutionError, MemoryError):
@@ -34,7 +47,7 @@ def decoding(source: Source) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         _log.debug("%s: %s", name, type(error).__name__, exc_info=True)
-        reason = first_line(error)
+        reason = reason_of(error, "its content is damaged")
         if "support" in reason.lower():
             raise PictureError(f"{name} is of an unsupported kind ({reason}); save it as PNG or TIFF") from error
         raise PictureError(f"{name} is broken ({reason}); download or export it again") from error
@@ -50,13 +63,18 @@ def file_of(source: Source) -> BinaryIO:
     return BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an exception's message up to a parenthesis, or its type's name.
+def reason_of(error: Exception, otherwise: str) -> str:
+    """Return the first line of what Pillow or libvips says, up to a parenthesis, for a sentence in parentheses.
 
-    The sentence that quotes it has parentheses of its own.
+    otherwise: the reason if they say none; other exceptions speak of code, such as an index out of range.
     """
-    message = getattr(error, "detail", "").strip() or str(error).strip() or type(error).__name__
-    return message.splitlines()[0].partition(" (")[0]
+    if isinstance(error, pyvips.Error):
+        lines = [line.strip() for line in error.detail.splitlines() if _SEARCH not in line]
+        message = next(filter(None, lines), "")  # beside `detail`, pyvips only names the function it called
+    else:
+        is_quoted = isinstance(error, _OF_PILLOW) and not isinstance(error, UnicodeError)
+        message = first_line(error) if is_quoted and not str(error).startswith(_OF_CODE) else ""
+    return message.partition(" (")[0] or otherwise
 
 
 def _start(source: Source) -> bytes:

@@ -18,6 +18,7 @@ _FRACTIONS = (5, 10)
 PREFIX = b"Exif\0\0"
 _MAX_RATIO = 4  # size of all values to that of the file; honest files may have a wrong count, too
 _ALWAYS_ALLOWED = 1_000_000  # bytes
+_MOST_ENTRIES = 65_535  # of a directory; a BigTIFF could promise more, but there are no more tags
 
 Content = mmap.mmap | bytes
 
@@ -74,7 +75,7 @@ def read_directory(content: Content, place: int, layout: Layout) -> Directory:
     length, inline = layout.size(layout.entry), layout.size(layout.pointer)
     start = place + layout.size(layout.count)
     promised = number(content, place, layout.count, layout)
-    room = max(len(content) - start, 0) // length
+    room = min(max(len(content) - start, 0) // length, _MOST_ENTRIES)
     entries = []
     pieces = struct.iter_unpack(layout.order + layout.entry, content[start : start + min(promised, room) * length])
     for n, (tag, kind, count, value) in enumerate(pieces):
@@ -103,7 +104,7 @@ def number(content: Content, place: int, format: str, layout: Layout) -> int:
 
 
 def check_directories(content: Content, name: str) -> None:
-    """Raise LimitError if a directory's values far exceed the content's length, or all entries exceed it."""
+    """Raise LimitError if a directory's values far exceed the content's length, or if directories overlap widely."""
     if len(content) < 16:
         return
     layout = layout_of(content)
@@ -114,11 +115,12 @@ def check_directories(content: Content, name: str) -> None:
         seen.add(place)
         directory = read_directory(content, place, layout)
         entries += len(directory.entries)
+        overlap = entries * layout.size(layout.entry) - len(content)
         values = sum(min(entry.length, len(content)) for entry in directory.entries)
         pointers = [entry for entry in directory.entries if entry.tag in POINTERS]
         places.append(number(content, directory.end, layout.pointer, layout))
         places += [directory_at(content, entry, layout) for entry in pointers]
-        if values > _MAX_RATIO * len(content) + _ALWAYS_ALLOWED or entries > len(content):
+        if values > _MAX_RATIO * len(content) + _ALWAYS_ALLOWED or overlap > _ALWAYS_ALLOWED:
             raise LimitError(f"{name} is broken (its tags are larger than the file); export it again")
 
 

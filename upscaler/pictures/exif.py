@@ -28,15 +28,16 @@ from upscaler.pictures.exif_tags import (
     ORIENTATION,
     PHOTOSHOP_LAYERS,
     PIXEL_SCALE,
+    PIXELS,
     PLACELESS,
     POINTERS,
-    POINTING,
     SUBJECTS,
     THUMBNAILS,
     TIE_POINTS,
     WIDTHS,
 )
-from upscaler.pictures.orientation import ORIENTATIONS
+from upscaler.pictures.geometry import Geometry
+from upscaler.pictures.orientation import ORIENTATIONS, upright_size
 
 _HEADERS = (b"II*\0", b"MM\0*")
 _FURTHEST_HEADER = 64  # bytes; a name, a length or padding comes before
@@ -59,12 +60,15 @@ def orientation(block: bytes) -> int | None:
     return _Patch(without_prefix(block)).orientation()
 
 
-def patched(block: bytes, *, size: tuple[int, int], scale: int, remove_location: bool) -> tuple[bytes, list[str]]:
+def patched(
+    block: bytes, *, size: tuple[int, int], scale: int, remove_location: bool, orientation: int = 1
+) -> tuple[bytes, list[str]]:
     """Make EXIF say that the picture is upright, of `size` and without thumbnail; return it with warnings.
 
     block: as a JPEG, PNG, WebP, AVIF or HEIC holds it; the result begins with the header of TIFF, and is empty if the
     block is broken. size: width and height afterwards, `scale` times the upright ones before. remove_location: leave
-    out the GPS directory and all tags but those that say nothing of the place; maker notes go too.
+    out the GPS directory and all tags but those that say nothing of the place; maker notes go too. orientation: of the
+    stored picture, if the block says none.
     """
     if not block:
         return b"", []
@@ -74,7 +78,9 @@ def patched(block: bytes, *, size: tuple[int, int], scale: int, remove_location:
     except LimitError:
         return b"", ["dropped its EXIF, whose tags are larger than itself"]
     patch = _Patch(found)
-    picture = _Picture(size, scale, patch.orientation() or 1)
+    stored_as = patch.orientation() or orientation
+    upright = (size[0] // scale, size[1] // scale)
+    picture = _Picture(size, scale, Geometry(stored_as, upright_size(upright, stored_as), size))
     return patch.run(picture, remove_location)
 
 
@@ -85,11 +91,11 @@ def lost(tags: Iterable[int]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Picture:
-    """Size afterwards, number of times it is larger, and the orientation that it had."""
+    """Size afterwards, number of times it is larger, and the way from the stored picture to it."""
 
     size: tuple[int, int]
     scale: int
-    orientation: int
+    geometry: Geometry
 
     def number(self, tag: int) -> int | None:
         """Return the value of a tag that follows the picture whatever it was; None of others."""
@@ -100,21 +106,12 @@ class _Picture:
     def followed(self, tag: int, values: Sequence[float]) -> Sequence[float]:
         """Return the values of a tag that counts pixels as they are afterwards; nothing if they are malformed."""
         if tag in SUBJECTS:
-            return self._subject(values) if 2 <= len(values) <= 4 else ()
+            return self.geometry.subject(values) if 2 <= len(values) <= 4 else ()
         if tag == TIE_POINTS:  # of six numbers each: column, row and height in the picture, then on earth
             return [value * self.scale if n % 6 < 2 else value for n, value in enumerate(values)]
         if tag == PIXEL_SCALE:
             return [*(value / self.scale for value in values[:2]), *values[2:]]
         return [value * self.scale if n == 0 else value for n, value in enumerate(values)]
-
-    def _subject(self, values: Sequence[float]) -> Sequence[float]:
-        """Turn and scale a point, which a diameter, or width and height, may follow."""
-        (x, y), extent, (width, height) = values[:2], values[2:], (side // self.scale for side in self.size)
-        transposed, upside_down, mirrored = ORIENTATIONS[self.orientation]
-        if transposed:
-            x, y, extent = y, x, extent[::-1]
-        x, y = width - 1 - x if mirrored else x, height - 1 - y if upside_down else y
-        return [value * self.scale for value in (x, y, *extent)]
 
 
 _FOLLOWING = SUBJECTS | FOCAL_PLANE_RESOLUTIONS | {PIXEL_SCALE, TIE_POINTS}
@@ -150,7 +147,7 @@ class _Patch:
             places -= set() if found else {directory.place}
         gone = [entry for directory in kept for entry in directory.entries if entry not in edits]
         tags = {entry.tag for entry in gone}
-        unsure = remove_location and tags - PLACELESS - POINTING - {GPS_POINTER}
+        unsure = remove_location and tags - PLACELESS - PIXELS - {GPS_POINTER}
         secrets = ["dropped its maker notes and free text with the location, which they may name"] if unsure else []
         warnings = [*lost(tags), *secrets]
         if self._first not in places:
@@ -192,7 +189,7 @@ class _Patch:
     def _may_stay(self, entry: Entry, places: Set[int], remove_location: bool) -> bool:
         if entry.tag in POINTERS and directory_at(self._old, entry, self._layout) not in places:
             return False
-        return entry.tag not in POINTING and (entry.tag in PLACELESS or not remove_location)
+        return entry.tag not in PIXELS and (entry.tag in PLACELESS or not remove_location)
 
     def _edits(self, entry: Entry, picture: _Picture) -> list[tuple[int, bytes]] | None:
         """Return places and bytes that change with the picture; None if the entry is malformed and goes."""
@@ -200,10 +197,10 @@ class _Patch:
             return [self._single(entry, value)]
         if entry.tag not in _FOLLOWING:
             return []
-        values = picture.followed(entry.tag, self._numbers(entry))
         try:
+            values = picture.followed(entry.tag, self._numbers(entry))
             content = struct.pack(self._layout.order + _CODES[entry.kind] * len(values), *values)
-        except (KeyError, struct.error):  # no numbers, or too large for their type
+        except (KeyError, ValueError, OverflowError, struct.error):  # no numbers, or too large for their type
             return None
         return [(entry.values, content)] if content else None
 

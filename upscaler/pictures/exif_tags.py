@@ -16,14 +16,14 @@ STRIPS = {273, 324}  # places of pixels, in strips or tiles
 THUMBNAILS = {273: 279, 324: 325, 513: 514}  # places of pixels, and their lengths
 MAKER_NOTE, PHOTOSHOP_LAYERS = 37500, 37724
 
-# Places of pixels in the file.
-POINTING = {273, 279, 288, 289, 324, 325, 330, 347, *range(512, 522), PHOTOSHOP_LAYERS}
+# How pixels are stored: their bits, colours and channels, of which those of the result differ, and their places.
+PIXELS = {258, 262, 277, 273, 279, 288, 289, 324, 325, 330, 347, *range(512, 522), PHOTOSHOP_LAYERS}
 
-# Of a TIFF also its storage of pixels, and what is carried apart: XMP, Photoshop's resources, colour profile.
+# Of a TIFF also its storage of pixels, and what is carried apart: XMP, IPTC, Photoshop's resources, colour profile.
 STORAGE = {
-    *POINTING,
-    *(*range(254, 260), 262, 263, 264, 265, 266, 277, 278, 280, 281, 284, 292, 293, 297, 317),
-    *(*range(319, 324), 326, *range(331, 347), 529, 530, 532, 700, 34377, 34675),
+    *PIXELS,
+    *(*range(254, 258), 259, 263, 264, 265, 266, 278, 280, 281, 284, 292, 293, 297, 317),
+    *(*range(319, 324), 326, *range(331, 347), 529, 530, 532, 700, 33723, 34377, 34675),
 }
 
 # What says nothing of the place: no maker notes, free text, sound, air pressure or depth, and nothing unknown.

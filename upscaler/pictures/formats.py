@@ -22,9 +22,9 @@ class Sequence(Enum):
 class Format:
     """A picture format, by Pillow's name.
 
-    most_side: maximum pixels a side. deep: supports more than 8 bits per channel. gray: numbers of channels,
-    transparency counted, for which it stores gray as such. profiled: holds a colour profile. holds: kinds of metadata
-    that it has a place for. streamed: its encoder takes a single picture row by row.
+    most_side, most_pixels: maximum pixels, a side and in all. deep: supports more than 8 bits per channel. gray:
+    numbers of channels, transparency counted, for which it stores gray as such. profiled: holds a colour profile.
+    holds: kinds of metadata that it has a place for. streamed: its encoder takes a single picture row by row.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Format:
     profiled: bool = True
     holds: tuple[str, ...] = ("EXIF", "XMP")
     streamed: bool = False
+    most_pixels: int = 2**62
 
 
 _CREDITED = ("EXIF", "XMP", "IPTC")
@@ -50,7 +51,8 @@ WEBP = Format("WEBP", 16_383, Sequence.ANIMATION, transparent=True, gray=())
 TIFF = Format("TIFF", 2**31 - 1, Sequence.PAGES, transparent=True, deep=True, holds=_CREDITED, streamed=True)
 BMP = Format("BMP", 2**31 - 1, profiled=False, holds=())
 GIF = Format("GIF", 65_535, Sequence.ANIMATION, transparent=True, profiled=False, holds=("comment",))
-AVIF = Format("AVIF", 65_535, Sequence.ANIMATION, transparent=True, deep=True, gray=(1,))
+# 65,536 a side in AV1; libavif, by which Pillow and browsers read it, stops at these
+AVIF = Format("AVIF", 32_768, Sequence.ANIMATION, transparent=True, deep=True, gray=(1,), most_pixels=2**28)
 JPEG_2000 = Format("JPEG2000", 2**31 - 1, transparent=True)
 HEIF = Format("HEIF", 16_384, transparent=True, gray=(1,))
 
@@ -96,10 +98,16 @@ def format_of(path: Path) -> Format:
 def check_room(target: Path, width: int, height: int, sequence: Sequence) -> None:
     """Raise PictureError if the format of `target` does not support this size or kind of sequence."""
     format = format_of(target)
-    if max(width, height) > format.most_side:
+    if (side := max(width, height)) > format.most_side:
+        instead = "choose PNG or TIFF" if side <= PNG.most_side else "make it smaller"
         raise PictureError(
             f"{target.name} would have {width}x{height} pixels, but {format.name} allows at most {format.most_side} "
-            "a side; choose PNG or TIFF"
+            f"a side; {instead}"
+        )
+    if width * height > format.most_pixels:
+        raise PictureError(
+            f"{target.name} would have {width}x{height} pixels, but {format.name} allows at most "
+            f"{format.most_pixels / 1e6:.0f} megapixels; choose PNG or TIFF"
         )
     if sequence not in (Sequence.SINGLE, format.sequence):
         instead = "TIFF" if sequence is Sequence.PAGES else "WebP, PNG or GIF"

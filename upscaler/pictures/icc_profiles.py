@@ -4,6 +4,7 @@ Format: ICC.1:2010 (profile version 4.3), https://www.color.org/specification/IC
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 RGB, GRAY, CMYK = b"RGB ", b"GRAY", b"CMYK"
 
+_LENGTH, _MAJOR_VERSION, _UNIT = slice(0, 4), slice(8, 9), 4  # lengths are multiples from version 4 on
 _SPACE, _CONNECTION = slice(16, 20), slice(20, 24)  # of the header: the pixels' colour space, and the reference's
 _HEADER, _ENTRY, _VERSION = 128, 12, 0x04300000
 _XYZ = b"XYZ "
@@ -65,6 +67,26 @@ def gray_profile(curve: Curve) -> bytes:
 def space_of(profile: bytes) -> bytes:
     """Return the signature of the colour space of the pixels that a profile is for: RGB, GRAY, CMYK or another."""
     return profile[_SPACE]
+
+
+def sized(profile: bytes) -> bytes:
+    """Return a profile of the length that its header says, without tags that lie beyond its end, as libpng demands."""
+    profile = _with_whole_tags(profile)
+    end = max((place + length for _, place, length in _tags(profile)), default=0)
+    is_aligned = profile[_MAJOR_VERSION] < b"\4" or len(profile) % _UNIT == 0
+    if int.from_bytes(profile[_LENGTH], "big") == len(profile) and is_aligned:
+        return profile
+    length = end + -end % _UNIT
+    return (length.to_bytes(4, "big") + profile[4:end]).ljust(length, b"\0")
+
+
+def _with_whole_tags(profile: bytes) -> bytes:
+    tags = list(_tags(profile))
+    whole = [struct.pack(">4sII", *tag) for tag in tags if tag[1] + tag[2] <= len(profile)]
+    if len(whole) == len(tags):
+        return profile
+    table = (struct.pack(">I", len(whole)) + b"".join(whole)).ljust(4 + _ENTRY * len(tags), b"\0")
+    return profile[:_HEADER] + table + profile[_HEADER + len(table) :]
 
 
 def fitted(profile: bytes, space: bytes) -> bytes:
@@ -164,10 +186,12 @@ def _fixed(*values: float) -> bytes:
 
 def _tag(profile: bytes, name: bytes) -> bytes:
     """Return the content of a tag; b"" if the profile has none."""
+    return next((profile[place : place + length] for found, place, length in _tags(profile) if found == name), b"")
+
+
+def _tags(profile: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, place and length of each tag."""
     count = int.from_bytes(profile[_HEADER : _HEADER + 4], "big")
     end = _HEADER + 4 + _ENTRY * min(count, _MOST_TAGS)
     table = profile[_HEADER + 4 : end]
-    for found, place, length in struct.iter_unpack(">4sII", table[: len(table) // _ENTRY * _ENTRY]):
-        if found == name:
-            return profile[place : place + length]
-    return b""
+    return struct.iter_unpack(">4sII", table[: len(table) // _ENTRY * _ENTRY])

@@ -15,16 +15,15 @@ from upscaler.pictures import exif, iptc, xmp
 from upscaler.pictures.colour_space import Colour, read_colour
 from upscaler.pictures.decoding import Source, name_of
 from upscaler.pictures.directories import check_exif
-from upscaler.pictures.exif_tags import ORIENTATION
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.iptc import Iptc, read_iptc
-from upscaler.pictures.orientation import ORIENTATIONS
 from upscaler.pictures.places import holds_coordinates
 from upscaler.pictures.png_chunks import Found, read_chunks, without_location
 from upscaler.pictures.png_file import COLOUR, EXIF, Chunk, first_chunk
 from upscaler.pictures.png_texts import read_profile
 
 _AVIF_EXIF = 4  # index of EXIF in the decoder's information
+_TURNING = ("AVIF", "HEIF")  # formats that say themselves how the pixels are turned; Pillow puts it into EXIF
 _MOST_DPI = 65_535  # the largest value of a JPEG
 
 Value = TypeVar("Value")
@@ -58,14 +57,13 @@ def read_metadata(image: Image.Image, path: Path) -> Metadata:
     """
     found = unless_broken(path, "texts", lambda: _png_chunks(image, path), Found())
     warn(path, found.warnings)
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     resources = _iptc(image) or found.profiles.get("iptc", b"")
     block = unless_broken(path, "EXIF", lambda: _exif_of_file(image), b"")
     colour = read_colour(image, path, block)
     warn(path, colour.warnings)
     return Metadata(
         exif=block,
-        xmp=packet.encode() if isinstance(packet, str) else packet,
+        xmp=_xmp(image),
         iptc=unless_broken(path, "IPTC", lambda: read_iptc(resources, remove_location=False), Iptc()),
         profile=colour.profile,
         hdr=colour.hdr,
@@ -81,13 +79,14 @@ def shown_colour(image: Image.Image, source: Source) -> Colour:
 
 
 def orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 (upright) to 8; 1 if the EXIF is broken."""
+    """Return the orientation by EXIF, or else by XMP, 1 (upright) to 8; 1 if they are broken."""
     try:
         stored = exif.orientation(_exif_block(image))
-        found = stored or image.getexif().get(ORIENTATION, 1)  # Pillow reads that of XMP, too
-    except Exception:  # Pillow's EXIF reader raises many types
+        if stored is None and image.format not in _TURNING:
+            stored = xmp.orientation(_xmp(image))
+    except Exception:  # readers of EXIF raise many types
         return 1
-    return found if found in ORIENTATIONS else 1
+    return stored or 1
 
 
 def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_location: bool) -> Metadata:
@@ -97,7 +96,9 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
     """
     size = round(geometry.target[0]), round(geometry.target[1])
     scale = round(geometry.scale[0])
-    block, warnings = exif.patched(metadata.exif, size=size, scale=scale, remove_location=remove_location)
+    block, warnings = exif.patched(
+        metadata.exif, size=size, scale=scale, remove_location=remove_location, orientation=geometry.orientation
+    )
     nothing: tuple[bytes, list[str]] = b"", []
     packet, more = unless_broken(
         path, "XMP", lambda: xmp.followed(metadata.xmp, geometry, remove_location=remove_location), nothing
@@ -133,6 +134,11 @@ def _png_chunks(image: Image.Image, path: Path) -> Found:
         return Found()
     with path.open("rb") as file:
         return read_chunks(file)
+
+
+def _xmp(image: Image.Image) -> bytes:
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    return packet.encode() if isinstance(packet, str) else packet
 
 
 def _iptc(image: Image.Image) -> bytes:

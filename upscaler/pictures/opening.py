@@ -1,5 +1,7 @@
 """Opening of picture files with Pillow, restricted to the supported formats: its EPS reader would run Ghostscript."""
 
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
@@ -19,6 +21,9 @@ from upscaler.pictures.png_texts import LONGEST_TEXT, LONGEST_TEXTS
 Image.MAX_IMAGE_PIXELS = None
 # Longer texts and profiles of a PNG are hidden from Pillow, which would refuse the whole picture
 PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = LONGEST_TEXT, LONGEST_TEXTS + LONGEST_TEXT
+# What Pillow says of odd EXIF, palettes and the like is no sentence on a picture, and does not name it
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 with suppress(ImportError):
     from pillow_heif import register_heif_opener  # the extra "heic"

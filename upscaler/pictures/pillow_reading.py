@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageSequence
 from PIL.GifImagePlugin import GifImageFile
 
-from upscaler.errors import LimitError, PictureError
-from upscaler.limits import exceeds
+from upscaler.errors import PictureError
+from upscaler.limits import check_frame_limit
 from upscaler.pictures.apng import shows_background
 from upscaler.pictures.colour import cmyk_in_srgb, is_gray
 from upscaler.pictures.header import Frame, Header, Page
@@ -31,8 +31,7 @@ def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most:
 
 def _check_frames(frames: int, path: Path, most: int | None) -> None:
     """Raise PictureError for more frames than `most`, or than the file can hold: an APNG may declare 2 billion."""
-    if exceeds(frames, most):
-        raise LimitError(f"{path} has more frames than the limit of {most:,}; split it")
+    check_frame_limit(frames, path, most)
     if frames * _LEAST_FRAME > path.stat().st_size:
         raise PictureError(f"{path} declares {frames:,} frames, more than it can hold; export it again")
 
@@ -41,14 +40,20 @@ def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
     """Decode the frames of an opened file. Raises PictureError if they are not those that the header declares."""
     read = 0
     for n, (page, frame) in enumerate(zip(header.pages, _sought(image, header), strict=False), start=1):
-        # The memory estimate and the price hang on the size
-        if upright_size(frame.size, page.orientation) != (page.width, page.height):
-            raise PictureError(f"{header.path}: frame {n} has another size than the header declares; export it again")
+        name = f"{header.path}: frame {n}"
+        _check_size(upright_size(frame.size, page.orientation), page, name)
         pixels = upright(decoded(frame), page.orientation)
+        _check_size((pixels.shape[1], pixels.shape[0]), page, name)  # a HEIC may be cropped when it is decoded
         read = n
         yield Frame(pixels, float(frame.info.get("duration", 0)))
     if read < header.frames:
         raise PictureError(f"{header.path} has only {read} of {header.frames} declared frames; download it again")
+
+
+def _check_size(size: tuple[int, int], page: Page, name: str) -> None:
+    """Raise PictureError for another size than the one on which the memory estimate and the price hang."""
+    if size != (page.width, page.height):
+        raise PictureError(f"{name} has another size than the header declares; export it again")
 
 
 def _sought(image: Image.Image, header: Header) -> Iterator[Image.Image]:
@@ -64,7 +69,7 @@ def _sought(image: Image.Image, header: Header) -> Iterator[Image.Image]:
 
 def _channels(image: Image.Image) -> int:
     """Count the channels of the decoded pixels."""
-    colours = 1 if is_gray(image.mode) else 3
+    colours = 1 if is_gray(image) else 3
     return colours + (image.has_transparency_data and image.mode != "CMYK")
 
 
@@ -75,8 +80,8 @@ def decoded(image: Image.Image) -> Pixels:
     if image.mode == "CMYK":
         image = cmyk_in_srgb(image)
     elif image.has_transparency_data:
-        image = image.convert("LA" if is_gray(image.mode) else "RGBA")
+        image = image.convert("LA" if is_gray(image) else "RGBA")
     else:
-        image = image.convert("L" if is_gray(image.mode) else "RGB")
+        image = image.convert("L" if is_gray(image) else "RGB")
     pixels: Pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]

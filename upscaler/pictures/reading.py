@@ -1,5 +1,6 @@
 """Reading of picture files: first the header, so that pictures over the limits are refused undecoded, then frames."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -14,7 +15,7 @@ from upscaler.pictures import lossy
 from upscaler.pictures.apng_reading import apng_frames, is_apng
 from upscaler.pictures.avif import read_avif
 from upscaler.pictures.colour import in_srgb
-from upscaler.pictures.counting import check_pixels
+from upscaler.pictures.counting import check_size, content_of, lacks_end
 from upscaler.pictures.decoding import Source, decoding, name_of
 from upscaler.pictures.depth import decoded_bits, stored_bits
 from upscaler.pictures.formats import TIFF, Sequence
@@ -27,6 +28,8 @@ from upscaler.pictures.tiff_reading import first_tiff_page, is_tiff, read_tiff_h
 from upscaler.pictures.timing import plays_of
 from upscaler.pictures.vips_reading import deep_pixels, is_deep
 from upscaler.pixels import Pixels, to_8_bits
+
+_log = logging.getLogger(__name__)
 
 
 def read_format(path: Path, limits: Limits = DEFAULT_LIMITS) -> str:
@@ -45,6 +48,8 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
     if is_tiff(path):
         return read_tiff_header(path, limits)
     with _opened(path, limits) as image:
+        if image.format == "GIF":
+            _warn_if_cut(path)
         bits = stored_bits(image, path)
         pages = pages_of(image, path, orientation(image), decoded_bits(image, bits), limits.frames)
         return Header(
@@ -59,6 +64,12 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             bits=bits,
             metadata=read_metadata(image, path),
         )
+
+
+def _warn_if_cut(gif: Path) -> None:
+    with gif.open("rb") as file:
+        if lacks_end(content_of(file)):
+            _log.warning("%s: its end is missing, and perhaps frames; download or export it again", gif)
 
 
 def read_frames(header: Header) -> Iterator[Frame]:
@@ -89,7 +100,7 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     if is_tiff(source):
         return _tiff_in_srgb(source, limits)
     with _opened(source, limits) as image:
-        check_pixels(image.size, name_of(source), limits)
+        check_size(image.size, name_of(source), limits)
         stored, colour = orientation(image), shown_colour(image, source)
         if colour.hdr:
             raise PictureError(f"{name_of(source)} is an HDR picture ({colour.hdr}); convert it to SDR to show it")
@@ -117,7 +128,7 @@ def _opened(source: Source, limits: Limits) -> Iterator[Image.Image]:
 
 def _tiff_in_srgb(source: Source, limits: Limits) -> Pixels:
     page, decode = first_tiff_page(source, limits)
-    check_pixels((page.width, page.height), name_of(source), limits)
+    check_size((page.width, page.height), name_of(source), limits)
     frame = decode()
     return np.asarray(in_srgb(_plain(frame.pixels), frame.profile))
 

@@ -50,5 +50,5 @@ def _unreadable_iso_media(brand: bytes) -> str:
         return CAMERA_RAW
     if brand in _HEIC_BRANDS and ".heic" not in BY_SUFFIX:
         return "is a HEIC picture; install its reader with pip install 'double-resolution[heic]'"
-    kind = "HEIC" if brand in _HEIC_BRANDS else "AVIF" if brand in _AVIF_BRANDS else ""
-    return f"is a {kind} picture that {_DAMAGED}" if kind else _OTHERS
+    kind = "a HEIC" if brand in _HEIC_BRANDS else "an AVIF" if brand in _AVIF_BRANDS else ""
+    return f"is {kind} picture that {_DAMAGED}" if kind else _OTHERS

@@ -25,9 +25,12 @@ _FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}  # of 
 _DEPTHS = {WHITE_IS_ZERO: (1, 2, 4, 8, 16), BLACK_IS_ZERO: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8), YCBCR: (8,)}
 _COLOUR_DEPTHS = (8, 16)
 _BY_LIBVIPS = {*range(1, 9), 32766, 32771, 32773, 32809, 32909, 32946, 33003, 33005, 34712}  # compressions
+_BY_NOBODY = {50001: "WebP"}
 _JPEG = (6, 7)  # compressions, old and new
 _MOST_SAMPLES = {PALETTE: 2, YCBCR: 3, LAB: 3}
 _MOST_OTHERS = 12  # samples
+_LARGE_TILE = 2048 * 2048  # pixels, though the picture may be smaller; programs write 128 to 1024 a side
+_MOST_RATIO = 4  # of a tile to its picture: a single one may have sides that are rounded up to powers of two
 
 
 def read_pages(content: Content, name: str, most: int | None) -> tuple[list[TiffPage], int]:
@@ -48,8 +51,8 @@ def read_pages(content: Content, name: str, most: int | None) -> tuple[list[Tiff
 
 def _is_raw(content: Content, pages: list[TiffPage]) -> bool:
     first = pages[0]
-    below = [page_at(content, place, 0) for place in first.values.get(Tag.SUB_DIRECTORIES, ())]
-    from_sensor = any(page.photometric in _SENSOR for page in [*pages, *below])
+    below = [page_at(content, place, 0).photometric for place in first.values.get(Tag.SUB_DIRECTORIES, ())]
+    from_sensor = any(photometric in _SENSOR for photometric in [page.photometric for page in pages] + below)
     return from_sensor or first.is_reduced or Tag.DNG_VERSION in first.values or content[_AFTER_HEADER] == _CANON_RAW
 
 
@@ -60,6 +63,9 @@ def _refusal(page: TiffPage) -> str:
         return f"has {width}x{height} pixels; export it again"
     if page.photometric not in COLOURS or (page.photometric == CMYK and page.value(Tag.INK_SET, 1) == _OTHER_INKS):
         return f"is a TIFF of unsupported colours (photometric interpretation {page.photometric}); save it as RGB"
+    tile_width, tile_height = page.tile_size
+    if tile_width * tile_height > _MOST_RATIO * max(width * height, _LARGE_TILE):  # decoders need memory for all of it
+        return f"is a TIFF of {width}x{height} pixels in tiles of {tile_width}x{tile_height}; save it without tiles"
     return _refusal_of_values(page) or _refusal_of_samples(page) or _refusal_of_compression(page)
 
 
@@ -85,7 +91,8 @@ def _refusal_of_samples(page: TiffPage) -> str:
 def _refusal_of_compression(page: TiffPage) -> str:
     compression = page.value(Tag.COMPRESSION, 1)
     if compression not in {*_BY_LIBVIPS, *BY_PILLOW}:
-        return f"is a TIFF of an unsupported compression (number {compression}); save it with LZW or Deflate"
+        kind = _BY_NOBODY.get(compression, f"number {compression}")
+        return f"is a TIFF of an unsupported compression ({kind}); save it with LZW or Deflate"
     if compression in BY_PILLOW and page.bits == 16:
         return f"is a TIFF of 16 bits with {BY_PILLOW[compression]} compression; save it with LZW or Deflate"
     is_whole = page.values.get(Tag.SUBSAMPLING, ())[:2] == (1, 1)

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from upscaler.errors import LimitError, PictureError
-from upscaler.limits import exceeds
+from upscaler.errors import PictureError
+from upscaler.limits import check_frame_limit
 from upscaler.pictures.directories import Content, Directory, Entry, Layout, layout_of, number, read_directory
 from upscaler.pictures.header import Page
 from upscaler.pictures.orientation import ORIENTATIONS, upright_size
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8  # photometric interpretations
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, LAB: 3}  # samples of each
-BY_PILLOW = {34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}  # compressions that libvips was built without
+BY_PILLOW = {34925: "LZMA", 50000: "Zstandard"}  # compressions that libvips was built without
 _REDUCED, _MASK = 1, 4  # bits of Tag.SUBFILE
 _ALPHA = (1, 2)  # kinds of extra samples: colours are multiplied by it, or not
 
@@ -35,6 +35,8 @@ class Tag(IntEnum):
     PHOTOMETRIC = 262
     ORIENTATION = 274
     SAMPLES = 277
+    TILE_WIDTH = 322
+    TILE_HEIGHT = 323
     SUB_DIRECTORIES = 330
     INK_SET = 332
     EXTRA_SAMPLES = 338
@@ -60,6 +62,11 @@ class TiffPage:
     def size(self) -> tuple[int, int]:
         """Width and height as stored."""
         return self.value(Tag.WIDTH, 0), self.value(Tag.HEIGHT, 0)
+
+    @property
+    def tile_size(self) -> tuple[int, int]:
+        """Width and height of a tile; 0 if it is stored in strips."""
+        return self.value(Tag.TILE_WIDTH, 0), self.value(Tag.TILE_HEIGHT, 0)
 
     @property
     def orientation(self) -> int:
@@ -143,8 +150,7 @@ def chain(content: Content, name: str, most: int | None) -> Iterator[TiffPage]:
             return
         if not page.directory.is_whole:
             raise PictureError(f"{name} is broken (page {len(seen)} is cut off); download or export it again")
-        if exceeds(len(seen), most):
-            raise LimitError(f"{name} has more frames or pages than the limit of {most:,}; split it")
+        check_frame_limit(len(seen), name, most)
         yield page
         place = number(content, page.directory.end, layout.pointer, layout)
 

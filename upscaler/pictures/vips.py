@@ -7,7 +7,7 @@ import logging
 
 import pyvips
 
-__all__ = ["pyvips"]
+__all__ = ["forget_errors", "pyvips"]
 
 _READERS = ("Jpeg", "Png", "Tiff", "Webp", "Nsgif", "Heif")
 
@@ -18,3 +18,8 @@ for reader in _READERS:
 
 pyvips.cache_set_max(0)  # the cache would keep files open, deleted ones included
 logging.getLogger("pyvips").setLevel(logging.ERROR)  # serious warnings are raised as errors, too
+
+
+def forget_errors() -> None:
+    """Empty the one buffer of messages that libvips has for all pictures; a success may leave some there, too."""
+    pyvips.vips_lib.vips_error_clear()

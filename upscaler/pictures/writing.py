@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 from upscaler.errors import PictureError
 from upscaler.pictures.avif import SPEED, write_avif
 from upscaler.pictures.capacity import within_capacity
-from upscaler.pictures.decoding import first_line
+from upscaler.pictures.decoding import reason_of
 from upscaler.pictures.depth import warn_of_lost_bits, written_bits
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.formats import AVIF, GIF, HEIF, JPEG, JPEG_2000, PNG, STANDARD_QUALITY, TIFF, WEBP, Format
@@ -55,6 +55,7 @@ def write(
         del frames[0]
     warn_of_lost_bits(header, format)
     bits, lossless = written_bits(header, format), _stays_lossless(header, format, quality)
+    height, width = frames[0].pixels.shape[:2]
     metadata = within_capacity(replace(metadata, profile=_profile(format, frames, metadata)), format, header.path)
     try:
         if format is PNG and len(frames) == 1:
@@ -70,10 +71,13 @@ def write(
             _write_by_pillow(file, format, frames, header, metadata, quality)
         if format is PNG:
             _insert_png_metadata(file, metadata)
-    except (ValueError, struct.error, pyvips.Error) as error:
+    except (RuntimeError, ValueError, struct.error, pyvips.Error) as error:  # RuntimeError is of pillow_heif
         if isinstance(error, pyvips.Error):
             _check_space(file)
-        raise PictureError(f"the picture cannot be written as {format.name} ({first_line(error)})") from error
+        _log.debug("%s: %s", header.path, type(error).__name__, exc_info=True)
+        reason = reason_of(error, f"its encoder fails with {width}x{height} pixels")
+        instead = "TIFF" if format is PNG else "PNG"
+        raise PictureError(f"the picture cannot be written as {format.name} ({reason}); choose {instead}") from error
 
 
 def _check_space(file: BinaryIO) -> None:

@@ -1,6 +1,8 @@
 """XMP that follows the picture."""
 
+from upscaler.pictures import xmp_names as ns
 from upscaler.pictures.geometry import Geometry
+from upscaler.pictures.orientation import ORIENTATIONS
 from upscaler.pictures.xml_tree import Document, XmlError, parse, written
 from upscaler.pictures.xmp_attachments import remove_attachments
 from upscaler.pictures.xmp_location import without_location
@@ -27,6 +29,15 @@ def followed(xmp: bytes, geometry: Geometry, *, remove_location: bool) -> tuple[
     follow(document, geometry)
     kept = without_location(document) if remove_location else document
     return written(kept) if kept else b"", warnings
+
+
+def orientation(xmp: bytes) -> int | None:
+    """Return the orientation that XMP says of the picture, 1 to 8; None if it says none. Raises XmpError."""
+    if not (xmp := _without_padding(xmp)):
+        return None
+    descriptions = _parsed(xmp).root.outermost((ns.RDF, "Description"))
+    said = [part.value for description in descriptions for part in description.parts if part.name == ns.ORIENTATION]
+    return next((int(value) for value in said if value in map(str, ORIENTATIONS)), None)
 
 
 def _without_padding(xmp: bytes) -> bytes:

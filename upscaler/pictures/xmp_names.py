@@ -17,6 +17,7 @@ DIMENSIONS = "http://ns.adobe.com/xap/1.0/sType/Dimensions#"
 AREA = "http://ns.adobe.com/xmp/sType/Area#"
 
 TIFF = "http://ns.adobe.com/tiff/1.0/"
+ORIENTATION = (TIFF, "Orientation")
 EXIF = "http://ns.adobe.com/exif/1.0/"
 EXIF_EX = "http://cipa.jp/exif/1.0/"
 EXIF_AUX = "http://ns.adobe.com/exif/1.0/aux/"

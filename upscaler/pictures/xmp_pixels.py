@@ -1,4 +1,4 @@
-"""Properties of XMP that count pixels or name places in the picture: sizes, panoramas, points and regions.
+"""Properties of XMP that describe pixels or name places in the picture: sizes, colours, panoramas and regions.
 
 Regions are described in the guidelines of the Metadata Working Group 2.0, section 5.9, Microsoft's "People tagging
 overview" and the IPTC Photo Metadata Standard 2019.2.
@@ -27,12 +27,16 @@ _LENGTHS = {  # pixels of the panorama, by the axis of which they are
     "LargestValidInteriorRectTop": 1,
     "LargestValidInteriorRectHeight": 1,
 }
+_STORAGE = {(ns.TIFF, name) for name in ("BitsPerSample", "PhotometricInterpretation", "SamplesPerPixel")}
+_COLOUR_MODE, _PROFILE = (ns.PHOTOSHOP, "ColorMode"), (ns.PHOTOSHOP, "ICCProfile")
+_CONVERTED = {"4", "9"}  # colour modes that no result has: CMYK and Lab
 _LARGEST = 10**9  # of numbers that are changed
 _DECIMALS = 9
 
 
 def follow(document: Document, geometry: Geometry) -> None:
-    """Change what counts pixels as the picture is changed; what is no number stays."""
+    """Change what describes pixels as the picture is changed; what is no number stays."""
+    _leave_out_colours(document.root)
     values = _sizes(geometry)
     for element in document.root.walk():
         for part in element.parts:
@@ -49,10 +53,17 @@ def follow(document: Document, geometry: Geometry) -> None:
             change(structure, geometry)
 
 
+def _leave_out_colours(root: Element) -> None:
+    """Leave out how pixels were stored, and of a picture that was converted to sRGB also its colours and profile."""
+    modes = {part.value for element in root.walk() for part in element.parts if part.name == _COLOUR_MODE}
+    gone = _STORAGE | ({_COLOUR_MODE, _PROFILE} if modes & _CONVERTED else set())
+    root.prune(lambda part: part.name in gone)
+
+
 def _sizes(geometry: Geometry) -> dict[Name, str]:
     width, height = (f"{length:.0f}" for length in geometry.target)
     return {
-        (ns.TIFF, "Orientation"): "1",
+        ns.ORIENTATION: "1",
         (ns.TIFF, "ImageWidth"): width,
         (ns.TIFF, "ImageLength"): height,
         (ns.EXIF, "PixelXDimension"): width,
@@ -85,10 +96,8 @@ def _follow_points(points: Element, geometry: Geometry) -> None:
     numbers = [number for number in map(_number, items) if number is not None]
     if len(numbers) != len(items) or len(numbers) not in (2, 3, 4):
         return
-    width, height = (numbers[2:] * 2)[:2] or (0, 0)
-    box = _centred(geometry.placed)((numbers[0], numbers[1], width, height))
-    for item, value in zip(items, box, strict=False):
-        item.value = f"{value:.0f}"
+    for item, value in zip(items, geometry.subject(numbers), strict=True):
+        item.value = str(value)
 
 
 def _follow_regions(regions: Element, geometry: Geometry) -> None:
