@@ -1,8 +1,10 @@
 """The command line of a config: argparse, derived from the options that its fields declare."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
+from functools import wraps
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -94,7 +96,11 @@ def _add(parser: _Parser, one: Declared, default: Any, require: bool) -> None:
     if one.kind is bool:
         settings["action"] = argparse.BooleanOptionalAction if default is True else "store_true"
     else:
-        settings |= {"type": str if own.read else one.kind, "choices": one.choices or None, "metavar": own.metavar}
+        settings |= {
+            "type": _filled(str if own.read else one.kind, one.default),
+            "choices": one.choices or None,
+            "metavar": own.metavar,
+        }
         if one.many:
             settings["action"] = "extend" if own.positional or own.listed else "append"
             settings["nargs"] = None if settings["action"] == "append" else "+" if own.listed or required else "*"
@@ -104,6 +110,19 @@ def _add(parser: _Parser, one: Declared, default: Any, require: bool) -> None:
         parser.add_argument(one.field, **settings)
     else:
         parser.add_argument(*(own.flags or [one.name]), dest=_key(one), required=required, **settings)
+
+
+def _filled(kind: Callable[[str], Any], default: Any) -> Callable[[str], Any]:
+    """Return what reads a value as `kind` does, but refuses empty text, such as "$UNSET", unless it is the default."""
+    hint = "name a place, such as . for this folder" if kind is Path else "give a value, or leave the option out"
+
+    @wraps(kind, updated=())  # argparse names it in its messages
+    def read(text: str) -> Any:
+        if text == "" != default:
+            raise argparse.ArgumentTypeError(f"it is empty; {hint}")  # Path("") would be this folder
+        return kind(text)
+
+    return read
 
 
 def _help(text: str, default: Any) -> str:

@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-_PART = ".part-"  # prefix of temporary names
+PART = ".part-"  # prefix of temporary names
 
 
 @contextmanager
@@ -17,14 +19,26 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The temporary name keeps the suffix of `target`, because libraries choose the format by it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{_PART}{secrets.token_hex(8)}{target.suffix}")
+    temporary = target.with_name(f"{PART}{secrets.token_hex(8)}{target.suffix}")
+    with _named(target, temporary):
+        try:
+            temporary.touch(exist_ok=False)  # inside, because Ctrl-C may come right after it
+            yield temporary
+            _to_disk(temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(target: Path, temporary: Path) -> Iterator[None]:
+    """Name the target in errors of the operating system, not the temporary file, of which nobody knows."""
     try:
-        temporary.touch(exist_ok=False)  # inside, because Ctrl-C may come right after it
-        yield temporary
-        _to_disk(temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.filename == str(temporary):
+            error.filename = str(target)
+        raise
 
 
 @contextmanager
@@ -34,16 +48,28 @@ def atomic_path_in_folder(target: Path) -> Iterator[Path]:
     For a file that another process writes: what that leaves when it is killed is removed, too.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=_PART, dir=target.parent) as folder:
+    with TemporaryDirectory(prefix=PART, dir=target.parent) as folder:
         temporary = Path(folder) / target.name
         yield temporary
         temporary.replace(target)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove temporary files left in `folder` by a killed process."""
-    for part in folder.glob(f"{_PART}*"):
-        part.unlink(missing_ok=True)
+def remove_parts(folder: Path, unchanged: float | None = None) -> None:
+    """Remove temporary files and folders that killed processes left in `folder`.
+
+    unchanged: only those that nothing was written to for so many seconds, if other processes may be writing there.
+    """
+    for part in folder.glob(f"{PART}*"):
+        with suppress(FileNotFoundError):  # its process has ended meanwhile
+            if unchanged is None or time.time() - part.stat().st_mtime > unchanged:
+                _remove(part)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink()
 
 
 def _to_disk(path: Path) -> None:
@@ -61,7 +87,7 @@ def write_text(target: Path, text: str) -> None:
 def write_text_once(target: Path, text: str) -> None:
     """Write `text` to `target` atomically, as UTF-8, unless another process has written it first."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=_PART, dir=target.parent) as folder:
+    with TemporaryDirectory(prefix=PART, dir=target.parent) as folder:
         written = Path(folder) / target.name
         write_text(written, text)
         with suppress(FileExistsError):

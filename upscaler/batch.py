@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from upscaler.ahead import ahead
 from upscaler.bar import with_bar
-from upscaler.command import sentence_for
+from upscaler.command import error_line
 from upscaler.config import Options, UpscaleConfig
 from upscaler.errors import PictureError
 from upscaler.process import UpscalingProcess
-from upscaler.streams import say
+from upscaler.streams import escaped, say
 from upscaler.targets import Found, Task, find
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ def run(config: UpscaleConfig) -> int:
     """Upscale all inputs; a failure does not stop the rest. Returns the exit code."""
     found = find(config.inputs, config.naming, config.recursive)
     for sentence in found.refused.values():
-        say(f"error: {sentence}", sys.stderr)
+        say(error_line(PictureError(sentence)), sys.stderr)
     upscaled, passed_over = _double_all(found, config)
     passed_over += found.refused
     if not found.alone:
-        say(_summary(found, upscaled, passed_over), sys.stderr)
+        say(escaped(_summary(found, upscaled, passed_over)), sys.stderr)
     return 1 if passed_over else 0
 
 
@@ -70,7 +70,7 @@ def _double_all(found: Found, config: UpscaleConfig) -> tuple[int, list[Path]]:
             try:
                 with_bar(progress, task.source.name)
             except (PictureError, OSError) as error:
-                say(f"error: {sentence_for(error) if isinstance(error, OSError) else error}", sys.stderr)
+                say(error_line(error), sys.stderr)
                 failed.append(task.source)
             else:
                 say(str(task.target))

@@ -20,13 +20,15 @@ class Options:
     """Options of one file. Raises OptionError if one lies outside its limits.
 
     quality: of JPEG, WebP, AVIF and HEIC; below 95, lossless WebP and AVIF become lossy. times: how often the file is
-    upscaled by 2. flips: self-ensemble, the average over the eight flips and rotations. remove_location: drop GPS
-    metadata. limits: limits on the file and the work. memory: memory budget in bytes (None: half of the available
-    memory).
+    upscaled by 2. flips: self-ensemble, the average over the eight flips and rotations. remove_location: remove GPS
+    data and fields for places; captions and keywords stay. limits: limits on the file and the work. memory: memory
+    budget in bytes (None: half of the available memory).
     """
 
     quality: int = option("quality of JPEG, WebP, AVIF and HEIC", default=STANDARD_QUALITY, least=1, most=100)
-    times: int = option("2 for four times the width and height", default=1, least=1, most=3)
+    times: int = option(
+        "number of doublings: 2 for 4 times the width and height, 3 for 8 times", default=1, least=1, most=3
+    )
     flips: bool = option(
         "average over eight flips and rotations: slower, better", default=False, flags=("--ensemble-flips",)
     )

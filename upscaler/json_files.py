@@ -1,7 +1,7 @@
 """Bounded reading of untrusted JSON files."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,8 +23,21 @@ def load(path: Path, kind: type[Kind], limit: int) -> Kind:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise JsonError(f"the file is longer than {limit:,} bytes")
+    return parse(content, kind)
+
+
+def parse(content: bytes, kind: type[Kind]) -> Kind:
+    """Parse JSON and validate it as `kind`. Raises JsonError."""
     try:
         return TypeAdapter(kind).validate_json(content)
+    except ValidationError as error:
+        raise JsonError(_first_error(error)) from error
+
+
+def check(content: object, kind: type[Any]) -> None:
+    """Validate parsed JSON as `kind`. Raises JsonError."""
+    try:
+        TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
         raise JsonError(_first_error(error)) from error
 

@@ -7,10 +7,25 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from upscaler.errors import PictureError
+
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Planes = NDArray[np.float32]
 
 FLOAT_BYTES = 4  # of a value of planes, and of what layers compute from them
+
+
+def check_pixels(pixels: object) -> None:
+    """Raise PictureError for anything but `Pixels` with a pixel at least and 1 to 4 channels."""
+    found = type(pixels).__name__
+    if isinstance(pixels, np.ndarray):
+        is_sampled = pixels.dtype in (np.uint8, np.uint16)  # of this machine's byte order
+        if is_sampled and pixels.ndim == 3 and pixels.size and pixels.shape[2] <= 4:
+            return
+        found = f"{pixels.dtype} of shape {pixels.shape}"
+    raise PictureError(
+        f"a picture must be an array of uint8 or uint16, height x width x 1 to 4 channels, got {found}; convert it"
+    )
 
 
 def to_planes(pixels: Pixels) -> Planes:

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from upscaler.ahead import Begun
 from upscaler.atomic import atomic_path_in_folder
 from upscaler.config import Options
 from upscaler.engines.devices import Device
@@ -70,7 +71,7 @@ class UpscalingProcess:
             yield from self._process.double(source, target, options)
         except _OtherEndedError:
             with closing(self._started()) as process:
-                yield from process.double(source, target, options)
+                yield from Begun(process.double(source, target, options))  # the caller has had a first progress
 
 
 class _OtherEndedError(Exception):
@@ -107,7 +108,7 @@ class _Process:
         self._process.join()
         self._pipe.close()
 
-    def double(self, source: Path, target: Path, options: Options) -> "Iterator[Progress]":
+    def double(self, source: Path, target: Path, options: Options) -> "Generator[Progress, None, None]":
         """Upscale a file. Raises _OtherEndedError, or PictureError if the process has ended at this file."""
         number = next(self._numbers)
         try:

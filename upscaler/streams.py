@@ -2,13 +2,16 @@
 
 import codecs
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
+from unicodedata import category
 
 _ANY_NAME = "any_name"
+_STANDARD_ERROR = 2
 
 
 def _encode_any_name(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -25,6 +28,9 @@ codecs.register_error(_ANY_NAME, _encode_any_name)
 @contextmanager
 def for_any_name() -> Iterator[None]:
     """Let both streams accept all file names, and end without complaint if the reader of the output has gone."""
+    _open_closed()
+    if logging.lastResort:  # the handler of a process without others; records stay as they are
+        logging.lastResort.setFormatter(EscapingFormatter())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ANY_NAME)
@@ -35,6 +41,18 @@ def for_any_name() -> Iterator[None]:
             say("", end="")
 
 
+def _open_closed() -> None:
+    """Lead standard streams that are closed (`2>&-`) nowhere; otherwise the next files would get their numbers.
+
+    Standard input and output stay None, by which commands tell that they are closed.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(number, True)
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = open(_STANDARD_ERROR, "w", encoding="utf-8")  # noqa: SIM115  # until the process ends
+
+
 def say(line: str, stream: TextIO | None = None, end: str = "\n") -> None:
     """Write a line at once; if the reader has gone (`| head -1`), this and all further lines are dropped."""
     stream = stream or sys.stdout
@@ -42,6 +60,19 @@ def say(line: str, stream: TextIO | None = None, end: str = "\n") -> None:
         print(line, file=stream, end=end, flush=True)
     except BrokenPipeError:
         discard(stream)
+
+
+def escaped(text: str) -> str:
+    """Return a text with its control characters escaped, which would begin a line or steer the terminal."""
+    return "".join(repr(one)[1:-1] if category(one) == "Cc" else one for one in text)
+
+
+class EscapingFormatter(logging.Formatter):
+    """Formatter of a command's log records that escapes their messages; a traceback after one keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Return the message, escaped."""
+        return escaped(super().formatMessage(record))
 
 
 def discard(stream: TextIO) -> None:

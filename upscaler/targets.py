@@ -48,7 +48,12 @@ def find(inputs: tuple[Path, ...], naming: Naming, recursive: bool) -> Found:
     naming.check(alone)
     found, pictures = Found(alone), dict[Path, Path]()
     for given in inputs:
-        pictures |= _in_folder(given, naming, recursive, found) if given.is_dir() else {given: given.parent}
+        if given.is_dir():
+            pictures |= _in_folder(given, naming, recursive, found)
+        elif given.is_file() or not given.exists():  # of a missing one, reading complains
+            pictures[given] = given.parent
+        else:
+            found.refused[given] = f"{given} is a pipe or a device, not a file; redirect it, as in - < {given}"
     results = set() if alone else _results(pictures, naming)
     _add_tasks(found, {path: top for path, top in pictures.items() if path not in results}, naming, alone)
     if not found.tasks:

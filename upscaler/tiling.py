@@ -51,6 +51,12 @@ def parts(length: int, size: int) -> int:
     return -(-length // size)
 
 
+def rows_done(height: int, shape: Shape, share: float) -> int:
+    """Return the rows, from the top, that no window writes any more when a share of the windows is done, 0 to 1."""
+    ends = [0, *_starts(height, shape.height)[1:], height]  # the last row of windows may overlap the one before
+    return ends[int(share * (len(ends) - 1) + 1e-6)]
+
+
 def read_window(picture: Pixels, window: Window, halo: int) -> Pixels:
     """Read a window with its halo: HWC -> (h + 2 halo)(w + 2 halo)C, extended beyond the picture's border."""
     top, left = window.top - halo, window.left - halo

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
+from numbers import Integral
 
 import numpy as np
 
@@ -14,13 +15,13 @@ from upscaler.engines.devices import Device, Gpu, check
 from upscaler.engines.engine import Engine, engine_for, usual
 from upscaler.engines.precision import GPU_PRECISION, Choice, Precision
 from upscaler.engines.timing import seconds_per_window
-from upscaler.errors import GpuError
+from upscaler.errors import GpuError, OptionError, PictureError
 from upscaler.flat import flat_places, is_flat, is_neutral
 from upscaler.model import find
 from upscaler.model.architecture import COLOURS, SCALE
 from upscaler.model.artifact import Artifact
 from upscaler.orientations import Orientation
-from upscaler.pixels import Pixels, Planes, to_pixels, to_planes
+from upscaler.pixels import Pixels, Planes, check_pixels, to_pixels, to_planes
 from upscaler.tiling import Shape
 from upscaler.transparency import keep_in_local_range, with_hidden_filled
 from upscaler.window_shapes import best_shape
@@ -66,8 +67,12 @@ class Upscaler:
         """Load the model. window: the side of all windows, if given.
 
         Precision, of the CPU, and windows default to the fastest, measured when a model of this size is first loaded on
-        this machine. choice: both, measured by another process. Raises ModelError if the model cannot be run.
+        this machine. choice: both, measured by another process.
+        Raises ModelError if the model cannot be run, OptionError for another precision or window.
         """
+        check("gpu" if gpu else "cpu", precision)
+        if window is not None and (not isinstance(window, Integral) or window < 1):
+            raise OptionError(f"the window's side must be a whole number of pixels, 1 or more, got {window}")
         self.model, self.gpu = model, gpu
         if given := GPU_PRECISION if gpu else precision:
             choice = usual(given)
@@ -89,7 +94,8 @@ class Upscaler:
 
         device: "cpu", "gpu", "gpu:N", or "auto": a GPU measured to be faster, if no precision is given, else the CPU.
         If the Hub does not respond, falls back to the cached model, then to the fast one; see `model`.
-        Raises ModelError if there is no such model or it is broken, OptionError if there is no such device.
+        Raises ModelError if there is no such model or it is broken, OptionError if there is no such device or
+        precision.
         """
         check(device, precision)
         artifact = find.model_or_fast(model)
@@ -109,6 +115,7 @@ class Upscaler:
         """Upscale a picture x2: HWC uint8 or uint16 -> (2H)(2W)C of the same type.
 
         Channels: 1 (gray), 2 (gray, alpha), 3 (colour) or 4 (colour, alpha). flips, jpeg: see `upscale_into`.
+        Raises PictureError for any other array.
         """
         doubled = empty_double(picture)
         for _ in self.upscale_into(doubled, picture, flips=flips, jpeg=jpeg):
@@ -122,8 +129,10 @@ class Upscaler:
 
         picture: HWC uint8 or uint16 with 1 to 4 channels; doubled: (2H)(2W)C of the same type. flips: self-ensemble
         over the eight flips and rotations, at eight times the cost. jpeg: use the model's JPEG network, if it has one.
-        Gray pixels stay gray, and a region that is constant over the receptive field keeps its exact colour.
+        A gray picture stays gray, and a region that is constant over the receptive field keeps its exact colour.
+        Raises PictureError, at the first progress, if an array is none of these.
         """
+        _check_arrays(doubled, picture)
         engine = self._jpeg_engine if jpeg else self._engine
         started = time.monotonic()
         megapixels = doubled.shape[0] * doubled.shape[1] / 1e6
@@ -143,10 +152,8 @@ class Upscaler:
         return tiling.count(height, width, self._shape_for(height, width))
 
     def count_rows_done(self, height: int, width: int, share: float) -> int:
-        """Return the complete rows of an upscaled picture when a share of its windows is done, 0 to 1."""
-        shape = self._shape_for(height, width)
-        rows_of_windows = tiling.parts(height, shape.height)
-        return min(int(share * rows_of_windows + 1e-6) * SCALE * shape.height, SCALE * height)
+        """Return the final rows of an upscaled picture when a share of its windows is done, 0 to 1."""
+        return SCALE * tiling.rows_done(height, self._shape_for(height, width), share)
 
     def seconds_for(self, height: int, width: int, *, jpeg: bool = False) -> float:
         """Return the seconds that a picture takes in a long job, without waits for other programs.
@@ -159,14 +166,17 @@ class Upscaler:
 
     def memory_for(self, sizes: Iterable[tuple[int, int]]) -> int:
         """Estimate the bytes that windows take beside the loaded model, for pictures of these heights and widths."""
-        return self._engine.memory({self._shape_for(*size).with_halo(self._halo) for size in sizes})
+        shapes = {self._shape_for(*size).with_halo(self._halo) for size in sizes}
+        return self._engine.memory(shapes) if shapes else 0
 
     def megapixels_per_second(self) -> float:
         """Return the throughput in output megapixels per second, measured on windows of noise."""
         return (SCALE * self.window) ** 2 / 1e6 / self._seconds_per_window(self._engine)
 
     def _shape_for(self, height: int, width: int) -> Shape:
-        """Return the shape of the windows of a picture, without the halo."""
+        """Return the shape of the windows of a picture, without the halo. Raises OptionError if it has no pixels."""
+        if min(height, width) < 1:
+            raise OptionError(f"height and width of a picture must be 1 or more, got {height} and {width}")
         if self._fixed:
             return Shape(self.window, self.window)
         return best_shape(height, width, self.window, self._halo, self._at_once, self._engine.compiles)
@@ -230,9 +240,24 @@ class Upscaler:
 
 
 def empty_double(picture: Pixels) -> Pixels:
-    """Allocate the output array for `picture`: HWC -> (2H)(2W)C."""
+    """Allocate the output array for `picture`: HWC -> (2H)(2W)C. Raises PictureError if it is none."""
+    check_pixels(picture)
+    return np.empty_like(picture, shape=_double_shape(picture))
+
+
+def _double_shape(picture: Pixels) -> tuple[int, int, int]:
     height, width, channels = picture.shape
-    return np.empty_like(picture, shape=(SCALE * height, SCALE * width, channels))
+    return SCALE * height, SCALE * width, channels
+
+
+def _check_arrays(doubled: Pixels, picture: Pixels) -> None:
+    """Raise PictureError if `picture` cannot be upscaled into `doubled`."""
+    for pixels in (picture, doubled):
+        check_pixels(pixels)
+    if (doubled.dtype, doubled.shape) != (picture.dtype, shape := _double_shape(picture)):
+        raise PictureError(
+            f"the upscaled picture must be {picture.dtype} of shape {shape}, got {doubled.dtype} of {doubled.shape}"
+        )
 
 
 def with_colours(picture: Pixels) -> Pixels:

@@ -4,7 +4,8 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from itertools import tee
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image
 from support.pictures import photo_like
 from upscaler import Upscaler, encoding, files
 from upscaler.ahead import ahead
+from upscaler.bar import with_bar
 from upscaler.config import Options
 from upscaler.errors import LimitError, PictureError
 from upscaler.limits import Limits
@@ -141,8 +143,11 @@ def test_two_pictures_at_which_the_process_ends_are_tried_again_apart(tmp_path: 
         assert any(progress.share > 0 for progress in second)
         (child,) = (c for c in psutil.Process().children() if "spawn_main" in " ".join(c.cmdline()))
         child.send_signal(signal.SIGSEGV)
-        assert list(first)[-1].share == 1
-        assert list(second)[-1].share == 1
+        for job in (first, second):
+            with closing(job):
+                reports, shown = tee(job)
+                with_bar(shown, "a picture")
+                assert list(reports)[-1].share == 1
     assert [size(target) for target in targets] == [(4000, 3000), (1600, 1200)]
 
 

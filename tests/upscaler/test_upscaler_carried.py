@@ -8,6 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from support.pictures import photo_like
+from support.tiff_blocks import Tag, tiff
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures.iptc import HEADER, read_iptc
 from upscaler.pictures.png_chunks import read_chunks
@@ -148,3 +149,15 @@ def test_an_animated_png_keeps_them_too(upscaler: Upscaler, tmp_path: Path) -> N
         assert TITLE in read_chunks(file).chunks
     with Image.open(tmp_path / "b.png") as image:
         assert (image.n_frames, image.size) == (3, (24, 20))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".jpg"])
+@pytest.mark.parametrize("iim", [b"unreadable", BYLINE])
+def test_iptc_of_a_tiff_is_carried_or_dropped_as_it_is_said(
+    upscaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str, iim: bytes
+) -> None:
+    tags: list[Tag] = [(271, 2, 4, b"Cam\0"), (33723, 7, len(iim), iim)]
+    (tmp_path / "a.tif").write_bytes(tiff((photo_like(20, 30), tags)))
+    list(double_file(upscaler, tmp_path / "a.tif", tmp_path / f"b{suffix}"))
+    assert (tmp_path / f"b{suffix}").read_bytes().count(iim) == (iim == BYLINE)
+    assert ("dropped its IPTC" in caplog.text) == (iim != BYLINE)

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +21,7 @@ from upscaler.engines.cores import cores
 from upscaler.engines.devices import Gpu
 from upscaler.engines.engine import candidates, usual
 from upscaler.engines.precision import PRECISIONS, Choice
+from upscaler.errors import OptionError
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 from upscaler.version import installed
@@ -292,3 +295,29 @@ def test_every_window_gives_the_same_picture(model: Artifact) -> None:
     picture = photo_like(200, 170)
     small, large = (Upscaler(model, choice=one).upscale(picture).astype(int) for one in (SMALL, LARGE))
     assert abs(small - large).max() <= 1
+
+
+@pytest.mark.parametrize("precision", ["fp16", "float32", "F32"])
+def test_other_precisions_are_refused(model: Artifact, precision: Any) -> None:
+    for load in (partial(Upscaler, model), partial(Upscaler.load, str(model.folder))):
+        with pytest.raises(OptionError, match=f"the precision must be int8, bf16 or f32, got '{precision}'"):
+            load(precision)
+
+
+def test_a_precision_contradicts_a_gpu(model: Artifact) -> None:
+    with pytest.raises(OptionError, match="a GPU computes in fp16, not f32"):
+        Upscaler(model, "f32", gpu=GPU)
+
+
+@pytest.mark.parametrize("window", [-5, 0, 2.5])
+def test_windows_without_pixels_are_refused(model: Artifact, window: Any) -> None:
+    with pytest.raises(OptionError, match=f"the window's side must be a whole number of pixels, .* got {window}"):
+        Upscaler(model, "f32", window)
+
+
+def test_sizes_without_pixels_are_refused(model: Artifact) -> None:
+    upscaler = Upscaler(model, "f32")
+    assert upscaler.memory_for([]) == 0
+    for ask in (upscaler.prepare, upscaler.seconds_for, upscaler.count_windows):
+        with pytest.raises(OptionError, match="height and width of a picture must be 1 or more, got 0 and 9"):
+            ask(0, 9)

@@ -1,6 +1,8 @@
 """Command line: inputs, outputs and exit codes."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,12 @@ from PIL import Image
 from support.models import write_tiny_model
 from support.odd_pictures import ODD
 from support.pictures import photo_like
-from upscaler import Upscaler
+from upscaler import Upscaler, files
 from upscaler.__main__ import COMMANDS, main
+from upscaler.atomic import atomic_path
 from upscaler.errors import OptionError
 from upscaler.model import find
+from upscaler.upscaler import Progress
 
 
 def save(path: Path, height: int = 12, width: int = 16, seed: int = 0) -> Path:
@@ -210,3 +214,65 @@ def test_a_name_that_becomes_too_long_costs_one_picture(
     assert run(tiny_model, tmp_path) == 1
     assert (tmp_path / "b_2x.png").exists()
     assert capsys.readouterr().err.endswith(f"1 upscaled, 1 passed over: {long}\n")
+
+
+def test_errors_of_the_system_say_what_to_do(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = save(tmp_path / "a.png")
+    pipe, file = tmp_path / "pipe.jpg", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.touch()
+    for arguments, sentence in (
+        ([pipe, "-o", tmp_path / "b.jpg"], f"{pipe} is a pipe or a device, not a file; redirect it, as in - < {pipe}"),
+        (
+            [source, "-o", file / "b.png"],
+            f"there is a file where a folder is meant ({file}); give another place",
+        ),
+        ([file / "a.png"], f"a part of this path is a file, not a folder ({file}/a.png); correct it"),
+        ([tmp_path, "-o", "-"], f"there is a folder where a file is meant ({tmp_path}); name a file"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main([*map(str, arguments), "--model", str(tiny_model)])
+        said = capsys.readouterr().err or f"{stopped.value.code}\n"  # which Python would print
+        assert said == f"error: {sentence}\n"
+
+
+def test_an_error_names_the_target_and_not_its_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(OSError, match="directory") as failed, atomic_path(tmp_path / "a.png"):
+        pass
+    assert failed.value.filename == str(tmp_path / "a.png")
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tiny_model, save(tmp_path / "a.png"), tmp_path / "new\nline\x1b[31m\x9b.png", "-o", tmp_path / "out")
+    error, summary = capsys.readouterr().err.splitlines()
+    assert error == f"error: no such file or directory ({tmp_path}/new\\nline\\x1b[31m\\x9b.png)"
+    assert summary.endswith("new\\nline\\x1b[31m\\x9b.png")
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal_in_warnings(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's, as in a process of the command's own
+    source = tmp_path / "new\nline\x1b[31m\x9b.tif"
+    Image.new("CMYK", (16, 12)).save(source)
+    run(tiny_model, tmp_path)
+    logging.getLogger(__name__).warning("%s", source)  # without a bar
+    within_bar, _, without_bar = capsys.readouterr().err.splitlines()
+    escaped = f"{tmp_path}/new\\nline\\x1b[31m\\x9b.tif"
+    assert within_bar.startswith(f"{escaped}: converted its CMYK colours")
+    assert without_bar == escaped
+
+
+def test_a_lack_of_memory_is_said(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Iterator[Progress]:
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(files, "double_file", fail)
+    with pytest.raises(SystemExit, match=r"^error: this needs more memory than is free; "):
+        main([str(save(tmp_path / "a.png")), "--model", str(tiny_model)])

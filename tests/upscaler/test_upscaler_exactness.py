@@ -21,6 +21,7 @@ from upscaler.engines.engine import engine_for
 from upscaler.engines.openvino_api import ov
 from upscaler.engines.openvino_engine import CORE, ending_model, has_bf16, residual_model
 from upscaler.engines.precision import PRECISIONS, Precision
+from upscaler.errors import PictureError
 from upscaler.flat import flat_places
 from upscaler.model import find
 from upscaler.model.architecture import Architecture, Block
@@ -222,6 +223,28 @@ def test_size_type_and_channels(upscaler: Upscaler, channels: int, dtype: type[n
     assert doubled.dtype == dtype
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(np.ones((8, 9, 3), dtype) for dtype in (bool, np.int8, np.int16, np.int64, np.uint32, np.float32, ">u2")),
+        *(np.ones(shape, np.uint8) for shape in ((8, 9), (8, 9, 0), (8, 9, 5), (0, 9, 3), (8, 0, 3), (1, 8, 9, 3))),
+        [[[1, 2, 3]]],
+    ],
+    ids=lambda wrong: f"{getattr(wrong, 'dtype', 'list')}{getattr(wrong, 'shape', '')}",
+)
+def test_arrays_that_are_no_pictures_are_refused(upscaler: Upscaler, wrong: Any) -> None:
+    with pytest.raises(PictureError, match="a picture must be an array of uint8 or uint16, height x width x 1 to 4"):
+        upscaler.upscale(wrong)
+
+
+@pytest.mark.parametrize(
+    "doubled", [np.ones((16, 18, 3), np.uint16), np.ones((16, 18, 1), np.uint8), np.ones((18, 18, 3), np.uint8)]
+)
+def test_results_that_do_not_fit_the_picture_are_refused(upscaler: Upscaler, doubled: Pixels) -> None:
+    with pytest.raises(PictureError, match=r"the upscaled picture must be uint8 of shape \(16, 18, 3\), got"):
+        next(iter(upscaler.upscale_into(doubled, photo_like(8, 9))))
+
+
 def test_16_bits_have_more_levels_than_8(upscaler: Upscaler) -> None:
     ramp = np.linspace(10_000, 12_000, 400).astype(np.uint16)
     picture = np.broadcast_to(ramp[np.newaxis, :, np.newaxis], (20, 400, 3))
@@ -315,6 +338,18 @@ def test_progress_reaches_the_end(upscaler: Upscaler) -> None:
     assert reports[-1].seconds_left == 0
     assert reports[0].seconds_left > 0
     assert reports[0].megapixels_per_second > 0
+
+
+@few
+@given(height=side, width=side)
+def test_rows_that_are_reported_done_are_not_written_again(upscaler: Upscaler, height: int, width: int) -> None:
+    picture = photo_like(height, width)
+    doubled, rows = empty_double(picture), 0
+    for progress in upscaler.upscale_into(doubled, picture):
+        assert (doubled[:rows] == 0).all()
+        rows = upscaler.count_rows_done(height, width, progress.share)
+        doubled[:rows] = 0
+    assert rows == 2 * height
 
 
 def test_a_cancelled_run_leaves_the_upscaler_usable(upscaler: Upscaler) -> None:

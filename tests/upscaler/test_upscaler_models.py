@@ -119,6 +119,20 @@ def test_the_fast_model_is_used_without_a_cached_one(
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("down", [True, False])
+def test_a_mistyped_folder_is_said_and_replaced_by_no_model(
+    hub: Hub, down: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.down = down
+    write_tiny_model(tmp_path / "ensembles/mine")
+    monkeypatch.chdir(tmp_path)
+    for name in ("ensembles/mien", "./mien"):
+        with pytest.raises(ModelError, match=f"^{name} is no folder here, and ") as refused:
+            find.model_or_fast(name)
+        assert not isinstance(refused.value, HubError)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_pinned_name_gives_the_same_model_without_the_hub(hub: Hub, files: Files, other_files: Files) -> None:
     repository = hub.create(NAME, files=files)
     pinned = find.pinned(NAME)

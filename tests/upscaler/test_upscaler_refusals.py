@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from support.pictures import photo_like
+from support.tiff_blocks import shorts, tiff
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.__main__ import main
+from upscaler.pictures.formats import BY_SUFFIX, Sequence, check_room
 from upscaler.pictures.reading import read_frames, read_header
 
 
@@ -54,6 +56,11 @@ def float_tiff(path: Path) -> None:
     Image.fromarray(np.zeros((4, 4), np.float32)).save(path)
 
 
+def empty_frame(path: Path) -> None:
+    Image.fromarray(photo_like(12, 9)).save(path)
+    path.write_bytes(path.read_bytes().replace(b",\0\0\0\0\x09\0\x0c\0", b",\0\0\0\0\0\0\x0c\0"))
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.jpg": (lambda p: p.write_bytes(b""), "not a readable picture"),
     "text.png": (lambda p: p.write_text("hello"), "not a readable picture"),
@@ -64,7 +71,8 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut.gif": (cut, "broken"),
     "checksum.png": (garbled_png, "broken"),
     "headless.png": (lambda p: p.write_bytes(png([(b"IEND", b"")])), "is a PNG that is damaged"),
-    "dataless.png": (lambda p: p.write_bytes(png([header(4, 4), (b"IEND", b"")])), "broken"),
+    "frame.gif": (empty_frame, "broken (its content is damaged)"),
+    "dataless.png": (lambda p: p.write_bytes(png([header(4, 4), (b"IEND", b"")])), "broken (its content is damaged)"),
     "bomb.png": (bomb, "50000x50000"),
     "floats.tif": (float_tiff, "8 or 16 bits"),
     "missing.jpg": (lambda p: None, "no such file"),
@@ -155,6 +163,35 @@ def test_a_size_over_the_formats_limit_is_refused(upscaler: Upscaler, tmp_path: 
     Image.new("L", (33_000, 1)).save(long)
     assert "66000x2" in refusal(upscaler, long, tmp_path / "x.jpg")
     assert "choose PNG" in refusal(upscaler, long, tmp_path / "x.webp")
+    assert "AVIF allows at most 32768" in refusal(upscaler, long, tmp_path / "x.avif")
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".webp", ".jpg"])
+def test_the_largest_size_of_a_format_can_be_read(suffix: str, tmp_path: Path) -> None:
+    side = BY_SUFFIX[suffix].most_side
+    Image.new("RGB", (side, 1)).save(tmp_path / f"a{suffix}")
+    assert read_header(tmp_path / f"a{suffix}").width == side
+
+
+@pytest.mark.parametrize(("width", "height"), [(16_385, 16_384), (20_000, 15_000)])
+def test_an_avif_has_a_limit_of_pixels_too(width: int, height: int, tmp_path: Path) -> None:
+    check_room(tmp_path / "x.avif", 16_384, 16_384, Sequence.SINGLE)
+    with pytest.raises(PictureError, match="but AVIF allows at most 268 megapixels; choose PNG or TIFF"):
+        check_room(tmp_path / "x.avif", width, height, Sequence.SINGLE)
+
+
+def test_a_size_over_every_formats_limit(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="PNG allows at most 2147483647 a side; make it smaller"):
+        check_room(tmp_path / "x.png", 2**32 - 2, 2, Sequence.SINGLE)
+
+
+@pytest.mark.skipif(".heic" not in BY_SUFFIX, reason="the extra heic is not installed")
+def test_a_size_that_the_encoder_refuses(upscaler: Upscaler, tmp_path: Path) -> None:
+    thin = tmp_path / "thin.png"
+    Image.new("L", (2500, 2)).save(thin)
+    with pytest.raises(PictureError, match=r"as HEIF \(its encoder fails with 5000x4 pixels\); choose PNG"):
+        list(double_file(upscaler, thin, tmp_path / "x.heic"))
+    assert list(tmp_path.iterdir()) == [thin]
 
 
 def test_an_animation_to_a_still_format_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
@@ -231,3 +268,44 @@ def test_a_broken_artifact_gets_one_sentence(
 def test_an_unknown_model_gets_one_sentence(photo: Path) -> None:
     with pytest.raises(SystemExit, match="does not exist"):
         main([str(photo), "--model", "nothing"])
+
+
+def test_a_reason_is_that_of_its_own_picture(tmp_path: Path) -> None:
+    for name in ("private.avif", "broken.avif"):
+        Image.fromarray(photo_like(14, 20)).save(tmp_path / name)
+        read_header(tmp_path / name)  # libvips keeps messages of valid AVIFs, too, for the next error
+    (tmp_path / "broken.avif").write_bytes((tmp_path / "broken.avif").read_bytes()[:-20])
+    pixels = bytearray(zlib.compress(bytes(14 * (1 + 20 * 6))))
+    pixels[4] ^= 255
+    head = struct.pack(">IIBBBBB", 20, 14, 16, 2, 0, 0, 0)
+    (tmp_path / "broken.png").write_bytes(png([(b"IHDR", head), (b"IDAT", bytes(pixels)), (b"IEND", b"")]))
+    for name in ("broken.png", "broken.avif"):
+        with pytest.raises(PictureError) as refused:
+            list(read_frames(read_header(tmp_path / name)))
+        message = str(refused.value).removeprefix(str(tmp_path / name))
+        assert message.startswith(" is broken (")
+        assert str(tmp_path) not in message and "seek" not in message
+
+
+READ = """
+import sys
+from pathlib import Path
+from upscaler.pictures.reading import read_rgb8
+for name in sys.argv[1:]:
+    try:
+        print(read_rgb8(Path(name)).shape)
+    except Exception as error:
+        print(error)
+"""
+
+
+def test_pillow_says_nothing_of_its_own(tmp_path: Path) -> None:
+    exif, samples = tmp_path / "exif.jpg", tmp_path / "samples.tif"
+    cut_off = b"Exif\0\0II*\0\x08\0\0\0\3\0" + struct.pack("<HHII", 271, 2, 3, 99)
+    Image.fromarray(photo_like(14, 20)).save(exif, exif=cut_off)
+    samples.write_bytes(tiff((np.zeros((2, 2, 7), np.uint8), [(259, 3, 1, shorts(34925))])))  # LZMA is Pillow's
+    command = [sys.executable, "-c", READ, str(exif), str(samples)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert done.stdout.startswith("(14, 20, 3)\n")
+    assert "unsupported kind" in done.stdout
+    assert done.stderr == ""

@@ -1,6 +1,7 @@
 """Standard input and output: names of any encoding, and pictures."""
 
 import os
+import shlex
 import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
@@ -143,6 +144,15 @@ def test_a_closed_stream_is_said(
     monkeypatch.setattr(sys, name, None)
     with pytest.raises(SystemExit, match=f"^{sentence}"):
         main([*arguments, "--model", str(tiny_model)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_a_picture_is_done_with_closed_streams(tmp_path: Path, tiny_model: Path, closed: str) -> None:
+    (tmp_path / "a.png").write_bytes(encoded("PNG"))
+    command = [sys.executable, "-m", "upscaler", str(tmp_path), "-o", str(tmp_path / "out"), "--model", str(tiny_model)]
+    subprocess.run(f"{shlex.join(command)} {closed}", shell=True, cwd=ROOT, check=True)
+    opened((tmp_path / "out/a.png").read_bytes())
 
 
 @pytest.mark.parametrize(

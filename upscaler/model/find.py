@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upscaler.errors import HubUnreachableError, ModelError
+from upscaler.errors import HubError, HubUnreachableError, ModelError
 
 if TYPE_CHECKING:
     from upscaler.model.artifact import Artifact
@@ -29,7 +29,7 @@ def model(name: str) -> "Artifact":
     The artifact's `origin` tells which was found. Raises ModelError if there is no such model, it is broken, or "fast"
     or "best" is also a model's folder here, HubError if the Hub refuses it.
     """
-    from upscaler.model import artifact, hub  # take a tenth of a second, which a --help should not wait for
+    from upscaler.model import artifact  # takes a tenth of a second, which a --help should not wait for
     from upscaler.model.artifact import Origin
 
     if name in BUNDLED:
@@ -42,8 +42,21 @@ def model(name: str) -> "Artifact":
     if (folder := Path(name)).is_dir():
         return artifact.read(folder, origin=Origin.BUNDLED if is_bundled(folder) else Origin.FOLDER)
     if match := re.fullmatch(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", name):
-        return hub.pull(match["repo"], match["revision"])
+        return _pull(match["repo"], match["revision"])
     raise ModelError(f"model {name!r} does not exist; give {NAMES}")
+
+
+def _pull(repo: str, revision: str | None) -> "Artifact":
+    """Pull a model from the Hub. Raises HubError, or ModelError if models lie where its name as a path would."""
+    from upscaler.model import artifact, hub
+
+    try:
+        return hub.pull(repo, revision)
+    except HubError as error:
+        is_path = repo.startswith(".") or any(Path(repo).parent.glob(f"*/{artifact.CONFIG}"))
+        if revision or not is_path:
+            raise
+        raise ModelError(f"{repo} is no folder here, and {error}") from error
 
 
 def model_or_fast(name: str) -> "Artifact":

@@ -12,6 +12,7 @@ from typing import Any
 from upscaler.errors import HubError, HubUnreachableError, ModelError
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact, Origin
+from upscaler.quoting import first_line
 
 TIMEOUT = 10.0  # seconds without data
 DEADLINE = 600.0  # seconds for a whole model, because a slow trickle never reaches TIMEOUT
@@ -157,7 +158,7 @@ def plain_errors(repo: str, revision: str | None = None) -> Iterator[None]:
     except (OSError, ValueError) as error:  # the client's errors for truncated or corrupt downloads
         if isinstance(error, OSError) and error.errno is not None:  # a local error, such as a full disk
             raise
-        raise HubUnreachableError(f"{repo} cannot be downloaded ({_first_line(error)}); try again later") from error
+        raise HubUnreachableError(f"{repo} cannot be downloaded ({first_line(error)}); try again later") from error
 
 
 def _refusal(error: Exception, repo: str, revision: str | None) -> HubError:
@@ -169,7 +170,7 @@ def _refusal(error: Exception, repo: str, revision: str | None) -> HubError:
         return HubUnreachableError(f"the Hub does not respond, and {repo} is not cached; try again later")
     if isinstance(error, RepositoryNotFoundError):
         return HubError(f"the Hub has no model {repo}; check the name, or set HF_TOKEN to a token with read access")
-    return HubError(_sentence(error.response.status_code, repo) or f"the Hub refused {repo}: {_first_line(error)}")
+    return HubError(_sentence(error.response.status_code, repo) or f"the Hub refused {repo}: {first_line(error)}")
 
 
 def _sentence(status: int, repo: str) -> str | None:
@@ -177,7 +178,3 @@ def _sentence(status: int, repo: str) -> str | None:
         401: f"the Hub does not accept the token; set HF_TOKEN to one from {TOKENS}, or run hf auth login",
         403: f"the token has no permission for this operation on {repo}; create one that has at {TOKENS}",
     }.get(status)
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
