@@ -19,6 +19,19 @@ _LISTEN_TIMEOUT = 15.0  # seconds in which a client must start to read an event'
 _CLEAN_INTERVAL = 5.0  # seconds
 
 
+def check_own(jobs: int, most: int) -> None:
+    """Raise RequestRefusedError if a visitor has as many jobs as are allowed."""
+    if jobs >= most:
+        limit = "a job" if most == 1 else f"{most} jobs"
+        raise RequestRefusedError(429, f"you have {limit} running or waiting; wait until one is done")
+
+
+def check_all(jobs: int, most_waiting: int) -> None:
+    """Raise RequestRefusedError if one of all jobs runs and as many wait as are allowed."""
+    if jobs > most_waiting:
+        raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
+
+
 class Admission:
     """Admission control for a page's queue; removes events whose visitor has left."""
 
@@ -60,12 +73,8 @@ class Admission:
             _remove_zeros(self._arriving, self._arriving_jobs)
 
     def _check_jobs(self, events: list[Any], visitor_events: list[Any], address: str) -> None:
-        if sum(map(_is_long, visitor_events)) + self._arriving_jobs[address] >= self._jobs_each:
-            raise RequestRefusedError(
-                429, f"you have {self._jobs_each} jobs running or waiting; wait until one is done"
-            )
-        if sum(map(_is_long, events)) + self._arriving_jobs.total() > self._most_waiting:  # one is running
-            raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
+        check_own(sum(map(_is_long, visitor_events)) + self._arriving_jobs[address], self._jobs_each)
+        check_all(sum(map(_is_long, events)) + self._arriving_jobs.total(), self._most_waiting)
 
     def _is_job(self, function: object) -> bool:
         """Return True if a function runs as a job. `function` must match by type: Gradio also accepts "7" for 7."""
@@ -96,7 +105,12 @@ class Admission:
 
     @contextmanager
     def listening(self, session: str) -> Iterator[None]:
-        """Count a session as listening to its messages while the block runs."""
+        """Count a session as listening to its messages while the block runs.
+
+        Raises RequestRefusedError if it has none: Gradio would find that out in the middle of its response.
+        """
+        if session not in self._page._queue.pending_messages_per_session:
+            raise RequestRefusedError(404, "this work does not exist, or its result was fetched; start it again")
         self._listening[session] += 1
         try:
             yield
@@ -106,8 +120,8 @@ class Admission:
 
     def session_of(self, event_id: str) -> str:
         """Return the session that started an event, or the event's id if it has no session."""
-        event = self._page._queue.event_ids_to_events.get(event_id)
-        return event.session_hash if event else event_id
+        sessions = self._page._queue.pending_event_ids_session.items()
+        return next((session for session, events in sessions if event_id in events), event_id)
 
     def is_waited_for(self, session: str | None) -> bool:
         """Return True if a client still waits for an event of the session."""
@@ -121,18 +135,29 @@ class Admission:
             await self.remove_abandoned()
 
     async def remove_abandoned(self) -> None:
-        """Remove events, waiting or running, to which no client listens."""
+        """Remove events, waiting or running, to which no client listens, and those that Gradio lost in a failure."""
         queue = self._page._queue
         for event in list(queue.event_ids_to_events.values()):
-            is_new = time.monotonic() - event.enqueue_time < _LISTEN_TIMEOUT
-            if event.alive and not (is_new or self._listening[event.session_hash]):
+            if time.monotonic() - event.enqueue_time < _LISTEN_TIMEOUT:
+                continue
+            if self._is_lost(event):
+                queue.event_ids_to_events.pop(event._id, None)
+                self._complete(event, "the work ended unexpectedly; start it again")
+            elif event.alive and not self._listening[event.session_hash]:
                 await queue.clean_events(event_id=event._id)
-                self._complete_abandoned(event)
+                self._complete(event, "nobody listened for the result, so the work was stopped; start it again")
 
-    def _complete_abandoned(self, event: Any) -> None:
+    def _is_lost(self, event: Any) -> bool:
+        """Return True if an event neither waits nor runs."""
+        queue = self._page._queue
+        running = [one for events in queue.active_jobs for one in events or ()]
+        return event not in running and event not in queue.event_queue_per_concurrency_id[event.concurrency_id].queue
+
+    def _complete(self, event: Any, sentence: str) -> None:
         """Complete an event with an error; otherwise the session's next stream would wait for it for ever."""
-        if messages := self._page._queue.pending_messages_per_session.get(event.session_hash):
-            sentence = "nobody listened for the result, so the work was stopped; start it again"
+        queue = self._page._queue
+        messages = queue.pending_messages_per_session.get(event.session_hash)
+        if messages and event._id in queue.pending_event_ids_session.get(event.session_hash, ()):
             messages.put_nowait(ProcessCompletedMessage(event_id=event._id, output={"error": sentence}, success=False))
 
 

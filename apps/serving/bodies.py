@@ -117,6 +117,7 @@ async def read_json(receive: Receive) -> dict[str, Any]:
         more = message.get("more_body", False)
     try:
         value = json.loads(body)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no lone surrogates: libraries fail at them
     except (ValueError, RecursionError) as error:
         raise RequestRefusedError(400, "the request's body is not valid JSON; send a JSON object") from error
     if not isinstance(value, dict):

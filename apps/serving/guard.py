@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,8 @@ class Rules:
     hosts: allowed host names besides IP addresses and localhost. behind_proxy: trust the proxy's X-Forwarded-For.
     most_file, most_upload: maximum bytes of one file and of one upload of several. folder: folder of temporary files.
     most_temporary: maximum bytes in it. keep_seconds: lifetime of its files. serves: predicate of files that may be
-    downloaded. own_routes: routes of the app beside Gradio's.
+    downloaded. check_names: refuses wrong names of an endpoint's parameters. own_routes: routes of the app beside
+    Gradio's.
     """
 
     hosts: frozenset[str]
@@ -50,6 +51,7 @@ class Rules:
     most_temporary: int
     keep_seconds: float
     serves: Callable[[Path], bool] = field(repr=False)
+    check_names: Callable[[str, Iterable[str]], None] = field(repr=False)
     own_routes: Sequence[Route] = ()
 
 
@@ -193,6 +195,8 @@ class Guard:
         if route in routes.JOBS:
             if route is not routes.JOIN:
                 body.pop("fn_index", None)  # Gradio would prefer it to the name
+            if route is routes.CALL_BY_NAME:
+                self._rules.check_names(parameters["name"], body)
             context = self._admission.admitted(address, session, parameters.get("name") or body.get("fn_index"))
         replay, length = bodies.replayed(body, receive)
         other_headers = [

@@ -1,4 +1,4 @@
-"""Refusal of a request."""
+"""Refusal of a request, and what visitors are told of the server's own faults."""
 
 from starlette.responses import JSONResponse
 
@@ -14,3 +14,8 @@ class RequestRefusedError(Exception):
     def response(self) -> JSONResponse:
         """HTTP response; it closes the connection, because the rest of the request may be left unread."""
         return JSONResponse({"detail": self.sentence}, self.status, {"Connection": "close"})
+
+
+def fault(error: OSError) -> str:
+    """Describe an error of the operating system without the server's paths, and without advice to its operator."""
+    return f"this server has a fault ({(error.strerror or str(error)).lower()})"

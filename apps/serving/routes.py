@@ -8,6 +8,7 @@ from enum import Enum
 from starlette.routing import compile_path
 
 GRADIO = "/gradio_api"
+_LONGEST_NAME, _LONGEST_PATH = 255, 2000  # bytes; file systems refuse more than 255 and 4,096
 
 
 class Body(Enum):
@@ -59,6 +60,7 @@ ALLOWED = (
     Route(f"{GRADIO}/theme.css"),
     Route(f"{GRADIO}/info"),
     Route(f"{GRADIO}/info/"),
+    Route(f"{GRADIO}/app_id"),  # a page that has lost the connection asks for it until it is answered, and reloads
     Route(f"{GRADIO}/startup-events", changes=True),
     Route(f"{GRADIO}/heartbeat/{{session_hash}}", changes=True),
     UPLOAD_PROGRESS,
@@ -84,6 +86,8 @@ def find(
     method: str, path: str, allowed: Iterable[tuple[Route, re.Pattern[str]]] = patterns()
 ) -> tuple[Route, dict[str, str]] | None:
     """Return the allowed route for a decoded path with its parameters, or None."""
+    if len(path.encode()) > _LONGEST_PATH or max(len(name.encode()) for name in path.split("/")) > _LONGEST_NAME:
+        return None
     for route, pattern in allowed:
         if method in route.methods and (match := pattern.fullmatch(path)):
             return route, match.groupdict()

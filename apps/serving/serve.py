@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from apps.serving import head, logs
+from apps.serving import head, inputs, logs
 from apps.serving.admission import Admission
 from apps.serving.bodies import MOST_FILES
 from apps.serving.compression import CompressedPages
@@ -67,7 +68,7 @@ def guarded(
 
     page.state_session_capacity = _MOST_SESSIONS
     page.queue(max_size=None, api_open=False)  # admission limits the queue: here, clicks would count as jobs
-    page._queue.ANALYTICS_MAX_EVENTS = 1  # no analytics
+    page._queue.ANALYTICS_MAX_EVENTS = 0  # no analytics
     page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _QUEUE_POLL_INTERVAL
     megabytes = settings.max_file_mb * 1024**2
     mounted = gr.mount_gradio_app(
@@ -80,6 +81,7 @@ def guarded(
         favicon_path=head.ICON,
         **look(app),
     )
+    inputs.refuse_unfit(page)
     page.has_launched = True  # otherwise Gradio accepts any file of the server as input
     admission = Admission(page, settings.queue_size, settings.jobs_each)
     rules = Rules(
@@ -91,6 +93,7 @@ def guarded(
         most_temporary=settings.temporary_bytes,
         keep_seconds=settings.delete_after_seconds,
         serves=serves,
+        check_names=partial(inputs.check_names, page),
         own_routes=[rule for _, rule in own],
     )
     return Guard(CompressedPages(mounted), rules, admission), admission
@@ -101,8 +104,13 @@ def _refused(_request: Request, refusal: Exception) -> Response:
     return refusal.response
 
 
-def run(app: ASGIApp, settings: ServingSettings, draining: Draining | None = None) -> None:
-    """Serve an app until it is stopped. draining: what SIGTERM begins; another signal stops it."""
+def run(
+    app: ASGIApp, name: str, address: socket.socket, settings: ServingSettings, draining: Draining | None = None
+) -> None:
+    """Serve an app until it is stopped, and print when it is ready.
+
+    name: of the app. address: a bound socket. draining: what SIGTERM begins; another signal stops it.
+    """
     logs.set_up()
     sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # or the first job would wait for its import
     config = uvicorn.Config(
@@ -119,15 +127,15 @@ def run(app: ASGIApp, settings: ServingSettings, draining: Draining | None = Non
         backlog=_ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
     )
-    _Server(config, draining).run(sockets=[config.bind_socket()])
+    _Server(config, name, draining).run(sockets=[address])
 
 
 class _Server(uvicorn.Server):
-    """A server that is ready when it starts, has a longer queue of connections, and finishes its work if it should."""
+    """A server that says when it is ready, has a longer queue of connections, and finishes its work if it should."""
 
-    def __init__(self, config: uvicorn.Config, draining: Draining | None) -> None:
+    def __init__(self, config: uvicorn.Config, name: str, draining: Draining | None) -> None:
         super().__init__(config)
-        self._draining = draining
+        self._name, self._draining = name, draining
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not (sig == signal.SIGTERM and self._draining and self._draining.start()):
@@ -143,6 +151,8 @@ class _Server(uvicorn.Server):
         for listening in sockets or ():
             listening.listen(_BACKLOG)  # asyncio's own is also how many it accepts at once
         await self._prepare()
+        if self.started:
+            print(f"{self._name} is ready on http://{self.config.host}:{self.config.port}", flush=True)
 
     async def _prepare(self) -> None:
         """Do what the first visitor, and later collections of garbage, would take half a second each for."""

@@ -343,12 +343,69 @@ def test_an_upload_ends_at_the_limit(ui: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[" * 500_000, b"{}" * 3, b'"text"', b"\xff", b"", b'{"session_hash": 5}', b"{" * 9000]
+    "body",
+    [
+        *(b"[" * 500_000, b"{}" * 3, b'"text"', b"\xff", b"", b'{"session_hash": 5}', b"{" * 9000),
+        *(b'{"session_hash": "\\ud800"}', b'{"data": [{"\\udfff": []}]}', b'{"data": [NaN]}', b'{"data": [1e999]}'),
+    ],
 )
 def test_invalid_json_gets_an_error_message(app: str, body: bytes) -> None:
     answer = requests.post(f"{app}/{API}/queue/join", data=body, timeout=30)
     assert answer.status_code == 400
     assert answer.json()["detail"]
+
+
+def test_sessions_with_lone_surrogates_leave_the_queue_to_others(ui: str, photo: Path) -> None:
+    for _ in range(3):
+        assert join(ui, None, "\ud800x").status_code == 400
+    (path,) = upload(ui, photo).json()
+    assert join(ui, as_file(path), "other").status_code == 200
+    assert [m["success"] for m in messages(ui, "other") if m["msg"] == "process_completed"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", f"work/{'0' * 32}/{'9' * 5000}/result", None),
+        ("POST", f"work/{'0' * 32}/{'9' * 5000}/comparison", None),
+        ("GET", f"static/{'a' * 5000}", None),
+        ("GET", f"static/{'a/' * 2500}", None),
+        ("POST", f"{API}/call/v2/{DOUBLE}", {"nonsense": 1}),
+        ("POST", f"{API}/call/v2/{DOUBLE}", {"flips": True}),
+        ("POST", f"{API}/call/v2/{DOUBLE}", {"file": as_file("\ud800")}),
+        ("GET", f"{API}/call/{DOUBLE}/unknown", None),
+        ("GET", f"{API}/queue/data?session_hash=unknown", None),
+    ],
+)
+def test_a_request_that_fits_nothing_is_refused_with_a_sentence(ui: str, method: str, path: str, body: Any) -> None:
+    answer = requests.request(method, f"{ui}/{path}", json=body, timeout=30)
+    assert answer.status_code in (400, 404)
+    assert "; " in answer.json()["detail"]
+
+
+def test_a_private_function_is_not_called_by_names(monitor: str) -> None:
+    assert requests.post(f"{monitor}/{API}/call/v2/show", json={}, timeout=30).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"quality": None}, "The option quality has no such value; see the API page."),
+        ({"flips": "abc"}, "The option flips has no such value; see the API page."),
+        ({"format": None}, "The option format has no such value; see the API page."),
+        ({"format": "BMP"}, "Value: BMP is not in the list of choices"),
+        ({"quality": "high"}, "A value does not fit its parameter; see the API page."),
+        ({"file": "photo.jpg"}, "A value does not fit its parameter; see the API page."),
+        ({"file": None}, "There is no file; give a picture."),
+    ],
+)
+def test_values_that_fit_no_parameter_are_refused_with_a_sentence(
+    ui: str, photo: Path, options: dict[str, Any], sentence: str
+) -> None:
+    (path,) = upload(ui, photo).json()
+    started = requests.post(f"{ui}/{API}/call/v2/{DOUBLE}", json={"file": as_file(path)} | options, timeout=30).json()
+    answer = requests.get(f"{ui}/{API}/call/{DOUBLE}/{started['event_id']}", timeout=60).text
+    assert answer.startswith("event: error") and sentence in answer
 
 
 def test_a_long_session_id_is_refused(app: str) -> None:

@@ -1,5 +1,6 @@
-"""A burst of connections while the server is busy."""
+"""The address of an app: in use, or with a burst of connections while the server is busy."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from support.processes import free_port
 ROOT = Path(__file__).parents[2]
 BUSY = """
 import sys, time
+from apps.serving.listening import taken_address
 from apps.serving.serve import run
 from apps.serving.settings import ServingSettings
 
@@ -26,7 +28,8 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"served"})
 
-run(app, ServingSettings(port=int(sys.argv[1])))
+settings = ServingSettings(port=int(sys.argv[1]))
+run(app, "The app", taken_address(settings), settings)
 """
 
 
@@ -55,3 +58,18 @@ def test_connections_wait_while_the_loop_is_busy(port: int) -> None:
     finally:
         program.kill()
         program.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("app", ["ui", "monitor"])
+def test_an_address_in_use_is_said_instead_of_ready(app: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        environment = os.environ | {"GRADIO_SERVER_PORT": str(port)}
+        command = [sys.executable, "-m", f"apps.{app}"]
+        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"error: 127.0.0.1:{port} cannot be served (address already in use); "
+        "set another GRADIO_SERVER_PORT or GRADIO_SERVER_NAME\n"
+    )

@@ -1,5 +1,6 @@
 """Logs of a running app: no names of visitors' files, and limited in size."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,14 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from apps.serving import logs
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from support.processes import running_app
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_logs_name_no_file_and_stay_small(tmp_path: Path) -> None:
     photo, broken = tmp_path / "private.png", tmp_path / "private.jpg"
     Image.fromarray(photo_like(30, 40)).save(photo)
@@ -35,6 +37,22 @@ def test_logs_name_no_file_and_stay_small(tmp_path: Path) -> None:
         app.terminate()
         assert app.stderr
         log = app.stderr.read()
-    assert "ValueError" in log
+    assert "a picture was refused" in log
+    assert "ERROR" not in log  # visitors' mistakes are no failures
     assert "private" not in log
     assert len(log) < 40_000
+
+
+def test_a_failure_is_logged_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
+    given = "private.png"
+    try:
+        int(given)
+    except ValueError:
+        logs._log_failure()
+    assert "a call failed with ValueError" in caplog.text
+    assert given not in caplog.text
+
+
+def test_records_are_limited() -> None:
+    limit, record = logs.RateLimit(), logging.makeLogRecord({})
+    assert sum(limit.filter(record) for _ in range(200)) == logs.MOST

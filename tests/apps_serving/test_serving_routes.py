@@ -15,7 +15,7 @@ REFUSED = {
     *(
         f"/gradio_api{path}"
         for path in (
-            *("/user", "/user/", "/login_check", "/login_check/", "/token", "/token/", "/app_id", "/app_id/"),
+            *("/user", "/user/", "/login_check", "/login_check/", "/token", "/token/", "/app_id/"),
             *("/dev/reload", "/runs", "/runs/", "/run-history/connect", "/run-history/buckets", "/run-history/records"),
             *("/run-history/records/{endpoint}/{record_id}/assets/{asset_id}", "/openapi.json"),
             *("/custom_component/{id}/{environment}/{type}/{file_name}", "/proxy={url_path:path}", "/file/{path:path}"),

@@ -1,7 +1,13 @@
-"""Sessions: a visitor who opens many displaces only sessions of their own."""
+"""Sessions: a visitor who opens many displaces only sessions of their own, and events that failed are removed."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
 
 from apps.serving.admission import SESSIONS_EACH, Admission
 from apps.serving.gradio_api import gr
@@ -62,3 +68,27 @@ def test_messages_of_unfinished_events_stay() -> None:
         visit(gradio, admission, "192.0.2.2", f"attack-{n}")
     assert "attack-0" in gradio._queue.pending_messages_per_session
     assert "attack-1" not in gradio._queue.pending_messages_per_session
+
+
+@pytest.mark.parametrize("place", ["waiting", "running", "lost", "lost and listened to"])
+def test_only_events_that_gradio_lost_in_a_failure_are_removed(place: str) -> None:
+    gradio = page()
+    admission = Admission(gradio, most_waiting=20, jobs_each=2)
+    request = SimpleNamespace(client=SimpleNamespace(host="192.0.2.1"))
+    event = SimpleNamespace(
+        _id="event", session_hash="x", request=request, concurrency_id="other", alive=True, enqueue_time=-1e9
+    )
+    queue = gradio._queue
+    queue.event_ids_to_events["event"] = event
+    queue.pending_messages_per_session["x"], queue.pending_event_ids_session["x"] = asyncio.Queue(), {"event"}
+    queue.active_jobs = [None, [event] if place == "running" else None]
+    queue.event_queue_per_concurrency_id = {"other": SimpleNamespace(queue=[event] if place == "waiting" else [])}
+    queue.clean_events = AsyncMock()
+    listening = nullcontext() if place == "lost" else admission.listening("x")
+    with listening, ThreadPoolExecutor(1) as thread:  # another test's browser may run a loop in this thread
+        thread.submit(asyncio.run, admission.remove_abandoned()).result()
+    is_lost = place.startswith("lost")
+    assert bool(queue.event_ids_to_events) is not is_lost
+    messages = queue.pending_messages_per_session["x"]
+    assert messages.qsize() == is_lost
+    assert not is_lost or "ended unexpectedly" in messages.get_nowait().output["error"]
