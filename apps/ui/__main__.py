@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m apps.
 
 
 def serve(config: ServeConfig) -> None:
-    """Serve the page. Raises ModelError or OutdatedError if the app cannot start."""
+    """Serve the page. Raises ModelError, SettingError or OutdatedError if the app cannot start."""
     from apps.serving import floors
     from apps.serving.launching import leave_token
     from apps.serving.temporary import temporary_folder
@@ -32,12 +32,12 @@ def serve(config: ServeConfig) -> None:
     given = replace(settings.from_environment(), models=settings.named(config.model))
     leave_token(given.models)
     with temporary_folder(given.serving.delete_after_seconds) as folder:
+        from apps.serving.listening import taken_address
         from apps.serving.serve import run  # Gradio takes the place of temporary files when it is imported
         from apps.ui.app import App
 
-        with closing(App(given, folder)) as app:
-            print(f"Double Resolution is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
-            run(app.server(), given.serving, app.draining)
+        with closing(taken_address(given.serving)) as address, closing(App(given, folder)) as app:
+            run(app.server(), "Double Resolution", address, given.serving, app.draining)
 
 
 COMMANDS = (Command("", "serve the web UI, until stopped", ServeConfig, serve),)

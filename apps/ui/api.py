@@ -1,7 +1,7 @@
 """The page's own interface: batches of pictures, their state and their files, by unguessable ids."""
 
 import shutil
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from apps.serving.refusal import RequestRefusedError
 from apps.serving.routes import Body
@@ -26,8 +27,9 @@ from apps.ui.uploading import received
 
 _LONGEST_KEY = 64  # characters
 _UNKNOWN_OPTION = "an option is none that this page offers; reload the page"
-_FRESH = {"Cache-Control": "no-store"}  # a state
-_KEPT = {"Cache-Control": "private, max-age=3600"}  # a file that does not change
+_FRESH = {"Cache-Control": "no-store"}  # a state, or a result, which is not kept longer than here
+_CHECKED = {"Cache-Control": "private, no-cache"}  # a file for the page, until it is deleted
+_KEPT = {"Cache-Control": "private, max-age=3600"}  # a file that everybody gets
 
 
 class NewBatch(BaseModel):
@@ -87,7 +89,9 @@ class Api:
             sources = [picture.source for picture in self._found(request).kept]
             if not sources:
                 raise RequestRefusedError(404, DELETED)
-        batch = self._batches.create(_visitor(request), wanted.choices, sources, instead_of=wanted.instead_of)
+        batch = await run_in_threadpool(
+            self._batches.create, _visitor(request), wanted.choices, sources, instead_of=wanted.instead_of
+        )
         return JSONResponse({"id": batch.id}, 201, _FRESH)
 
     async def state(self, request: Request) -> Response:
@@ -119,15 +123,16 @@ class Api:
         """Send all results in a zip file."""
         batch = self._found(request)
         done, files = batch.done, list(batch.downloads())
+        is_wanted = request.method == "GET"
         try:
             length = archive.length(files)
+            parts = archive.surviving(files, self._batches.folder) if is_wanted else iter(())
         except OSError as error:
             raise RequestRefusedError(404, DELETED) from error
         headers = _FRESH | {"Content-Disposition": 'attachment; filename="upscaled.zip"'}
         if length is not None:
             headers["Content-Length"] = str(length)
-        parts = noting(archive.zipped(files), done) if request.method == "GET" else ()
-        return StreamingResponse(parts, headers=headers, media_type="application/zip")
+        return ClosingResponse(noting(parts, done if is_wanted else ()), headers=headers, media_type="application/zip")
 
     async def comparison(self, request: Request) -> Response:
         """Return the markup of a picture's comparison, made when it is asked for first."""
@@ -142,12 +147,12 @@ class Api:
         """Send a result, or a file for the page."""
         picture, name = self._picture(request), request.path_params["file"]
         if name == "result" and picture.state is State.DONE and picture.target.is_file():
-            return _download(request, picture)
+            return download(request, picture)
         path = picture.folder / name
         is_known = name in (PARTIAL, THUMBNAIL) or is_inside(path, picture.folder / COMPARISON)
         if not (is_known and path.is_file()):
             raise RequestRefusedError(404, "the file does not exist or was deleted; upscale the picture again")
-        return FileResponse(path, headers=_KEPT if name != PARTIAL else _FRESH)
+        return _checked(request, path)
 
     def sample(self, request: Request) -> Response:
         """Send a sample's thumbnail; the whole pictures would be a third of a first visit."""
@@ -161,13 +166,14 @@ class Api:
 
     async def _received(self, request: Request, batch: Batch, key: str) -> Picture:
         """Receive and queue a picture; its file is deleted if it is refused, or a repeat came first."""
-        source, picture = await received(request, batch.folder), None
-        try:
-            picture = self._batches.add(batch, source, key)
-            return picture
-        finally:
-            if not (picture and picture.source == source):
-                shutil.rmtree(source.parent, ignore_errors=True)
+        with self._batches.uploading(batch):
+            source, picture = await received(request, batch.folder), None
+            try:
+                picture = self._batches.add(batch, source, key)
+                return picture
+            finally:
+                if not (picture and picture.source == source):
+                    shutil.rmtree(source.parent, ignore_errors=True)
 
     def _found(self, request: Request) -> Batch:
         return self._batches.find(request.path_params["id"])
@@ -196,19 +202,45 @@ def _visitor(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _download(request: Request, picture: Picture) -> Response:
+def download(request: Request, picture: Picture) -> Response:
     """Send a result; note it as downloaded once all of it was sent, which a FileResponse does not tell."""
     path = picture.target
     try:
-        response = FileResponse(path, headers=_KEPT, filename=path.name, stat_result=path.stat())
+        response = FileResponse(path, headers=_FRESH, filename=path.name, stat_result=path.stat())
     except OSError as error:
         raise RequestRefusedError(404, DELETED) from error
     if request.method != "GET" or "range" in request.headers:
         return response
-    return StreamingResponse(noting(archive.parts(path), [picture]), headers=response.headers)
+    return ClosingResponse(noting(archive.parts(path), [picture]), headers=response.headers)
 
 
-def noting(parts: Iterable[bytes], pictures: Iterable[Picture]) -> Iterator[bytes]:
+def _checked(request: Request, path: Path) -> Response:
+    """Send a file, or 304 if the browser has it: tiles are asked for again while a person zooms."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise RequestRefusedError(404, DELETED) from error
+    headers = _CHECKED | {"ETag": f'"{status.st_ino:x}-{status.st_size:x}"'}  # not by its time, which each visit resets
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return FileResponse(path, headers=headers, stat_result=status)
+
+
+class ClosingResponse(StreamingResponse):
+    """A response that ends the generator of its parts, also if the client goes; a cycle would keep its files open."""
+
+    def __init__(self, parts: Generator[bytes], **options: Any) -> None:
+        super().__init__(parts, **options)
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._parts.close()
+
+
+def noting(parts: Iterable[bytes], pictures: Iterable[Picture]) -> Generator[bytes]:
     """Yield the parts of a response, and note pictures as downloaded after the last one was sent."""
     yield from parts
     for picture in pictures:

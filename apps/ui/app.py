@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from apps.serving import admission, loading, quota
@@ -33,7 +34,7 @@ VIEWING_LIMITS = JobLimits(memory=2_000_000_000, cpu_seconds=120, seconds=60)
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": admission.JOBS}
 POLL_INTERVAL = 0.1  # seconds between two looks at a program's picture
 
-DESCRIPTION = "Twice the width and height of a photo, sharper than enlarging it, and nothing made up."
+DESCRIPTION = "Twice the width and height of a photo, sharper than enlarging it. Fine detail is an estimate."
 
 
 class App:
@@ -128,7 +129,7 @@ class App:
         flips = gr.Checkbox(False, label="flips", visible=False)
         four_times = gr.Checkbox(False, label="four_times", visible=False)
         format = gr.Dropdown([AS_ORIGINAL, *FORMATS], value=AS_ORIGINAL, label="format", visible=False)
-        quality = gr.Number(95, label="quality", minimum=1, maximum=100, visible=False)
+        quality = gr.Number(95, label="quality", minimum=1, maximum=100, precision=0, visible=False)
         remove_location = gr.Checkbox(False, label="remove_location", visible=False)
         model = gr.Dropdown(list(self.models), value=self.default, label="model", visible=False)
         inputs = [file, flips, four_times, format, quality, remove_location, model]
@@ -137,19 +138,21 @@ class App:
 
     def double(
         self,
-        file: str,
+        file: str | None,
         flips: bool,
         four_times: bool,
         format: str,
-        quality: float,
+        quality: int,
         remove_location: bool,
         model: str,
         request: gr.Request,
     ) -> str:
         """Upscale a picture file. format: as the original, JPEG, PNG, WebP or TIFF; quality: 1 to 100."""
-        options = {"model": model, "format": format, "quality": int(quality)}
+        if file is None:
+            raise gr.Error("There is no file; give a picture.", print_exception=False)
+        options = {"model": model, "format": format, "quality": quality}
         flags = {"flips": flips, "four_times": four_times, "remove_location": remove_location}
-        choices = Choices.model_validate(options | flags)
+        choices = _choices(options | flags)
         try:
             batch = self.batches.create(request.client.host, choices, [Path(file)], for_page=False)
         except RequestRefusedError as refusal:
@@ -164,3 +167,12 @@ class App:
         if picture.state is not State.DONE:
             raise gr.Error(picture.sentence, print_exception=False)
         return str(picture.target)
+
+
+def _choices(options: dict[str, Any]) -> Choices:
+    """Validate a program's options. Raises gr.Error with a sentence that names the first invalid one."""
+    try:
+        return Choices.model_validate(options)
+    except ValidationError as error:
+        name, *_ = error.errors()[0]["loc"]
+        raise gr.Error(f"The option {name} has no such value; see the API page.", print_exception=False) from None

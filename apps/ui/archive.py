@@ -2,6 +2,8 @@
 
 import io
 import os
+import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +42,29 @@ def zipped(files: Iterable[File]) -> Iterator[bytes]:
                     entry.write(part)
                     yield buffer.take()
     yield buffer.take()
+
+
+def surviving(files: Sequence[File], folder: Path) -> Iterator[bytes]:
+    """Return the bytes of a zip file, all of them even if its files are deleted while it is sent.
+
+    Until then, they are linked into a new folder in `folder`: open, those of a few downloads would be too many for the
+    process. Raises OSError if one is gone already.
+    """
+    parts = _linked(files, folder / f"zip_{secrets.token_hex(4)}")
+    next(parts)  # links them
+    return parts
+
+
+def _linked(files: Sequence[File], folder: Path) -> Iterator[bytes]:
+    folder.mkdir(parents=True)
+    try:
+        linked = [(folder / str(number), name) for number, (_, name) in enumerate(files)]
+        for (path, _), (link, _) in zip(files, linked, strict=True):
+            os.link(path, link)
+        yield b""
+        yield from zipped(linked)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def parts(path: Path) -> Iterator[bytes]:

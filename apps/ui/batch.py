@@ -1,8 +1,10 @@
 """A visitor's batch: pictures with the same options, and the state of each."""
 
+import math
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +20,9 @@ from apps.ui.choices import Choices
 PARTIAL, THUMBNAIL = "partial.jpg", "thumbnail.webp"  # files beside a picture, for the page
 COMPARISON = "comparison"  # folder of the viewer's tiles
 DELETED = "these pictures were deleted; choose them again"
+_BETWEEN_UPLOADS = 0.2  # seconds in which a page begins the next upload; fewer than those to the next job
 _TOUCH_INTERVAL = 10.0  # seconds between two resets of the files' age
+_changing = threading.Lock()  # held for the moment in which the state of any picture changes
 
 
 class State(StrEnum):
@@ -70,12 +74,21 @@ class Picture:
         """True if work remains."""
         return self.state.is_pending
 
+    def begin(self) -> bool:
+        """Set the state of work, if it waits; return True if it did."""
+        with _changing:
+            waited = self.state is State.WAITING
+            if waited:
+                self.state = State.WORKING
+            return waited
+
     def end(self, state: State, sentence: str = "") -> None:
         """Set the final state, unless it is set."""
-        if not self.is_pending:  # cancelled at the last moment
-            return
-        self.sentence, self.seconds_left = sentence, None
-        self.state = state  # last: whoever sees it finds the rest complete
+        with _changing:
+            if not self.is_pending:  # cancelled at the last moment
+                return
+            self.sentence, self.seconds_left = sentence, None
+            self.state = state  # last: whoever sees it finds the rest complete
 
 
 @dataclass(eq=False)
@@ -84,7 +97,7 @@ class Batch:
 
     seen: time at which its page last asked for it, by the monotonic clock. seconds: of work so far. for_page: False for
     programs, which need no previews. is_greeting: True for the example that all visitors see. is_cancelled: True once
-    its visitor has cancelled it; it takes no more pictures.
+    its visitor has cancelled it; it takes no more pictures. uploads: pictures that are being received.
     """
 
     folder: Path
@@ -96,6 +109,8 @@ class Batch:
     seconds: float = 0.0
     is_greeting: bool = False
     is_cancelled: bool = False
+    uploads: int = 0
+    _uploaded: float = -math.inf
     _touched: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -118,6 +133,12 @@ class Batch:
         return any(picture.is_pending for picture in self.pictures)
 
     @property
+    def has_place(self) -> bool:
+        """True if it counts as a job of its visitor: work remains, or pictures are arriving."""
+        is_arriving = self.uploads > 0 or time.monotonic() - self._uploaded < _BETWEEN_UPLOADS
+        return self.is_pending or (is_arriving and not self.is_cancelled)
+
+    @property
     def done(self) -> list[Picture]:
         """Upscaled pictures."""
         return [picture for picture in self.pictures if picture.state is State.DONE]
@@ -134,6 +155,11 @@ class Batch:
         picture = Picture(source, folder / self.choices.target_name(source), key)
         self.pictures.append(picture)
         return picture
+
+    def end_upload(self) -> None:
+        """Note that a picture is received; the next one may follow."""
+        self.uploads -= 1
+        self._uploaded = time.monotonic()
 
     def link(self, source: Path) -> Path:
         """Link a file of another batch into this one, which then does not depend on the other; return the link.

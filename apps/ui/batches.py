@@ -3,8 +3,10 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from apps.serving.admission import check_all, check_own
 from apps.serving.bodies import MOST_FILES
 from apps.serving.refusal import RequestRefusedError
 from apps.ui.batch import DELETED, Batch, Picture, State
@@ -13,8 +15,8 @@ from apps.ui.choices import Choices
 AWAY = 15.0  # seconds without a sign of its page, after which a batch lets others go first
 ABANDONED = 30 * 60.0  # seconds, after which its remaining pictures are cancelled
 GREETING = "greeting"  # folder of the example, beside that of visitors' batches
-_BATCHES_EACH = 20  # batches per visitor that are kept, finished ones included
-_BATCHES = 1_000  # of all visitors
+_BATCHES_EACH = 500  # batches that are kept for a visitor: people behind one address are one; each takes 2 kB
+_BATCHES = 5_000  # of all visitors
 
 
 class Batches:
@@ -28,7 +30,8 @@ class Batches:
         self.folder, self._replica = folder, replica
         self.is_draining = False
         self._most_waiting, self._jobs_each, self._keep_seconds = most_waiting, jobs_each, keep_seconds
-        self._batches: dict[str, Batch] = {}  # the oldest first
+        self._batches: dict[str, Batch] = {}
+        self._busy: dict[str, Batch] = {}  # those that may have work left, the oldest first
         self._changed = threading.Condition()
 
     def greet(self, choices: Choices, sample: Path) -> Batch:
@@ -63,20 +66,21 @@ class Batches:
             self._fill(batch, sources)
             if replaced:
                 replaced.cancel()
-            self._make_room(visitor)
-            self._batches[batch.id] = batch
+            surplus = self._make_room(visitor)
+            self._batches[batch.id] = self._busy[batch.id] = batch
             self._changed.notify_all()
-            return batch
+        for one in surplus:
+            one.delete()
+        return batch
 
-    def _check_limits(self, visitor: str, replaced: Batch | None = None) -> None:
-        """Raise RequestRefusedError if a visitor, or all together, have too many batches besides the replaced one."""
-        pending = [batch for batch in self._batches.values() if batch.is_pending and batch is not replaced]
-        if sum(batch.visitor == visitor for batch in pending) >= self._jobs_each:
-            raise RequestRefusedError(
-                429, f"you have {self._jobs_each} jobs running or waiting; wait until one is done"
-            )
-        if len(pending) > self._most_waiting:  # one is running
-            raise RequestRefusedError(503, "too many people are waiting; try again in a minute")
+    def _check_limits(self, visitor: str, besides: Batch | None) -> None:
+        """Raise RequestRefusedError if a visitor, or all together, have too many batches besides one.
+
+        One whose first picture is arriving counts for its visitor only: slow connections must not fill the queue.
+        """
+        others = [batch for batch in self._at_work() if batch is not besides]
+        check_own(sum(batch.visitor == visitor for batch in others), self._jobs_each)
+        check_all(sum(bool(batch.pictures) for batch in others), self._most_waiting)
 
     def _fill(self, batch: Batch, sources: Iterable[Path]) -> None:
         try:
@@ -101,6 +105,7 @@ class Batches:
             if repeated := self.admit(batch, key):
                 return repeated
             picture = batch.add(source, key)
+            self._busy[batch.id] = batch
             self._changed.notify_all()
             return picture
 
@@ -116,9 +121,20 @@ class Batches:
             return repeated[0]
         if len(batch.pictures) >= MOST_FILES:
             raise RequestRefusedError(413, f"at most {MOST_FILES} pictures at once; give the others afterwards")
-        if not batch.is_pending:
-            self._check_limits(batch.visitor)
+        if not (batch.pictures and batch.has_place):
+            self._check_limits(batch.visitor, batch)
         return None
+
+    @contextmanager
+    def uploading(self, batch: Batch) -> Iterator[None]:
+        """Keep a batch's place while the block receives a picture."""
+        with self._changed:
+            batch.uploads += 1
+            self._busy[batch.id] = batch
+        try:
+            yield
+        finally:
+            batch.end_upload()
 
     def cancel(self, batch: Batch) -> None:
         """Cancel a batch; it takes no more pictures."""
@@ -137,10 +153,7 @@ class Batches:
             if not (queue := list(self.queue())):
                 self._changed.wait(seconds)
                 queue = list(self.queue())
-            if not queue:
-                return None
-            queue[0][1].state = State.WORKING
-            return queue[0]
+            return next((entry for entry in queue if entry[1].begin()), None)
 
     def check_open(self) -> None:
         """Raise RequestRefusedError if no new batch is taken."""
@@ -161,15 +174,21 @@ class Batches:
     def _is_needed(self, batch: Batch) -> bool:
         is_here = time.monotonic() - batch.seen < AWAY
         is_unfetched = batch.for_page and not all(picture.is_fetched for picture in batch.done)
-        return batch.is_pending or is_here or is_unfetched
+        return batch.has_place or is_here or is_unfetched
 
     def folders_of(self, visitor: str) -> list[Path]:
         """Return the folders of a visitor's batches."""
         return [batch.folder for batch in list(self._batches.values()) if batch.visitor == visitor]
 
+    def _at_work(self) -> list[Batch]:
+        """Return the batches that have a place: few of those that are kept, which every page asks for."""
+        with self._changed:
+            self._busy = {id: batch for id, batch in self._busy.items() if batch.has_place}
+            return list(self._busy.values())
+
     def working(self) -> list[Picture]:
         """Return the pictures that are being upscaled."""
-        pictures = [picture for batch in list(self._batches.values()) for picture in batch.pictures]
+        pictures = [picture for batch in self._at_work() for picture in batch.pictures]
         return [picture for picture in pictures if picture.state is State.WORKING]
 
     def queue(self) -> Iterator[tuple[Batch, Picture]]:
@@ -180,7 +199,7 @@ class Batches:
         now = time.monotonic()
         waiting = [
             (now - batch.seen > AWAY, turn, order, batch, picture)
-            for order, batch in enumerate(list(self._batches.values()))
+            for order, batch in enumerate(self._at_work())
             for turn, picture in enumerate(batch.pictures)
             if picture.state is State.WAITING
         ]
@@ -197,12 +216,18 @@ class Batches:
             elif now - batch.seen > ABANDONED:
                 batch.stop()
 
-    def _make_room(self, visitor: str) -> None:
-        """Delete the oldest batch at a limit: the visitor's own, or anybody's; those with work left stay."""
+    def _make_room(self, visitor: str) -> list[Batch]:
+        """Take out and return a batch at each limit, the visitor's own or anybody's; those with work left stay.
+
+        Those without pictures go first, then the one whose page was there the longest time ago.
+        """
+        surplus = []
         for most, batches in (
             (_BATCHES_EACH, [batch for batch in self._batches.values() if batch.visitor == visitor]),
             (_BATCHES, list(self._batches.values())),
         ):
-            finished = [batch for batch in batches if not (batch.is_pending or batch.is_greeting)]
+            finished = [batch for batch in batches if not (batch.has_place or batch.is_greeting)]
             if len(batches) >= most and finished:
-                self._batches.pop(finished[0].id).delete()
+                left = min(finished, key=lambda batch: (bool(batch.pictures), batch.seen))
+                surplus.append(self._batches.pop(left.id))
+        return surplus

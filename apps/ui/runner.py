@@ -9,14 +9,13 @@ from pathlib import Path
 
 from apps.serving.messages import Update
 from apps.serving.progress import RemainingTime
-from apps.serving.refusal import RequestRefusedError
+from apps.serving.refusal import RequestRefusedError, fault
 from apps.serving.temporary import keep
 from apps.serving.worker import JobRefusedError, Worker, WorkerError
 from apps.ui.batch import Batch, Picture, Result, State
 from apps.ui.batches import Batches
 from apps.ui.pace import Pace
 from upscaler.atomic import remove_parts
-from upscaler.command import sentence_for
 from upscaler.limits import duration
 
 _WAIT = 1.0  # seconds between two clean-ups when nothing is to be done
@@ -54,7 +53,8 @@ class Runner:
             self._work(batch, picture)
         except (RequestRefusedError, JobRefusedError, WorkerError, OSError) as error:
             if picture.state is State.WORKING:  # otherwise it was cancelled, and its files may be gone
-                _log.warning("a picture was refused: %s", type(error).__name__)
+                reason = fault(error) if isinstance(error, OSError) else type(error).__name__  # no file names in logs
+                _log.warning("a picture was refused: %s", reason)
                 picture.end(State.FAILED, error_sentence(error, picture))
         except Exception:
             _log.exception("a picture ended unexpectedly")
@@ -114,5 +114,6 @@ def error_sentence(error: Exception, picture: Picture) -> str:
         return f"{name} is left out: {error.sentence}."
     if isinstance(error, WorkerError):
         return f"{name} {error}."
-    sentence = sentence_for(error) if isinstance(error, OSError) else str(error)
-    return sentence.replace(str(picture.source), name).replace(" or raise --max-pixels", "") + "."
+    if isinstance(error, OSError):
+        return f"{name} is left out: {fault(error)}; try again later."
+    return str(error).replace(str(picture.source), name).replace(" or raise --max-pixels", "") + "."

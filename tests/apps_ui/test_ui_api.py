@@ -12,10 +12,12 @@ from starlette.testclient import TestClient
 
 from apps.serving.job_limits import JobLimits
 from apps.serving.refusal import RequestRefusedError
+from apps.serving.temporary import content_of, keep
 from apps.serving.worker import Worker
+from apps.ui import archive
 from apps.ui.api import Api
 from apps.ui.app import GREETING, SAMPLES
-from apps.ui.batch import PARTIAL, THUMBNAIL, Batch, State
+from apps.ui.batch import COMPARISON, PARTIAL, THUMBNAIL, Batch, State
 from apps.ui.batches import Batches
 from apps.ui.choices import Choices
 from apps.ui.comparisons import Comparisons
@@ -107,6 +109,25 @@ def test_an_upload_after_cancelling_is_refused(client: TestClient) -> None:
     client.post(f"/work/{id}/cancel").raise_for_status()
     answer = client.put(f"/work/{id}", params={"name": "a.png"}, content=b"pixels")
     assert (answer.status_code, answer.json()["detail"]) == (409, CANCELLED)
+
+
+def test_no_other_batch_takes_the_place_of_one_during_its_upload(
+    client: TestClient, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = created(client)
+    uploaded(client, id)
+    answers = []
+
+    async def finish_and_receive(*arguments: Any) -> Path:
+        write_results(batches.find(id), State.DONE)
+        with pytest.raises(RequestRefusedError, match="you have a job running or waiting"):
+            batches.create("testclient", Choices(model="fast"))
+        answers.append("refused")
+        return await received(*arguments)
+
+    monkeypatch.setattr("apps.ui.api.received", finish_and_receive)
+    assert uploaded(client, id) == 1
+    assert answers == ["refused"]
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete"])
@@ -233,10 +254,34 @@ def test_the_zip_is_sent_with_its_length_and_takes_no_disk_space(client: TestCli
     answer = client.get(f"/work/{id}/all.zip")
     assert head.headers["content-length"] == answer.headers["content-length"] == str(len(answer.content))
     assert 'filename="upscaled.zip"' in answer.headers["content-disposition"]
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert archive.namelist() == ["a_2x.png", "a_2x (2).png"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as opened:
+        assert opened.namelist() == ["a_2x.png", "a_2x (2).png"]
     assert [picture.is_fetched for picture in batch.pictures] == [True, True, False]
     assert files(batch) == before
+    assert list(batches.folder.iterdir()) == [batch.folder]
+
+
+def test_deleting_does_not_cut_a_zip_that_is_being_sent(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    for name in ("a.png", "b.png"):
+        uploaded(client, id, name)
+    batch = batches.find(id)
+    write_results(batch, State.DONE, State.DONE)
+    read, reading = archive.parts, list[Path]()
+
+    def delete_and_read(path: Path) -> Iterator[bytes]:
+        if path.is_file():  # not the one that stands for all in the length
+            reading.append(path)
+            batches.delete(batch)
+        return read(path)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(archive, "parts", delete_and_read)
+        answer = client.get(f"/work/{id}/all.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as opened:
+        assert opened.testzip() is None and opened.namelist() == ["a_2x.png", "b_2x.png"]
+    assert len(reading) == 2
+    assert not list(batches.folder.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -257,6 +302,28 @@ def test_a_result_is_noted_as_fetched_if_all_of_it_was(
     assert 'filename="a_2x.png"' in answer.headers["content-disposition"]
     assert len(answer.content) == {"HEAD": 0, "GET": 1 if headers else size}[method]
     assert picture.is_fetched is is_fetched
+
+
+def test_a_browser_asks_for_each_file_again_so_that_deleted_ones_are_gone(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    uploaded(client, id)
+    (picture,) = batches.find(id).pictures
+    write_results(batches.find(id), State.DONE)
+    tile = picture.folder / COMPARISON / "original/0/0_0.jpg"
+    tile.parent.mkdir(parents=True)
+    tile.write_text("tile")
+    addresses = [f"/work/{id}/0/{name}" for name in (THUMBNAIL, PARTIAL, f"{COMPARISON}/original/0/0_0.jpg")]
+    tags = {address: client.get(address).headers["etag"] for address in addresses}
+    keep(content_of(batches.find(id).folder))
+    for address, tag in tags.items():
+        answer = client.get(address, headers={"If-None-Match": tag})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert client.get(address, headers={"If-None-Match": '"another"'}).status_code == 200
+    assert client.get(f"/work/{id}/0/result").headers["cache-control"] == "no-store"
+    client.delete(f"/work/{id}").raise_for_status()
+    for address, tag in tags.items():
+        assert client.get(address, headers={"If-None-Match": tag}).status_code == 404
 
 
 def test_the_zip_of_deleted_results_is_refused(client: TestClient, batches: Batches) -> None:

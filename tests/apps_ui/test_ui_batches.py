@@ -81,6 +81,17 @@ def test_the_next_picture_is_taken_once(tmp_path: Path) -> None:
     assert batches.working() == batch.pictures
 
 
+def test_a_picture_that_is_cancelled_meanwhile_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = registry(tmp_path)
+    first, second = queued(batches, "a", "a1"), queued(batches, "b", "b1")
+    queue = list(batches.queue())
+    monkeypatch.setattr(batches, "queue", lambda: queue)  # as read before
+    batches.delete(first)
+    assert batches.next(0) == (second, second.pictures[0])
+    assert first.pictures[0].state is State.CANCELLED
+    assert batches.next(0) is None
+
+
 def test_a_visitor_may_have_two_batches_at_work_and_others_their_own(tmp_path: Path) -> None:
     batches = registry(tmp_path, jobs_each=2)
     first, _ = queued(batches, "a", "a1"), queued(batches, "a", "a2")
@@ -110,6 +121,50 @@ def test_batches_that_were_empty_count_when_they_get_a_picture(tmp_path: Path, l
     batches.add(empty[0], tmp_path / "photo.png")
     empty[1].stop()
     batches.add(empty[2], tmp_path / "photo.png")
+
+
+def test_a_batch_keeps_its_place_while_its_further_pictures_arrive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = registry(tmp_path, jobs_each=2)
+    batch, other = queued(batches, "a", "a1"), queued(batches, "a", "a2")
+    with batches.uploading(batch):
+        finish(batch.pictures[0])
+        with pytest.raises(RequestRefusedError, match="you have 2 jobs running or waiting"):
+            batches.create("a", CHOICES)
+        batches.add(batch, tmp_path / "photo.png")
+    finish(batch.pictures[1])
+    with batches.uploading(batch):  # the next one, at once
+        batches.add(batch, tmp_path / "photo.png")
+    finish(batch.pictures[2])
+    monkeypatch.setattr("apps.ui.batch._BETWEEN_UPLOADS", 0.0)
+    third = batches.create("a", CHOICES)
+    batches.add(third, tmp_path / "photo.png")
+    with pytest.raises(RequestRefusedError, match="you have 2 jobs running or waiting"):
+        batches.add(batch, tmp_path / "photo.png")
+    other.cancel()
+    batches.add(batch, tmp_path / "photo.png")
+
+
+def test_a_first_picture_that_arrives_takes_a_place_of_its_visitor(tmp_path: Path) -> None:
+    batches = registry(tmp_path, jobs_each=2)
+    slow, other, third = (batches.create("a", CHOICES) for _ in range(3))
+    with batches.uploading(slow):
+        batches.add(other, tmp_path / "photo.png")
+        for begin in (lambda: batches.create("a", CHOICES), lambda: batches.admit(third)):
+            with pytest.raises(RequestRefusedError, match="you have 2 jobs running or waiting"):
+                begin()
+        batches.add(slow, tmp_path / "photo.png")
+
+
+def test_a_first_picture_that_arrives_takes_no_place_in_the_queue(tmp_path: Path) -> None:
+    batches = registry(tmp_path, most_waiting=1)
+    slow, *others = (batches.create(visitor, CHOICES) for visitor in "abc")
+    with batches.uploading(slow):
+        for batch in others:
+            batches.add(batch, tmp_path / "photo.png")
+        with pytest.raises(RequestRefusedError, match="too many people are waiting"):
+            batches.add(slow, tmp_path / "photo.png")
 
 
 def test_a_batch_has_at_most_fifty_pictures(tmp_path: Path) -> None:
@@ -144,12 +199,32 @@ def test_work_that_nobody_comes_back_for_is_cancelled_and_what_is_done_stays(tmp
     assert batch.done[0].target.exists()
 
 
-def test_a_visitors_oldest_finished_batch_makes_room_and_unfinished_ones_stay(tmp_path: Path) -> None:
+def test_at_the_limit_empty_batches_go_first_then_those_not_visited_for_longest_and_unfinished_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.ui.batches._BATCHES_EACH", 4)
     batches = registry(tmp_path, most_waiting=100, jobs_each=100)
-    unfinished = queued(batches, "a", "a1")
-    finished = [batches.create("a", CHOICES) for _ in range(20)]
-    assert not finished[0].folder.exists()
-    assert all(batch.folder.exists() for batch in (unfinished, *finished[1:]))
+    unfinished, visited, left = (queued(batches, "a", name) for name in ("a1", "a2", "a3"))
+    for batch in (visited, left):
+        finish(batch.pictures[0])
+    visited.touch()
+    empty = batches.create("a", CHOICES)
+    newer = queued(batches, "a", "a4")
+    assert not empty.folder.exists()
+    assert all(batch.folder.exists() for batch in (unfinished, visited, left, newer))
+    batches.create("a", CHOICES)
+    assert not left.folder.exists()
+    assert all(batch.folder.exists() for batch in (unfinished, visited, newer))
+
+
+def test_a_result_outlives_many_later_ones_of_its_visitor(tmp_path: Path) -> None:
+    batches = registry(tmp_path)
+    first = queued(batches, "a", "a0")
+    finish(first.pictures[0])
+    for n in range(100):
+        finish(queued(batches, "a", f"a{n + 1}").pictures[0])
+    assert batches.find(first.id).done[0].target.exists()
+    assert order(batches) == [] and batches.working() == []
 
 
 def test_ids_cannot_be_guessed(tmp_path: Path) -> None:

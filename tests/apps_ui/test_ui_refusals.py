@@ -8,7 +8,7 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, Response, Route, expect
 
-from support.desk import TAKES_LONG, choose, finished, id_of, opened, set_options, state, upscale
+from support.desk import choose, finished, id_of, opened, upscale
 from support.pictures import photo_like
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -85,37 +85,6 @@ def test_a_file_over_the_limit_is_refused_before_its_upload(chromium: Browser, u
         choose(page, large, photo)
         expect(page.locator("#download")).to_have_text("Download photo_2x.png")
         expect(page.locator("#refusals li")).to_have_count(1)
-
-
-def test_work_goes_on_until_the_next_is_accepted(page: Page, tmp_path: Path, large: Path) -> None:
-    small = tmp_path / "small.png"
-    Image.fromarray(photo_like(40, 60)).save(small)
-    choices = {"model": "model"}
-    created = requests.post(f"{page.url}work", json={"choices": choices, "sample": "butterfly"}, timeout=60).json()
-    set_options(page, *TAKES_LONG)
-    choose(page, large)
-    expect(page.locator("#stage .before")).to_be_visible()
-    before, asked = id_of(page), list[tuple[str, str]]()
-    answers = [(503, {"detail": "this server is being replaced; try again in a few seconds"}), (201, created)]
-
-    def answer(route: Route) -> None:
-        asked.append(("work", json.loads(route.request.post_data or "")["instead_of"]))
-        status, content = answers[len(asked) - 1]
-        route.fulfill(status=status, json=content)
-
-    page.route("**/work", answer)
-    page.route("**/cancel", lambda _: asked.append(("cancel", before)))
-    choose(page, small)
-    expect(page.locator("#refusals li")).to_have_text("This server is being replaced; try again in a few seconds.")
-    expect(page.locator("upscaling-desk")).to_have_attribute("data-mode", "working")
-    assert (id_of(page), state(page)["pending"]) == (before, True)
-    page.route("**/work/*?name=*", lambda route: route.abort())
-    choose(page, small)
-    page.wait_for_url(f"**/#{created['id']}")
-    expect(page.locator("#refusals li")).to_have_count(0)
-    assert asked == [("work", before)] * 2
-    page.unroute_all(behavior="ignoreErrors")
-    requests.post(f"{page.url.partition('#')[0]}work/{before}/cancel", timeout=60)
 
 
 def test_a_second_start_takes_the_place_of_the_first(page: Page) -> None:

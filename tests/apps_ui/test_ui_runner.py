@@ -1,5 +1,6 @@
 """Upscaling of batches, without the page."""
 
+import errno
 import os
 import threading
 import time
@@ -92,6 +93,20 @@ def test_no_job_begins_while_the_disk_is_full(tmp_path: Path, of_others: int, ow
     with running(ScriptedWorker(work), batches, partial(check_space, tmp_path, 1000 * blocks)):
         batch = wait_for(given(batches, [tmp_path / "photo.png"]))
     assert (batch.pictures[0].state, batch.pictures[0].sentence) == (State.FAILED, sentence)
+
+
+def test_a_fault_of_the_server_is_said_without_its_paths(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def work(_arguments: dict[str, Any]) -> Generator[Update | Result]:
+        raise OSError(errno.ENOSPC, "No space left on device", "/srv/secret/photo.png")
+        yield
+
+    batches = registry(tmp_path)
+    with running(ScriptedWorker(work), batches):
+        batch = wait_for(given(batches, [tmp_path / "photo.png"]))
+    said = "photo.png is left out: this server has a fault (no space left on device); try again later."
+    assert batch.pictures[0].sentence == said
+    assert "a picture was refused: this server has a fault (no space left on device)" in caplog.text
+    assert "secret" not in caplog.text
 
 
 LEFT_OUT = "is left out: these pictures together take longer than 30 minutes; give the rest afterwards."

@@ -34,7 +34,7 @@ DROP_OF_A_FOLDER = """([a, b, c]) => {
         createReader: () => ({ readEntries: (done) => done(portions.shift() ?? []) }),
     });
     const inner = folder([file("b.png", b)]);
-    const dropped = folder([file("a.png", a), file(".DS_Store", [0])], [inner, file("c.png", c)]);
+    const dropped = folder([file("a.png", a), file(".DS_Store", [0]), file("a.xmp", [0])], [inner, file("c.png", c)]);
     const event = new Event("drop", { bubbles: true, cancelable: true });
     event.dataTransfer = { files: [], items: [{ webkitGetAsEntry: () => dropped }] };
     document.body.dispatchEvent(event);
@@ -100,11 +100,37 @@ def test_finished_ones_are_usable_at_once_and_survive_cancel(page: Page, tmp_pat
     with page.expect_download() as download:
         page.get_by_role("link", name="Download second_4x.png").click()
     assert download.value.suggested_filename == "second_4x.png"
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#refusals li")).to_contain_text("The server cannot be reached")
+    page.context.set_offline(False)
     page.get_by_role("button", name="Cancel").click()
     finished(page)
+    expect(page.locator("#refusals li")).to_have_count(0)
     expect(page.locator("#cards .state")).to_contain_text(["240 × 16", "240 × 16", "cancelled"])
     with zipfile.ZipFile(downloaded(page).path()) as archive:
         assert sorted(archive.namelist()) == ["first_4x.png", "second_4x.png"]
+
+
+def test_photos_that_come_while_others_are_in_work_join_them(page: Page, tmp_path: Path, large: Path) -> None:
+    (first, second, third) = photos(tmp_path, "first.png", "second.png", "third.png")
+    begun: list[str] = []
+    page.on("request", lambda request: begun.append(request.url) if request.url.endswith("/work") else None)
+    upscale(page, first)
+    set_options(page, *TAKES_LONG)
+    before = page.url
+    choose(page, large)
+    choose(page, second)  # the batch may not be there yet
+    expect(page.locator("#cards .name")).to_have_text(["large.jpg", "second.png"])
+    address = page.url
+    page.reload()
+    expect(page.locator("#cards li[data-state=working]")).to_have_count(1)
+    assert drop(page, [third])
+    expect(page.locator("#cards .name")).to_have_text(["large.jpg", "second.png", "third.png"])
+    expect(page.locator("#cards li[data-state=waiting]")).to_have_count(2)
+    assert page.url == address != before
+    assert len(begun) == 2
+    assert [picture["name"] for picture in state(page)["pictures"]] == ["large.jpg", "second.png", "third.png"]
 
 
 def test_cancelling_the_only_picture_frees_the_page_for_the_next(page: Page, tmp_path: Path, large: Path) -> None:
@@ -134,9 +160,18 @@ def test_files_are_dropped_anywhere_pasted_and_taken_from_a_folder(page: Page, t
     paste(page, dropped)
     expect(page.locator("#download")).to_have_text("Download dropped_2x.png")
     folder = tmp_path / "holiday"
-    photos(folder, "one.png", "two.png", ".hidden.png")
+    photos(folder, "one.png", "TWO.PNG", ".hidden.png")
+    for name in ("one.xmp", "two.xmp"):
+        (folder / name).write_text("<x:xmpmeta/>")
     page.locator("#folder").set_input_files(folder)
     expect(page.locator("#download")).to_have_text("Download all 2 as a zip")
+    expect(page.locator("#refusals li")).to_have_text("2 files of other kinds were passed over.")
+    for name in ("one.png", "TWO.PNG", "two.xmp"):
+        (folder / name).unlink()
+    page.locator("#folder").set_input_files(folder)
+    expect(page.locator("#refusals li")).to_have_text(
+        ["There is no picture in this folder; choose another one.", "1 file of another kind was passed over."]
+    )
 
 
 def paste(page: Page, file: Path) -> None:
@@ -158,6 +193,7 @@ def test_a_dropped_folder_is_read_to_its_depth(page: Page, tmp_path: Path) -> No
         ("a.png", "b.png", "c.png"), "done"
     )
     expect(page.locator("#cards li")).to_have_count(3)
+    expect(page.locator("#refusals li")).to_have_text("1 file of another kind was passed over.")
 
 
 def test_more_than_fifty_are_said_before_the_upload(page: Page, tmp_path: Path) -> None:
@@ -166,4 +202,6 @@ def test_more_than_fifty_are_said_before_the_upload(page: Page, tmp_path: Path) 
     expect(page.locator("#refusals li")).to_have_text(
         "The first 50 of 52 pictures are taken; give the others afterwards."
     )
+    choose(page, files[-1])
+    expect(page.locator("#refusals li")).to_have_text("There are 50 pictures already; give the others afterwards.")
     page.get_by_role("button", name="Cancel").click()

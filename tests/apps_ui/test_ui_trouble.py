@@ -85,6 +85,33 @@ def test_six_seconds_without_network_in_mid_work(page: Page, large: Path) -> Non
         page.get_by_role("button", name="Cancel").click()
 
 
+def test_what_a_server_that_was_started_anew_has_lost_is_uploaded_again(page: Page, small: Path, large: Path) -> None:
+    other = small.with_name("other.png")
+    other.write_bytes(small.read_bytes())
+    set_options(page, *TAKES_LONG)
+    page.route("**/work/*?name=other.png*", lambda route: route.abort("connectionreset"))
+    choose(page, small, large, other)
+    expect(page.locator("#cards li[data-state=done]")).to_have_count(1)
+    expect(page.locator("#cards li[data-state=working]")).to_have_count(1)
+    before = page.url
+    page.context.set_offline(True)
+    expect(page.locator("#left")).to_have_text(
+        "The connection is gone; trying again… 1 of 3 not uploaded yet: keep this page open."
+    )
+    requests.delete(before.replace("#", "work/"), timeout=60).raise_for_status()  # as a restart does
+    page.unroute_all(behavior="ignoreErrors")
+    page.context.set_offline(False)
+    expect(page.locator("#refusals li")).to_have_text(
+        "The server no longer has these pictures; those that were not done are uploaded again."
+    )
+    expect(page.locator("#cards .name")).to_have_text(["large.jpg", "other.png"])
+    expect(page.locator("#cards li[data-state=working]")).to_have_count(1)
+    assert page.url != before
+    requests.delete(page.url.replace("#", "work/"), timeout=60).raise_for_status()  # by somebody who has the address
+    expect(page.locator("#note")).to_have_text("These pictures were deleted; choose them again.")
+    expect(page.locator("upscaling-desk")).to_have_attribute("data-mode", "empty")
+
+
 def test_a_lost_comparison_is_asked_for_again_and_a_late_one_not_spoken_of(page: Page) -> None:
     compared(page, "#greeting")
     held: list[Route] = []
@@ -123,15 +150,62 @@ def test_without_network_the_reason_is_said_beside_others(page: Page, small: Pat
     expect(page.locator("#refusals li")).to_have_text([refusal, "It cannot be shown here.", offline])
 
 
-def test_six_seconds_without_network_in_mid_upload(page: Page, small: Path) -> None:
-    page.route(UPLOADS, lambda route: route.abort("connectionreset"))
+def test_an_upload_is_tried_again_for_as_long_as_the_page_is_open(page: Page, small: Path) -> None:
+    tried: list[int] = []
+
+    def refuse(route: Route) -> None:
+        status = (0, 429, 503)[len(tried) % 3]
+        tried.append(status)
+        route.fulfill(status=status, json={"detail": "not now"}) if status else route.abort("connectionreset")
+
+    page.clock.install()
+    page.route(UPLOADS, refuse)
     choose(page, small)
-    expect(page.locator("upscaling-desk")).to_have_attribute("data-mode", "working")
-    page.wait_for_timeout(OUTAGE)
-    assert page.locator("#refusals li").count() == 0
+    while len(tried) < 9:
+        page.wait_for_timeout(50)
+        page.clock.fast_forward(32_000)
+        assert page.locator("#refusals li").count() == 0
+    expect(page.locator("#left")).to_have_text(re.compile(r"^(Not now|The connection is gone)\. Trying again…$"))
     page.unroute_all(behavior="ignoreErrors")
+    while not page.locator("#download").is_visible():
+        page.wait_for_timeout(50)
+        page.clock.fast_forward(32_000)
     expect(page.locator("#download")).to_have_text("Download small_2x.png")
     assert [picture["state"] for picture in state(page)["pictures"]] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (408, "small.png is left out: Too slow."),
+        (500, "small.png is left out: This did not work; try again in a minute."),
+        (None, "small.png cannot be read any more; choose it again."),
+    ],
+)
+def test_a_file_that_cannot_be_uploaded_is_left_out_and_the_others_go_on(
+    page: Page, small: Path, status: int | None, sentence: str
+) -> None:
+    other = small.with_name("other.png")
+    other.write_bytes(small.read_bytes())
+    tried: list[str] = []
+
+    def fail(route: Route) -> None:
+        tried.append(route.request.url)
+        if status is None:
+            route.abort("failed")
+        else:
+            route.fulfill(status=status, body='{"detail": "too slow"}' if status == 408 else "<html>")
+
+    if status is None:  # as if the file had changed since it was chosen
+        page.evaluate("void (Blob.prototype.arrayBuffer = () => Promise.reject(new Error()))")
+    page.clock.install()
+    page.route("**/work/*?name=small.png*", fail)
+    choose(page, small, other)
+    while not page.locator("#download").is_visible():
+        page.wait_for_timeout(50)
+        page.clock.fast_forward(32_000)
+    assert len(tried) == (7 if status else 1)
+    expect(page.locator("#refusals li")).to_have_text(sentence)
 
 
 def test_an_upload_is_repeated_under_its_key_and_not_after_cancel(page: Page, small: Path) -> None:

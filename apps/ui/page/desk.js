@@ -1,6 +1,8 @@
 // The page: one screen that is empty, working or done. The work's id is in the address, so that it outlives its page.
 
 const MOST_FILES = 50;
+const FULL = `There are ${MOST_FILES} pictures already`;
+const AGAIN = "The server no longer has these pictures; those that were not done are uploaded again.";
 const LAST = "double-resolution last work";
 const POLL = 1000, VISIT = 300_000, SPEAK = 10_000, QUIET = 3000; // milliseconds
 
@@ -12,12 +14,12 @@ class Desk extends HTMLElement {
     this.forget();
     this.id = undefined; // until the address is read
     this.options = optionsOf(this.find("#options form"), () => this.render());
-    acceptFiles(this, (files) => this.give(files));
+    acceptFiles(this, (...given) => this.give(...given));
     this.addEventListener("click", (event) => this.clicked(event));
     window.addEventListener("popstate", () => this.restore());
     document.addEventListener("visibilitychange", () => document.hidden || this.poll());
     window.addEventListener("beforeunload", (event) => {
-      if (this.uploads.some(({ number }) => number === undefined)) event.preventDefault();
+      if (this.missing().length) event.preventDefault();
     });
     this.greet();
     this.restore();
@@ -33,7 +35,7 @@ class Desk extends HTMLElement {
     this.visit?.abort(); // what else is asked of it
     [this.stopped, this.visit] = [new AbortController(), new AbortController()];
     Object.assign(this, { id: "", state: null, uploads: [], chosen: undefined, markups: {}, lost: 0, since: 0 });
-    Object.assign(this, { notes: "", refusals: [] });
+    Object.assign(this, { notes: "", refusals: [], uploaded: Promise.resolve() });
     clearTimeout(this.timer);
   }
 
@@ -61,8 +63,18 @@ class Desk extends HTMLElement {
 
   // One start after another: it takes the place of the one before, whose id it has to know.
   begin(request) {
-    this.begun = Promise.resolve(this.begun).catch(() => {}).then(() => this.replace(request));
+    return this.inTurn(() => this.replace(request));
+  }
+
+  inTurn(start) {
+    this.begun = Promise.resolve(this.begun).catch(() => {}).then(start);
     return this.begun;
+  }
+
+  // Files join the work that is going on; without any, they begin it.
+  async open() {
+    if (this.id && !this.state) await this.poll();
+    if (!this.id || !this.isPending() || this.stopped.signal.aborted) await this.replace({});
   }
 
   async replace(request) {
@@ -81,10 +93,14 @@ class Desk extends HTMLElement {
     return id;
   }
 
-  // Does what a person asks for.
+  // Does what a person asks for; why the wish before it failed is said no longer.
   async act(work) {
     const { signal } = this.visit;
-    await work().catch((error) => this.failed(error, signal));
+    this.refusals = this.refusals.filter((sentence) => sentence !== this.failure);
+    await work().catch((error) => {
+      this.failure = error.message;
+      this.failed(error, signal);
+    });
   }
 
   // Says why something failed, unless the page shows other work by now.
@@ -94,30 +110,39 @@ class Desk extends HTMLElement {
     this.poll(); // all of it may be gone
   }
 
-  give(files) {
+  // `sentences`: what is to be said of them.
+  give(files, ...sentences) {
     this.refusals = [];
-    if (!files.length) return this.say("There is no file in this folder; choose another one.");
+    if (!files.length) return this.say("There is no picture in this folder; choose another one.", ...sentences);
     const most = this.facts.megabytes * 1024 ** 2;
-    const refused = files.filter(({ size }) => size > most).map(({ name, size }) =>
-      `${name} has ${megabytes(size)}; the limit is ${this.facts.megabytes} MB. Save it smaller, or at a lower quality.`);
+    const refused = [...sentences, ...files.filter(({ size }) => size > most).map(({ name, size }) =>
+      `${name} has ${megabytes(size)}; the limit is ${this.facts.megabytes} MB. Save it smaller, or at a lower quality.`)];
     const taken = files.filter(({ size }) => size <= most);
-    if (taken.length > MOST_FILES) refused.push(`The first ${MOST_FILES} of ${taken.length} pictures are taken; give the others afterwards.`);
     if (!taken.length) return this.say(...refused);
     return this.act(async () => {
-      await this.begin({});
-      this.uploads = taken.slice(0, MOST_FILES).map((file) => ({ file, share: 0, picture: URL.createObjectURL(file) }));
+      await this.inTurn(() => this.open());
+      const room = MOST_FILES - this.pictures().length;
+      if (taken.length > room) refused.push(`${room > 0 ? `The first ${room} of ${taken.length} pictures are taken` : FULL}; give the others afterwards.`);
       this.say(...refused);
-      this.poll();
-      await this.uploadAll(this.id, this.stopped.signal);
+      await this.add(taken.slice(0, Math.max(room, 0)));
     });
   }
 
-  // One after another, so that they keep their order.
-  async uploadAll(id, signal) {
-    for (const next of [...this.uploads]) {
+  // All files one after another, so that they keep their order.
+  add(files) {
+    const { id, stopped: { signal } } = this;
+    const added = files.map((file) => ({ file, share: 0, picture: URL.createObjectURL(file) }));
+    this.uploads.push(...added);
+    this.poll();
+    return (this.uploaded = this.uploaded.then(() => this.uploadAll(added, id, signal)));
+  }
+
+  async uploadAll(added, id, signal) {
+    for (const next of added) {
       try {
-        next.number = (await upload(id, next.file, (share) => (next.share = share), signal)).number;
+        next.number = (await upload(id, next.file, (share, error) => this.progressed(next, share, error), signal)).number;
       } catch (error) {
+        if (!signal.aborted) await this.poll(); // all of the work may be gone
         if (signal.aborted) return;
         this.uploads = this.uploads.filter((one) => one !== next);
         this.say(error.message);
@@ -127,17 +152,22 @@ class Desk extends HTMLElement {
     }
   }
 
+  progressed(next, share, error) {
+    Object.assign(next, { share, reason: error?.message });
+    if (error instanceof Lost) this.lost ||= 1; // until the state is answered
+  }
+
   clicked({ target }) {
     const action = target.closest("[data-do]")?.dataset.do, sample = target.closest("[data-sample]")?.dataset.sample;
     const number = target.closest("[data-number]")?.dataset.number;
     if (number !== undefined) return (this.chosen = Number(number)), this.render();
+    if (!action && !sample) return;
     return this.act(async () => {
       if (sample) await this.begin({ sample }), this.poll();
       if (action === "again") await this.begin({ again: this.id }), this.poll();
-      if (action === "choose") this.find("#files").click();
+      if (action === "choose" || action === "another") this.find("#files").click();
       if (action === "photograph") this.find("#camera").click();
       if (action === "choose-folder") this.find("#folder").click();
-      if (action === "another") this.leave(), this.find("#files").click();
       if (action === "cancel") await this.cancelAll();
       if (action === "delete") await this.deleteAll("Your pictures are deleted.");
     });
@@ -174,11 +204,25 @@ class Desk extends HTMLElement {
       this.lost = 0;
     } catch (error) {
       if (turn !== this.turn) return;
-      if (error instanceof Refused) return this.leave(error.message, "replaceState"); // Back must not return to it again
+      if (error instanceof Refused) return this.gone(error);
       this.lost++;
     }
     this.render();
     this.pollLater();
+  }
+
+  // If the connection was lost before, the server was started anew or too much time has passed: nobody wanted it deleted.
+  gone({ message }) {
+    const left = this.lost ? this.uploads.filter(({ number }) => !hasEnded(this.state?.pictures[number])) : [];
+    this.leave(message, "replaceState"); // Back must not return to it again
+    if (left.length) this.act(() => this.giveAgain(left.map(({ file }) => file)));
+  }
+
+  // Tries until the server takes them: it may have just been started, and be full.
+  async giveAgain(files) {
+    await persist(() => this.inTurn(() => this.open()), this.visit.signal);
+    this.say(AGAIN);
+    await this.add(files);
   }
 
   // A result is asked for while it is looked at, too: that counts as a visit, and tells when it was deleted.

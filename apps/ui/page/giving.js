@@ -2,9 +2,10 @@
 
 function acceptFiles(desk, give) {
   const input = (name) => desk.querySelector(`#${name}`);
+  const giveFolder = (files) => give(...picturesOf(files, input("files").accept.split(",")));
   for (const name of ["files", "camera", "folder"]) {
     input(name).addEventListener("change", ({ target }) => {
-      give(name === "folder" ? visible([...target.files]) : [...target.files]);
+      (name === "folder" ? giveFolder : give)([...target.files]);
       target.value = ""; // so that the same file can be chosen again
     });
   }
@@ -20,19 +21,21 @@ function acceptFiles(desk, give) {
   document.addEventListener("drop", async (event) => {
     event.preventDefault(); // otherwise the browser would open the photo
     over(-Infinity);
-    const files = await dropped(event.dataTransfer);
-    if (files) give(files);
+    const { items, files } = event.dataTransfer;
+    const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean); // gone after the first await
+    if (entries.some((entry) => entry.isDirectory)) giveFolder((await Promise.all(entries.map(filesOf))).flat());
+    else if (files.length) give([...files]); // nothing is, for example, text
   });
 }
 
-// Files of a folder that its owner does not see, such as .DS_Store, are not meant.
-const visible = (files) => files.filter(({ name }) => !name.startsWith("."));
-
-// Files of a drop; null for one without any, such as text.
-async function dropped({ items, files }) {
-  const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean); // gone after the first await
-  if (!entries.some((entry) => entry.isDirectory)) return files.length ? [...files] : null;
-  return visible((await Promise.all(entries.map(filesOf))).flat());
+// A folder's files that have one of the suffixes, and what is said of the others: sidecars are usual, each of which would
+// be refused. Those that its owner does not see, such as .DS_Store, are not mentioned.
+function picturesOf(files, suffixes) {
+  const seen = files.filter(({ name }) => !name.startsWith("."));
+  const pictures = seen.filter(({ name }) => suffixes.some((suffix) => name.toLowerCase().endsWith(suffix)));
+  const others = seen.length - pictures.length;
+  if (!others) return [pictures];
+  return [pictures, others === 1 ? "1 file of another kind was passed over." : `${others} files of other kinds were passed over.`];
 }
 
 async function filesOf(entry) {

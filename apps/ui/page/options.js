@@ -10,9 +10,10 @@ function optionsOf(form, changed) {
   const set = (values) => {
     for (const field of fields) {
       if (!(field.name in values)) continue;
-      if (field.type === "checkbox") field.checked = values[field.name] === true;
-      else if (field.type === "radio") field.checked = field.value === values[field.name];
-      else if (field.type === "range" || [...field.options].some((option) => option.value === values[field.name])) field.value = values[field.name];
+      const wanted = values[field.name], isWanted = ({ value }) => value === wanted;
+      if (field.type === "checkbox") field.checked = wanted === true;
+      else if (field.type === "radio") field.checked ||= isWanted(field); // the browser unchecks the others
+      else if (field.type === "range" ? typeof wanted === "number" : [...field.options].some(isWanted)) field.value = wanted;
     }
     show();
   };
@@ -26,5 +27,5 @@ function optionsOf(form, changed) {
     setTimeout(() => (show(), changed())); // after the form has its defaults again
   });
   try { set(JSON.parse(recalled(REMEMBERED)) ?? {}); } catch {} // not JSON, or of another version
-  return { read, set };
+  return { read };
 }

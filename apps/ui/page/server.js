@@ -1,8 +1,16 @@
 // The server's interface: batches of pictures, by their id.
 
+// A refusal that lasts; after other errors it is worth trying again.
 class Refused extends Error {}
 
+// What passes by itself: a limit is reached for now, or, if it is lost, the connection.
+class Passing extends Error {}
+class Lost extends Passing {}
+
+const SLOW = 408, LIMITS = [429, 503]; // statuses
+const MOST_FAULTS = 6; // of the server, or of a connection on which uploads take too long
 const LONGEST_PAUSE = 32_000; // milliseconds, between two tries
+const PATIENCE = 20_000; // milliseconds, for the answer to a question that is asked again
 
 async function asked(address, options) {
   const [status, text] = await fetch(address, options).then(async (response) => [response.status, await response.text()]).catch(() => {
@@ -16,20 +24,23 @@ function answered(status, text) {
   let answer;
   try { answer = JSON.parse(text); } catch {}
   if (status < 300 && answer) return answer;
-  if (answer?.detail) throw new Refused(sentence(answer.detail));
+  const kind = LIMITS.includes(status) ? Passing : answer && status !== SLOW ? Refused : Error;
+  if (answer?.detail) throw new kind(sentence(answer.detail));
   // Something between answered, such as a proxy
   if (status === 413) throw new Refused("This file is too large for this server; save it smaller, or at a lower quality.");
-  throw new Error("This did not work; try again in a minute.");
+  throw new (kind === Passing ? Passing : Error)("This did not work; try again in a minute.");
 }
 
-// Asks until the server answers, or so many times more, unless it is aborted; the pauses between grow.
-async function persist(ask, signal, tries = Infinity) {
+// Asks until the server answers or refuses for good, unless it is aborted; the pauses between grow. `waits` is called
+// before each with the error, and may throw in its place.
+async function persist(ask, signal, waits = () => {}) {
   for (let n = 0; ; n++) {
     signal.throwIfAborted();
     try {
       return await ask();
     } catch (error) {
-      if (error instanceof Refused || signal.aborted || n === tries) throw error;
+      if (error instanceof Refused || signal.aborted) throw error;
+      waits(error, n);
       await pause(Math.min(1000 * 2 ** n, LONGEST_PAUSE), signal);
     }
   }
@@ -49,20 +60,19 @@ function create({ again, ...request }) {
   return asked(again ? `work/${again}/again` : "work", { method: "POST", headers, body: JSON.stringify(request) });
 }
 
-const state = (id) => asked(`work/${id}`);
+const state = (id) => asked(`work/${id}`, { signal: AbortSignal.timeout(PATIENCE) });
 const cancel = (id) => asked(`work/${id}/cancel`, { method: "POST" });
 const remove = (id) => asked(`work/${id}`, { method: "DELETE" });
 const comparison = async (id, number) => (await asked(`work/${id}/${number}/comparison`, { method: "POST" })).markup;
 
-// Uploads a file; `progress` gets the share done. By its key the server knows a file whose first answer was lost.
-async function upload(id, file, progress, signal) {
+// Uploads a file; `progress` gets the share done, or before a pause none and the error. By its key the server knows a
+// file whose first answer was lost.
+function upload(id, file, progress, signal) {
   const address = `work/${id}?name=${encodeURIComponent(file.name)}&key=${randomKey()}`;
-  try {
-    return await persist(() => sent(address, file, progress, signal), signal, 6);
-  } catch (error) {
-    if (error instanceof Refused || signal.aborted) throw error;
-    throw new Error(`${file.name} could not be uploaded; check the connection, and give it again.`);
-  }
+  return persist(() => sent(address, file, progress, signal), signal, (error, n) => {
+    if (!(error instanceof Passing) && n >= MOST_FAULTS) throw new Refused(`${file.name} is left out: ${error.message}`);
+    progress(undefined, error);
+  });
 }
 
 // 128 bits; crypto.randomUUID needs HTTPS.
@@ -76,8 +86,11 @@ function sent(address, file, progress, signal) {
     request.onload = () => {
       try { resolve(answered(request.status, request.responseText)); } catch (error) { reject(error); }
     };
-    request.onerror = request.onabort = () => reject(new Error());
+    request.onabort = () => reject(new Error());
+    request.onerror = async () => reject(await isReadable(file) ? new Lost("The connection is gone.") : new Refused(`${file.name} cannot be read any more; choose it again.`));
     signal.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }
+
+const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);

@@ -1,7 +1,6 @@
 // How the page looks in each state; everything is updated in place, so that nothing flickers or loses the focus.
 
 const LEAVING = "This server is about to be replaced. It finishes these pictures; download them when they are done, because they go with it.";
-const GONE = "The connection is gone. Your pictures are kept; trying again…";
 const SPOKEN = { said: 0, text: "" };
 
 Object.assign(Desk.prototype, {
@@ -39,7 +38,7 @@ Object.assign(Desk.prototype, {
   // What the server knows, then what is not uploaded yet.
   pictures() {
     const arrived = this.state?.pictures ?? [];
-    const local = ({ file, share, picture }) => ({ name: file.name, state: "uploading", share, thumbnail: picture });
+    const local = ({ file, share, picture }) => ({ name: file.name, state: share === undefined ? "waiting" : "uploading", share, thumbnail: picture });
     return [...arrived.map((picture, number) => ({ ...picture, number, thumbnail: picture.thumbnail || this.uploadOf(number) })), ...this.uploading().map(local)];
   },
 
@@ -47,6 +46,11 @@ Object.assign(Desk.prototype, {
   uploading() {
     const arrived = this.state?.pictures.length ?? 0;
     return this.uploads.filter(({ number }) => number === undefined || number >= arrived);
+  },
+
+  // Files that the server has not.
+  missing() {
+    return this.uploads.filter(({ number }) => number === undefined);
   },
 
   uploadOf(number) {
@@ -142,18 +146,26 @@ Object.assign(Desk.prototype, {
     if (one) link.href = one.download;
     else if (done.length) link.href = this.state.zip;
     text(link, one ? `Download ${one.file}` : `Download ${pending ? "the" : "all"} ${done.length} as a zip`);
-    const share = pictures.reduce((sum, { state, share }) => sum + (state === "working" ? share : Number(["done", "failed", "cancelled"].includes(state))), 0);
+    const share = pictures.reduce((sum, { state, share }) => sum + (state === "working" ? share : Number(hasEnded({ state }))), 0);
     this.find("#share").value = pictures.length ? share / pictures.length : 0;
-    const words = !this.id ? "" : this.lost > 1 ? GONE : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
+    const words = !this.id ? "" : this.lost > 1 ? this.alone() : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
     text(this.find("#left"), words);
     this.speak(words, pending);
     document.title = pending ? `${Math.round(this.find("#share").value * 100)} % · Double Resolution` : "Double Resolution";
+  },
+
+  alone() {
+    const missing = this.missing().length;
+    if (!missing) return "The connection is gone. Your pictures are kept; trying again…";
+    return `The connection is gone; trying again… ${missing} of ${this.uploads.length} not uploaded yet: keep this page open.`;
   },
 
   outlook(pictures, done, several) {
     const uploading = pictures.filter(({ state }) => state === "uploading");
     const finished = several && done.length ? `${done.length} of ${pictures.length} done, ` : "";
     if (!pictures.some(({ state }) => state === "working")) {
+      const waiting = this.uploading().find(({ share }) => share === undefined);
+      if (waiting) return `${waiting.reason} Trying again…`;
       if (uploading.length) return `Uploading, ${Math.round((100 * uploading.reduce((sum, { share }) => sum + share, 0)) / uploading.length)} %`;
       const { ahead, begins } = this.state ?? { ahead: 0 };
       return ahead ? `You are ${ordinals[ahead] ?? `number ${ahead + 1}`}; it begins in ${begins}.` : "Beginning…";
@@ -176,6 +188,8 @@ Object.assign(Desk.prototype, {
     text(this.find("#spoken"), words);
   },
 });
+
+const hasEnded = (picture) => ["done", "failed", "cancelled"].includes(picture?.state);
 
 function stateOf({ state, share, sentence, doubled_size }) {
   if (state === "done") return `${pixels(doubled_size)}`;
