@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m apps.
 
 
 def serve(config: ServeConfig) -> None:
-    """Serve the page. Raises ModelError, HistoryError or OutdatedError if the app cannot start."""
+    """Serve the page. Raises ModelError, HistoryError, SettingError or OutdatedError if the app cannot start."""
     from apps.monitor import settings
     from apps.monitor.copying import started_writer
     from apps.serving import floors
@@ -47,11 +47,11 @@ def serve(config: ServeConfig) -> None:
     leave_token([given.model], keeper=WRITER if given.history_repo else None)
     with temporary_folder(given.serving.delete_after_seconds) as folder:
         from apps.monitor.app import App  # Gradio takes the place of temporary files when it is imported
+        from apps.serving.listening import taken_address
         from apps.serving.serve import run
 
-        with closing(App(given, folder, started_writer())) as app:
-            print(f"The monitor is ready on http://{given.serving.host}:{given.serving.port}", flush=True)
-            run(app.server(), given.serving)
+        with closing(taken_address(given.serving)) as address, closing(App(given, folder, started_writer())) as app:
+            run(app.server(), "The monitor", address, given.serving)
 
 
 def fill(config: BackfillConfig) -> None:

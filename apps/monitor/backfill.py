@@ -9,7 +9,8 @@ from apps.monitor.addresses import RefusedError
 from apps.monitor.apod import FIRST_DAY, LIST_LENGTH, Client, Entry
 from apps.monitor.days import nasa_day
 from apps.monitor.doubling import worker_of
-from apps.monitor.fetch import NotThereError
+from apps.monitor.errors import ApodError
+from apps.monitor.fetch import NotThereError, UnavailableError
 from apps.monitor.history import History, Row
 from apps.monitor.hub_history import HubHistory
 from apps.monitor.recording import Recorder
@@ -21,14 +22,17 @@ from upscaler.model import find
 def run(settings: Settings, days: int) -> None:
     """Measure those of the last `days` days that are missing in the history, printing a line for each.
 
-    Raises ModelError, HistoryError, or UnavailableError if NASA does not respond; rows measured before that are kept.
+    Raises ModelError, HistoryError, or ApodError if NASA does not respond; rows measured before that are kept.
     """
     hub_history = HubHistory(settings.history_repo) if settings.history_repo else None
     model = find.model_or_fast(settings.model)
     with worker_of(model, settings.serving.job_limits) as worker:
         recorder = Recorder(worker, model, History(settings.history), hub_history)
-        for line in backfill(Client(settings.apod_url), recorder, days, nasa_day()):
-            print(line, flush=True)
+        try:
+            for line in backfill(Client(settings.apod_url), recorder, days, nasa_day()):
+                print(line, flush=True)
+        except UnavailableError as error:
+            raise ApodError(f"{error}; run the same command again later, and it continues") from error
 
 
 def backfill(client: Client, recorder: Recorder, days: int, today: dt.date) -> Iterator[str]:
@@ -38,11 +42,16 @@ def backfill(client: Client, recorder: Recorder, days: int, today: dt.date) -> I
     """
     recorder.exchange()  # on a new disk, only the copy on the Hub has the measured days
     try:
-        for entry in _entries(client, max(today - dt.timedelta(days - 1), FIRST_DAY), today):
+        for entry in _entries(client, first_day(days, today), today):
             if entry.date not in recorder.history.done(recorder.revision):
                 yield f"{entry.date}: {_measure_day(client, recorder, entry)}"
     finally:
         recorder.exchange()
+
+
+def first_day(days: int, today: dt.date) -> dt.date:
+    """Return the first of the last `days` days, or of all that have a picture."""
+    return today - dt.timedelta(min(days - 1, (today - FIRST_DAY).days))
 
 
 def _entries(client: Client, first: dt.date, last: dt.date) -> Iterator[Entry]:

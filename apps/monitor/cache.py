@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -15,11 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from apps.monitor.apod import Entry
 from apps.monitor.pictures import THUMBNAIL, TILES
 from apps.serving.viewer.comparison import Comparison
-from upscaler.atomic import write_text
+from upscaler.atomic import PART, remove_parts, write_text
 
 RECORD = "day.json"
 _LONGEST_RECORD = 1_000_000  # bytes
-PART = ".part-"
 ABANDONED = 3600  # seconds after which an unfinished folder counts as abandoned
 
 
@@ -111,7 +109,7 @@ class Cache:
 
         The model's latest day and the added folder are kept in any case.
         """
-        self._remove_abandoned()
+        remove_parts(self.folder, ABANDONED)
         folders = sorted(self.folders, key=self._eviction_order)
         sizes = {folder: _size(folder) for folder in folders}
         latest = max(filter(self._is_current, folders), default=None)
@@ -129,11 +127,6 @@ class Cache:
             if _read(target) is None:
                 shutil.rmtree(target, ignore_errors=True)
                 part.rename(target)
-
-    def _remove_abandoned(self) -> None:
-        for part in self.folder.glob(f"{PART}*"):
-            if time.time() - part.stat().st_mtime > ABANDONED:
-                shutil.rmtree(part, ignore_errors=True)
 
     def _folder_of(self, day: dt.date) -> Path:
         return self.folder / f"{day}-{self._revision}"

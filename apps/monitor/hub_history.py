@@ -10,6 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalE
 from apps.monitor import history
 from apps.monitor.history import History, HistoryError
 from upscaler.errors import DoubleResolutionError
+from upscaler.quoting import first_line
 
 FILE = "history.csv"
 
@@ -43,9 +44,8 @@ class HubHistory:
             if set(here.rows()) != set(copied):
                 self._upload(history.to_csv(here.rows()), parent)
         except (httpx2.HTTPError, HFValidationError, LocalEntryNotFoundError, HistoryError, OSError) as error:
-            first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise HubHistoryError(
-                f"the history's copy {self._repo} on the Hub is not up to date: {first_line}"
+                f"the history's copy {self._repo} on the Hub is not up to date: {first_line(error)}"
             ) from error
 
     def _download(self, revision: str | None) -> list[history.Row]:

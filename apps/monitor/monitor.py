@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -20,6 +20,7 @@ from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
 from apps.monitor.request_coalescing import RequestCoalescing
 from apps.serving.messages import Update
+from apps.serving.refusal import fault
 from apps.serving.worker import Worker
 from upscaler.command import sentence_for
 from upscaler.errors import DoubleResolutionError
@@ -27,6 +28,7 @@ from upscaler.model.artifact import Artifact
 
 MINUTE, HOUR = 60.0, 3600.0
 BROKEN_FOR = 50 * MINUTE  # so that each hourly look tries again
+SHOWN_FOR = 50 * MINUTE  # in which a day without a picture is answered as it was before
 MOST_TRIED = 10  # unusable pictures downloaded per check
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class Monitor:
         self._running: RequestCoalescing[News] = RequestCoalescing()
         self._cores = threading.Lock()
         self._broken: dict[dt.date, tuple[float, str]] = {}
+        self._views: dict[Hashable, tuple[float, View]] = {}  # of days without a picture, until a time
         self._next_look = self._next_refresh = 0.0
         self._latest = View(next(iter(cache.recent(1)), None))
         self._has_looked = False
@@ -111,19 +114,26 @@ class Monitor:
             return iter([replace(latest, note=note)])
         return self._running.follow("newest", self._refresh)
 
+    def known(self, day: dt.date) -> View | None:
+        """Return what `show` shows if NASA need not be asked."""
+        return self._known(day, day)
+
+    def known_after(self, day: dt.date) -> View | None:
+        """Return what `show_after` shows if NASA need not be asked."""
+        return self._known(("after", day), day + dt.timedelta(1))
+
     def show(self, day: dt.date) -> Iterator[News]:
         """Show a day, or the latest earlier one with a picture; the last item is a View."""
-        if finished := self.cache.find(day):
-            return iter([View(finished)])
-        return self._running.follow(day, lambda: self._show(day, self._from(day)))
+        if known := self.known(day):
+            return iter([known])
+        return self._running.follow(day, lambda: self._show(day, day, self._from(day)))
 
     def show_after(self, day: dt.date) -> Iterator[News]:
         """Show the first later day with a picture; the last item is a View."""
-        following = day + dt.timedelta(1)
-        if finished := self.cache.find(following):
-            return iter([View(finished)])
-        later = self._client.after(day, self._today())
-        return self._running.follow(("after", day), lambda: self._show(following, later))
+        if known := self.known_after(day):
+            return iter([known])
+        key, following, later = ("after", day), day + dt.timedelta(1), self._client.after(day, self._today())
+        return self._running.follow(key, lambda: self._show(key, following, later))
 
     def keep_looking(self, stop: threading.Event) -> None:
         """Check whenever due, at least once an hour, until `stop` is set; failures are logged and retried.
@@ -166,9 +176,19 @@ class Monitor:
         self._start_measuring(view)
         yield view
 
-    def _show(self, day: dt.date, entries: Iterable[Entry]) -> Iterator[News]:
+    def _known(self, key: Hashable, day: dt.date) -> View | None:
+        """Return the day's picture, or what was shown for `key` lately if its picture is still in the cache."""
+        if finished := self.cache.find(day):
+            return View(finished)
+        until, view = self._views.get(key, (0.0, View(None)))
+        is_there = view.finished and self.cache.find(view.finished.entry.date)
+        return view if is_there and self._now() < until else None
+
+    def _show(self, key: Hashable, day: dt.date, entries: Iterable[Entry]) -> Iterator[News]:
         try:
             view = yield from self._first_of(day, entries)
+            if day < self._today():  # today's may be published at any time
+                self._remember_view(key, view)
         except (DoubleResolutionError, OSError) as error:
             view = View(None, f"{_sentence(error)}. Ask for the day again after {_clock(self._retry_time(error))}.")
         self._start_measuring(view)
@@ -243,6 +263,11 @@ class Monitor:
         self._broken[entry.date] = (until, lack)
         return lack
 
+    def _remember_view(self, key: Hashable, view: View) -> None:
+        now = self._now()
+        valid = {other: (until, shown) for other, (until, shown) in self._views.items() if now < until}
+        self._views = valid | {key: (now + SHOWN_FOR, view)}
+
     def _absence(self, day: dt.date) -> str:
         if day >= self._today():
             return f"NASA has not published the picture of {long_date(day)} yet"
@@ -267,7 +292,11 @@ def _clock(moment: float) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    return _capitalised(sentence_for(error) if isinstance(error, OSError) else str(error))
+    """Describe a failure to visitors, and a fault of the server to its operator."""
+    if isinstance(error, OSError):
+        log.warning("%s", sentence_for(error))
+        return _capitalised(fault(error))
+    return _capitalised(str(error))
 
 
 def _capitalised(sentence: str) -> str:

@@ -8,6 +8,7 @@ window.startNavigation = (element, trigger) => {
   const poll = () => document.hidden || trigger("tick", { day: asked() });
   window.addEventListener("hashchange", show);
   document.addEventListener("click", (event) => event.defaultPrevented || dayOf(event.target) !== asked() || show());
+  document.addEventListener("click", ({ target }) => target.closest("#status a[href^='#']") && followStatus());
   document.addEventListener("visibilitychange", poll);
   setInterval(poll, POLL_INTERVAL);
   element.querySelector(".refresh").addEventListener("click", () => {
@@ -41,6 +42,13 @@ function listenToPicker(picker, asked, show) {
     clearTimeout(timer);
     picker.value = shownDay();
   });
+}
+
+// A day that is chosen in the status line takes its link away with the line: the heading that names it has the focus.
+function followStatus() {
+  const heading = document.querySelector("#heading");
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
 }
 
 const shownDay = () => document.querySelector("#strip .days")?.dataset.shown ?? "";

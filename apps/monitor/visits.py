@@ -21,7 +21,7 @@ from upscaler.command import sentence_for
 from upscaler.errors import DoubleResolutionError
 
 STRIP = 30  # recent days
-NEW_DAYS_AN_HOUR = 10, 60  # uncached days requested per visitor, and by all visitors
+NEW_DAYS_AN_HOUR = 10, 60  # days that NASA is asked for, per visitor and by all visitors
 PICTURE = 3  # outputs that show a day's picture: heading, viewer, about
 OVERVIEW = 2  # outputs that show the days so far: strip, plot
 AFTER = "after-"  # before a day in the page's address: the first later day with a picture
@@ -94,7 +94,7 @@ class Visits:
             yield item
 
     def _day(self, asked: str, visitor: str) -> Iterator[News | Status]:
-        """Yield a day's picture; days that are not cached count against the visitor's rate limit."""
+        """Yield a day's picture; days for which NASA must be asked count against the visitor's rate limit."""
         is_later = asked.startswith(AFTER)
         try:
             day = dt.date.fromisoformat(asked.removeprefix(AFTER))
@@ -105,8 +105,7 @@ class Visits:
         if not FIRST_DAY <= day <= today:
             yield page.sentence(f"NASA has pictures from {long_date(FIRST_DAY)} to today; choose one of these days.")
             return
-        wanted = day + dt.timedelta(is_later)
-        if not self._monitor.cache.find(wanted):
+        if not (self._monitor.known_after(day) if is_later else self._monitor.known(day)):
             if again := self.new_days.take(visitor, time.time()):
                 minutes = math.ceil((again - time.time()) / 60)
                 yield page.sentence(f"Many days were asked for lately; ask for another one in {minutes} minutes.")
@@ -169,8 +168,12 @@ class Visits:
 
 
 def _asked(event: gr.EventData) -> str:
-    """Return the day in the page's address, "" for the newest."""
-    return str(event.day)
+    """Return the day in the page's address, "" for the newest. Raises gr.Error if the page did not send the event."""
+    data = event._data
+    if not (isinstance(data, dict) and isinstance(data.get("day"), str)):
+        raise gr.Error("The request names no day; load the page again.", print_exception=False)
+    day: str = data["day"]
+    return day
 
 
 def _doubling(share: float, left: str) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from apps.monitor.apod import Client
-from apps.monitor.backfill import backfill
+from apps.monitor.apod import FIRST_DAY, Client
+from apps.monitor.backfill import backfill, first_day
 from apps.monitor.fetch import Fetcher, UnavailableError
 from apps.monitor.history import History
 from apps.monitor.recording import Recorder
@@ -39,6 +39,11 @@ def test_backfill_spans_several_lists(client: Client, recorder: Recorder, nasa: 
     lines = list(backfill(client, recorder, 30, TODAY))
     assert len(lines) == 30
     assert [row.day for row in recorder.history.rows()] == [day(ago) for ago in range(29, -1, -1)]
+
+
+@pytest.mark.parametrize("days", [20_000, 800_000, 99_999_999_999])
+def test_backfill_begins_with_the_first_picture_of_all(days: int) -> None:
+    assert first_day(days, TODAY) == FIRST_DAY
 
 
 def test_backfill_resumes_after_an_outage(client: Client, recorder: Recorder, nasa: Nasa, clock: Clock) -> None:

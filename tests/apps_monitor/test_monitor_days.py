@@ -223,9 +223,12 @@ def test_after_a_stuck_day_the_next_day_is_shown(
         if trouble == "the picture fails":
             nasa.failing_files.add(f"/picture/{YESTERDAY}.jpg")
         else:
-            patched.setattr("pathlib.Path.write_bytes", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "")))
+            full = OSError(errno.ENOSPC, "No space left on device", "/srv/secret")
+            patched.setattr("pathlib.Path.write_bytes", lambda *_: (_ for _ in ()).throw(full))
         view = look(monitor)
     assert shown_day(view) == BEFORE
+    assert ("This server has a fault (no space left on device)" in view.note) == (trouble == "the disk is full")
+    assert "/srv/secret" not in view.note
     assert "It is tried again at" in view.note
     nasa.add(TODAY)
     clock.sleep(3700)

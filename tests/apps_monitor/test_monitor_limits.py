@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +19,11 @@ from apps.monitor.allowance import HOUR, Allowance
 from apps.monitor.apod import Entry
 from apps.monitor.app import App
 from apps.monitor.cache import Cache, Finished, write_record
-from apps.monitor.days import nasa_day
+from apps.monitor.days import long_date, nasa_day
 from apps.monitor.history import History
-from apps.monitor.monitor import Monitor, View
+from apps.monitor.monitor import SHOWN_FOR, Monitor, View
 from apps.monitor.pictures import THUMBNAIL, TILES
-from apps.monitor.visits import NEW_DAYS_AN_HOUR, Visit
+from apps.monitor.visits import NEW_DAYS_AN_HOUR, Visit, Visits
 from apps.serving.gradio_api import gr
 from apps.serving.viewer.comparison import Comparison
 from support.clock import Clock
@@ -198,3 +199,62 @@ def test_the_hourly_limit_holds(asked: list[tuple[str, int]]) -> None:
 def test_a_removed_history_is_created_again(history: History) -> None:
     history.path.unlink()
     assert history.rows() == []
+
+
+@pytest.mark.parametrize("sent", [None, 5, "day", {}, {"day": None}, {"day": 5}])
+def test_an_event_that_the_page_did_not_send_is_refused_with_a_sentence(monitor: Monitor, sent: object) -> None:
+    visits, event = Visits(monitor, None), gr.EventData(None, sent)
+    with pytest.raises(gr.Error, match="names no day; load the page again"):
+        next(visits.show(Visit(), event, by("192.0.2.1")))
+    with pytest.raises(gr.Error, match="names no day; load the page again"):
+        visits.poll(replace(Visit(), measured=-1), event)
+
+
+def test_a_video_day_counts_once_and_cached_pictures_never(app: App, nasa: Nasa) -> None:
+    each, _ = NEW_DAYS_AN_HOUR
+    video, before = OLD[0], OLD[1]
+    nasa.add_video(str(video))
+    assert "is a video" in show(app, video)[0]
+    for ago in range(each - 1):
+        app.visits.new_days.take("192.0.2.1", time.time() - ago)
+    asked = len(nasa.requests)
+    for _ in range(3):
+        shown = show(app, video)
+        assert "is a video" in shown[0] and long_date(before) in shown[1]
+        assert long_date(before) in show(app, before)[1]
+    assert len(nasa.requests) == asked
+    assert "Many days were asked for lately" in show(app, OLD[3])[0]
+
+
+@pytest.mark.parametrize("change", ["time", "eviction"])
+def test_what_is_shown_for_a_day_without_a_picture_is_remembered_for_a_while(
+    monitor: Monitor, nasa: Nasa, clock: Clock, change: str
+) -> None:
+    first, video, last = (dt.date(2026, 11, day) for day in (20, 21, 22))
+    nasa.add(str(first))
+    nasa.add_video(str(video))
+    nasa.add(str(last))
+    for show, known in ((monitor.show, monitor.known), (monitor.show_after, monitor.known_after)):
+        asked_for = video if show == monitor.show else first
+        assert known(asked_for) is None
+        *_, view = show(asked_for)
+        asked = len(nasa.requests)
+        assert list(show(asked_for)) == [known(asked_for)] == [view]
+        assert len(nasa.requests) == asked
+    if change == "time":
+        clock.sleep(SHOWN_FOR)
+    else:
+        for day in monitor.cache.folders:
+            shutil.rmtree(day)
+    assert monitor.known(video) is None and monitor.known_after(first) is None
+
+
+def test_a_picture_that_is_published_meanwhile_is_shown(monitor: Monitor, nasa: Nasa, clock: Clock) -> None:
+    today = nasa_day(clock.now())
+    nasa.add(str(today - dt.timedelta(1)))
+    *_, before = monitor.show(today)
+    nasa.add(str(today))
+    *_, after = monitor.show(today)
+    assert isinstance(before, View) and isinstance(after, View)
+    assert "has not published the picture" in before.note
+    assert after.finished and after.finished.entry.date == today

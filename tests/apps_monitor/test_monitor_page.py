@@ -120,6 +120,7 @@ def test_a_visit_a_refresh_an_outage_and_other_days(page: Page, nasa: Nasa) -> N
     assert page.url.endswith(f"#{day(29)}")
 
     nasa.add(day(0), "A galaxy")
+    show_what_another_visitor_found(page)
     page.get_by_role("button", name="Refresh").click()
     says(page, "#heading", "A galaxy")
     assert "#" not in page.url
@@ -172,10 +173,27 @@ def test_a_visit_a_refresh_an_outage_and_other_days(page: Page, nasa: Nasa) -> N
     says(page, "#status", "Nothing is new")
 
     ask_again_after_failures(page, nasa)
+    lose_the_connection(page)
     result = Client(page.url, verbose=False).predict(api_name="/today")
     assert (result["date"], result["title"], result["note"]) == (day(0), "A galaxy", "")
     answer = requests.get(page.url.rstrip("/") + result["file"], timeout=10)
     assert answer.headers["content-type"] == "image/jpeg"
+
+
+def show_what_another_visitor_found(page: Page) -> None:
+    """Press the link to the new picture by keys, upon which what it leads to has the focus; return to the same day."""
+    browser = page.context.browser
+    assert browser is not None
+    with visiting(page.url.partition("#")[0], browser) as other:
+        other.get_by_role("button", name="Refresh").click()
+        says(other, "#heading", "A galaxy")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.get_by_role("link", name="Show it").press("Enter")
+    says(page, "#heading", "A galaxy")
+    expect(page.get_by_role("link", name="Show it")).to_have_count(0)
+    expect(page.locator("#heading")).to_be_focused()
+    page.go_back()
+    says(page, "#heading", "A comet")
 
 
 def ask_again_after_failures(page: Page, nasa: Nasa) -> None:
@@ -204,6 +222,21 @@ def ask_again_after_failures(page: Page, nasa: Nasa) -> None:
     is_shown_at_the_second_try(32, lambda: pick(32))
     page.get_by_role("button", name="Refresh").click()
     says(page, "#heading", "A galaxy")
+
+
+def lose_the_connection(page: Page) -> None:
+    """Ask for a day without a connection, which is shown once it is back; return to the newest."""
+    page.context.set_offline(True)
+    page.get_by_role("link", name="Previous").click()
+    says(page, "body", "Connection to the server was lost")
+    says(page, "#heading", "A galaxy")
+    page.context.set_offline(False)
+    says(page, "#heading", "A nebula")
+    assert page.url.endswith(f"#{day(1)}")
+    page.get_by_role("link", name="Next").click()  # the page answers again
+    says(page, "#heading", "A galaxy")
+    page.get_by_role("button", name="Refresh").click()
+    expect(page).to_have_url(re.compile("/$"))
 
 
 def finds(page: Page) -> list[str]:
