@@ -2,21 +2,18 @@
 
 import csv
 import hashlib
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-import requests
-
+from feature_pipeline.download import TIMEOUT, download
 from feature_pipeline.errors import FeatureError
-from feature_pipeline.manifest import Attribution, PictureRecord
-from upscaler.atomic import atomic_path
+from feature_pipeline.manifest import Attribution, PictureRecord, image_id
+from upscaler.atomic import atomic_path, remove_parts
 from upscaler.csv_cells import harmless
 from upscaler.model.artifact import sha256
 
-TIMEOUT = 60.0  # seconds without a byte
-CHUNK = 1 << 20
+ABANDONED = 10 * TIMEOUT  # seconds without a write, after which a download's process has ended
 # The columns, and their names in a sample's JSON
 COLUMNS = {
     "License": "license",
@@ -41,9 +38,10 @@ def fetch(place: str, folder: Path) -> Path:
         if not Path(place).is_file():
             raise FeatureError(f"the list {place} does not exist; give a CSV file or an address to --metadata")
         return Path(place)
+    remove_parts(folder, ABANDONED)
     kept = folder / f"metadata-{digest(place)}.csv"
     if not kept.exists():
-        _download(place, kept)
+        download(place, kept, MAX_LIST_BYTES)
     return kept
 
 
@@ -63,9 +61,9 @@ def read(lists: Iterable[Path], part: str) -> Listed:
     kept = 0
     for path in lists:
         for row in _rows(path):
-            if row["Subset"] == subset and (image_id := row["ImageID"] or "").startswith(digit):
-                listed[image_id] = tuple(row[column] or "" for column in COLUMNS)
-                kept += len(image_id) + sum(map(len, listed[image_id]))
+            if row["Subset"] == subset and (identity := row["ImageID"] or "").startswith(digit):
+                listed[identity] = tuple(row[column] or "" for column in COLUMNS)
+                kept += len(identity) + sum(map(len, listed[identity]))
                 if kept > MAX_KEPT:
                     raise FeatureError(f"{path} has over {MAX_KEPT:,} characters on {part}; give the Open Images list")
     return listed
@@ -73,7 +71,7 @@ def read(lists: Iterable[Path], part: str) -> Listed:
 
 def of(listed: Listed, name: str) -> Attribution | None:
     """Return the attribution of the picture with that file name, or None if it is not listed."""
-    values = listed.get(name.partition(".")[0])
+    values = listed.get(image_id(name))
     return Attribution(**dict(zip(COLUMNS.values(), values, strict=True))) if values else None
 
 
@@ -87,7 +85,7 @@ def write_csv(path: Path, pictures: Iterable[PictureRecord]) -> None:
                 credit = picture.attribution or Attribution()
                 writer.writerow(
                     [
-                        _cell(picture.name.partition(".")[0]),
+                        _cell(picture.image_id),
                         picture.tiles,
                         *map(_cell, credit.model_dump().values()),
                     ]
@@ -129,20 +127,3 @@ class _Lines:
             if self.row >= MAX_ROW:
                 raise csv.Error(f"a row is longer than {MAX_ROW:,} characters")
             yield line
-
-
-def _download(address: str, target: Path) -> None:
-    try:
-        with requests.get(address, stream=True, timeout=TIMEOUT) as answer, atomic_path(target) as temporary:
-            answer.raise_for_status()
-            with temporary.open("wb") as file:
-                _copy(answer, file)
-    except requests.RequestException as error:
-        raise FeatureError(f"the list {address} cannot be downloaded ({error}); try again later") from error
-
-
-def _copy(answer: requests.Response, file: io.BufferedWriter) -> None:
-    for chunk in answer.iter_content(CHUNK):
-        if file.tell() + len(chunk) > MAX_LIST_BYTES:
-            raise FeatureError(f"the list {answer.url} is longer than {MAX_LIST_BYTES:,} bytes; give another address")
-        file.write(chunk)

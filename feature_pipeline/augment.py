@@ -1,6 +1,5 @@
 """Augmentation: each technique applies to half of the samples, with a random strength for each sample."""
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from torchvision.transforms.v2 import functional as transforms  # type: ignore[i
 
 from feature_pipeline.compression import compressed
 from feature_pipeline.manifest import Box, Draw
-from feature_pipeline.tiles import SIZE, TilePair, cut_pair, rejection
+from feature_pipeline.tiles import SIZE, TilePair, cut_pair, generator, rejection
 from upscaler.bicubic import halve
 from upscaler.pixels import Pixels
 
@@ -25,7 +24,7 @@ QUALITY = (60, 95)  # of a JPEG
 
 def augmented(picture: Pixels, pair: TilePair, seed: str) -> tuple[TilePair, Draw]:
     """Augment a tile pair of a picture; return it with the techniques, drawn from `seed`."""
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
+    rng = generator(seed)
     drawn = draw(rng, smallest_scale=SIZE / min(picture.shape[:2]))
     return apply(drawn, picture, pair.box, noise_seed=int(rng.integers(1 << 62)))
 

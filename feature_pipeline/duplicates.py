@@ -19,16 +19,16 @@ Pictures = Mapping[str, Looks]  # by id
 
 
 class Taken:
-    """The names and perceptual hashes of all accepted pictures: 8 bytes and a name for each."""
+    """The ids and perceptual hashes of all accepted pictures: 8 bytes and an id for each."""
 
     def __init__(self) -> None:
-        self._names: set[str] = set()
+        self._ids: set[str] = set()
         self._hashes: Hashes = np.zeros(1024, np.uint64)
         self._count = 0
 
     def repeats(self, record: PictureRecord) -> str | None:
         """Return the reason why the picture is a duplicate, or None."""
-        if record.name in self._names:
+        if record.image_id in self._ids:
             return "same name"
         return "same picture" if _is_near(looks(record), self._hashes[: self._count]).any() else None
 
@@ -38,7 +38,7 @@ class Taken:
             self._hashes = np.resize(self._hashes, 2 * self._count)
         self._hashes[self._count] = looks(record)[0]
         self._count += 1
-        self._names.add(record.name)
+        self._ids.add(record.image_id)
 
 
 def looks(record: PictureRecord) -> Looks:

@@ -9,6 +9,7 @@ from upscaler.relative_names import is_inside
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
+SOURCE = "source.json"  # parts of earlier versions lack it
 
 
 def _checked(name: str) -> str:
@@ -20,6 +21,11 @@ def _checked(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_checked)]  # in the folder of the JSON file
 PerceptualHash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]  # 64 bits
 Box = tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt]
+
+
+def image_id(name: str) -> str:
+    """Return the id of the picture in a file of that name, which may have several suffixes."""
+    return name.partition(".")[0]
 
 
 class Record(BaseModel):
@@ -79,6 +85,11 @@ class PictureRecord(Record):
     unlisted: bool = False
     attribution: Attribution | None = None
 
+    @property
+    def image_id(self) -> str:
+        """Id of the picture; "" if its name has none."""
+        return image_id(self.name)
+
 
 class Settings(Record):
     """The settings that determine a part's bytes."""
@@ -93,6 +104,18 @@ class Settings(Record):
     unlisted: Literal["keep", "drop"] = "keep"
 
 
+class Source(Record):
+    """The content of source.json: the object that a part is made from. bytes: its length.
+
+    etag: as the server gives it, compared as a whole. dataset: the data set's name; "" for an object of another server
+    than the data set's own, which may hold other pictures.
+    """
+
+    etag: str
+    bytes: NonNegativeInt
+    dataset: str
+
+
 class ShardSummary(Record):
     """A shard's entry in the manifest."""
 
@@ -104,7 +127,7 @@ class ShardSummary(Record):
 class Manifest(Record):
     """The content of manifest.json. source_bytes: length of the compressed part. seconds: duration of the last run.
 
-    dataset: the data set's name; "" if the part is from another server, which may hold other pictures.
+    dataset: see Source.
     """
 
     settings: Settings

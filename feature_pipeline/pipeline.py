@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Never
@@ -15,7 +15,7 @@ from feature_pipeline.attribution import Listed
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.duplicates import Taken
 from feature_pipeline.errors import FeatureError
-from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest, Settings
+from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, SOURCE, Manifest, Settings, Source
 from feature_pipeline.samples import Outcome
 from feature_pipeline.source import PartStream
 from feature_pipeline.tally import Tally
@@ -81,12 +81,42 @@ def _run_part(config: FeatureConfig, settings: Settings, folder: Path, listed: L
         arrived = stack.enter_context(_bar(settings, "B", None))
         client = stack.enter_context(closing(source.connect(config.endpoint_url)))
         stream = stack.enter_context(PartStream(client, settings.part, arrived.update))
-        source_bytes = arrived.total = stream.size
+        origin = _origin(folder, stream.origin)
+        arrived.total = origin.bytes
         write_text(folder / CONFIG, settings.model_dump_json(indent=1) + "\n")
+        write_text(folder / SOURCE, origin.model_dump_json(indent=1) + "\n")
         outcomes = _outcomes(config, settings, folder, stream, listed, pictures)
         _write_shards(stack.enter_context(closing(outcomes)), settings, folder)
-        dataset = source.dataset(client)
-    _finish(settings, folder, source_bytes, time.monotonic() - started, dataset)
+    _finish(settings, folder, origin, time.monotonic() - started)
+
+
+def _origin(folder: Path, found: Source) -> Source:
+    """Return what the part is made from. Raises FeatureError if that is another object than the one found."""
+    before = shards.read_source(folder) if (folder / SOURCE).exists() else _of_earlier_version(folder, found)
+    if found != before:
+        raise FeatureError(
+            f"{folder} was begun from {_other(before, found)}; give the --endpoint-url it was begun with, "
+            "or another --out, or remove the folder"
+        )
+    return before
+
+
+def _of_earlier_version(folder: Path, found: Source) -> Source:
+    """Return the object found, but with what the manifest of a version without source.json says of it."""
+    with suppress(FeatureError):
+        manifest = shards.read_manifest(folder)
+        named = manifest.model_dump(include={"dataset"}, exclude_unset=True)  # the first versions recorded none
+        return found.model_copy(update={"bytes": manifest.source_bytes, **named})
+    return found
+
+
+def _other(before: Source, now: Source) -> str:
+    """Describe the source before by its difference from the one now."""
+    if before.bytes != now.bytes:
+        return f"another tar.gz, of {before.bytes:,} bytes, not {now.bytes:,}"
+    if before.etag != now.etag:
+        return f"a tar.gz of the same length whose ETag is {before.etag}, not {now.etag}, so it may hold other pictures"
+    return "another server, not the bucket of Open Images" if now.dataset else "the bucket of Open Images, not a copy"
 
 
 def _bar(settings: Settings, unit: str, total: int | None) -> "tqdm[Never]":
@@ -133,7 +163,7 @@ def _write_shards(outcomes: Iterator[Outcome], settings: Settings, folder: Path)
         number += 1
 
 
-def _finish(settings: Settings, folder: Path, source_bytes: int, seconds: float, dataset: str) -> None:
+def _finish(settings: Settings, folder: Path, origin: Source, seconds: float) -> None:
     totals = Tally.of(shards.finished(folder))
     if not totals.tiles:
         shards.remove(folder)  # or they would refuse a command with other settings
@@ -146,10 +176,10 @@ def _finish(settings: Settings, folder: Path, source_bytes: int, seconds: float,
     manifest = Manifest(
         settings=settings,
         code_version=version.installed(),
-        source_bytes=source_bytes,
+        source_bytes=origin.bytes,
         seconds=round(seconds, 1),
         attribution_sha256=credited,
-        dataset=dataset,
+        dataset=origin.dataset,
         **totals.fields(),
     )
     write_text(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")

@@ -26,6 +26,8 @@ def make(file: File, settings: Settings, attribution: Attribution | None = None)
     """
     unlisted = attribution is None and bool(settings.metadata_sha256)
     known = PictureRecord(name=file.name, bytes=file.size, unlisted=unlisted, attribution=attribution)
+    if not known.image_id:
+        return known.model_copy(update={"skipped": "no id"}), ()
     if unlisted and settings.unlisted == "drop":
         return known.model_copy(update={"skipped": "not in the list"}), ()
     try:
@@ -36,7 +38,7 @@ def make(file: File, settings: Settings, attribution: Attribution | None = None)
 
 
 def _cut(picture: Pixels, known: PictureRecord, settings: Settings) -> Outcome:
-    image_id = known.name.partition(".")[0]
+    image_id = known.image_id
     pairs, rejected = tiles.cut(picture, settings.tiles_per_image, seed=image_id)
     credit = known.attribution or Attribution()
     samples = tuple(

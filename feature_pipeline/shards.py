@@ -19,9 +19,19 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from feature_pipeline.duplicates import Looks, looks
 from feature_pipeline.errors import FeatureError
-from feature_pipeline.manifest import CONFIG, MANIFEST, FileName, Manifest, PictureRecord, SampleInfo, Settings
+from feature_pipeline.manifest import (
+    CONFIG,
+    MANIFEST,
+    SOURCE,
+    FileName,
+    Manifest,
+    PictureRecord,
+    SampleInfo,
+    Settings,
+    Source,
+)
 from upscaler import json_files
-from upscaler.atomic import atomic_path, write_text
+from upscaler.atomic import atomic_path, remove_parts, write_text
 from upscaler.json_files import JsonError
 from upscaler.model.artifact import sha256
 from upscaler.pixels import Pixels
@@ -87,8 +97,8 @@ class ShardRecord(BaseModel):
     pictures: tuple[PictureRecord, ...]
 
     def looks(self) -> dict[str, Looks]:
-        """Return the perceptual hashes of each picture, by id."""
-        return {picture.name.partition(".")[0]: looks(picture) for picture in self.pictures}
+        """Return the perceptual hashes of each accepted picture, by id; a skipped one may have the id of another."""
+        return {picture.image_id: looks(picture) for picture in self.pictures if picture.skipped is None}
 
 
 @dataclass(frozen=True)
@@ -137,20 +147,20 @@ class ShardWriter:
 @contextmanager
 def writing(path: Path) -> Iterator[ShardWriter]:
     """Write the shard `path`, then its record; write neither if the block raises."""
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("wb") as file,
-        tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as tar,
-    ):
-        writer = ShardWriter(tar)
-        yield writer
-    record = ShardRecord(
-        file=path.name,
-        bytes=path.stat().st_size,
-        sha256=sha256(path),
-        samples=tuple(writer.samples),
-        pictures=tuple(writer.pictures),
-    )
+    with atomic_path(path) as temporary:
+        with (
+            temporary.open("wb") as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as tar,
+        ):
+            writer = ShardWriter(tar)
+            yield writer
+        record = ShardRecord(  # before the rename, after which the uploader may replace the tar by zeros
+            file=path.name,
+            bytes=temporary.stat().st_size,
+            sha256=sha256(temporary),
+            samples=tuple(writer.samples),
+            pictures=tuple(writer.pictures),
+        )
     write_text(record_path(path), record.model_dump_json(indent=1) + "\n")
 
 
@@ -192,18 +202,18 @@ def _numbered(folder: Path) -> list[Path]:
 
 def remove_unfinished(folder: Path, pictures: int) -> None:
     """Remove the temporary files of a killed run, and a last shard of fewer than `pictures`, which may get more."""
-    for path in folder.glob(".part-*"):
-        path.unlink()
+    remove_parts(folder)
     for record in finished(folder):
         if len(record.pictures) < pictures:
             _remove_shard(folder / record.file)
 
 
 def remove(folder: Path) -> None:
-    """Remove a part's shards, their records and its settings."""
+    """Remove a part's shards, their records, its settings and its source."""
     for tar in _numbered(folder):
         _remove_shard(tar)
-    (folder / CONFIG).unlink(missing_ok=True)
+    for name in (CONFIG, SOURCE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _remove_shard(tar: Path) -> None:
@@ -255,6 +265,11 @@ def read_manifest(folder: Path) -> Manifest:
 def read_settings(folder: Path) -> Settings:
     """Read the settings of a part. Raises FeatureError if they are missing or broken."""
     return _read_json(folder / CONFIG, Settings)
+
+
+def read_source(folder: Path) -> Source:
+    """Read the source of a part. Raises FeatureError if it is missing or broken."""
+    return _read_json(folder / SOURCE, Source)
 
 
 def is_part(folder: Path) -> bool:

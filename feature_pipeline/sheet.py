@@ -9,6 +9,7 @@ from PIL import Image
 from feature_pipeline import shards, tile_index
 from feature_pipeline.manifest import Manifest
 from feature_pipeline.shards import Sample
+from feature_pipeline.spacing import spread
 from feature_pipeline.tiles import SIZE
 from upscaler.atomic import atomic_path
 
@@ -21,7 +22,7 @@ WIDTH = COLUMNS * (PAIR + 3 * GAP)
 def run(folder: Path, out: Path) -> None:
     """Write the contact sheet of a part's folder. Raises FeatureError if it has no shards."""
     entries = tile_index.of([folder])
-    chosen = entries[:: max(1, len(entries) // (COLUMNS * ROWS))][: COLUMNS * ROWS]
+    chosen = spread(entries, COLUMNS * ROWS)
     pairs = _pairs([shards.load(entry) for entry in chosen])
     bars = _histogram(shards.read_manifest(folder))
     sheet = Image.new("RGB", (WIDTH, pairs.height + bars.height), "white")

@@ -15,9 +15,11 @@ import botocore
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
 from botocore.response import StreamingBody
+from urllib3.exceptions import HTTPError
 
 from feature_pipeline import tar
 from feature_pipeline.errors import FeatureError
+from feature_pipeline.manifest import Source
 from feature_pipeline.tar import File
 
 if TYPE_CHECKING:
@@ -60,10 +62,10 @@ class PartStream(io.RawIOBase):
         self._body: StreamingBody | None = None
 
     @property
-    def size(self) -> int:
-        """Length of the compressed part in bytes. Raises FeatureError if the part cannot be read."""
+    def origin(self) -> Source:
+        """The object that is streamed. Raises FeatureError if it cannot be read."""
         self._with_retries(self._open)
-        return self._size
+        return Source(etag=self._etag, bytes=self._size, dataset=_dataset(self._client))
 
     def readable(self) -> bool:
         return True
@@ -82,7 +84,7 @@ class PartStream(io.RawIOBase):
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return request()
-            except (BotoCoreError, ClientError) as error:
+            except (BotoCoreError, ClientError, HTTPError) as error:  # botocore lets TLS errors of a body through
                 self._drop()
                 if attempt == ATTEMPTS or not _is_transient(error):
                     raise FeatureError(self._sentence(error)) from error
@@ -156,12 +158,6 @@ def connect(endpoint_url: str | None, timeout: float = TIMEOUT) -> "S3Client":
         raise FeatureError(f"no S3 client can be made ({error}); check AWS_PROFILE and ~/.aws/config") from error
 
 
-def dataset(client: "S3Client") -> str:
-    """Return "Open Images" if the client reads the public bucket; "" for a server that may hold other pictures."""
-    host = urlsplit(client.meta.endpoint_url).hostname or ""
-    return DATASET if host.endswith(".amazonaws.com") else ""
-
-
 def files(stream: PartStream, skipped: int = 0) -> Iterator[File]:
     """Yield the files of the part's tar in order, without the first `skipped`. Raises FeatureError if it is broken."""
     try:
@@ -173,6 +169,12 @@ def files(stream: PartStream, skipped: int = 0) -> Iterator[File]:
         raise FeatureError(
             f"the part is broken after {stream.position:,} bytes ({error}); the finished shards are kept"
         ) from error
+
+
+def _dataset(client: "S3Client") -> str:
+    """Return "Open Images" if the client reads the public bucket; "" for a server that may hold other pictures."""
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    return DATASET if host.endswith(".amazonaws.com") else ""
 
 
 class _Unzipped(gzip.GzipFile):

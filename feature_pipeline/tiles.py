@@ -35,7 +35,7 @@ def cut(picture: Pixels, most: int, seed: str) -> tuple[list[TilePair], Counter[
 
     `picture` is HWC uint8 RGB. The positions depend only on the picture's size and on `seed`.
     """
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
+    rng = generator(seed)
     halved = halve(picture) if min(picture.shape[:2]) >= SIZE else picture
     taken: list[TilePair] = []
     rejected: Counter[str] = Counter()
@@ -48,6 +48,11 @@ def cut(picture: Pixels, most: int, seed: str) -> tuple[list[TilePair], Counter[
         else:
             taken.append(pair)
     return taken, rejected
+
+
+def generator(seed: str) -> np.random.Generator:
+    """Return a random generator for a text."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
 
 
 def places(width: int, height: int, rng: np.random.Generator) -> list[Box]:

@@ -12,6 +12,7 @@ from PIL import Image
 from feature_pipeline import pipeline, shards, sheet, tile_index, verify
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
+from feature_pipeline.shards import Entry, Sample
 from support.faulty_bucket import Bucket, serve
 from support.parts import part
 
@@ -74,6 +75,25 @@ def test_the_contact_sheet_shows_the_pairs(finished: Path, tmp_path: Path) -> No
     left = 2 * sheet.GAP + 256
     shown = Image.open(tmp_path / "sheet.png").crop((left, sheet.GAP, left + 256, sheet.GAP + 256))
     assert shown.tobytes() == Image.fromarray(first.hr).tobytes()
+
+
+def test_the_contact_sheet_samples_the_whole_part(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheet, "COLUMNS", 1)
+    monkeypatch.setattr(sheet, "ROWS", 3)
+    entries = tile_index.of([finished / "train_0"])
+    assert len(entries) == 8
+    drawn: list[Entry] = []
+    load = shards.load
+
+    def noted(entry: Entry) -> Sample:
+        drawn.append(entry)
+        return load(entry)
+
+    monkeypatch.setattr(shards, "load", noted)
+    sheet.run(finished / "train_0", tmp_path / "sheet.png")
+    assert drawn == [entries[0], entries[4], entries[7]]
 
 
 LOAD = """

@@ -1,6 +1,7 @@
 """Determinism and resuming: workers, dropped connections and kills do not change the shards."""
 
 import errno
+import json
 import multiprocessing
 import os
 import random
@@ -12,9 +13,10 @@ import pytest
 
 from feature_pipeline import pipeline, shards, source, verify
 from feature_pipeline.config import FeatureConfig
+from feature_pipeline.duplicates import looks
 from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import Manifest
-from support.faulty_bucket import Bucket, serve
+from support.faulty_bucket import Bucket, Fault, serve
 from support.parts import part, photo, tar_gz
 from upscaler.command import sentence_for
 
@@ -153,6 +155,16 @@ def test_only_the_first_pictures(tmp_path: Path) -> None:
     ]
 
 
+def test_no_two_pictures_have_the_same_keys(tmp_path: Path) -> None:
+    names = ("0aaa.jpg", "0bbb.jpg", "0aaa.jpeg", ".jpg")
+    with serve(Bucket({"train_0": tar_gz({name: photo(n) for n, name in enumerate(names)})})) as bucket:
+        pipeline.run(config(tmp_path, bucket, tiles_per_image=1, pictures_per_shard=4))
+    (record,) = shards.finished(tmp_path / "train_0")
+    assert [spans.key for spans in record.samples] == ["0aaa-0", "0bbb-0"]
+    assert shards.read_manifest(tmp_path / "train_0").skipped == {"no id": 1, "same name": 1}
+    assert record.looks() == {picture.image_id: looks(picture) for picture in record.pictures[:2]}
+
+
 @pytest.mark.slow
 def test_more_pictures_continue_a_part_as_if_made_at_once(
     whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
@@ -167,24 +179,92 @@ def test_more_pictures_continue_a_part_as_if_made_at_once(
         with pytest.raises(FeatureError, match="was made with --images 7, not 3"):
             pipeline.run(config(tmp_path, bucket, images=3, **listed))
         pipeline.run(config(tmp_path, bucket, **listed))
+    assert (folder / "train_0-00000.tar").stat() == kept  # before `made` reads it, which may change its time of access
     assert made(tmp_path) == whole
-    assert (folder / "train_0-00000.tar").stat() == kept
 
 
 @pytest.mark.slow
 def test_an_interrupted_extension_is_unfinished_and_resumes(
-    whole: tuple[dict[str, bytes], Manifest], tmp_path: Path
+    whole: tuple[dict[str, bytes], Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "list.csv").write_text(LIST)
     listed = {"metadata": (str(tmp_path / "list.csv"),)}
     with serve(Bucket({"train_0": PART})) as bucket:
         pipeline.run(config(tmp_path, bucket, images=3, **listed))
-    with serve(Bucket({"train_0": PART[:-5000]})) as bucket, pytest.raises(FeatureError, match="broken"):
+    monkeypatch.setattr(source.PartStream.__init__, "__defaults__", (lambda _: None, 0.01))
+    lost: list[Fault] = ["short", "503", "503", "503", "503", "503", "503"]
+    with serve(Bucket({"train_0": PART}, lost)) as bucket, pytest.raises(FeatureError, match="answers 503"):
         pipeline.run(config(tmp_path, bucket, **listed))
     assert "has fewer pictures than it is to have" in next(verify.problems_of(tmp_path / "train_0"))
     with serve(Bucket({"train_0": PART})) as bucket:
         pipeline.run(config(tmp_path, bucket, **listed))
     assert made(tmp_path) == whole
+
+
+OTHER = tar_gz({f"{n:016x}.jpg": photo(n) for n in range(20, 20 + PICTURES)})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "difference"),
+    [
+        (OTHER, rf"another tar\.gz, of {len(PART):,} bytes, not {len(OTHER):,}; give the --endpoint-url"),
+        (PART[:-1] + b"\1", r"a tar\.gz of the same length whose ETag is \S+, not \S+, so it may hold other pictures;"),
+    ],
+    ids=["other pictures", "a copy with another ETag"],
+)
+def test_a_part_is_continued_from_the_object_it_was_begun_from_only(
+    content: bytes, difference: str, tmp_path: Path
+) -> None:
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(tmp_path, bucket, images=3))
+    before = made(tmp_path)
+    with serve(Bucket({"train_0": content})) as bucket, pytest.raises(FeatureError, match=difference):
+        pipeline.run(config(tmp_path, bucket, images=7))
+    assert made(tmp_path) == before
+    with serve(Bucket({"train_0": PART})) as bucket:  # the same object on another server
+        pipeline.run(config(tmp_path, bucket, images=7))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "then", "begun"),
+    [
+        ("", "Open Images", "another server, not the bucket of Open Images"),
+        ("Open Images", "", "the bucket of Open Images, not a copy"),
+    ],
+)
+def test_a_copy_and_the_bucket_of_open_images_are_not_mixed(
+    first: str, then: str, begun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(Bucket({"train_0": PART})) as bucket:
+        monkeypatch.setattr(source, "_dataset", lambda _: first)
+        pipeline.run(config(tmp_path, bucket, images=1))
+        monkeypatch.setattr(source, "_dataset", lambda _: then)
+        with pytest.raises(FeatureError, match=f"was begun from {begun}; give"):
+            pipeline.run(config(tmp_path, bucket, images=3))
+    assert shards.read_manifest(tmp_path / "train_0").dataset == first
+
+
+@pytest.mark.slow
+def test_a_part_of_a_version_that_recorded_no_source_is_continued(
+    whole: tuple[dict[str, bytes], Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list.csv").write_text(LIST)
+    folder, listed = tmp_path / "train_0", {"metadata": (str(tmp_path / "list.csv"),)}
+    with serve(Bucket({"train_0": PART})) as bucket:
+        pipeline.run(config(tmp_path, bucket, images=3, **listed))
+    (folder / "source.json").unlink()
+    with serve(Bucket({"train_0": OTHER})) as bucket, pytest.raises(FeatureError, match=f"of {len(PART):,} bytes"):
+        pipeline.run(config(tmp_path, bucket, **listed))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["dataset"]  # which the first versions did not record either
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with serve(Bucket({"train_0": PART})) as bucket:
+        monkeypatch.setattr(source, "_dataset", lambda _: "Open Images")
+        pipeline.run(config(tmp_path, bucket, **listed))
+    assert shards.read_manifest(folder).dataset == "Open Images"
+    assert shards.read_source(folder).bytes == len(PART)
 
 
 @pytest.mark.slow
@@ -255,7 +335,7 @@ def _killed(made_so_far: FeatureConfig, rng: random.Random) -> bool:
 
 def _state(folder: Path) -> set[str]:
     """List all files, temporary ones too, except those written before the first picture."""
-    return {path.name for path in folder.glob("*")} - {"config.json"}
+    return {path.name for path in folder.glob("*")} - {"config.json", "source.json"}
 
 
 @pytest.mark.slow

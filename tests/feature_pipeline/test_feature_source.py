@@ -3,6 +3,7 @@
 import gzip
 import random
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from feature_pipeline.source import PartStream
 from feature_pipeline.tar import File
 from support.faulty_bucket import Bucket, Fault, serve
 from support.parts import part, photo, tar_gz
+from support.tls import context
 
 PICTURES = 6
 PART = part(PICTURES)
@@ -55,6 +57,14 @@ def test_a_dropped_download_resumes_at_its_next_byte() -> None:
     with serve(Bucket({"train_0": PART}, ["short"])) as bucket:
         stream_files(bucket)
     assert bucket.ranges == ["", f"bytes={len(PART) // 3}-"]
+
+
+def test_a_corrupted_tls_record_is_a_dropped_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = context(tmp_path / "certificate.pem")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+    with serve(Bucket({"train_0": PART}, ["garbled", "garbled"]), tls) as bucket:
+        assert stream_files(bucket) == EXPECTED
+    assert not bucket.faults
 
 
 def test_skipped_files_are_left_out() -> None:

@@ -1,7 +1,9 @@
 """A bucket of generated parts, and a local S3 server with injected faults."""
 
 import hashlib
+import os
 import re
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,10 @@ from typing import Literal
 
 from support.servers import running
 
-Fault = Literal["reset", "stall", "503", "500", "short", "no range", "no etag", "no length"]
+Fault = Literal["reset", "stall", "503", "500", "short", "no range", "no etag", "no length", "garbled"]
+
+
+GARBLED = b"\x17\x03\x03\x00\x20" + bytes(32)  # a TLS record that cannot be decrypted
 
 
 @dataclass
@@ -27,7 +32,7 @@ class Bucket:
 
 
 @contextmanager
-def serve(bucket: Bucket) -> Iterator[Bucket]:
+def serve(bucket: Bucket, tls: ssl.SSLContext | None = None) -> Iterator[Bucket]:
     """Serve the bucket as S3 does: GET with Range and If-Match, errors as XML."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,7 +70,7 @@ def serve(bucket: Bucket) -> Iterator[Bucket]:
             return self._send(body, fault)
 
         def _send(self, body: bytes, fault: Fault | None) -> None:
-            if fault not in ("reset", "stall", "short"):
+            if fault not in ("reset", "stall", "short", "garbled"):
                 self.wfile.write(body)
                 return
             self.wfile.write(body[: len(body) // 3])
@@ -73,6 +78,8 @@ def serve(bucket: Bucket) -> Iterator[Bucket]:
             self.close_connection = True
             if fault == "stall":
                 time.sleep(bucket.stall)
+            if fault == "garbled":
+                os.write(self.connection.fileno(), GARBLED)
             if fault == "reset":
                 self.connection.setsockopt(1, 13, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # SO_LINGER 0: RST, not FIN
                 self.connection.close()
@@ -93,6 +100,8 @@ def serve(bucket: Bucket) -> Iterator[Bucket]:
             """Ignore clients that disconnect."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    bucket.endpoint_url = f"http://127.0.0.1:{server.server_port}"
+    bucket.endpoint_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     with running(server):
         yield bucket
