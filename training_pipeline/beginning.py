@@ -1,6 +1,5 @@
 """The state in which a run begins: a new or a warm-started network, or a checkpoint."""
 
-import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -11,7 +10,8 @@ from training_pipeline.checkpoint import Checkpoint
 from training_pipeline.config import MACHINE, TrainingConfig
 from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
-from training_pipeline.folder import INSTEAD, RUN, Kind, kind
+from training_pipeline.folder import INSTEAD, Kind, kind
+from training_pipeline.measured import checked
 from training_pipeline.network import Network
 from training_pipeline.schedule import is_constant
 from training_pipeline.sizes import architecture
@@ -40,7 +40,7 @@ def warm_start(config: TrainingConfig) -> Artifact | None:
     """Return the model that the run starts from, with the credits of its photos; None if it starts from none."""
     if not config.init_from:
         return None
-    start = find.model(config.init_from)
+    start = checked(find.model(config.init_from))
     hub.fetch_companions(start)
     return start
 
@@ -56,8 +56,9 @@ def resumed(config: TrainingConfig, tiles: Tiles) -> Checkpoint | None:
         if start.step < last.step and ranks.is_first():
             checkpoint.remove_after(config.out, start.step)
         return start
-    if (recorded := config.out / RUN).exists():  # a finished run whose checkpoints were removed stays what it is
-        config.check_same(json.loads(recorded.read_text(encoding="utf-8")))
+    recorded = folder.recorded(config.out)
+    if recorded is not None:  # a finished run whose checkpoints were removed stays what it is
+        config.check_same(recorded)
     if ranks.is_first():
         print(f"{config.out} has no checkpoint; training starts at step 0", file=sys.stderr)
     return None
@@ -72,7 +73,7 @@ def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) ->
     becomes_longer = config.schedule == "cosine" and _is_longer(config, before)
     extends = becomes_longer or _is_constant(config, start.step, before)
     config.check_same(start.configuration, but=(*MACHINE, "steps") if extends else MACHINE)
-    if start.data != tiles.digest:
+    if start.data != tiles.digest or start.split not in (None, tiles.split):
         raise TrainingError(
             f"the run in {config.out} was made with tiles of other content; give the same --shards and --validation, "
             "or start in another folder"

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from training_pipeline import folder
 from training_pipeline.errors import TrainingError
 from training_pipeline.folder import CHECKPOINTS
 from training_pipeline.schedule import is_constant
@@ -28,9 +29,9 @@ _BROKEN = (
 class Checkpoint:
     """The state of a run after `step` steps; the step determines the next batch, so no data position is needed.
 
-    `configuration` and `data`, a digest of the tiles: must be equal to resume. `seconds`: time spent. `log`: one row
-    for each evaluation. `states`: the state of each stateful part (network, EMA, optimiser, random generators), by
-    name.
+    `configuration`, `data` (a digest of the tiles) and `split` (their shards in each set): must be equal to resume.
+    `seconds`: time spent. `log`: one row for each evaluation. `states`: the state of each stateful part (network, EMA,
+    optimiser, random generators), by name.
     """
 
     configuration: dict[str, Any]
@@ -39,17 +40,18 @@ class Checkpoint:
     seconds: float
     log: list[dict[str, Any]] = field(default_factory=list)
     states: dict[str, Any] = field(default_factory=dict)
+    split: tuple[int, ...] | None = None  # older checkpoints lack it
 
 
 def write(run: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint of the run; keep the last three, the best, and one from which the run may become longer."""
-    path = run / CHECKPOINTS / f"step-{checkpoint.step:08}.pt"
+    path = folder.checkpoint(run, checkpoint.step)
     _save(path, checkpoint)
     schedule, steps = (checkpoint.configuration[name] for name in ("schedule", "steps"))
-    paths = _steps(run)
-    constant = [old for old in paths if steps and is_constant(schedule, _step(old) / steps)]
-    for old in set(paths) - {*paths[-KEPT:], *constant[-1:]}:
-        old.unlink()
+    paths = folder.checkpoints(run)
+    constant = [step for step in paths if steps and is_constant(schedule, step / steps)]
+    for old in paths.keys() - {*list(paths)[-KEPT:], *constant[-1:]}:
+        paths[old].unlink()
     return path
 
 
@@ -73,7 +75,7 @@ def latest(run: Path, suits: Callable[[int], bool] = lambda _: True) -> Checkpoi
 
     suits: returns True for the steps whose checkpoints count. Raises TrainingError if all of these are broken.
     """
-    paths = [path for path in _steps(run) if suits(_step(path))]
+    paths = [path for step, path in folder.checkpoints(run).items() if suits(step)]
     for path in reversed(paths):
         try:
             return read(path)
@@ -101,16 +103,8 @@ def _save(path: Path, checkpoint: Checkpoint) -> None:
 
 def remove_after(run: Path, step: int) -> None:
     """Remove the checkpoints after `step`, of a run that takes another course from there."""
-    later = [path for path in _steps(run) if _step(path) > step]
+    later = [path for number, path in folder.checkpoints(run).items() if number > step]
     if has_best(run) and read_best(run).step > step:
         later.append(run / CHECKPOINTS / BEST)
     for path in later:
         path.unlink()
-
-
-def _steps(run: Path) -> list[Path]:
-    return sorted((run / CHECKPOINTS).glob("step-*.pt"))
-
-
-def _step(path: Path) -> int:
-    return int(path.stem.removeprefix("step-"))

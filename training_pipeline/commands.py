@@ -1,5 +1,6 @@
 """Options of the commands around a training run: several runs, the ablation, the search, the scoreboard."""
 
+import os
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
@@ -48,14 +49,20 @@ class RunsConfig:
 
 def _check_names(config: TrainingConfig) -> None:
     """Raise TrainingError if two folders of shards have one name, by which `--each` names their runs."""
-    seen = dict[str, Path]()
+    seen = dict[Path, Path]()
     for folder in config.shards:
-        if other := seen.get(folder.name):
+        out = own_folder(config, folder)
+        if other := seen.get(out):
             raise TrainingError(
-                f"--each would train on {other} and {folder} in one folder, {config.out / folder.name}; "
+                f"--each would train on {other} and {folder} in one folder, {out}; "
                 "rename one, or train on it in a run without --each"
             )
-        seen[folder.name] = folder
+        seen[out] = folder
+
+
+def own_folder(config: TrainingConfig, shards: Path) -> Path:
+    """Return the folder of the run that `--each` makes of one folder of shards; a link has a name of its own."""
+    return config.out / Path(os.path.normpath(shards.absolute())).name
 
 
 @dataclass(frozen=True)

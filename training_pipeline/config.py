@@ -13,6 +13,7 @@ from upscaler.options import check_limits, describe, option
 
 TILE = 128  # pixels a side of an LR tile
 MOST_CROP = 60  # half a tile without the border that lacks part of the filter: crops come from both scales
+SCORED_QUALITY = 80  # of the LR tiles on which runs with `jpeg` are scored
 MOST_BATCH = 1 << 16
 MOST_SEED = 2**32 - 1
 LONG_STEPS, LONG_MINUTES = 100, 5

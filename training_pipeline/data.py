@@ -21,24 +21,30 @@ from upscaler.model.architecture import SCALE
 
 @dataclass(frozen=True)
 class Tiles:
-    """The training and the validation tiles of a run. `digest`: of the content of all shards that they are in."""
+    """The training and the validation tiles of a run.
+
+    `digest`: of the content of all shards that they are in. `split`: how many of these, in order, are for training, for
+    validation and for the test.
+    """
 
     training: TileIndex
     validation: TileIndex
     digest: str
+    split: tuple[int, ...]
 
 
 def read(config: TrainingConfig) -> Tiles:
     """Return the run's tiles. Raises FeatureError or TrainingError if there are none or a picture is in both sets."""
     sets = ("training", config.shards), ("validation", config.validation), ("test", config.test)
     given = {name: entries(folders) for name, folders in sets if folders}
+    counts = tuple(len(given[name].tars) if name in given else 0 for name, _ in sets)
     digest, training = tile_index.digest(given.values()), given.pop("training")
     if config.fold:
         training, given["validation"] = split(training, *config.fold)
     for name, held_out in given.items():
         _check_apart(training, held_out, name)
         training = _without_duplicates(training, held_out, name)
-    return Tiles(share(training, config.share), given["validation"], digest)
+    return Tiles(share(training, config.share), given["validation"], digest, counts)
 
 
 def entries(folders: Iterable[Path]) -> TileIndex:

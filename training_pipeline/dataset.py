@@ -4,12 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from feature_pipeline.manifest import ATTRIBUTION
 from upscaler.model.artifact import DATA, Artifact
 
 DATASETS = "datasets"  # in metrics.json; older models lack it
 _TITLE = "## Data and attribution\n"
-_CREDITS = f"\n`{ATTRIBUTION}`, beside the weights, names author and licence of each photo.\n"
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,7 @@ def of(folder: Path, measured: dict[str, Any], jpeg_model: Artifact | None = Non
     whole file goes into the card, and the data set has no name. measured: the content of metrics.json. jpeg_model: the
     model's JPEG network, if it has one.
     """
-    data = _described(folder / DATA) if (folder / DATA).exists() else _recorded(measured, jpeg_model)
-    credits = _CREDITS if (folder / ATTRIBUTION).exists() else ""
-    return replace(data, section=data.section + credits)
+    return _described(folder / DATA) if (folder / DATA).exists() else _recorded(measured, jpeg_model)
 
 
 def names(measured: dict[str, Any]) -> set[str]:

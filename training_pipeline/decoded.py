@@ -56,6 +56,10 @@ class DecodedTiles:
 
         data.load_all(tiles, keep)
 
+    def remove(self) -> None:
+        """Remove the folder; several processes may do so at a time."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def _reserve(self, name: str) -> None:
         """Take the file's space on the disk. If that is full, a write to a map of less ends the process (SIGBUS)."""
         size = self.count * math.prod(FILES[name])

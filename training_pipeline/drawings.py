@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from feature_pipeline.shards import Entry, Sample
+from feature_pipeline.spacing import spread
 from training_pipeline import evaluation
 from training_pipeline.config import TILE
 from training_pipeline.network import Network
@@ -58,7 +59,7 @@ def draw_curves(curves: Mapping[str, Curve], target: Path) -> None:
 
 def draw_strip(network: Network, tiles: Sequence[Entry], target: Path, jpeg: bool) -> None:
     """Draw LR input | bicubic | network | ground truth for a few tiles, all at HR size."""
-    rows = [_strip_row(network, evaluation.read_sample(tile, jpeg)) for tile in evaluation.spread(tiles, ROWS)]
+    rows = [_strip_row(network, evaluation.read_sample(tile, jpeg)) for tile in spread(tiles, ROWS)]
     with atomic_path(target) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
 

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from feature_pipeline.compression import compressed
 from feature_pipeline.shards import Entry, Sample
+from feature_pipeline.spacing import spread
 from training_pipeline import data
+from training_pipeline.config import SCORED_QUALITY
 from training_pipeline.network import Network
 from upscaler import bicubic, metrics
 from upscaler.metrics import Score
@@ -20,7 +21,6 @@ from upscaler.model.architecture import SCALE
 from upscaler.pixels import Pixels
 
 MOST_TILES = 200  # evenly spaced: enough to distinguish runs, in a few seconds
-QUALITY = 80  # of the LR inputs of a JPEG network
 
 
 def scores(network: Network, tiles: Sequence[Entry], jpeg: bool) -> Iterator[Score]:
@@ -39,19 +39,13 @@ def bicubic_score(tiles: Sequence[Entry], jpeg: bool) -> Score:
 def read_sample(tile: Entry, jpeg: bool) -> Sample:
     """Read a tile pair for scoring. jpeg: compress the LR tile."""
     sample = data.load(tile)
-    return replace(sample, lr=compressed(sample.lr, QUALITY)) if jpeg else sample
+    return replace(sample, lr=compressed(sample.lr, SCORED_QUALITY)) if jpeg else sample
 
 
 def seconds(network: Network, tiles: Sequence[Entry], jpeg: bool) -> float:
     """Predict the duration of `scores` from its second tile; the first is slower than the rest."""
     started = [time.monotonic() for _ in islice(chain([None], scores(network, tiles, jpeg)), 3)]
     return (started[-1] - started[-2]) * min(MOST_TILES, len(tiles))
-
-
-def spread(tiles: Sequence[Entry], most: int) -> list[Entry]:
-    """Return at most `most` of the tiles, evenly spaced."""
-    chosen = np.linspace(0, len(tiles) - 1, min(most, len(tiles))).round().astype(int)
-    return [tiles[i] for i in chosen]
 
 
 @torch.no_grad()

@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import Enum
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
 
 from cluster.lock import InUseError, locked
 from feature_pipeline.manifest import MANIFEST
 from training_pipeline.errors import TrainingError
+from upscaler import json_files
+from upscaler.json_files import JsonError
 from upscaler.model import find
 from upscaler.model.artifact import COMPANIONS, CONFIG, DATA, FILES
 
@@ -19,6 +24,10 @@ RUN, COMBINATION, BUILD, EVALUATION = "run.json", "combine.json", "build.json", 
 CHECKPOINTS, TENSORBOARD, WANDB, LOG = "checkpoints", "tensorboard", "wandb", "log.jsonl"
 DISTILLATION = "distillation"
 TABLE, SCORES = "evaluation.md", "evaluation.json"  # of an evaluation
+
+_STEP = "step-"  # beginning of a checkpoint's name
+
+MAX_RECORD = 1 << 20  # bytes of run.json
 
 PATIENCE, RETRY = 60.0, 0.05  # seconds
 
@@ -35,6 +44,13 @@ class Kind(Enum):
     EVALUATION = "an evaluation"
 
 
+class RecordedRun(BaseModel):
+    """Schema of what is read of a run's configuration, besides comparing it."""
+
+    steps: int | None = None
+    init_from: str | None = None
+
+
 IsOwn = Callable[[Kind], bool]
 
 
@@ -48,6 +64,29 @@ def kind(folder: Path) -> Kind | None:
         Kind.EVALUATION: (EVALUATION, TABLE, SCORES),
     }
     return next((one for one, names in marks.items() if any((folder / name).exists() for name in names)), None)
+
+
+def recorded(run: Path) -> dict[str, Any] | None:
+    """Read the configuration that a run recorded; None if it has no record. Raises TrainingError if that is broken."""
+    if not (path := run / RUN).exists():
+        return None
+    try:
+        content = json_files.load(path, dict[str, Any], MAX_RECORD)
+        json_files.check(content, RecordedRun)
+    except JsonError as error:
+        raise TrainingError(f"{path}: {error}; restore it, or remove it and give the same options again") from error
+    return content
+
+
+def checkpoint(run: Path, step: int) -> Path:
+    """Return the path of a run's checkpoint after `step` steps."""
+    return run / CHECKPOINTS / f"{_STEP}{step:08}.pt"
+
+
+def checkpoints(run: Path) -> dict[int, Path]:
+    """Return the paths of a run's checkpoints by their steps, in order; other files, such as copies, are left out."""
+    numbers = {path.stem.removeprefix(_STEP): path for path in (run / CHECKPOINTS).glob(f"{_STEP}*.pt")}
+    return dict(sorted((int(number), path) for number, path in numbers.items() if number.isdecimal()))
 
 
 @contextmanager

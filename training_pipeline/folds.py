@@ -4,7 +4,7 @@ import json
 import statistics
 from dataclasses import replace
 
-from training_pipeline import train
+from training_pipeline import ranks, train
 from training_pipeline.config import TrainingConfig
 from upscaler.atomic import write_text
 
@@ -13,8 +13,13 @@ MEASURES = ("psnr_y", "ssim_y", "psnr_rgb", "cross_entropy_above_floor")
 
 
 def run(config: TrainingConfig, folds: int, resume: bool, overwrite: bool = False) -> None:
-    """Train and score each fold in its own folder; write mean and standard deviation. Raises TrainingError."""
+    """Train and score each fold in its own folder; write mean and standard deviation. Raises TrainingError.
+
+    Of processes that share the runs, the first one writes its scores; those of others differ by rounding.
+    """
     scores = [_score(config, k, folds, resume, overwrite) for k in range(folds)]
+    if not ranks.is_first():
+        return
     over_all = summary(scores)
     result = {"folds": folds, "configuration": config.as_json(), "scores": scores, **over_all}
     write_text(config.out / RESULT, json.dumps(result, indent=2) + "\n")

@@ -7,16 +7,34 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from training_pipeline.errors import TrainingError
 from training_pipeline.folder import LOG
 from training_pipeline.trackers import Tracker
+from upscaler import json_files
 from upscaler.atomic import write_text
+from upscaler.json_files import JsonError
 from upscaler.metrics import Score
 
 
+class Row(BaseModel):
+    """Schema of what is read of each row of a log."""
+
+    step: int
+    psnr_y: float
+
+
 def read(run: Path) -> list[dict[str, Any]]:
-    """Read the rows of a run's log; none if it has no log."""
-    path = run / LOG
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    """Read the rows of a run's log; none if it has no log. Raises TrainingError if one is broken."""
+    if not (path := run / LOG).exists():
+        return []
+    try:
+        rows = [json_files.parse(line, dict[str, Any]) for line in path.read_bytes().splitlines()]
+        json_files.check(rows, list[Row])
+    except JsonError as error:
+        raise TrainingError(f"{path}: {error}; remove it; a run that goes on writes it again") from error
+    return rows
 
 
 class Journal:

@@ -1,9 +1,11 @@
 """Batches made ahead of the training, by a thread or by processes."""
 
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import count
 from multiprocessing import get_context
@@ -12,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cluster.parent import when_orphaned
 from training_pipeline.batches import Batch, Batches
-from training_pipeline.decoded import decoded
+from training_pipeline.decoded import DecodedTiles, decoded
+from training_pipeline.errors import TrainingError
 
 AHEAD = 8  # batches, and one more for each process
 
@@ -21,7 +25,7 @@ Arrays = tuple[NDArray[np.uint8], ...]
 
 
 def prefetched(batches: Batches, step: int, processes: int = 0) -> Generator[Batch, None, None]:
-    """Yield the batches from `step` on, endlessly.
+    """Yield the batches from `step` on, endlessly. Raises TrainingError if a process dies.
 
     A thread suffices on a CPU, because decoding releases the GIL; a GPU needs several processes, above all for JPEG.
     """
@@ -43,6 +47,10 @@ def _made_ahead(
             lr, hr = waiting.popleft().result()
             yield torch.as_tensor(lr), torch.as_tensor(hr)
             waiting.append(pool.submit(make, n))
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            "a loader process died, probably out of memory; free memory, and continue with --resume"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -54,6 +62,14 @@ def _begin(batches: Batches) -> None:
     global _batches
     _batches = batches
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the training ends its loaders
+    when_orphaned(lambda: _end(batches.decoded))
+
+
+def _end(tiles: DecodedTiles | None) -> None:
+    """Remove the decoded tiles of a training that was killed, and end this process, which would wait for ever."""
+    if tiles:
+        tiles.remove()
+    os._exit(1)
 
 
 def _made(step: int) -> Arrays:

@@ -5,10 +5,17 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from feature_pipeline.attribution import HEADER
 from feature_pipeline.manifest import ATTRIBUTION
 from training_pipeline.errors import TrainingError
 from upscaler.atomic import atomic_path
+from upscaler.csv_cells import original
+from upscaler.model import learned as learned_record
+from upscaler.model.learned import Learned
+
+IMAGE_ID, LICENSE, AUTHOR = map(HEADER.index, ("image_id", "license", "author"))
 
 
 def collect(folders: Iterable[Path], target: Path) -> None:
@@ -25,9 +32,30 @@ def collect(folders: Iterable[Path], target: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         for row in chain.from_iterable(map(_rows, lists)):
-            if row[0] not in written:
-                written.add(row[0])
+            if row[IMAGE_ID] not in written:
+                written.add(row[IMAGE_ID])
                 writer.writerow(row)
+
+
+def section(folder: Path, learned: Learned) -> str:
+    """Return a card's paragraph on the credits in a model's folder; "" if there are none.
+
+    learned: the pictures that all of the model's networks learned from. Raises TrainingError if the file is no list of
+    credits.
+    """
+    if not (path := folder / ATTRIBUTION).exists():
+        return ""
+    photos = _photos(path, learned)
+    return f"\n`{ATTRIBUTION}`, beside the weights, gives the licence, and the author if known, of {photos}.\n"
+
+
+def _photos(path: Path, learned: Learned) -> str:
+    """Return the photos that have credits, as a phrase."""
+    if not learned.complete:
+        return "the photos in it"
+    credited = learned_record.hashed(original(row[IMAGE_ID]) for row in _rows(path) if row[LICENSE] or row[AUTHOR])
+    count, of_all = int(np.isin(learned.trained, credited).sum()), len(learned.trained)
+    return "each photo" if count == of_all else f"{count:,} of the {of_all:,} photos"
 
 
 def _rows(path: Path) -> Iterator[list[str]]:

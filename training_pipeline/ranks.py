@@ -64,6 +64,10 @@ def check(config: TrainingConfig) -> None:
         raise TrainingError("processes share a run on GPUs if there are any; leave out --device")
     if count() > 1 and config.minutes:
         raise TrainingError("processes differ in their clocks; give --steps instead of --minutes")
+    if count() > 1 and config.dropout:
+        raise TrainingError(
+            f"--dropout {config.dropout} would drop the same channels in every process; leave it out, or train in one"
+        )
 
 
 @contextmanager

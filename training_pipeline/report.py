@@ -6,11 +6,12 @@ from typing import Any
 import torch
 
 from training_pipeline import beginning, checkpoint, dataset, drawings, journal, photo_credits, provenance
-from training_pipeline.config import TrainingConfig
+from training_pipeline.checkpoint import Checkpoint
+from training_pipeline.config import SCORED_QUALITY, TrainingConfig
 from training_pipeline.data import Tiles
-from training_pipeline.evaluation import QUALITY
 from training_pipeline.network import Network
 from training_pipeline.sizes import architecture
+from upscaler.errors import ModelError
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact, Member, ModelConfig
 from upscaler.model.learned import Learned
@@ -24,7 +25,7 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     network = averaged_network(config, best.states["average"])
     drawings.draw_curve(journal.read(config.out), config.out.name, config.out / CURVE)
     drawings.draw_strip(network, tiles.validation, config.out / STRIP, config.jpeg)
-    row = next(row for row in best.log if row["step"] == best.step)
+    row = _evaluation(best)
     start = beginning.warm_start(config)
     member = _member(config, tiles, best.step, start)
     model = ModelConfig(architecture=network.architecture, combination="single", members=(member,))
@@ -39,6 +40,22 @@ def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     photo_credits.collect([*config.shards, *([start.folder] if start else [])], config.out)
     weights, int8 = (start.weights(), network.collapsed()) if start and config.int8 else (network.collapsed(), None)
     return artifact.write(config.out, model, weights, metrics, _card(config, metrics), learned=learned, int8=int8)
+
+
+def finished(config: TrainingConfig, last: Checkpoint) -> Artifact | None:
+    """Return the artifact of a run that its last checkpoint ends.
+
+    None if it has steps or an evaluation left, or no intact artifact.
+    """
+    is_evaluated = any(row["step"] == last.step for row in last.log)
+    if (config.steps and last.step < config.steps) or not (is_evaluated and checkpoint.has_best(config.out)):
+        return None
+    try:
+        written = artifact.read(config.out)
+    except ModelError:
+        return None
+    is_of_best = written.metrics.get("validation") == _evaluation(checkpoint.read_best(config.out))
+    return written if is_of_best else None
 
 
 def summary(config: TrainingConfig, on: torch.device) -> str:
@@ -62,6 +79,11 @@ def averaged_network(config: TrainingConfig, state: dict[str, Any]) -> Network:
     return network.eval()
 
 
+def _evaluation(best: Checkpoint) -> dict[str, Any]:
+    """Return the row of the log that made a checkpoint the best."""
+    return next(row for row in best.log if row["step"] == best.step)
+
+
 def _member(config: TrainingConfig, tiles: Tiles, steps: int, start: Artifact | None) -> Member:
     return Member(
         name=config.out.resolve().name,
@@ -75,7 +97,7 @@ def _member(config: TrainingConfig, tiles: Tiles, steps: int, start: Artifact | 
 def _card(config: TrainingConfig, metrics: dict[str, Any]) -> str:
     row, data_name = metrics["validation"], dataset.of(config.out, metrics).name
     parts = ", ".join(folder.resolve().name for folder in config.shards)
-    of_jpeg = f" with LR inputs compressed to JPEG quality {QUALITY}" if config.jpeg else ""
+    of_jpeg = f" with LR inputs compressed to JPEG quality {SCORED_QUALITY}" if config.jpeg else ""
     trained = f"fine-tuned for int8 from {config.init_from}" if config.int8 else "trained"
     return (
         f"# {config.out.resolve().name}\n\n"

@@ -8,7 +8,7 @@ from cluster.engine import Engine
 from cluster.task import Task
 from cluster.workplace import work_in
 from training_pipeline import folds, train
-from training_pipeline.commands import RunsConfig
+from training_pipeline.commands import RunsConfig, own_folder
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.train import RunFactory
@@ -45,7 +45,7 @@ def run_one(config: TrainingConfig, engine: Engine, make_run: RunFactory) -> Art
 
 def each(config: TrainingConfig) -> list[TrainingConfig]:
     """Return a configuration for each shard folder, instead of one for all."""
-    return [replace(config, shards=(folder,), out=config.out / folder.name) for folder in config.shards]
+    return [replace(config, shards=(folder,), out=own_folder(config, folder)) for folder in config.shards]
 
 
 def task(config: TrainingConfig, storage: str, gpus: float = 0, make_run: RunFactory | None = None) -> Task:
@@ -54,8 +54,11 @@ def task(config: TrainingConfig, storage: str, gpus: float = 0, make_run: RunFac
 
 
 def train_in(config: TrainingConfig, storage: str, make_run: RunFactory | None = None) -> Artifact:
-    """Train one network on shards of the storage and write it there, or resume it."""
+    """Train one network on shards of the storage and write it there, or resume it.
+
+    A warm start is there, too, or at an absolute path on the node.
+    """
     inputs = [*config.shards, *config.validation, *config.test]
-    if config.init_from:
-        inputs.append(Path(config.init_from))  # nothing is fetched for a bundled model or one on the Hub
+    if config.init_from and not (start := Path(config.init_from)).is_absolute():
+        inputs.append(start)  # nothing is fetched for a bundled model or one on the Hub
     return work_in(storage, inputs, config.out, partial(train.run, config, resume=True, make_run=make_run))

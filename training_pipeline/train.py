@@ -68,7 +68,7 @@ def run(
     """Train, write the artifact to `config.out` and print its score. Raises TrainingError, FeatureError or ModelError.
 
     make_run: a factory in place of `Run`. SIGINT and SIGTERM write a checkpoint and raise KeyboardInterrupt; `resume`
-    continues from there. overwrite: replace another model in the folder.
+    continues from there, and leaves a finished run unchanged. overwrite: replace another model in the folder.
     """
     ranks.check(config)
     device.chosen(config.device)  # refused before the folder is claimed
@@ -79,6 +79,11 @@ def run(
     beginning.check_warm_start(config, tiles)
     with beginning.claimed(config, resume, overwrite):
         start = beginning.resumed(config, tiles) if resume else None
+        if start and (finished := report.finished(config, start)):
+            if ranks.is_first():
+                psnr = finished.metrics["validation"]["psnr_y"]
+                print(f"{config.out} is finished and left unchanged; {psnr:.2f} dB PSNR (Y) on the validation tiles")
+            return finished
         with ranks.folder(config.out) as out:
             return _train(replace(config, out=out), tiles, start, make_run or Run, resume)
 
@@ -298,7 +303,8 @@ class Run:
         states["random"] = torch.get_rng_state()
         states["random_cuda"] = torch.cuda.get_rng_state_all()
         states["loss"], states["scaler"] = loss, self.scaler.state_dict()
-        return Checkpoint(self.config.as_json(), self.tiles.digest, self.step, self.seconds, self.journal.rows, states)
+        tiles, rows = self.tiles, self.journal.rows
+        return Checkpoint(self.config.as_json(), tiles.digest, self.step, self.seconds, rows, states, tiles.split)
 
     def _restore(self, start: Checkpoint) -> None:
         self.step, self.earlier_seconds = start.step, start.seconds

@@ -1,20 +1,25 @@
 """Batches and crops: their size, place and content."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from feature_pipeline.manifest import Draw, SampleInfo
 from feature_pipeline.shards import Entry, Sample
 from support.shards import write_shard
-from support.training_runs import small_config
+from support.training_runs import ROOT, small_config
 from training_pipeline import batches, crops, data, decoded, loader, resident
 from training_pipeline.batches import Batches
 from training_pipeline.config import MOST_CROP
+from training_pipeline.errors import TrainingError
 from training_pipeline.resident import ResidentBatches
 from upscaler.pixels import Pixels
 
@@ -34,6 +39,17 @@ def test_batches_follow_from_the_step_alone(tmp_path: Path, processes: int) -> N
             assert torch.equal(ours, theirs)
     ahead.close()
     assert not torch.equal(made[0][0], Batches(tiles, size=3, crop=8, seed=2)[0][0])
+
+
+def test_a_loader_process_that_dies_is_an_error(tmp_path: Path) -> None:
+    tiles = data.read(small_config(tmp_path)).training
+    ahead = loader.prefetched(Batches(tiles, size=3, crop=8, seed=1), 0, processes=1)
+    next(ahead)
+    (process,) = (one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline()))
+    process.kill()
+    with pytest.raises(TrainingError, match="a loader process died"):
+        for _ in range(20):
+            next(ahead)
 
 
 @pytest.mark.parametrize("crop", [32, 48])
@@ -133,6 +149,36 @@ def test_batches_of_decoded_tiles_are_the_same(tmp_path: Path) -> None:
             for ours, theirs in zip(replace(made, decoded=tiles)[step], made[step], strict=True):
                 assert torch.equal(ours, theirs)
     assert not tiles.folder.exists()
+
+
+@pytest.mark.slow
+def test_a_killed_training_leaves_no_loaders_and_no_decoded_tiles(tmp_path: Path) -> None:
+    shards, temporary = write_shard(tmp_path / "train_0"), tmp_path / "temporary"
+    temporary.mkdir()
+    train = f"""
+import time
+from pathlib import Path
+from training_pipeline import data, loader
+from training_pipeline.batches import Batches
+if __name__ == "__main__":
+    loaded = loader.prefetched(Batches(data.entries([Path({str(shards)!r})]), 3, 8, 1), 0, 1)
+    next(loaded)
+    print("loaded", flush=True)
+    time.sleep(60)
+"""
+    (tmp_path / "train.py").write_text(train)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    command = [sys.executable, str(tmp_path / "train.py")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout and killed.stdout.readline() == "loaded\n"
+        assert list(temporary.iterdir())
+        loaders = psutil.Process(killed.pid).children(recursive=True)
+        killed.kill()
+    _, alive = psutil.wait_procs(loaders, timeout=10)
+    for one in alive:
+        one.kill()
+    assert not alive
+    assert not list(temporary.iterdir())
 
 
 def test_tiles_are_decoded_ahead_only_if_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

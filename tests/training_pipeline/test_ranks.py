@@ -6,14 +6,17 @@ import subprocess
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from support.shards import write_shard
 from support.torchrun import TIMEOUT, two_processes
-from training_pipeline import checkpoint, evaluation, train
+from support.training_runs import small_config
+from training_pipeline import checkpoint, evaluation, folds, ranks, train
 from training_pipeline.config import TrainingConfig
+from training_pipeline.errors import TrainingError
 
 OPTIONS = {"size": "6x2-gated", "batch": 4, "crop": 8, "threads": 1, "seed": 3, "optimiser": "muon"}
 
@@ -73,3 +76,25 @@ def test_a_batch_that_two_processes_cannot_share_is_refused(shards: tuple[Path, 
         assert process.wait(TIMEOUT) != 0
     message = "error: 2 processes cannot share --batch 5; give a multiple of 2"
     assert message in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_first_process_alone_writes_the_scores_of_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_first: bool
+) -> None:
+    trained = SimpleNamespace(metrics={"validation": dict.fromkeys(folds.MEASURES, 30.0)})
+    monkeypatch.setattr(train, "run", lambda *_, **__: trained)
+    monkeypatch.setattr(ranks, "is_first", lambda: is_first)
+    folds.run(small_config(tmp_path), 2, resume=False)
+    assert (tmp_path / "run" / folds.RESULT).exists() == is_first
+    assert ("2 folds: PSNR (Y) 30.00" in capsys.readouterr().out) == is_first
+
+
+def test_processes_that_would_drop_the_same_channels_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(tmp_path, dropout=0.1)
+    ranks.check(config)
+    monkeypatch.setattr(ranks, "count", lambda: 2)
+    with pytest.raises(TrainingError, match=r"--dropout 0\.1 would drop the same channels in every process"):
+        ranks.check(config)

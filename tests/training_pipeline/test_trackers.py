@@ -1,6 +1,7 @@
 """Trackers: TensorBoard as others read it, and a stand-in for Weights & Biases."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -71,7 +72,7 @@ def test_a_resumed_run_continues_the_one_on_the_service(tmp_path: Path, service:
     assert [row["step"] for row in service.logged] == [1, 2]
     assert service.logged[0].keys() >= {"psnr_y", "bicubic_psnr_y", "loss", "learning_rate"}
     assert service.started[0]["config"]["batch"] == config.batch
-    train.run(config, resume=True)
+    train.run(replace(config, steps=3), resume=True)
     first, second = service.started
     assert (first["id"], first["resume"]) == (second["id"], "allow")
     train.run(config, overwrite=True)

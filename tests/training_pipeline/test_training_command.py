@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from feature_pipeline.spacing import spread
 from support.clock import NOON, Clock
 from support.models import write_tiny_model
 from support.shards import write_shard
@@ -110,7 +111,7 @@ def test_a_run_is_evaluated_as_often_as_wished_beside_bicubic(
     command(evaluate_every="2")
     rows = [json.loads(line) for line in Path("runs/0/log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["step"] for row in rows] == [2, 3]
-    (tile,) = evaluation.spread(data.entries([Path("validation")]), 1)
+    (tile,) = spread(data.entries([Path("validation")]), 1)
     sample = data.load(tile)
     expected = metrics.score(bicubic.double(sample.lr), sample.hr).psnr_y
     assert [row["bicubic_psnr_y"] for row in rows] == [expected, expected]
@@ -127,6 +128,16 @@ def test_the_card_of_a_run_names_its_data_set(command: Command) -> None:
         encoding="utf-8"
     )
     assert "trained on train_0 of Ada's photos for 1 steps" in Path("runs/mine/README.md").read_text(encoding="utf-8")
+
+
+def test_each_run_has_the_name_of_its_shards_wherever_the_command_runs(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "linked").symlink_to("train_0")
+    monkeypatch.chdir(tmp_path / "train_0")
+    for shards, name in ((".", "train_0"), ("../linked", "linked")):
+        command(shards=shards, validation="../validation", out="../runs", each="", steps="1")
+        assert artifact.read(tmp_path / "runs" / name).config.networks == 1
 
 
 @pytest.mark.slow

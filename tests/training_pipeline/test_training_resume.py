@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from support.shards import write_shard
 from support.training_runs import small_config
 from training_pipeline import checkpoint, evaluation, train
+from training_pipeline import folder as folder_of_run
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.folder import CHECKPOINTS
@@ -204,6 +205,33 @@ def test_a_run_is_resumed_with_the_same_tiles_elsewhere_but_not_with_others(
         train.run(moved, resume=True)
 
 
+def test_a_run_is_not_resumed_with_tiles_moved_from_one_set_to_another(folder: Path, tmp_path: Path) -> None:
+    more = write_shard(tmp_path / "train_1", first=100)
+    config = small_config(folder, out=tmp_path / "run", steps=1)
+    began = replace(config, shards=(*config.shards, more))
+    train.run(began)
+    moved = [
+        replace(config, validation=(more, *config.validation)),
+        replace(config, validation=(more,), test=config.validation),
+    ]
+    for changed in moved:
+        with pytest.raises(TrainingError, match="other content; give the same --shards and --validation"):
+            train.run(replace(changed, steps=2), resume=True)
+    train.run(replace(began, steps=2), resume=True)
+
+
+def test_a_checkpoint_without_the_split_is_resumed(folder: Path, tmp_path: Path) -> None:
+    config = small_config(folder, out=tmp_path / "run", steps=1)
+    train.run(config)
+    last = config.out / CHECKPOINTS / "step-00000001.pt"
+    state = vars(checkpoint.read(last))
+    del state["split"]
+    torch.save(state, last)
+    train.run(replace(config, steps=2), resume=True)
+    resumed = checkpoint.latest(config.out)
+    assert resumed and resumed.split == (1, 1, 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [15, 40])
 def test_a_run_at_a_constant_rate_gets_shorter_or_longer(folder: Path, tmp_path: Path, steps: int) -> None:
@@ -241,8 +269,9 @@ def test_a_finished_run_with_cosine_decay_becomes_longer(folder: Path, tmp_path:
     config = small_config(folder, out=tmp_path / "run", **CHANGES | {"steps": 5})
     train.run(config)
     train.run(replace(config, steps=10), resume=True)
-    assert [row["step"] for row in log(config)] == [5, 10]
-    assert artifact.read(config.out).config.members[0].steps in (5, 10)
+    rows = log(config)
+    assert [row["step"] for row in rows] == [5, 10]
+    assert artifact.read(config.out).config.members[0].steps == max(rows, key=lambda row: row["psnr_y"])["step"]
 
 
 @pytest.mark.slow
@@ -282,15 +311,59 @@ def test_a_run_that_lacks_a_new_field_is_resumed(whole: TrainingConfig) -> None:
         whole.check_same(recorded)
 
 
+def test_a_copy_beside_the_checkpoints_is_none(whole: TrainingConfig, tmp_path: Path) -> None:
+    shutil.copytree(whole.out, tmp_path / "run")
+    last = tmp_path / "run" / CHECKPOINTS / f"step-{STEPS:08}.pt"
+    assert folder_of_run.checkpoints(tmp_path / "run")[STEPS] == last
+    shutil.copy(last, last.with_stem(f"{last.stem} (copy)"))
+    found = checkpoint.latest(tmp_path / "run")
+    assert found and found.step == STEPS
+    assert list(folder_of_run.checkpoints(tmp_path / "run")) == [5, 10, STEPS]
+
+
+def test_a_run_with_a_broken_record_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.json").write_text('{"steps": 5')
+    with pytest.raises(TrainingError, match=r"run\.json: the file: invalid json.*; restore it, or remove it"):
+        train.run(small_config(folder, out=tmp_path / "run"), resume=True)
+
+
 def test_a_run_is_not_overwritten(whole: TrainingConfig) -> None:
     with pytest.raises(TrainingError, match="already holds a run; give --resume to continue it"):
         train.run(whole)
 
 
-def test_a_finished_run_resumed_is_left_as_it_is(whole: TrainingConfig) -> None:
-    before = (whole.out / artifact.CONFIG).read_bytes()
-    train.run(whole, resume=True)
-    assert (whole.out / artifact.CONFIG).read_bytes() == before
+def test_a_finished_run_resumed_is_left_as_it_is(whole: TrainingConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    def files() -> dict[Path, tuple[int, bytes]]:
+        return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in whole.out.rglob("*") if path.is_file()}
+
+    before = files()
+    made = train.run(replace(whole, threads=2), resume=True)
+    assert files() == before
+    psnr = f"{max(row['psnr_y'] for row in log(whole)):.2f} dB"
+    assert f"is finished and left unchanged; {psnr}" in capsys.readouterr().out
+    assert made.metrics == artifact.read(whole.out).metrics
+
+
+def test_a_longer_run_interrupted_in_its_last_evaluation_is_not_finished(folder: Path, tmp_path: Path) -> None:
+    config = small_config(folder, out=tmp_path / "run", **CHANGES | {"steps": 5})
+    train.run(config)
+    last = checkpoint.latest(config.out)
+    assert last
+    longer = replace(config, steps=10)
+    checkpoint.write(config.out, replace(last, step=10, configuration=longer.as_json()))  # no row of step 10
+    train.run(longer, resume=True)
+    assert [row["step"] for row in log(longer)] == [5, 10]
+
+
+@pytest.mark.parametrize("lost", [artifact.CONFIG, artifact.METRICS])
+def test_a_finished_run_without_its_model_gets_it_again(
+    folder: Path, whole: TrainingConfig, tmp_path: Path, lost: str
+) -> None:
+    shutil.copytree(whole.out, tmp_path / "copy")
+    (tmp_path / "copy" / lost).write_text("{}")  # no model, or one of another run
+    again = train.run(replace(whole, out=tmp_path / "copy"), resume=True)
+    assert again.metrics == artifact.read(whole.out).metrics | {"training": again.metrics["training"]}
 
 
 def test_the_last_three_checkpoints_and_the_best_are_kept(folder: Path, tmp_path: Path) -> None:
