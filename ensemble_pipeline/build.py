@@ -63,8 +63,7 @@ def _run(config: BuildConfig, storage: str) -> None:
 
 def _combine(config: BuildConfig, wanted: CombineConfig) -> None:
     _check(config)  # again, as another build may have used the storage in between
-    combine.run(wanted)
-    saved.write(config.out / BUILD, config)
+    combine.run(wanted, config)
 
 
 def _combination(config: BuildConfig, trained: tuple[Path, ...]) -> CombineConfig:
@@ -84,8 +83,17 @@ def _combination(config: BuildConfig, trained: tuple[Path, ...]) -> CombineConfi
 
 
 def _training_tasks(config: BuildConfig, parts: Sequence[str], storage: str) -> list[Task]:
-    runs = [replace(config.first, shards=(SHARDS / part,), test=config.test, out=RUNS / part) for part in parts]
+    first = (
+        config.first if config.engine.storage else replace(config.first, init_from=_absolute(config.first.init_from))
+    )
+    runs = [replace(first, shards=(SHARDS / part,), test=config.test, out=RUNS / part) for part in parts]
     return [training.task(one, storage, config.engine.gpus) for one in runs]
+
+
+def _absolute(start: str | None) -> str | None:
+    """Name a warm start outside the working folder such that tasks, which run in folders of their own, find it."""
+    outside = start and Path(start).is_dir() and not Path(start).resolve().is_relative_to(Path.cwd())
+    return str(Path(start).resolve()) if start and outside else start
 
 
 def _check_complete(config: BuildConfig, failed: dict[str, str], trained: Sequence[Path]) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from ensemble_pipeline import card_training
-from training_pipeline import dataset
+from training_pipeline import dataset, photo_credits
 from training_pipeline.dataset import Dataset
 from training_pipeline.markdown import literal
 from upscaler.model.artifact import PICTURE, Artifact, ModelConfig
+from upscaler.model.learned import Learned
 
 _MEASURES = {"psnr_y": ("psnr", "PSNR (Y), dB"), "ssim_y": ("ssim", "SSIM (Y)"), "psnr_rgb": ("psnr", "PSNR (RGB), dB")}
 
@@ -36,12 +37,17 @@ _CLEAN_AND_JPEG = """The network
 
 
 def model_card(
-    name: str, config: ModelConfig, measured: dict[str, Any], folder: Path, jpeg_model: Artifact | None
+    name: str,
+    config: ModelConfig,
+    measured: dict[str, Any],
+    folder: Path,
+    jpeg_model: Artifact | None,
+    learned: Learned,
 ) -> str:
     """Return the card of a model. name: as `--model` takes it. folder: the model's, with its DATA.md if it has one.
 
     measured: the content of metrics.json, where `evaluate` writes "tests" and "picture". jpeg_model: the model's JPEG
-    network, if it has one.
+    network, if it has one. learned: the pictures that the other networks learned from.
     """
     title = name.rpartition("/")[2]
     data = dataset.of(folder, measured, jpeg_model)
@@ -54,7 +60,7 @@ def model_card(
         *_tests(measured),
         *_samples(measured),
         _LIMITS.format(degradations=_CLEAN_AND_JPEG if jpeg_model else _CLEAN_ONLY),
-        data.section,
+        data.section + photo_credits.section(folder, learned | jpeg_model.learned() if jpeg_model else learned),
         "## Licence\nApache-2.0, including the weights.\n",
     ]
     return "\n".join(parts)
@@ -62,7 +68,7 @@ def model_card(
 
 def of(model: Artifact, name: str) -> str:
     """Return the card of an existing model under the given name."""
-    return model_card(name, model.config, model.metrics, model.folder, model.jpeg_model)
+    return model_card(name, model.config, model.metrics, model.folder, model.jpeg_model, model.learned())
 
 
 def metadata(name: str, config: ModelConfig, measured: dict[str, Any], data: Dataset) -> ModelCardData:

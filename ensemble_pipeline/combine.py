@@ -3,38 +3,41 @@
 from ensemble_pipeline import lineage
 from ensemble_pipeline.averaging import averaged, with_mirror_images
 from ensemble_pipeline.card import description, model_card
-from ensemble_pipeline.config import CombineConfig
+from ensemble_pipeline.config import BuildConfig, CombineConfig
 from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.lineage import Selection
 from ensemble_pipeline.members import check_common_ancestor, read_members
 from training_pipeline import photo_credits
-from training_pipeline.folder import COMBINATION, Kind, claimed
+from training_pipeline.folder import BUILD, COMBINATION, Kind, claimed
+from training_pipeline.measured import checked
 from upscaler import saved
 from upscaler.model import artifact
 from upscaler.model.architecture import Weights
 from upscaler.model.artifact import Artifact
 
 
-def run(config: CombineConfig) -> Artifact:
+def run(config: CombineConfig, build: BuildConfig | None = None) -> Artifact:
     """Write the model and print what it is. Processes of torchrun share a distillation; the first one writes.
 
-    Raises EnsembleError before anything is written if the runs do not fit together, TrainingError if `config.out` holds
-    a model of other runs or options.
+    build: the build that makes the model, recorded beside it. Raises EnsembleError before anything is written if the
+    runs do not fit together, TrainingError if `config.out` holds a model of other runs or options.
     """
     if config.how != "distill":
-        return _combined(config)
+        return _combined(config, build)
     from ensemble_pipeline import distill  # needs torch
     from training_pipeline import ranks
 
     with ranks.joined():
-        return _combined(config) if ranks.is_first() else distill.run(_checked_members(config), config)
+        return _combined(config, build) if ranks.is_first() else distill.run(_checked_members(config), config)
 
 
-def _combined(config: CombineConfig) -> Artifact:
+def _combined(config: CombineConfig, build: BuildConfig | None) -> Artifact:
     members = _checked_members(config)
-    jpeg_model = artifact.read(config.jpeg_model) if config.jpeg_model else None
+    jpeg_model = checked(artifact.read(config.jpeg_model)) if config.jpeg_model else None
     with claimed(config.out, lambda found: found is Kind.COMBINED and _is_same(config), config.overwrite):
         model = _written(config, members, jpeg_model)
+        if build:
+            saved.write(config.out / BUILD, build)
         saved.write(config.out / COMBINATION, config)
     print(sentence(config, model))
     return model
@@ -72,7 +75,7 @@ def _written(config: CombineConfig, members: list[Artifact], jpeg_model: Artifac
         int8 = with_mirror_images(model, int8)[1] if int8 else None
         model, weights = with_mirror_images(model, weights)
     photo_credits.collect([*sources, *([config.jpeg_model] if config.jpeg_model else [])], config.out)
-    card = model_card(config.out.name, model, metrics, config.out, jpeg_model)
+    card = model_card(config.out.name, model, metrics, config.out, jpeg_model, learned)
     return artifact.write(config.out, model, weights, metrics, card, jpeg_model, learned, int8)
 
 
@@ -94,4 +97,8 @@ def _checked_members(config: CombineConfig) -> list[Artifact]:
     members = read_members(config.runs, config.how)
     if config.how == "weights":
         check_common_ancestor(members)
+    if config.select:
+        from ensemble_pipeline import selection
+
+        selection.jpeg_quality(members, config.how)
     return members

@@ -21,6 +21,7 @@ from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.testset import Pair, TestSet
 from training_pipeline import unseen
 from training_pipeline.folder import EVALUATION, SCORES, TABLE, Kind, claimed, turn
+from training_pipeline.measured import checked
 from upscaler import Upscaler, bicubic, metrics, saved
 from upscaler.atomic import atomic_path, write_text
 from upscaler.engines.engine import usual
@@ -62,6 +63,9 @@ def run(config: EvaluationConfig) -> list[Row]:
     work. Without, write the table into the metrics and the card of the first model, if that is a folder of the user's.
     """
     models = [find.model(model) for model in config.models]
+    is_recorded = not config.out and models[0].origin is Origin.FOLDER
+    if is_recorded:
+        checked(models[0])  # or its card could not be written in the end
     tests = testset.read(config.test_set, config.kind, config.jpeg_quality)
     pictures = tests.pictures()
     complete = [unseen.check_for_test(model, pictures, config.test_set) for model in models]
@@ -71,10 +75,10 @@ def run(config: EvaluationConfig) -> list[Row]:
         evaluation = entry(rows, len(pictures), models[0], all(complete))
         print(card.test_table(evaluation["rows"]))
         if config.out:
+            saved.write(config.out / EVALUATION, config)  # first: after an interruption, the same command goes on
             write(evaluation, config.out)
             draw(models, tests.spread(SHEET_SAMPLES), config.out / artifact.PICTURE)
-            saved.write(config.out / EVALUATION, config)
-        elif models[0].origin is Origin.FOLDER:
+        elif is_recorded:
             record(evaluation, tests, models[0], config.kind)
     return rows
 

@@ -1,12 +1,12 @@
 """Members of an ensemble: compatibility and common warm start."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from ensemble_pipeline.config import How
 from ensemble_pipeline.errors import EnsembleError
-from training_pipeline.folder import RUN
+from training_pipeline.folder import recorded
+from training_pipeline.measured import checked
 from upscaler.model import artifact, find
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact, Member, ModelConfig
@@ -17,12 +17,13 @@ MOST_MEMBERS = 16  # one for each part of Open Images
 def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:
     """Read the runs' artifacts. Raises EnsembleError unless they are 1 to 16 single networks of one size.
 
+    Raises TrainingError if a metrics.json has a wrong entry.
     A network that was itself combined from several is valid if it is the only run, as a teacher or to be mirrored, or
     in weight averaging if it is the warm start of the others.
     """
     if not 1 <= len(runs) <= MOST_MEMBERS:
         raise EnsembleError(f"{len(runs)} runs cannot be combined; give 1 to {MOST_MEMBERS}")
-    members = [artifact.read(run) for run in runs]
+    members = [checked(artifact.read(run)) for run in runs]
     first, apart = members[0], without_warm_start(members) if how == "weights" else members
     for run, member in zip(runs, members, strict=True):
         alone = len(runs) == 1 or member not in apart
@@ -71,8 +72,7 @@ def common_warm_start(members: Sequence[Artifact]) -> tuple[Member, ...]:
     known = members[0].metrics.get("beginning")
     if known and len({_ancestor(member) for member in members}) == 1:
         return tuple(Member(**member) for member in known)
-    record = members[0].folder / RUN
-    start = json.loads(record.read_text(encoding="utf-8")).get("init_from") if record.exists() else None
+    start = (recorded(members[0].folder) or {}).get("init_from")
     if start is None or not Path(start).is_dir():
         return ()
     found = find.model(start).config

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, get_token
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from ensemble_pipeline import card
 from ensemble_pipeline.config import PublishConfig
 from ensemble_pipeline.errors import EnsembleError
+from training_pipeline.measured import checked
 from upscaler.errors import HubUnreachableError, ModelError
 from upscaler.model import artifact, find, hub
 from upscaler.model.artifact import Artifact
@@ -20,12 +21,15 @@ Files = Mapping[str, Path | bytes]
 
 
 def run(config: PublishConfig) -> None:
-    """Publish the model and print the commit's address. Raises EnsembleError or ModelError and publishes nothing."""
+    """Publish the model and print the commit's address.
+
+    Raises EnsembleError, ModelError or TrainingError and publishes nothing.
+    """
     with hub.plain_errors(config.repo):
         validate_repo_id(config.repo)
     if "/" not in config.repo:
         raise EnsembleError(f"{config.repo!r} has no owner; give user/name")
-    model = find.model(config.model)
+    model = checked(find.model(config.model))
     hub.fetch_companions(model)
     files = contents(model, config.repo)
     print(upload(files, config) if not config.dry_run else listing(files))
@@ -70,10 +74,10 @@ def upload(files: Files, config: PublishConfig) -> str:
 
 def _commit(api: HfApi, files: Files, config: PublishConfig) -> str:
     api.create_repo(config.repo, private=config.private, exist_ok=True)
-    check_repository(api, config)
+    found = _checked_repository(api, config)
     if config.revision:
         api.create_branch(config.repo, branch=config.revision, exist_ok=True)
-    held = {file.rfilename for file in api.model_info(config.repo, revision=config.revision).siblings or []}
+    held = _names(found)
     written = [CommitOperationAdd(name, file) for name, file in files.items()]
     removed = [CommitOperationDelete(name) for name in sorted(PUBLISHED & held - files.keys())]
     commit = api.create_commit(
@@ -82,16 +86,25 @@ def _commit(api: HfApi, files: Files, config: PublishConfig) -> str:
     return commit.commit_url
 
 
-def check_repository(api: HfApi, config: PublishConfig) -> None:
-    """Raise EnsembleError if the repository is public against --private, or has another kind of model."""
-    found = api.model_info(config.repo)
+def _checked_repository(api: HfApi, config: PublishConfig) -> ModelInfo:
+    """Return what the branch of the revision holds, or what main does if there is no such branch yet.
+
+    Raises EnsembleError if the repository is public against --private, or that is another kind of model.
+    """
+    exists = config.revision and api.revision_exists(config.repo, config.revision)
+    found = api.model_info(config.repo, revision=config.revision if exists else None)
     if config.private and not found.private:
         raise EnsembleError(f"{config.repo} exists and is public; make it private on the Hub, or give another name")
-    if artifact.CONFIG not in {file.rfilename for file in found.siblings or []}:
-        return
+    if artifact.CONFIG not in _names(found):
+        return found
     try:
         artifact.read_config(Path(api.hf_hub_download(config.repo, artifact.CONFIG, revision=found.sha)))
     except ModelError as error:
         raise EnsembleError(
             f"{config.repo} has another kind of model, which would be overwritten; give another name"
         ) from error
+    return found
+
+
+def _names(found: ModelInfo) -> set[str]:
+    return {file.rfilename for file in found.siblings or []}

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from ensemble_pipeline import testset
 from ensemble_pipeline.averaging import averaged
 from ensemble_pipeline.config import How
+from ensemble_pipeline.errors import EnsembleError
 from ensemble_pipeline.lineage import Selection
+from ensemble_pipeline.members import without_warm_start
 from ensemble_pipeline.testset import TestSet
 from training_pipeline import unseen
+from training_pipeline.config import SCORED_QUALITY
+from training_pipeline.folder import recorded
 from upscaler import Upscaler, metrics
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
@@ -30,9 +34,10 @@ def run(members: Sequence[Artifact], how: How, validation: Sequence[Path]) -> Se
     """Select the members that help, by PSNR (Y) on at most 64 tiles.
 
     Distillation selects by output averaging, which is the teacher. Raises TrainingError if a member was trained on
-    pictures of the validation set.
+    pictures of the validation set, EnsembleError if only some were trained for JPEGs.
     """
-    tests = testset.joined([testset.read(folder, "shards") for folder in validation])
+    quality = jpeg_quality(members, how)
+    tests = testset.joined([testset.read(folder, "shards", quality) for folder in validation])
     pictures = tests.pictures()
     for member in members:
         unseen.check_for_selection(member, pictures, tests.name)
@@ -43,6 +48,19 @@ def run(members: Sequence[Artifact], how: How, validation: Sequence[Path]) -> Se
         print(f"{members[n].name}: {decibels:.3f} dB PSNR (Y)")
     records = [{"member": members[n].name, "psnr_y": decibels} for n, decibels in steps]
     return Selection([members[n] for n, _ in steps], records, set(pictures))
+
+
+def jpeg_quality(members: Sequence[Artifact], how: How) -> int | None:
+    """Return the quality at which LR tiles are compressed for these members; None if they are not.
+
+    Raises EnsembleError if only some runs were trained for JPEGs; a warm start may be of another kind.
+    """
+    judged = without_warm_start(members) if how == "weights" else members
+    records = [record for member in judged if (record := recorded(member.folder)) is not None]
+    of_jpegs = {bool(record.get("jpeg")) for record in records}
+    if len(of_jpegs) > 1:
+        raise EnsembleError("some runs were trained with --jpeg and others without; select among runs of one kind")
+    return SCORED_QUALITY if of_jpegs == {True} else None
 
 
 def greedy(count: int, score: Callable[[Chosen], float]) -> list[tuple[int, float]]:

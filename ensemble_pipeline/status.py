@@ -1,7 +1,6 @@
 """Overview of a folder: its parts, runs and models, with sizes, scores, and what is missing."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,17 @@ from ensemble_pipeline.config import StatusConfig
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards, verify
 from feature_pipeline.tally import Tally
-from training_pipeline.folder import CHECKPOINTS, LOG, RUN, Kind, kind
-from upscaler.errors import ModelError
+from training_pipeline import journal
+from training_pipeline.folder import Kind, checkpoints, kind, recorded
+from training_pipeline.measured import checked
+from upscaler.command import sentence_for
+from upscaler.errors import DoubleResolutionError
 from upscaler.model import artifact
 
 HEAD = ("folder", "content", "shards", "pictures", "tiles", "MB", "steps", "PSNR Y, dB", "missing")
 TEXTS = ("folder", "content", "missing")  # columns that are aligned to the left
+
+Describe = Callable[[Path], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,32 @@ def total(rows: Sequence[Row]) -> Row:
 
 
 def _rows(top: Path) -> Iterator[Row]:
-    describe = {Kind.SHARDS: _part, Kind.RUN: _run, Kind.COMBINED: _model, Kind.MODEL: _model}
     for folder in (top, *sorted(path for path in top.rglob("*") if path.is_dir())):
-        found = _kind(folder)
-        is_jpeg_network = found is Kind.MODEL and (folder.parent / artifact.CONFIG).exists()
-        if found in describe and not is_jpeg_network:
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-            yield Row(str(folder), found.value, megabytes=size, **describe[found](folder))
+        try:
+            row = _row(folder)
+        except OSError as error:
+            row = Row(str(folder), "unknown", missing=sentence_for(error))
+        if row:
+            yield row
+
+
+def _row(folder: Path) -> Row | None:
+    """Return the row of a folder; None if it holds none of the kinds."""
+    describe = {Kind.SHARDS: _part, Kind.RUN: _run, Kind.COMBINED: _model, Kind.MODEL: _model}
+    found = _kind(folder)
+    is_jpeg_network = found is Kind.MODEL and (folder.parent / artifact.CONFIG).exists()
+    if found not in describe or is_jpeg_network:
+        return None
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    return Row(str(folder), found.value, megabytes=size, **_described(describe[found], folder))
+
+
+def _described(describe: Describe, folder: Path) -> dict[str, Any]:
+    """Return the values of a folder's row; of one that cannot be read, the reason alone."""
+    try:
+        return describe(folder)
+    except DoubleResolutionError as error:
+        return {"missing": str(error)}
 
 
 def _kind(folder: Path) -> Kind | None:
@@ -97,26 +120,18 @@ def _part(folder: Path) -> dict[str, Any]:
 
 
 def _run(folder: Path) -> dict[str, Any]:
-    rows = [json.loads(line) for line in _text(folder / LOG).splitlines()]
-    kept = (int(path.stem.removeprefix("step-")) for path in (folder / CHECKPOINTS).glob("step-*.pt"))
-    steps = max([0, *kept, *(row["step"] for row in rows)])
-    wanted = json.loads(_text(folder / RUN) or "{}").get("steps")
+    rows = journal.read(folder)
+    steps = max([0, *checkpoints(folder), *(row["step"] for row in rows)])
+    wanted = (recorded(folder) or {}).get("steps")
     left = f"{wanted - steps:,} steps" if wanted and wanted > steps else "its last evaluation"
     best = max((row["psnr_y"] for row in rows), default=None)
     return {"steps": steps, "psnr": best, "missing": "" if (folder / artifact.CONFIG).exists() else left}
 
 
 def _model(folder: Path) -> dict[str, Any]:
-    try:
-        model = artifact.read(folder)
-    except ModelError as error:
-        return {"missing": str(error)}
+    model = checked(artifact.read(folder))
     score = model.metrics.get("validation", {}).get("psnr_y")
     return {"steps": sum(member.steps for member in model.config.members), "psnr": score}
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _cell(value: str | float | None) -> str:

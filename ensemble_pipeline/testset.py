@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ensemble_pipeline.config import Kind
 from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards, tile_index
@@ -14,6 +12,7 @@ from feature_pipeline.duplicates import Looks
 from feature_pipeline.manifest import SampleInfo
 from feature_pipeline.samples import perceptual_hashes
 from feature_pipeline.shards import Entry
+from feature_pipeline.spacing import spread
 from training_pipeline import held_out
 from training_pipeline.markdown import one_line
 from upscaler import bicubic
@@ -69,8 +68,7 @@ class TestSet:
 
     def spread(self, most: int) -> "TestSet":
         """Return at most `most` of the pairs, evenly spaced."""
-        places = np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int)
-        return replace(self, sources=[self.sources[place] for place in places])
+        return replace(self, sources=spread(self.sources, most))
 
 
 def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:

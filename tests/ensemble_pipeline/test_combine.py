@@ -2,18 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ensemble_pipeline import averaging, combine
-from ensemble_pipeline.config import CombineConfig, How
+from ensemble_pipeline import averaging, combine, publish
+from ensemble_pipeline.config import CombineConfig, How, PublishConfig
 from ensemble_pipeline.errors import EnsembleError
 from support.models import TINY, random_weights, write_run, write_tiny_model
 from support.pictures import photo_like
+from training_pipeline.errors import TrainingError
 from upscaler import Upscaler
 from upscaler.errors import ModelError, OptionError
 from upscaler.model import artifact
@@ -230,3 +231,34 @@ def test_the_card_omits_a_warm_start_that_has_changed(tmp_path: Path) -> None:
     runs = tuple(write_run(tmp_path / f"{n}", n, "a" * 64) for n in range(2))
     (runs[0] / "run.json").write_text(json.dumps({"init_from": str(start)}))
     assert "beginning" not in combine.run(CombineConfig(runs, tmp_path / "v1", "weights")).metrics
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence"),
+    [
+        ({"training": [{"network": "x"}]}, r"training\.0\.data: field required"),
+        ({"beginning": [{"name": "x"}]}, r"beginning\.0\.parts: field required"),
+        ({"teacher": {"training": []}}, r"teacher\.members: field required"),
+        ({"validation": None}, "validation: input should be a valid dictionary"),
+        ({"selection": [{"member": "x"}]}, r"selection\.0\.psnr_y: field required"),
+        ({"tests": {"Set5": {"model": "x", "pictures": 1, "rows": []}}}, r"tests\.Set5: .* it has no row of its model"),
+    ],
+)
+def test_metrics_with_a_wrong_entry_are_refused(
+    runs: tuple[Path, ...], tmp_path: Path, metrics: dict[str, Any], sentence: str
+) -> None:
+    (runs[1] / "metrics.json").write_text(json.dumps(metrics))
+    for work in (
+        lambda: combine.run(CombineConfig(runs, tmp_path / "v1")),
+        lambda: combine.run(CombineConfig(runs[:1], tmp_path / "v1", jpeg_model=runs[1])),
+        lambda: publish.run(PublishConfig(str(runs[1]), "ada/doubler", dry_run=True)),
+    ):
+        with pytest.raises(TrainingError, match=rf"run_1/metrics\.json: {sentence}"):
+            work()
+    assert not (tmp_path / "v1").exists()
+
+
+def test_a_member_whose_record_is_broken_is_refused(runs: tuple[Path, ...], tmp_path: Path) -> None:
+    (runs[0] / "run.json").write_text('{"init_from": "run')
+    with pytest.raises(TrainingError, match=r"run_0/run\.json: the file: invalid json"):
+        combine.run(CombineConfig(runs, tmp_path / "v1"))

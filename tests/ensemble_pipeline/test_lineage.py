@@ -240,6 +240,7 @@ def test_the_credits_of_all_networks_go_with_the_model(parts: dict[str, Path], t
         header, *rows = csv.reader(file)
     assert header == HEADER
     assert [row[3] for row in rows] == ["by\na", "by\nb", "by\nc"]
+    assert "the author if known, of 0 of the 6 photos" in (mean.folder / "README.md").read_text()
     (parts["first"] / "ATTRIBUTION.csv").write_text("no list\n")
     with pytest.raises(TrainingError, match="is no list of credits; make the shards again"):
         train.run(small_config(tmp_path, shards=(parts["first"],), out=tmp_path / "bad", steps=1))

@@ -138,6 +138,29 @@ def test_an_evaluation_replaces_no_other_work(
     }
 
 
+def test_interrupted_work_goes_on_with_the_same_command(
+    stored: BuildConfig, runs: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cost, "measure", lambda model, flips=False: Cost(1.0, 10**8))
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photo_like(40, 40)).save(tmp_path / "photos/a.png")
+    evaluation = EvaluationConfig(models=(str(runs[0]),), pictures=tmp_path / "photos", out=tmp_path / "table")
+    monkeypatch.chdir(tmp_path / "storage")
+    for work, module, last in (
+        (partial(build.run, replace(stored, engine=Engine())), combine, "sentence"),
+        (partial(evaluate.run, evaluation), evaluate, "draw"),
+    ):
+        with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+            interrupted.setattr(module, last, partial(interrupted_after, getattr(module, last)))
+            work()
+        work()
+
+
+def interrupted_after(work: Callable[..., object], *arguments: object) -> None:
+    work(*arguments)
+    raise KeyboardInterrupt
+
+
 def test_what_replaces_a_run_inherits_nothing_of_it(trained: TrainingConfig, ensemble: CombineConfig) -> None:
     (trained.out / artifact.DATA).write_text("# Mine\n")
     combine.run(replace(ensemble, out=trained.out, overwrite=True))

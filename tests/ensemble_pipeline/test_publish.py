@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import CommitOperationAdd, HfApi, ModelCard
 from PIL import Image
 
 from ensemble_pipeline import card, publish
@@ -101,11 +101,12 @@ def test_what_earlier_versions_did_not_record_is_no_known_data_set(further: dict
 
 def test_the_credits_of_the_photos_are_published(ready: tuple[Hub, str], tiny_model: Path) -> None:
     hub, model = ready
-    (tiny_model / "ATTRIBUTION.csv").write_text("image_id\n")
+    accompany(tiny_model)
     publish.run(PublishConfig(model, REPO))
     files = hub.model(REPO).files()
-    assert files["ATTRIBUTION.csv"] == b"image_id\n"
-    assert "`ATTRIBUTION.csv`, beside the weights, names" in files["README.md"].decode()
+    assert files["ATTRIBUTION.csv"] == (tiny_model / "ATTRIBUTION.csv").read_bytes()
+    card = files["README.md"].decode()
+    assert "beside the weights, gives the licence, and the author if known, of the photos in it." in card
 
 
 @pytest.mark.slow
@@ -297,6 +298,22 @@ def test_another_kind_of_model_is_not_overwritten(ready: tuple[Hub, str]) -> Non
     with pytest.raises(EnsembleError, match="has another kind of model"):
         publish.run(PublishConfig(model, REPO))
     assert len(repository.commits) == 1
+
+
+def test_the_kind_of_model_counts_on_the_branch_of_the_revision(ready: tuple[Hub, str]) -> None:
+    hub, model = ready
+    repository = hub.create(REPO)
+    api = HfApi()
+    for branch in ("other", "ours"):
+        api.create_branch(REPO, branch=branch)
+    for branch in ("other", "main"):
+        other = CommitOperationAdd("config.json", b'{"model_type": "bert"}')
+        api.create_commit(REPO, [other], commit_message="Add a model", revision=branch)
+    with pytest.raises(EnsembleError, match="has another kind of model"):
+        publish.run(PublishConfig(model, REPO, revision="other"))
+    assert b"bert" in repository.files("other")["config.json"]
+    publish.run(PublishConfig(model, REPO, revision="ours"))
+    assert b"bert" not in repository.files("ours")["config.json"]
 
 
 def test_private_weights_do_not_go_to_a_public_repository(ready: tuple[Hub, str]) -> None:

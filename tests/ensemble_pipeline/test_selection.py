@@ -7,6 +7,7 @@ import pytest
 
 from ensemble_pipeline import averaging, combine, selection, testset
 from ensemble_pipeline.config import CombineConfig, How
+from ensemble_pipeline.errors import EnsembleError
 from support.models import TINY, random_weights, write_run, write_tiny_model
 from support.shards import write_shard
 from upscaler.model import artifact
@@ -75,6 +76,24 @@ def test_a_harmful_member_is_not_in_the_model(
     gains = [step["psnr_y"] for step in model.metrics["selection"]]
     assert gains == sorted(gains)
     assert f"{chosen[0]}: {gains[0]:.3f} dB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", ["outputs", "weights"])
+def test_runs_for_jpegs_are_scored_on_jpegs(
+    how: How, members: list[Artifact], validation: Path, tmp_path: Path
+) -> None:
+    for member in members:
+        (member.folder / "run.json").write_text('{"jpeg": true}')
+    of_jpegs = selection.run(members, how, [validation]).steps[0]["psnr_y"]
+    tiles = testset.read(validation, "shards", 80)
+    assert of_jpegs == pytest.approx(max(selection.mean_of_outputs(members, tiles)((n,)) for n in range(3)), abs=0.01)
+    (members[0].folder / "run.json").unlink()  # as of a combined warm start
+    selection.run(members, how, [validation])
+    (members[0].folder / "run.json").write_text('{"jpeg": false}')
+    runs, out = tuple(member.folder for member in members), write_run(tmp_path / "out", seed=3)
+    with pytest.raises(EnsembleError, match="some runs were trained with --jpeg"):
+        combine.run(CombineConfig(runs, out, how, select=True, validation=(validation,), overwrite=True))
+    assert artifact.read(out)
 
 
 def test_one_run_alone_is_chosen(tmp_path: Path, validation: Path) -> None:

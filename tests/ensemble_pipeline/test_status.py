@@ -1,5 +1,6 @@
 """The overview of a folder."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from support.models import write_run
 from support.parts import part
 from support.training_runs import small_config
 from training_pipeline import evaluation, train
+from training_pipeline.folder import Kind, kind
 from upscaler.atomic import write_text
 
 
@@ -82,6 +84,47 @@ def test_an_interrupted_run_shows_the_steps_that_are_left(
     with pytest.raises(KeyboardInterrupt):
         train.run(config)
     assert shown(Path("runs"), capsys)["runs/0"][3:] == ["4", "46", "steps"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("log.jsonl", '{"step": 1, "psnr_y": 30.0}\n{"step"', "log.jsonl: the file: invalid json"),
+        ("log.jsonl", '{"step": 1}\n', "log.jsonl: 0.psnr_y: field required"),
+        ("run.json", '{"steps": 5', "run.json: the file: invalid json"),
+        ("run.json", '{"steps": "many"}', "run.json: steps: input should be a valid integer"),
+        ("metrics.json", '{"validation": 30.0}', "metrics.json: validation: input should be a valid dictionary"),
+    ],
+)
+def test_a_folder_that_cannot_be_read_says_why_and_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: str, reason: str
+) -> None:
+    for name in ("a", "b", "c"):
+        write_run(tmp_path / f"runs/{name}", seed=0)
+    if file != "metrics.json":
+        (tmp_path / "runs/b/run.json").write_text("{}")
+    (tmp_path / "runs/b" / file).write_text(content)
+    lines = shown(Path("runs"), capsys)
+    assert reason in " ".join(lines["runs/b"])
+    assert lines["runs/a"][3:] == lines["runs/c"][3:] == ["20"]
+    assert lines["total"][-2:] == ["1", "unfinished"]
+
+
+def test_a_folder_without_permission_is_a_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        write_run(tmp_path / f"runs/{name}", seed=0)
+
+    def denied(folder: Path) -> Kind | None:
+        if folder.name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied", "runs/a/manifest.json")
+        return kind(folder)
+
+    monkeypatch.setattr(status, "kind", denied)
+    lines = shown(Path("runs"), capsys)
+    assert " ".join(lines["runs/a"]).startswith("unknown permission denied (runs/a/manifest.json); change")
+    assert "runs/b" in lines
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
