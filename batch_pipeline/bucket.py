@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from batch_pipeline.config import BUCKET
 from batch_pipeline.entry import Entry
@@ -118,7 +119,7 @@ class Bucket:
             if error.response["Error"]["Code"] == "PreconditionFailed":
                 raise AppearedError(errno.EEXIST, "An object of this name has appeared", name) from error
             raise self._refused(name, error) from error
-        except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
+        except (BotoCoreError, boto3.exceptions.Boto3Error, HTTPError) as error:  # the last: TLS errors of a body
             raise self._refused(name, error) from error
 
     def _refused(self, name: str, error: Exception) -> StorageError:

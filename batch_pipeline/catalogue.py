@@ -84,6 +84,10 @@ class Catalogue:
         """Add the failures of earlier runs, by source and reason; the last one of a source counts."""
         self._database.executemany("INSERT OR REPLACE INTO failures VALUES (?, ?)", failures)
 
+    def is_empty(self) -> bool:
+        """Return True if it has no pictures."""
+        return self._database.execute("SELECT 1 FROM pictures LIMIT 1").fetchone() is None
+
     def tasks(self) -> Iterator[Task]:
         """Yield the pictures that wait, in the order of the listing."""
         last = 0

@@ -153,7 +153,9 @@ class Listed(Folder):
         self._file = file
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the named files; one that is missing has 0 bytes. Raises BatchError for an endless line."""
+        """Yield the named files; one that is missing has 0 bytes. Raises BatchError for no text, or an endless line."""
+        if b"\0" in self.head(self._file.name):
+            raise BatchError(f"{self._file} is no text with a name on each line; give a list or a folder")
         with self._file.open(encoding="utf-8", errors="surrogateescape") as lines:
             while line := lines.readline(_LONGEST_NAME):
                 if len(line) == _LONGEST_NAME:

@@ -23,7 +23,10 @@ from upscaler.streams import say
 from upscaler.targets import starts_like_picture
 
 _MOST_IN_A_ROW = 10  # failures of one kind that lie outside the pictures
-_ADVICE = {NAME: "has a name that is no plain relative path; rename it", CLASH: "shares its target; rename it"}
+_ADVICE = {
+    NAME: "is no plain relative path, without control characters and backslashes; rename it",
+    CLASH: "shares its target; rename it",
+}
 
 Work = Callable[[Iterator[Task], BatchConfig], Generator[Record | None]]
 
@@ -36,6 +39,8 @@ def run(config: BatchConfig) -> int:
     config = replace(config, model=find.pinned(config.model))
     config = replace(config, choice=loading.choose(find.model(config.model), config.precision, config.device))
     source, target = places.at(config.place(config.source)), places.at(config.place(config.out))
+    if isinstance(source, Folder) and isinstance(target, Folder) and source.root.resolve() == target.root.resolve():
+        raise BatchError(f"{config.out} holds the pictures of IN; give another OUT")
     with ExitStack() as stack:
         if isinstance(target, Folder) and not config.dry_run:
             stack.enter_context(locked(target.root))
@@ -43,6 +48,8 @@ def run(config: BatchConfig) -> int:
             stack.callback(target.clean)
         catalogue = Catalogue(config.naming)
         catalogue.add_pictures(_pictures(source, _inside(config)))
+        if catalogue.is_empty():
+            raise BatchError(f"{config.source} holds no pictures; give another IN")
         catalogue.add_outputs(_outputs(target))
         if config.dry_run:
             catalogue.settle()
@@ -52,7 +59,8 @@ def run(config: BatchConfig) -> int:
         catalogue.add_failures(_failures(report, config.retry_failed))
         catalogue.settle()
         progress = _work(catalogue, report, config, _engine(config))
-    say(progress.summary(), sys.stderr)
+    reasons = f"; the report in {config.out} has a sentence on each" if progress.failures else ""
+    say(f"{progress.summary()}{reasons}", sys.stderr)
     return 1 if progress.failures else 0
 
 

@@ -11,7 +11,7 @@ from benchmarks.corpus import CorpusConfig
 from upscaler.options import check_limits, option
 from upscaler.program import Command, run_command
 
-_NO_STAGES = ("__main__", "corpus", "processor")
+_NO_STAGES = ("__main__", "corpus", "photos", "processor")
 STAGES = tuple(
     sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in _NO_STAGES)
 )

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from upscaler.errors import OptionError
 from upscaler.options import option
 
 SECONDS = 60.0
@@ -54,8 +55,13 @@ class CorpusConfig:
 
 
 def run(config: CorpusConfig) -> None:
-    """Print the counts of each outcome and reason, and the files that crashed or hung."""
-    files = sorted(path for path in config.folder.rglob("*") if path.is_file())
+    """Print the counts of each outcome and reason, and the files that crashed or hung.
+
+    Raises OptionError if there is no file.
+    """
+    files = sorted(path for path in config.folder.resolve().rglob("*") if path.is_file())
+    if not files:
+        raise OptionError(f"{config.folder} is no folder of files; give one")
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(AT_ONCE) as threads:
         tries = list(tqdm(threads.map(lambda file: upscale(file, Path(scratch)), files), total=len(files), unit="file"))
     print("\n".join(report(tries)))

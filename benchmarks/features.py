@@ -1,21 +1,16 @@
-"""Benchmark of the feature pipeline: throughput next to plain decoding, and memory over the length of a run.
+"""Benchmark of the feature pipeline: throughput next to plain decoding, and memory over the length of a run."""
 
-The photos are those in the folder PHOTOS (environment), else the web UI's samples.
-"""
-
-import os
 import time
 from collections.abc import Iterator
 from itertools import cycle, islice
-from pathlib import Path
 
 import psutil
 
+from benchmarks.photos import photos
 from feature_pipeline import pictures, workers
 from feature_pipeline.manifest import Settings
 from feature_pipeline.tar import File
 
-SAMPLES = Path(__file__).parents[1] / "apps/ui/samples"
 SETTINGS = Settings(part="train_0", images=None, tiles_per_image=4, pictures_per_shard=100)
 TIMED = 100  # pictures
 LOOK_EVERY = 25  # pictures between measurements of memory, each of which takes a tenth of a picture's time
@@ -24,15 +19,15 @@ LENGTHS = (300, 3000)  # pictures, over which memory is compared
 
 def main() -> None:
     """Print both tables."""
-    photos = [path.read_bytes() for path in sorted(Path(os.environ.get("PHOTOS", SAMPLES)).glob("*.jpg"))]
+    found = photos()
     print("| work | pictures/s |\n|---|---|")
-    print(f"| plain decoding, one core | {_decoding(photos):.1f} |", flush=True)
+    print(f"| plain decoding, one core | {_decoding(found):.1f} |", flush=True)
     for number in (1, 2):
-        rate, _ = _making(photos, TIMED, number)
+        rate, _ = _making(found, TIMED, number)
         print(f"| up to four tile pairs, {number} workers | {rate:.1f} |", flush=True)
     print("\n| pictures | peak memory of all processes, MB |\n|---|---|")
     for length in LENGTHS:
-        _, peak = _making(photos, length, 2)
+        _, peak = _making(found, length, 2)
         print(f"| {length} | {peak / 1e6:.0f} |", flush=True)
 
 

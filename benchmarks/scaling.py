@@ -1,7 +1,6 @@
 """Benchmark of Ray: two parts at once, next to the same work in two plain processes.
 
-The cluster starts before the timing. Parts consist of the photos in the folder PHOTOS (environment), else of the web
-UI's samples, served by a local S3 server.
+The cluster starts before the timing. Parts consist of photos, served by a local S3 server.
 """
 
 import io
@@ -18,8 +17,9 @@ import boto3
 import ray
 from moto.server import ThreadedMotoServer
 
+from benchmarks.photos import photos
+
 ROOT = Path(__file__).parents[1]
-SAMPLES = ROOT / "apps/ui/samples"
 BUCKET, PARTS, HELD_OUT = "open-images-dataset", ("0", "1"), 60
 PICTURES, STEPS = 1500, 300  # of each part; enough to make the few seconds of Ray's start negligible
 
@@ -53,12 +53,11 @@ def fill(address: str) -> None:
     os.environ |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
     s3 = boto3.client("s3", endpoint_url=address)
     s3.create_bucket(Bucket=BUCKET, ACL="public-read")
-    photos = [path.read_bytes() for path in sorted(Path(os.environ.get("PHOTOS", SAMPLES)).glob("*.jpg"))]
     for n, part in enumerate([*(f"train_{part}" for part in PARTS), "validation"]):
         content = io.BytesIO()
         with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as tar:
             pictures = HELD_OUT if part == "validation" else PICTURES
-            for i, photo in enumerate(islice(cycle(photos), n * PICTURES, n * PICTURES + pictures)):
+            for i, photo in enumerate(islice(cycle(photos()), n * PICTURES, n * PICTURES + pictures)):
                 info = tarfile.TarInfo(f"{part}/{n:x}{i:015x}.jpg")
                 info.size = len(photo)
                 tar.addfile(info, io.BytesIO(photo))

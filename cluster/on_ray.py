@@ -1,5 +1,6 @@
 """Execution of tasks on a Ray cluster, with a table of their progress."""
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,6 +29,7 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
     Raises StorageError if there is no cluster at the address.
     """
     connect(address)
+    warn_of_waiting(tasks)
     board = _actor_here(Board)
     waiting = {_submit(task, board): task for task in tasks}
     failed: dict[str, str] = {}
@@ -47,6 +49,7 @@ def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
 def do(task: Task, address: str | None) -> Any:
     """Run one task on the cluster, without the table; return its result. Raises its errors, and StorageError."""
     connect(address)
+    warn_of_waiting([task])
     try:
         return ray.get(_placed(task.work, task).remote())
     except DoubleResolutionError:  # Ray's error has also the type of the task's error
@@ -70,6 +73,18 @@ def cores_of_nodes(address: str | None) -> dict[str, float]:
     return {
         node["NodeName"]: cores for node in ray.nodes() if node["Alive"] and (cores := node["Resources"].get("CPU"))
     }
+
+
+def warn_of_waiting(tasks: Sequence[Task]) -> None:
+    """Say which tasks no node can hold: Ray lets them wait for one that may join, without a word."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    for cpus, gpus in dict.fromkeys((task.cpus, task.gpus) for task in tasks):
+        if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+            print(
+                f"warning: no node of the cluster has {cpus} cores and {gpus:g} GPUs for a task, which waits for one; "
+                "stop it and give fewer --workers, --threads or --gpus, or add a node",
+                file=sys.stderr,
+            )
 
 
 def disconnect() -> None:

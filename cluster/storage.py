@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from cluster.errors import StorageError
 from upscaler.atomic import atomic_path
@@ -109,9 +111,9 @@ class Bucket:
     def get(self, name: str, path: Path) -> None:
         """Fetch an object."""
         try:
-            with atomic_path(path) as temporary, temporary.open("wb") as file:
-                shutil.copyfileobj(self._client.get_object(Bucket=self._name, Key=self._key(name))["Body"], file)
-        except (BotoCoreError, ClientError) as error:
+            with atomic_path(path) as temporary:  # a broken body is fetched again
+                self._client.download_file(self._name, self._key(name), str(temporary))
+        except (Boto3Error, BotoCoreError, ClientError, HTTPError) as error:  # TLS errors of a body come through
             raise self._refused(name, error) from error
 
     def put(self, path: Path, name: str) -> None:

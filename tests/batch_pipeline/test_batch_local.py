@@ -337,6 +337,12 @@ def test_out_may_not_be_in(given: Path) -> None:
         config(given, given / "in")
 
 
+def test_out_may_not_be_the_folder_of_a_list(given: Path) -> None:
+    (given / "in/list.txt").write_text("a.png\n", encoding="utf-8")
+    with pytest.raises(BatchError, match="in holds the pictures of IN; give another OUT"):
+        run.run(replace(config(given, given / "out"), source=str(given / "in/list.txt"), out=str(given / "in")))
+
+
 @pytest.mark.parametrize("out", ["./in", "in/", "a/../in", "link"])
 def test_out_may_not_be_in_under_another_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
     for name in ("in", "a"):

@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import TrialState
 from ray.cluster_utils import Cluster
 
-from cluster import storage
+from cluster import on_ray, storage
 from cluster.engine import Engine
 from cluster.task import Task
 from ensemble_pipeline import build
@@ -149,3 +149,20 @@ def test_trials_of_one_study_are_trained_on_the_cluster_and_stopped_early(
         finished = artifact.WEIGHTS in storage.at(bucket).sizes(f"search/{run_name(trial)}")
         assert finished == (trial.state == TrialState.COMPLETE)
         assert len(trial.intermediate_values) == (4 if finished else 1)
+
+
+def test_tasks_that_no_node_can_hold_are_named_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 4.0}},
+        {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+    ]
+    monkeypatch.setattr("ray.nodes", lambda: nodes)
+    tasks = [Task("a", "training", print, cpus, gpus) for cpus, gpus in ((4, 0), (2, 1), (1, 0.5), (8, 0), (4, 1))]
+    on_ray.warn_of_waiting(tasks * 2)
+    said = capsys.readouterr().err
+    assert said.count("warning") == 2
+    assert "8 cores and 0 GPUs" in said
+    assert "4 cores and 1 GPUs" in said

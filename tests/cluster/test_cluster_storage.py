@@ -4,9 +4,13 @@ import errno
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from urllib3.exceptions import ProtocolError, SSLError
+from urllib3.response import HTTPResponse
 
+from batch_pipeline import bucket as batch_bucket
 from cluster import storage, uploader
 from cluster.engine import Engine
 from cluster.errors import StorageError
@@ -52,6 +56,42 @@ def test_a_storage_that_cannot_be_used_is_named(bucket: str, tmp_path: Path) -> 
         storage.at("s3://missing/x").put(write(tmp_path / "a", ""), "a")
     with pytest.raises(StorageError, match="names no bucket"):
         storage.at("s3://")
+
+
+def test_a_corrupted_tls_record_is_one_sentence_and_leaves_no_half_file(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = storage.at(bucket)
+    shared.put(write(tmp_path / "a", "first"), "a")
+
+    def corrupted(self: HTTPResponse, *_: object, **__: object) -> bytes:
+        self.close()  # as urllib3 does
+        raise SSLError("bad record mac")
+
+    monkeypatch.setattr(HTTPResponse, "read", corrupted)
+    with pytest.raises(StorageError, match=r"/a cannot be used \(.*bad record mac\)"):
+        shared.get("a", tmp_path / "got/a")
+    assert list((tmp_path / "got").iterdir()) == []
+    with pytest.raises(StorageError, match=r"/a cannot be used \(bad record mac\)"):
+        batch_bucket.Bucket(bucket).head("a")
+
+
+def test_a_connection_that_breaks_once_is_tried_again(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = storage.at(bucket)
+    shared.put(write(tmp_path / "a", "first"), "a")
+    read, broken = HTTPResponse.read, iter([True])
+
+    def breaking(self: HTTPResponse, *arguments: Any, **options: Any) -> bytes:
+        if self.headers.get("etag") and next(broken, False):
+            self.close()  # as urllib3 does
+            raise ProtocolError("connection broken")
+        return read(self, *arguments, **options)
+
+    monkeypatch.setattr(HTTPResponse, "read", breaking)
+    shared.get("a", tmp_path / "got/a")
+    assert (tmp_path / "got/a").read_text() == "first"
 
 
 def test_work_finds_what_was_there_and_leaves_what_it_wrote(place: str, tmp_path: Path) -> None:
