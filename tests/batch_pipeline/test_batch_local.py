@@ -418,8 +418,8 @@ def test_a_gpu_gives_the_bytes_of_the_single_command(given: Path, tmp_path: Path
 
 def actors(config: BatchConfig, *nodes: dict[str, float]) -> int:
     """Return the number of actors on a cluster."""
-    on_ray = pytest.importorskip("batch_pipeline.on_ray")
-    number = on_ray._number(config, nodes, on_ray._reservation(config, nodes))
+    reserving = pytest.importorskip("batch_pipeline.reservation")
+    number = reserving.number_of_actors(config, nodes, reserving.reservation_for(config, nodes))
     assert isinstance(number, int)
     return number
 
@@ -459,11 +459,11 @@ def test_a_cluster_has_an_actor_for_each_core_or_gpu(
 def test_actors_share_the_memory_of_their_node(
     given: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, node: dict[str, float], fitting: int, share: int
 ) -> None:
-    on_ray = pytest.importorskip("batch_pipeline.on_ray")
+    reserving = pytest.importorskip("batch_pipeline.reservation")
     nodes = [node] * 8
     for workers in (None, 64):
         one = config(given, tmp_path / "out", workers=workers)
-        reservation = on_ray._reservation(one, nodes)
+        reservation = reserving.reservation_for(one, nodes)
         assert reservation.fitting(node) == fitting
         assert reservation.memory * fitting <= node["memory"]
         assert reservation.share(node) == share

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,7 +18,7 @@ from PIL import Image
 from ray.cluster_utils import Cluster
 
 from batch_pipeline import bucket as buckets
-from batch_pipeline import on_ray, run
+from batch_pipeline import chunks, crew, run
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.places import at
@@ -27,7 +28,7 @@ from support.pictures import photo_like
 from support.ray_cluster import add_node
 from upscaler import Upscaler, double_file
 
-NAMES = tuple(f"{folder}{n}.png" for folder in ("", "b b/ü/") for n in range(4))
+NAMES = tuple(f"{folder}{n}.png" for folder in ("", "b b/ü/") for n in range(6))
 
 
 @pytest.fixture
@@ -144,13 +145,13 @@ def test_a_bucket_is_listed_page_by_page(bucket: str, monkeypatch: pytest.Monkey
 
 def test_chunks_hold_about_equal_pixels_and_few_pictures() -> None:
     large, small = Task("a.jpg", "a.jpg", 4_000_000), Task("b.jpg", "b.jpg", 1000)
-    lengths = [len(chunk) for chunk in on_ray.chunks(iter([*[large] * 6, *[small] * 120]))]
+    lengths = [len(chunk) for chunk in chunks.chunks(iter([*[large] * 6, *[small] * 120]))]
     assert lengths == [3, 3, 50, 50, 20]
 
 
 def run_until_killed(config: BatchConfig) -> None:
     """Run a batch whose process is killed, as by the kernel, when the first result is to be reported."""
-    with patch.object(on_ray, "_LONGEST", 2), patch.object(SegmentedReport, "add", killed_by_a_result):
+    with patch.object(chunks, "_LONGEST", 2), patch.object(SegmentedReport, "add", killed_by_a_result):
         run.run(config)
 
 
@@ -162,10 +163,11 @@ def killed_by_a_result(_: SegmentedReport, record: Record) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_cluster_whose_driver_and_node_are_killed_gives_the_same_bytes(
+def test_a_cluster_whose_driver_and_nodes_are_killed_gives_the_same_bytes(
     cluster: Cluster, bucket: str, archive: dict[str, bytes], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add, nodes = SegmentedReport.add, [add_node(cluster)]
+    """Of two nodes one does the work of both; without any, a warning says so, and a new one does the rest."""
+    add, nodes = SegmentedReport.add, [add_node(cluster), add_node(cluster)]
     one = config(bucket, tiny_model, Engine("ray", cluster.address, bucket))
     driver = multiprocessing.get_context("spawn").Process(target=run_until_killed, args=(one,))
     driver.start()
@@ -173,16 +175,24 @@ def test_a_cluster_whose_driver_and_node_are_killed_gives_the_same_bytes(
     assert driver.exitcode == -signal.SIGKILL
     assert results(one.out)[0].keys() < archive.keys()
 
+    added: list[str] = []
+
     def add_and_kill(self: SegmentedReport, record: Record) -> None:
+        add(self, record)
         if record.target and nodes:
             cluster.remove_node(nodes.pop(), allow_graceful=False)
-            add_node(cluster)
-        add(self, record)
 
-    monkeypatch.setattr(on_ray, "_LONGEST", 2)
+    def add_a_node(warning: str) -> None:
+        added.append(warning)
+        add_node(cluster)
+
+    monkeypatch.setattr(chunks, "_LONGEST", 1)
+    monkeypatch.setattr(crew, "_PATIENCE", 3.0)
+    monkeypatch.setattr(crew._log, "warning", add_a_node)
     monkeypatch.setattr(SegmentedReport, "add", add_and_kill)
-    assert run.run(one) == 1
+    assert run.run(replace(one, workers=2)) == 1
     found, records = results(one.out)
     assert not nodes
+    assert added == ["no node of the cluster has room for an actor; add a node, or stop and run this again"]
     assert found == archive
     assert {record.source for record in records if record.error} == {"broken.png", "/twice.png"}
