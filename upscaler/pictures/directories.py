@@ -4,12 +4,12 @@ Pillow copies each value into memory, and any number of entries may point at the
 6 GB when it was opened.
 """
 
-import mmap
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from upscaler.errors import LimitError
+from upscaler.pictures.content import Content
 from upscaler.pictures.exif_tags import POINTERS
 
 SHORT, LONG = 3, 4
@@ -19,8 +19,6 @@ PREFIX = b"Exif\0\0"
 _MAX_RATIO = 4  # size of all values to that of the file; honest files may have a wrong count, too
 _ALWAYS_ALLOWED = 1_000_000  # bytes
 _MOST_ENTRIES = 65_535  # of a directory; a BigTIFF could promise more, but there are no more tags
-
-Content = mmap.mmap | bytes
 
 
 @dataclass(frozen=True)

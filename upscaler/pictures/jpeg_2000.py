@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from upscaler.errors import LimitError, PictureError
+from upscaler.pictures.content import Content
 
 JP2_SIGNATURE, STREAM_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
 
@@ -23,8 +24,6 @@ _EXIF_ID = b"JpgTiffExif->JP2"
 _XMP_ID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _BY_NUMBER, _BY_PROFILE = 1, (2, 3)  # methods of the colour box
 _KNOWN_COLOURS = {0, 12, 15, 16, 17, 18}  # bilevel, CMYK, bilevel, sRGB, gray, sYCC
-
-Content = Any  # bytes, or a map of a file
 
 
 @dataclass(frozen=True)

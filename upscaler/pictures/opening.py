@@ -11,11 +11,12 @@ from typing import BinaryIO
 from PIL import Image, PngImagePlugin
 
 from upscaler.limits import DEFAULT_LIMITS, Limits
-from upscaler.pictures.counting import check_parts, content_of
+from upscaler.pictures.content import content_of
 from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pictures.jpeg_2000 import information
 from upscaler.pictures.png_repair import repaired
 from upscaler.pictures.png_texts import LONGEST_TEXT, LONGEST_TEXTS
+from upscaler.pictures.screening import check_parts
 
 # `Limits.pixels` and the memory budget replace Pillow's fixed limit
 Image.MAX_IMAGE_PIXELS = None

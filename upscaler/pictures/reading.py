@@ -15,10 +15,11 @@ from upscaler.pictures import lossy
 from upscaler.pictures.apng_reading import apng_frames, is_apng
 from upscaler.pictures.avif import read_avif
 from upscaler.pictures.colour import in_srgb
-from upscaler.pictures.counting import check_size, content_of, lacks_end
+from upscaler.pictures.content import check_size, content_of
 from upscaler.pictures.decoding import Source, decoding, name_of
 from upscaler.pictures.depth import decoded_bits, stored_bits
 from upscaler.pictures.formats import TIFF, Sequence
+from upscaler.pictures.gif_file import lacks_end
 from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import orientation, read_metadata, shown_colour
 from upscaler.pictures.opening import open_picture

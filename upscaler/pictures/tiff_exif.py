@@ -5,9 +5,9 @@ import struct
 
 import numpy as np
 
+from upscaler.pictures.content import Content
 from upscaler.pictures.directories import (
     LONG,
-    Content,
     Entry,
     directory_at,
     layout_of,

@@ -1,7 +1,7 @@
 """Pages of a TIFF that are pictures, and names for what cannot be read as it is meant, with advice."""
 
 from upscaler.errors import PictureError
-from upscaler.pictures.directories import Content
+from upscaler.pictures.content import Content
 from upscaler.pictures.signatures import CAMERA_RAW
 from upscaler.pictures.tiff_pages import (
     BLACK_IS_ZERO,

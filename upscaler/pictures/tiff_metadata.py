@@ -6,7 +6,7 @@ from pathlib import Path
 
 from upscaler.pictures import tiff_exif
 from upscaler.pictures.colour_space import Colour, Means, cmyk_colour, colour_by, converted_colour
-from upscaler.pictures.directories import Content
+from upscaler.pictures.content import Content
 from upscaler.pictures.iptc import Iptc, read_iptc
 from upscaler.pictures.metadata import Metadata, checked_dpi, unless_broken, warn
 from upscaler.pictures.tiff_pages import CMYK, LAB, TiffPage

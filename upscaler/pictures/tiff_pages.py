@@ -10,7 +10,8 @@ from enum import IntEnum
 
 from upscaler.errors import PictureError
 from upscaler.limits import check_frame_limit
-from upscaler.pictures.directories import Content, Directory, Entry, Layout, layout_of, number, read_directory
+from upscaler.pictures.content import Content
+from upscaler.pictures.directories import Directory, Entry, Layout, layout_of, number, read_directory
 from upscaler.pictures.header import Page
 from upscaler.pictures.orientation import ORIENTATIONS, upright_size
 

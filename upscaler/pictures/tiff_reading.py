@@ -15,9 +15,9 @@ from upscaler.errors import PictureError, UnknownFormatError
 from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.pictures import tiff_exif
 from upscaler.pictures.colour import deep_cmyk_in_srgb, lab_in_srgb
-from upscaler.pictures.counting import content_of
+from upscaler.pictures.content import Content, content_of
 from upscaler.pictures.decoding import Source, decoding, file_of, name_of
-from upscaler.pictures.directories import Content, check_directories
+from upscaler.pictures.directories import check_directories
 from upscaler.pictures.formats import Sequence
 from upscaler.pictures.header import Frame, Header, Page
 from upscaler.pictures.metadata import unless_broken

@@ -1,0 +1,63 @@
+"""Bounds on the segments and scans of a JPEG, before libjpeg decodes every scan at full size."""
+
+from upscaler.errors import LimitError, PictureError
+from upscaler.limits import exceeds
+from upscaler.pictures.content import Content
+from upscaler.pictures.directories import check_exif
+
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_KINDS = {  # of frames that libjpeg lacks, by their markers
+    0xC3: "lossless",
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
+    0xCB: "lossless",
+    0xF7: "lossless (JPEG-LS)",
+}
+_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+_STANDALONE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
+_EXIF, _EXIF_NAME = 0xE1, b"Exif\0\0"
+_MOST_SEGMENTS = 2_000  # before the first scan, of up to 65 kB each; Pillow keeps a copy and a record of each
+_LONGEST_EXIF = 4_000_000  # bytes; Pillow takes quadratic time to join segments
+
+
+def check_jpeg(content: Content, name: str, most: int | None) -> None:
+    """Check one that has up to `most` scans, in one pass, which ends at the limit.
+
+    Raises LimitError if it has more, or too many segments or bytes of EXIF; PictureError for a kind that libjpeg lacks.
+    """
+    scans, segments, place, exif = 0, 0, 2, b""
+    while (place := content.find(b"\xff", place)) >= 0:
+        place += 1
+        kind = content[place] if place < len(content) else _END_OF_IMAGE
+        if kind == _END_OF_IMAGE:  # a picture after it is not decoded
+            break
+        scans += kind == _START_OF_SCAN
+        if exceeds(scans, most):
+            raise LimitError(f"{name} is a JPEG with more than {most} scans; save it again as a baseline JPEG")
+        if kind not in (0x00, 0xFF) and kind not in _STANDALONE_MARKERS:
+            length = int.from_bytes(content[place + 1 : place + 3], "big")
+            if scans == 0:  # Pillow reads the segments up to the first scan
+                _check_kind(kind, content[place + 3 : place + 4], name)
+                if kind == _EXIF and content[place + 3 : place + 9] == _EXIF_NAME:
+                    exif += content[place + 9 : place + 1 + length]
+                segments += 1
+                _check_segments(segments, len(exif), name)
+            place += 1 + length
+    check_exif(exif, name)
+
+
+def _check_segments(segments: int, exif: int, name: str) -> None:
+    """Raise LimitError if a JPEG has too many segments, or too many bytes of EXIF in them."""
+    if segments > _MOST_SEGMENTS:
+        raise LimitError(f"{name} is a JPEG with more than {_MOST_SEGMENTS:,} segments; export it without metadata")
+    if exif > _LONGEST_EXIF:
+        raise LimitError(f"{name} has more than 4 MB of EXIF; export it without metadata")
+
+
+def _check_kind(marker: int, depth: bytes, name: str) -> None:
+    """Raise PictureError for a JPEG that libjpeg does not decode."""
+    if kind := _KINDS.get(marker):
+        raise PictureError(f"{name} is a {kind} JPEG, which is not supported; save it as an ordinary JPEG or as PNG")
+    if marker in _FRAMES and depth not in (b"", b"\x08"):
+        raise PictureError(
+            f"{name} is a JPEG of {depth[0]} bits per channel, which is not supported; save it with 8 bits"
+        )
