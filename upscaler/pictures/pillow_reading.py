@@ -79,9 +79,8 @@ def decoded(image: Image.Image) -> Pixels:
         return to_8_bits(np.asarray(image)[:, :, np.newaxis])
     if image.mode == "CMYK":
         image = cmyk_in_srgb(image)
-    elif image.has_transparency_data:
-        image = image.convert("LA" if is_gray(image) else "RGBA")
     else:
-        image = image.convert("L" if is_gray(image) else "RGB")
+        mode = ("L" if is_gray(image) else "RGB") + "A" * image.has_transparency_data
+        image = image if image.mode == mode else image.convert(mode)  # which would copy it
     pixels: Pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
