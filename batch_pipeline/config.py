@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batch_pipeline.errors import BatchError
+from cluster.addresses import is_in_bucket
 from cluster.engine import Engine
 from upscaler.config import Options, UpscaleConfig
 from upscaler.engines import devices
@@ -12,8 +13,6 @@ from upscaler.errors import OptionError
 from upscaler.limits import Limits
 from upscaler.naming import ENDINGS, Naming
 from upscaler.options import check_limits, option, part, same
-
-BUCKET = "s3://"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +50,14 @@ class BatchConfig:
 
     def place(self, given: str) -> str:
         """Return an address as it is in the storage, if there is one."""
-        if given.startswith(BUCKET) or self.engine.storage is None or Path(given).is_absolute():
+        if is_in_bucket(given) or self.engine.storage is None or Path(given).is_absolute():
             return given
         return f"{self.engine.storage.rstrip('/')}/{given}"
 
     def resolved(self, given: str) -> str:
         """Return the only spelling of a place: without links, dots, and a slash at the end."""
         place = self.place(given)
-        return place.rstrip("/") if place.startswith(BUCKET) else Path(place).resolve().as_posix()
+        return place.rstrip("/") if is_in_bucket(place) else Path(place).resolve().as_posix()
 
     @property
     def naming(self) -> Naming:

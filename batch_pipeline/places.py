@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from batch_pipeline.config import BUCKET
 from batch_pipeline.entry import Entry
 from batch_pipeline.errors import AppearedError, BatchError, BlockedError, UnreadableError
+from cluster.addresses import is_in_bucket
 from upscaler.pictures.signatures import LENGTH
 
 _UNFINISHED = ".unfinished"  # one folder for all results in the making, so that it is found after a crash
@@ -50,7 +50,7 @@ class Place(Protocol):
 
 def at(address: str) -> Place:
     """Return the place at an address: `s3://bucket/prefix`, a folder, or a list of names."""
-    if address.startswith(BUCKET):
+    if is_in_bucket(address):
         from batch_pipeline.bucket import Bucket  # boto3 comes with the extra `training` only
 
         return Bucket(address)

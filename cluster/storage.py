@@ -4,23 +4,14 @@ Names are untrusted, because anyone with write access chooses them; `checked` ch
 """
 
 import shutil
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-import boto3
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
-
+from cluster.addresses import is_in_bucket
 from cluster.errors import StorageError
+from cluster.s3 import S3Prefix
 from upscaler.atomic import atomic_path
 from upscaler.relative_names import is_inside, meets_link
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-SCHEME = "s3://"
 
 
 class Storage(Protocol):
@@ -41,7 +32,7 @@ class Storage(Protocol):
 
 def at(place: str) -> Storage:
     """Return the storage at a path or at `s3://bucket/prefix`; the AWS variables give endpoint and credentials."""
-    return Bucket(place) if place.startswith(SCHEME) else Folder(Path(place))
+    return Bucket(place) if is_in_bucket(place) else Folder(Path(place))
 
 
 def checked(name: str) -> str:
@@ -88,57 +79,29 @@ class Bucket:
     """A prefix in an S3 bucket, with one PUT for each file."""
 
     def __init__(self, address: str) -> None:
-        self._name, _, self._prefix = address.removeprefix(SCHEME).rstrip("/").partition("/")
-        if not self._name:
-            raise StorageError(f"{address} names no bucket; give s3://bucket/prefix")
-
-    @cached_property
-    def _client(self) -> "S3Client":
-        return boto3.client("s3")
+        self._place = S3Prefix(address)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes of the objects in a folder."""
-        root = self._key(folder).rstrip("/") + "/"
-        try:
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=root)
-            found = (entry for page in pages for entry in page.get("Contents", []))
-            # S3 consoles mark a folder by an empty object whose name ends in a slash
-            files = {entry["Key"].removeprefix(root): entry["Size"] for entry in found if entry["Key"][-1] != "/"}
-            return {checked(name): size for name, size in files.items()}
-        except (BotoCoreError, ClientError) as error:
-            raise self._refused(folder, error) from error
+        return {checked(name): size for name, size in self._place.objects(checked(folder).rstrip("/") + "/")}
 
     def get(self, name: str, path: Path) -> None:
         """Fetch an object."""
-        try:
-            with atomic_path(path) as temporary:  # a broken body is fetched again
-                self._client.download_file(self._name, self._key(name), str(temporary))
-        except (Boto3Error, BotoCoreError, ClientError, HTTPError) as error:  # TLS errors of a body come through
-            raise self._refused(name, error) from error
+        with self._place.refusals(name), atomic_path(path) as temporary:  # a broken body is fetched again
+            self._place.client.download_file(self._place.bucket, self._key(name), str(temporary))
 
     def put(self, path: Path, name: str) -> None:
         """Store an object."""
-        try:
-            with path.open("rb") as file:
-                self._client.put_object(Bucket=self._name, Key=self._key(name), Body=file)
-        except (BotoCoreError, ClientError) as error:
-            raise self._refused(name, error) from error
+        with self._place.refusals(name), path.open("rb") as file:
+            self._place.client.put_object(Bucket=self._place.bucket, Key=self._key(name), Body=file)
 
     def remove(self, name: str) -> None:
         """Remove an object."""
-        try:
-            self._client.delete_object(Bucket=self._name, Key=self._key(name))
-        except (BotoCoreError, ClientError) as error:
-            raise self._refused(name, error) from error
+        with self._place.refusals(name):
+            self._place.client.delete_object(Bucket=self._place.bucket, Key=self._key(name))
 
     def _key(self, name: str) -> str:
-        return f"{self._prefix}/{checked(name)}" if self._prefix else checked(name)
-
-    def _refused(self, name: str, error: Exception) -> StorageError:
-        return StorageError(
-            f"the storage {SCHEME}{self._name}/{self._key(name)} cannot be used ({error}); "
-            "check its address and this machine's access to it, then run the same command again"
-        )
+        return self._place.key(checked(name))
 
 
 def _copy(source: Path, target: Path) -> None:
