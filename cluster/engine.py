@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from cluster.errors import StorageError
 from cluster.task import Task, attempt
 from upscaler.options import check_limits, option
+from upscaler.streams import escaped, say
 
 Name = Literal["local", "ray"]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -54,7 +55,7 @@ class Engine:
         else:
             failed = {task.name: sentence for task in tasks if (sentence := attempt(task.work))}
         for name, sentence in failed.items():
-            print(f"error: {name}: {sentence}", file=sys.stderr)
+            say(escaped(f"error: {name}: {sentence}"), sys.stderr)
         return failed
 
     def do(self, task: Task) -> Any:

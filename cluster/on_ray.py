@@ -1,6 +1,5 @@
 """Execution of tasks on a Ray cluster, with a table of their progress."""
 
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from cluster.board import Board, Progress
 from cluster.errors import StorageError
 from cluster.task import Task, attempt
 from upscaler.errors import DoubleResolutionError
+from upscaler.streams import warn
 
 RETRIES = 5  # of a task whose node died; a task that raises is not repeated
 EVERY = 1.0  # seconds between two reports
@@ -80,10 +80,9 @@ def warn_of_waiting(tasks: Sequence[Task]) -> None:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     for cpus, gpus in dict.fromkeys((task.cpus, task.gpus) for task in tasks):
         if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
-            print(
-                f"warning: no node of the cluster has {cpus} cores and {gpus:g} GPUs for a task, which waits for one; "
-                "stop it and give fewer --workers, --threads or --gpus, or add a node",
-                file=sys.stderr,
+            warn(
+                f"no node of the cluster has {cpus} cores and {gpus:g} GPUs for a task, which waits for one; "
+                "stop it and give fewer --workers, --threads or --gpus, or add a node"
             )
 
 

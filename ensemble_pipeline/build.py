@@ -1,6 +1,5 @@
 """The full pipeline from the bucket to the ensemble: shards and a network for each part, then one model."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ from training_pipeline import folder
 from training_pipeline import tasks as training
 from training_pipeline.folder import BUILD, Kind
 from upscaler import saved
+from upscaler.streams import warn
 
 
 def run(config: BuildConfig) -> None:
@@ -103,4 +103,4 @@ def _check_complete(config: BuildConfig, failed: dict[str, str], trained: Sequen
             "without it with --allow-missing"
         )
     if failed:
-        print(f"warning: the ensemble is built without {', '.join(sorted(failed))}", file=sys.stderr)
+        warn(f"the ensemble is built without {', '.join(sorted(failed))}")

@@ -1,6 +1,5 @@
 """Ablation study: versions that each change one setting, trained for the same number of steps and scored."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +9,7 @@ from training_pipeline.commands import AblationConfig, ScoringConfig
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.train import DivergedError
+from upscaler.streams import warn
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def run(config: AblationConfig) -> None:
         try:
             _train_and_score(config, version)
         except DivergedError as error:
-            print(f"warning: {version.name} has no row: {error}", file=sys.stderr)
+            warn(f"{version.name} has no row: {error}")
 
 
 def chosen(config: AblationConfig) -> Iterator[Version]:

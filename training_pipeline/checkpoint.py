@@ -2,7 +2,6 @@
 
 import io
 import pickle
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from training_pipeline.errors import TrainingError
 from training_pipeline.folder import CHECKPOINTS
 from training_pipeline.schedule import is_constant
 from upscaler.atomic import atomic_path
+from upscaler.streams import warn
 
 BEST = "best.pt"
 KEPT = 3
@@ -80,7 +80,7 @@ def latest(run: Path, suits: Callable[[int], bool] = lambda _: True) -> Checkpoi
         try:
             return read(path)
         except TrainingError as error:
-            print(f"warning: {error}; using the previous one", file=sys.stderr)
+            warn(f"{error}; using the previous one")
     if paths:
         raise TrainingError(f"no checkpoint in {run / CHECKPOINTS} can be read; start again with another --out")
     return None

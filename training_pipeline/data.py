@@ -1,7 +1,6 @@
 """The tiles of a run: read from shards, shared out, split, and checked."""
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from training_pipeline.config import TILE, TrainingConfig
 from training_pipeline.errors import TrainingError
 from upscaler.engines.cores import cores
 from upscaler.model.architecture import SCALE
+from upscaler.streams import warn
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,9 @@ def _without_duplicates(training: TileIndex, held_out: TileIndex, name: str) -> 
         raise TrainingError(f"all training pictures look like pictures of the {name} set; give other --{name}")
     if repeated.any():
         left_out = training.only(repeated)
-        print(
-            f"warning: {len(left_out.ids)} training pictures look like pictures of the {name} set and are left "
-            f"out, such as {left_out[0].image_id}",
-            file=sys.stderr,
+        warn(
+            f"{len(left_out.ids)} training pictures look like pictures of the {name} set and are left out, "
+            f"such as {left_out[0].image_id}"
         )
     return training.only(~repeated)
 

@@ -1,6 +1,5 @@
 """The guard of every score: a model must not have learned from the pictures that it is scored on."""
 
-import sys
 from pathlib import Path
 
 from feature_pipeline import duplicates
@@ -8,6 +7,7 @@ from feature_pipeline.duplicates import Pictures
 from training_pipeline.errors import TrainingError
 from upscaler.model.artifact import Artifact
 from upscaler.model.learned import Learned
+from upscaler.streams import warn
 
 _OTHERS = "give other pictures"
 
@@ -32,10 +32,7 @@ def check_for_test(model: Artifact, pictures: Pictures, name: str | Path) -> boo
     _check_training(model, learned, pictures, name)
     _refuse(model, "was selected on", learned.was_selected_on(pictures), name)
     if not learned.complete:
-        print(
-            f"warning: {model.name} has no complete record of the pictures it learned from; some may be in {name}",
-            file=sys.stderr,
-        )
+        warn(f"{model.name} has no complete record of the pictures it learned from; some may be in {name}")
     return learned.complete
 
 

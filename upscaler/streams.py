@@ -62,6 +62,11 @@ def say(line: str, stream: TextIO | None = None, end: str = "\n") -> None:
         discard(stream)
 
 
+def warn(sentence: object) -> None:
+    """Write a warning to standard error, with its control characters escaped."""
+    say(escaped(f"warning: {sentence}"), sys.stderr)
+
+
 def escaped(text: str) -> str:
     """Return a text with its control characters escaped, which would begin a line or steer the terminal."""
     return "".join(repr(one)[1:-1] if category(one) == "Cc" else one for one in text)

@@ -164,14 +164,19 @@ def test_a_truncated_checkpoint_is_skipped_with_a_warning(
     assert_same(config, whole)
 
 
-def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(folder: Path) -> None:
-    config = small_config(folder, out=folder / "broken", **CHANGES)
+def test_without_a_checkpoint_that_can_be_read_nothing_is_started_over(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small_config(folder, out=folder / "bro\x1b[31mken", **CHANGES)
     for step in (5, 10):
         path = config.out / CHECKPOINTS / f"step-{step:08}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match=r"no checkpoint in .* can be read; start again with another --out"):
         train.run(config, resume=True)
+    warnings = capsys.readouterr().err
+    assert "\x1b" not in warnings
+    assert warnings.count(r"bro\x1b[31mken") == 2  # control characters could steer the terminal
 
 
 @pytest.mark.parametrize(

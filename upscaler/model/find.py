@@ -2,11 +2,11 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upscaler.errors import HubError, HubUnreachableError, ModelError
+from upscaler.streams import warn
 
 if TYPE_CHECKING:
     from upscaler.model.artifact import Artifact
@@ -67,7 +67,7 @@ def model_or_fast(name: str) -> "Artifact":
     try:
         return model(name)
     except HubUnreachableError as error:
-        print(f"warning: {error}; using {FAST} instead", file=sys.stderr)
+        warn(f"{error}; using {FAST} instead")
         return model(FAST)
 
 

@@ -1,7 +1,6 @@
 """Downloads from the Hugging Face Hub, and conversion of its client's errors."""
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from upscaler.errors import HubError, HubUnreachableError, ModelError
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact, Origin
 from upscaler.quoting import first_line
+from upscaler.streams import warn
 
 TIMEOUT = 10.0  # seconds without data
 DEADLINE = 600.0  # seconds for a whole model, because a slow trickle never reaches TIMEOUT
@@ -49,7 +49,7 @@ def fetch_companions(model: Artifact) -> None:
         _within(DEADLINE, lambda: _download(repo, commit, artifact.COMPANIONS, _MAX_COMPANION_BYTES), repo)
     except HubUnreachableError as error:
         if not (model.folder / artifact.ATTRIBUTION).exists():
-            print(f"warning: {error}; the credits of its training photos may be missing", file=sys.stderr)
+            warn(f"{error}; the credits of its training photos may be missing")
 
 
 def _fetch(repo: str, revision: str | None, again: bool = False) -> Path:
