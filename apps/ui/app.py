@@ -34,8 +34,6 @@ VIEWING_LIMITS = JobLimits(memory=2_000_000_000, cpu_seconds=120, seconds=60)
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": admission.JOBS}
 POLL_INTERVAL = 0.1  # seconds between two looks at a program's picture
 
-DESCRIPTION = "Twice the width and height of a photo, sharper than enlarging it. Fine detail is an estimate."
-
 
 class App:
     """The page, the models that it offers, and the workers that run them."""
@@ -79,7 +77,7 @@ class App:
         api = Api(self.batches, self.runner, self.comparisons, self.models, SAMPLES)
         server, self._admission = guarded(
             self.page(),
-            DESCRIPTION,
+            page.DESCRIPTION,
             self.settings.serving,
             self.folder,
             self.serves,

@@ -13,6 +13,8 @@ from upscaler.pictures.formats import BY_SUFFIX
 _HTML = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 _REPOSITORY = "https://github.com/double-resolution/double-resolution"
 
+DESCRIPTION = "Twice the width and height of a photo, sharper than enlarging it. Fine detail is an estimate."
+
 _TRUST = """Worked on by this server alone, and deleted {kept} after your last visit or when you press
 <em>Delete now</em>. No account, nothing counted, no other host asked.
 <a href="{files}/docs/how_it_works.md">How it works</a> · <a href="{files}/docs/results.md">How good it is</a> ·
@@ -29,9 +31,11 @@ def markup(
     example's batch. megabytes: limit of a file. keep_seconds: lifetime of pictures.
     """
     minutes = round(keep_seconds / 60)
-    facts = {"megabytes": megabytes, "keepSeconds": keep_seconds, "greeting": greeting, "models": dict(models)}
+    limits = {"megabytes": megabytes, "mostFiles": MOST_FILES, "keepSeconds": keep_seconds}
+    facts = {**limits, "greeting": greeting, "models": dict(models)}
     return _HTML.substitute(
         facts=html.escape(json.dumps(facts)),
+        description=DESCRIPTION,
         accept=",".join(BY_SUFFIX),
         limits=f"Up to {MOST_FILES} at once, of {megabytes} MB and 100 megapixels each.",
         several="" if len(models) > 1 else "hidden",

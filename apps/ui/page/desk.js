@@ -1,7 +1,5 @@
 // The page: one screen that is empty, working or done. The work's id is in the address, so that it outlives its page.
 
-const MOST_FILES = 50;
-const FULL = `There are ${MOST_FILES} pictures already`;
 const AGAIN = "The server no longer has these pictures; those that were not done are uploaded again.";
 const LAST = "double-resolution last work";
 const POLL = 1000, VISIT = 300_000, SPEAK = 10_000, QUIET = 3000; // milliseconds
@@ -121,8 +119,8 @@ class Desk extends HTMLElement {
     if (!taken.length) return this.say(...refused);
     return this.act(async () => {
       await this.inTurn(() => this.open());
-      const room = MOST_FILES - this.pictures().length;
-      if (taken.length > room) refused.push(`${room > 0 ? `The first ${room} of ${taken.length} pictures are taken` : FULL}; give the others afterwards.`);
+      const { mostFiles } = this.facts, room = mostFiles - this.pictures().length;
+      if (taken.length > room) refused.push(`${room > 0 ? `The first ${room} of ${taken.length} pictures are taken` : `There are ${mostFiles} pictures already`}; give the others afterwards.`);
       this.say(...refused);
       await this.add(taken.slice(0, Math.max(room, 0)));
     });
