@@ -31,6 +31,8 @@ from upscaler.pictures.exif_tags import (
     TIE_POINTS,
     WIDTHS,
 )
+from upscaler.pictures.geometry import Geometry
+from upscaler.pictures.orientation import upright_size
 from upscaler.pictures.tiff_exif import collected, laid_out
 
 CAMERAS = sorted(Path(__file__).with_name("data").glob("*.exif"))
@@ -45,8 +47,13 @@ DIRECTORIES: dict[str, list[int]] = {
 SIZE = (240, 160)
 
 
+def geometry(size: tuple[int, int], scale: int = 2, turn: int = 1) -> Geometry:
+    """Return the way to a result of this size."""
+    return Geometry(turn, upright_size((size[0] // scale, size[1] // scale), turn), size)
+
+
 def changed(content: bytes, *, remove_location: bool = False, scale: int = 2) -> bytes:
-    return patched(content, size=SIZE, scale=scale, remove_location=remove_location)[0]
+    return patched(content, geometry(SIZE, scale), remove_location=remove_location)[0]
 
 
 def value_of(kind: int, amount: int, order: str) -> bytes:
@@ -112,7 +119,7 @@ def test_sizes_and_orientation_follow(order: str) -> None:
     ]
     details = [(40962, 3, 1, shorts(120, order=order)), (40963, 7, 3, b"odd")]
     content = block(tags, order, exif=details)
-    found = patched(content, size=(100_000, 160), scale=2, remove_location=False)[0]
+    found = patched(content, geometry((100_000, 160)), remove_location=False)[0]
     assert len(found) == len(content)
     exif = Image.Exif()
     exif.load(found)
@@ -130,18 +137,16 @@ def test_sizes_and_orientation_follow(order: str) -> None:
 def test_the_subject_turns_with_the_picture(turn: int, expected: tuple[int, ...]) -> None:
     subject = [(37396, 3, 4, shorts(10, 20, 4, 2))]
     size = (240, 160) if turn < 5 else (160, 240)  # of a picture that was stored as 120x80
-    for content, otherwise in ((block([(274, 3, 1, shorts(turn))], exif=subject), 1), (block([], exif=subject), turn)):
-        found = patched(content, size=size, scale=2, remove_location=False, orientation=otherwise)[0]
-        exif = Image.Exif()
-        exif.load(found)
-        assert exif.get_ifd(EXIF_POINTER)[37396] == expected
+    exif = Image.Exif()
+    exif.load(patched(block([], exif=subject), geometry(size, turn=turn), remove_location=False)[0])
+    assert exif.get_ifd(EXIF_POINTER)[37396] == expected
 
 
 @pytest.mark.parametrize("values", [(np.nan, 1.0), (1.0, np.inf), (1e308, 1.0)])
 def test_a_subject_that_is_no_place_goes(values: tuple[float, ...]) -> None:
     content = block([], exif=[(37396, 12, 2, struct.pack("<2d", *values))])
     exif = Image.Exif()
-    exif.load(patched(content, size=SIZE, scale=2, remove_location=False)[0])
+    exif.load(patched(content, geometry(SIZE), remove_location=False)[0])
     assert 37396 not in exif.get_ifd(EXIF_POINTER)
 
 
@@ -156,7 +161,7 @@ def test_a_subject_that_cannot_follow_goes(values: tuple[int, ...]) -> None:
 def test_what_describes_the_smaller_picture_goes() -> None:
     inks = [(258, 3, 4, shorts(8, 8, 8, 8)), (262, 3, 1, shorts(5)), (277, 3, 1, shorts(4))]
     tags = [*inks, (271, 2, 9, b"A camera\0"), (273, 4, 1, struct.pack("<I", 8)), (37724, 7, 9, b"8BIMLAYER")]
-    found, warnings = patched(block(sorted(tags)), size=SIZE, scale=2, remove_location=False)
+    found, warnings = patched(block(sorted(tags)), geometry(SIZE), remove_location=False)
     assert b"LAYER" not in found
     exif = Image.Exif()
     exif.load(found)
@@ -182,7 +187,7 @@ def test_no_location_is_left() -> None:
     place = [(1, 2, 2, b"N\0"), (2, 5, 3, struct.pack("<6I", 46, 1, 29, 1, 123456789, 1000))]
     details = [(37500, 7, 12, b"City: Bozen\0"), (37510, 7, 12, b"City: Bozen\0"), (37521, 2, 2, b"5\0")]
     content = block([(270, 2, 6, b"Bozen\0"), (271, 2, 9, b"A camera\0")], exif=details, gps=place)
-    found, warnings = patched(content, size=SIZE, scale=2, remove_location=True)
+    found, warnings = patched(content, geometry(SIZE), remove_location=True)
     assert warnings == ["dropped its maker notes and free text with the location, which they may name"]
     assert b"Bozen" not in found and struct.pack("<I", 123456789) not in found
     exif = Image.Exif()
@@ -213,13 +218,13 @@ def test_what_stands_before_the_header_is_skipped(prefix: bytes) -> None:
 
 @pytest.mark.parametrize("content", [b"Exif\0\0", b"x" * 99, b"II*\0\x08\0\0\0\xff\xff", b"II*\0\xff\0\0\0"])
 def test_what_is_no_exif_is_left_out_with_a_warning(content: bytes) -> None:
-    found, warnings = patched(content, size=SIZE, scale=2, remove_location=False)
+    found, warnings = patched(content, geometry(SIZE), remove_location=False)
     assert not found and len(warnings) == 1 and warnings[0].startswith("dropped")
 
 
 @pytest.mark.parametrize("content", [b"", b"II*\0\x08\0\0\0\0\0\0\0\0\0", b"MM\0*\0\0\0\x08\0\0"])
 def test_no_exif_needs_no_word(content: bytes) -> None:
-    assert patched(content, size=SIZE, scale=2, remove_location=False) == (b"", [])
+    assert patched(content, geometry(SIZE), remove_location=False) == (b"", [])
     assert collected(content) == (b"", [])
 
 
@@ -235,7 +240,7 @@ def doubled(upscaler: Upscaler, folder: Path, exif: bytes, suffix: str, **option
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
 def test_exif_is_written_byte_for_byte(upscaler: Upscaler, tmp_path: Path, camera: Path, suffix: str) -> None:
     target = doubled(upscaler, tmp_path, camera.read_bytes(), suffix)
-    expected = patched(camera.read_bytes(), size=(40, 60), scale=2, remove_location=False)[0]
+    expected = patched(camera.read_bytes(), geometry((40, 60)), remove_location=False)[0]
     assert expected in target.read_bytes()
     with Image.open(target) as image:
         assert image.getexif()[ExifTags.Base.Make]

@@ -6,7 +6,6 @@ entries behind a removed one close up, its values become zeros, and every other 
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from upscaler.errors import LimitError
@@ -37,7 +36,7 @@ from upscaler.pictures.exif_tags import (
     WIDTHS,
 )
 from upscaler.pictures.geometry import Geometry
-from upscaler.pictures.orientation import ORIENTATIONS, upright_size
+from upscaler.pictures.orientation import ORIENTATIONS
 
 _HEADERS = (b"II*\0", b"MM\0*")
 _FURTHEST_HEADER = 64  # bytes; a name, a length or padding comes before
@@ -60,15 +59,12 @@ def orientation(block: bytes) -> int | None:
     return _Patch(without_prefix(block)).orientation()
 
 
-def patched(
-    block: bytes, *, size: tuple[int, int], scale: int, remove_location: bool, orientation: int = 1
-) -> tuple[bytes, list[str]]:
-    """Make EXIF say that the picture is upright, of `size` and without thumbnail; return it with warnings.
+def patched(block: bytes, geometry: Geometry, *, remove_location: bool) -> tuple[bytes, list[str]]:
+    """Make EXIF say that the picture is upright, of the size of `geometry` and without thumbnail; also return warnings.
 
     block: as a JPEG, PNG, WebP, AVIF or HEIC holds it; the result begins with the header of TIFF, and is empty if the
-    block is broken. size: width and height afterwards, `scale` times the upright ones before. remove_location: leave
-    out the GPS directory and all tags but those that say nothing of the place; maker notes go too. orientation: of the
-    stored picture, if the block says none.
+    block is broken. remove_location: leave out the GPS directory and all tags but those that say nothing of the place;
+    maker notes go too.
     """
     if not block:
         return b"", []
@@ -77,11 +73,7 @@ def patched(
         check_directories(found, "it")
     except LimitError:
         return b"", ["dropped its EXIF, whose tags are larger than itself"]
-    patch = _Patch(found)
-    stored_as = patch.orientation() or orientation
-    upright = (size[0] // scale, size[1] // scale)
-    picture = _Picture(size, scale, Geometry(stored_as, upright_size(upright, stored_as), size))
-    return patch.run(picture, remove_location)
+    return _Patch(found).run(geometry, remove_location)
 
 
 def lost(tags: Iterable[int]) -> list[str]:
@@ -89,29 +81,23 @@ def lost(tags: Iterable[int]) -> list[str]:
     return ["dropped its Photoshop layers, which show the smaller picture"] if PHOTOSHOP_LAYERS in tags else []
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """Size afterwards, number of times it is larger, and the way from the stored picture to it."""
+def _number(tag: int, geometry: Geometry) -> int | None:
+    """Return the value of a tag that follows the picture whatever it was; None of others."""
+    if tag in WIDTHS or tag in HEIGHTS:
+        return round(geometry.target[tag in HEIGHTS])
+    return 1 if tag == ORIENTATION else None
 
-    size: tuple[int, int]
-    scale: int
-    geometry: Geometry
 
-    def number(self, tag: int) -> int | None:
-        """Return the value of a tag that follows the picture whatever it was; None of others."""
-        if tag in WIDTHS or tag in HEIGHTS:
-            return self.size[tag in HEIGHTS]
-        return 1 if tag == ORIENTATION else None
-
-    def followed(self, tag: int, values: Sequence[float]) -> Sequence[float]:
-        """Return the values of a tag that counts pixels as they are afterwards; nothing if they are malformed."""
-        if tag in SUBJECTS:
-            return self.geometry.subject(values) if 2 <= len(values) <= 4 else ()
-        if tag == TIE_POINTS:  # of six numbers each: column, row and height in the picture, then on earth
-            return [value * self.scale if n % 6 < 2 else value for n, value in enumerate(values)]
-        if tag == PIXEL_SCALE:
-            return [*(value / self.scale for value in values[:2]), *values[2:]]
-        return [value * self.scale if n == 0 else value for n, value in enumerate(values)]
+def _followed(tag: int, values: Sequence[float], geometry: Geometry) -> Sequence[float]:
+    """Return the values of a tag that counts pixels as they are afterwards; nothing if they are malformed."""
+    scale = round(geometry.scale[0])  # of both sides; a type of whole numbers takes no other
+    if tag in SUBJECTS:
+        return geometry.subject(values) if 2 <= len(values) <= 4 else ()
+    if tag == TIE_POINTS:  # of six numbers each: column, row and height in the picture, then on earth
+        return [value * scale if n % 6 < 2 else value for n, value in enumerate(values)]
+    if tag == PIXEL_SCALE:
+        return [*(value / scale for value in values[:2]), *values[2:]]
+    return [value * scale if n == 0 else value for n, value in enumerate(values)]
 
 
 _FOLLOWING = SUBJECTS | FOCAL_PLANE_RESOLUTIONS | {PIXEL_SCALE, TIE_POINTS}
@@ -131,7 +117,7 @@ class _Patch:
         said = [self._numbers(entry) for entry in entries if entry.tag == ORIENTATION]
         return next((int(values[0]) for values in said if values and values[0] in ORIENTATIONS), None)
 
-    def run(self, picture: _Picture, remove_location: bool) -> tuple[bytes, list[str]]:
+    def run(self, geometry: Geometry, remove_location: bool) -> tuple[bytes, list[str]]:
         """Return the block afterwards, and warnings."""
         if self._old[self._first : self._first + 2] == b"\0\0":  # no entries
             return b"", []
@@ -142,7 +128,7 @@ class _Patch:
         edits, places = dict[Entry, list[tuple[int, bytes]]](), {directory.place for directory in kept}
         for directory in reversed(kept):  # those below first: the pointer to an empty one goes
             allowed = [entry for entry in directory.entries if self._may_stay(entry, places, remove_location)]
-            found = {entry: changes for entry in allowed if (changes := self._edits(entry, picture)) is not None}
+            found = {entry: changes for entry in allowed if (changes := self._edits(entry, geometry)) is not None}
             edits |= found
             places -= set() if found else {directory.place}
         gone = [entry for directory in kept for entry in directory.entries if entry not in edits]
@@ -153,7 +139,7 @@ class _Patch:
         if self._first not in places:
             return b"", warnings
         kept = [directory for directory in kept if directory.place in places]
-        outside = (entry for entry in edits if entry.length > _INLINE and picture.number(entry.tag) is None)
+        outside = (entry for entry in edits if entry.length > _INLINE and _number(entry.tag, geometry) is None)
         values = list(_values(outside))
         start, end = self._blank(kept, gone, values, remove_location)
         for place, value in chain.from_iterable(edits.values()):
@@ -191,14 +177,14 @@ class _Patch:
             return False
         return entry.tag not in PIXELS and (entry.tag in PLACELESS or not remove_location)
 
-    def _edits(self, entry: Entry, picture: _Picture) -> list[tuple[int, bytes]] | None:
+    def _edits(self, entry: Entry, geometry: Geometry) -> list[tuple[int, bytes]] | None:
         """Return places and bytes that change with the picture; None if the entry is malformed and goes."""
-        if (value := picture.number(entry.tag)) is not None:
+        if (value := _number(entry.tag, geometry)) is not None:
             return [self._single(entry, value)]
         if entry.tag not in _FOLLOWING:
             return []
         try:
-            values = picture.followed(entry.tag, self._numbers(entry))
+            values = _followed(entry.tag, self._numbers(entry), geometry)
             content = struct.pack(self._layout.order + _CODES[entry.kind] * len(values), *values)
         except (KeyError, ValueError, OverflowError, struct.error):  # no numbers, or too large for their type
             return None

@@ -94,11 +94,7 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
 
     Metadata that cannot be edited are dropped with a warning that names `path`.
     """
-    size = round(geometry.target[0]), round(geometry.target[1])
-    scale = round(geometry.scale[0])
-    block, warnings = exif.patched(
-        metadata.exif, size=size, scale=scale, remove_location=remove_location, orientation=geometry.orientation
-    )
+    block, warnings = exif.patched(metadata.exif, geometry, remove_location=remove_location)
     nothing: tuple[bytes, list[str]] = b"", []
     packet, more = unless_broken(
         path, "XMP", lambda: xmp.followed(metadata.xmp, geometry, remove_location=remove_location), nothing
