@@ -42,12 +42,15 @@ def times_of(header: Header) -> list[float]:
     return [frame.milliseconds for frame in read_frames(header)]
 
 
-def gif(*frames: tuple[int, int, int]) -> bytes:
-    """Return a GIF of 2x1 pixels, black, red, green or blue: of each frame one pixel's place, colour and disposal."""
+def gif(*frames: tuple[int, int, int], transparent: bool = True) -> bytes:
+    """Return a GIF of 2x1 pixels, red, green or blue: of each frame one pixel's place, colour and disposal.
+
+    transparent: black is transparent.
+    """
     content = bytearray(b"GIF89a" + struct.pack("<HHBBB", 2, 1, 0x91, 0, 0))
     content += bytes([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
     for place, colour, disposal in frames:
-        content += b"\x21\xf9\x04" + struct.pack("<BHBB", disposal << 2 | 1, 10, 0, 0)
+        content += b"\x21\xf9\x04" + struct.pack("<BHBB", disposal << 2 | transparent, 10, 0, 0)
         content += b"\x2c" + struct.pack("<HHHHB", place, 0, 1, 1, 0)
         codes = 4 | colour << 3 | 5 << 6  # of 3 bits: clear, the pixel, end
         content += b"\x02\x02" + struct.pack("<H", codes) + b"\0"
@@ -67,6 +70,49 @@ def test_frames_of_a_gif_are_disposed_of_as_each_says(tmp_path: Path, frames: li
     path.write_bytes(gif(*frames))
     expected = pyvips.Image.gifload(str(path), n=-1).numpy().reshape(-1, 1, 2, 4)
     assert np.array_equal([frame.pixels for frame in read_frames(read_header(path))], expected)
+
+
+RED, GREEN, NONE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([(0, 1, 0)], [(RED, NONE)]),
+        ([(1, 1, 0), (0, 2, 0)], [(NONE, RED), (GREEN, RED)]),
+        ([(0, 1, 1), (1, 2, 2), (0, 2, 0)], [(RED, NONE), (RED, GREEN), (GREEN, NONE)]),
+        ([(0, 1, 3), (1, 2, 0)], [(RED, NONE), (NONE, GREEN)]),
+        ([(0, 1, 4), (1, 2, 0)], [(RED, NONE), (NONE, GREEN)]),
+    ],
+)
+def test_what_no_frame_covers_is_transparent_as_in_browsers(
+    tmp_path: Path, frames: list[tuple[int, int, int]], expected: list[tuple[Any, Any]]
+) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif(*frames, transparent=False))
+    assert [[*map(tuple, frame.pixels[0])] for frame in read_frames(read_header(path))] == [*map(list, expected)]
+
+
+def test_frames_have_their_own_palettes_and_may_be_interlaced(tmp_path: Path) -> None:
+    """Gray first, too, which Pillow opens as gray, and then fails at the colours."""
+    gray = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (20, 1)))
+    colours = [Image.merge("RGB", (gray, gray.point(change), gray)) for change in (lambda v: 255 - v, lambda v: v // 2)]
+    for interlace in (0, 1):
+        path = tmp_path / f"{interlace}.gif"
+        gray.save(path, save_all=True, append_images=colours, interlace=interlace)
+        header = read_header(path)
+        assert {page.channels for page in header.pages} == {3}
+        expected = pyvips.Image.gifload(str(path), n=-1).numpy().reshape(-1, 20, 256, 3)
+        assert np.array_equal([frame.pixels for frame in read_frames(header)], expected)
+
+
+def test_a_gray_animation_stays_gray(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.tile(np.roll(np.arange(256, dtype=np.uint8), n), (20, 1))) for n in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    header = read_header(tmp_path / "a.gif")
+    assert {page.channels for page in header.pages} == {1}
+    read = [frame.pixels[:, :, 0] for frame in read_frames(header)]
+    assert np.array_equal(read, [np.asarray(frame) for frame in frames])
 
 
 def test_what_an_opaque_first_frame_uncovers_is_transparent(tmp_path: Path) -> None:

@@ -1,21 +1,18 @@
-"""Frames in the file of an animated PNG: region, time, composition, and pixels as a PNG that is decoded alone.
+"""Frames in the file of an animated PNG: their controls, and their pixels as PNGs that are decoded alone.
 
 Format: "Portable Network Graphics", third edition, W3C 2025, 11.3.6.
 """
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
+from upscaler.pictures.animation import BACKGROUND, SOURCE, Box, Control
 from upscaler.pictures.png_file import SIGNATURE, Chunk, PngError, data_of, heads
 from upscaler.pictures.png_repair import repaired
-
-BACKGROUND, PREVIOUS = 1, 2  # disposals: what becomes of the region after the frame's time
-SOURCE, OVER = 0, 1  # blending: the frame replaces what is in the region, or is composited with it
 
 _CONTROL = struct.Struct(">IIIIIHHBB")  # data of an fcTL
 _NUMBER = 4  # bytes of the number with which fcTL and fdAT begin, by which they are in order
@@ -23,54 +20,20 @@ _HUNDREDTHS = 100  # the unit of a time that has none
 _LONGEST = 768  # bytes of a palette; those of a transparency are fewer
 
 
-class Box(NamedTuple):
-    """Rectangle of pixels; right and bottom are outside."""
+def controls_of(path: Path, size: tuple[int, int]) -> Iterator[Control]:
+    """Yield the frames of a file one by one. size: that of the picture, as stored.
 
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    def covers(self, other: "Box") -> bool:
-        """Return True if another box is inside."""
-        begins = self.left <= other.left and self.top <= other.top
-        return begins and other.right <= self.right and other.bottom <= self.bottom
-
-
-@dataclass(frozen=True, eq=False)
-class Control:
-    """Place, time and composition of a frame; no two are equal."""
-
-    box: Box
-    milliseconds: float
-    disposal: int
-    blending: int
-
-    @property
-    def region(self) -> tuple[slice, slice]:
-        """Rows and columns of its box."""
-        return slice(self.box.top, self.box.bottom), slice(self.box.left, self.box.right)
-
-
-def shows_background(path: Path, size: tuple[int, int]) -> bool:
-    """Return True if a frame leaves some of the transparent background in sight, though its own pixels are opaque.
-
-    `size` is that of the picture, as stored. Raises PngError for frames that are out of order or outside the picture.
+    Raises PngError for frames that are out of order or outside the picture.
     """
-    bare: Box | None = Box(0, 0, *size)
     with path.open("rb") as file:
         for control, _ in _frames(repaired(file) or file, size):
-            if bare and not control.box.covers(bare):
-                return True
-            if control.disposal != PREVIOUS:
-                bare = control.box if control.disposal == BACKGROUND else None
-    return False
+            yield control
 
 
 def frames_of(path: Path, size: tuple[int, int]) -> Iterator[tuple[Control, bytes]]:
     """Yield the frames of a file one by one, each with a PNG of its region alone.
 
-    A still picture that is not of the animation comes before them. Raises PngError as `shows_background` does.
+    A still picture that is not of the animation comes before them. Raises PngError as `controls_of` does.
     """
     with path.open("rb") as opened:
         file = repaired(opened) or opened

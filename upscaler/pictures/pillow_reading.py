@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageSequence
-from PIL.GifImagePlugin import GifImageFile
 
 from upscaler.errors import PictureError
 from upscaler.limits import check_frame_limit
-from upscaler.pictures.apng import shows_background
+from upscaler.pictures.animation import shows_background
+from upscaler.pictures.apng import controls_of
 from upscaler.pictures.colour import cmyk_in_srgb, is_gray
+from upscaler.pictures.content import content_of
+from upscaler.pictures.gif_file import frames_of
 from upscaler.pictures.header import Frame, Header, Page
 from upscaler.pictures.orientation import upright, upright_size
 from upscaler.pixels import Pixels, to_8_bits
@@ -21,12 +23,20 @@ _LEAST_FRAME = 8  # bytes of a file
 
 def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most: int | None) -> tuple[Page, ...]:
     """List the frames of an opened file. Raises LimitError if there are more than `most`, PngError for broken ones."""
-    frames = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1)
+    frames = _count(image, path)
     _check_frames(frames, path, most)
-    channels = _channels(image)
+    channels = _channels_of_gif(path, image.size) if image.format == "GIF" else _channels(image)
     if image.format == "PNG" and frames > 1 and channels in (1, 3):
-        channels += shows_background(path, image.size)
+        channels += shows_background(controls_of(path, image.size), image.size)
     return (Page(*upright_size(image.size, orientation), channels, depth, orientation),) * frames
+
+
+def _count(image: Image.Image, path: Path) -> int:
+    """Count the frames of an opened file."""
+    if image.format == "GIF":
+        with path.open("rb") as file:
+            return sum(1 for _ in frames_of(content_of(file)))
+    return 1 if image.format in _LAYERS else getattr(image, "n_frames", 1)
 
 
 def _check_frames(frames: int, path: Path, most: int | None) -> None:
@@ -39,7 +49,9 @@ def _check_frames(frames: int, path: Path, most: int | None) -> None:
 def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
     """Decode the frames of an opened file. Raises PictureError if they are not those that the header declares."""
     read = 0
-    for n, (page, frame) in enumerate(zip(header.pages, _sought(image, header), strict=False), start=1):
+    # A HEIC is opened at its primary picture, which need not be the first
+    frames = [image] if header.frames == 1 else ImageSequence.Iterator(image)
+    for n, (page, frame) in enumerate(zip(header.pages, frames, strict=False), start=1):
         name = f"{header.path}: frame {n}"
         _check_size(upright_size(frame.size, page.orientation), page, name)
         pixels = upright(decoded(frame), page.orientation)
@@ -56,21 +68,18 @@ def _check_size(size: tuple[int, int], page: Page, name: str) -> None:
         raise PictureError(f"{name} has another size than the header declares; export it again")
 
 
-def _sought(image: Image.Image, header: Header) -> Iterator[Image.Image]:
-    """Yield an opened file at each of its frames."""
-    if header.frames == 1:
-        yield image  # a HEIC is opened at its primary picture, which need not be the first
-        return
-    for frame in ImageSequence.Iterator(image):
-        yield frame
-        if isinstance(image, GifImageFile):
-            image.disposal_method = 0  # Pillow leaves that of the frame before where the next one says none
-
-
 def _channels(image: Image.Image) -> int:
     """Count the channels of the decoded pixels."""
     colours = 1 if is_gray(image) else 3
     return colours + (image.has_transparency_data and image.mode != "CMYK")
+
+
+def _channels_of_gif(path: Path, size: tuple[int, int]) -> int:
+    """Count the channels of the composed frames."""
+    with path.open("rb") as file:
+        frames = [*frames_of(content_of(file))]
+    colours = 1 if all(frame.gray for frame in frames) else 3
+    return colours + shows_background((frame.control for frame in frames), size)
 
 
 def decoded(image: Image.Image) -> Pixels:

@@ -12,7 +12,7 @@ from PIL import Image
 from upscaler.errors import PictureError
 from upscaler.limits import DEFAULT_LIMITS, UNLIMITED, Limits
 from upscaler.pictures import lossy
-from upscaler.pictures.apng_reading import apng_frames, is_apng
+from upscaler.pictures.animation_reading import composed_frames, is_composed
 from upscaler.pictures.avif import read_avif
 from upscaler.pictures.colour import in_srgb
 from upscaler.pictures.content import check_size, content_of
@@ -84,9 +84,9 @@ def read_frames(header: Header) -> Iterator[Frame]:
     if header.pages[0].depth == 16:
         yield from _read_deep_avif(header) if header.format == "AVIF" else _read_deep(header)
         return
-    if is_apng(header):
+    if is_composed(header):
         with decoding(header.path):
-            yield from apng_frames(header)
+            yield from composed_frames(header)
         return
     with _opened(header.path, UNLIMITED) as image:
         yield from plain_frames(image, header)
