@@ -28,7 +28,7 @@ from upscaler.model.architecture import (
 )
 from upscaler.model.artifact import Artifact
 from upscaler.model.interpolation import INTERPOLATION_RADIUS, bicubic_kernel
-from upscaler.pixels import FLOAT_BYTES, Planes
+from upscaler.pixels import Planes
 from upscaler.tiling import Shape
 
 Key = TypeVar("Key")
@@ -38,8 +38,8 @@ _Compiled = tuple[ov.CompiledModel, ov.CompiledModel]  # the networks and the en
 # leaves an unmapped stack, so that the next signal would kill the process.
 CORE = ov.Core()
 # Of a network compiled for a shape and of its runs, as measured with gated networks: bytes of all, and of a core for
-# each pixel of its input, which are layers in float32, and inputs and outputs that wait
-_LEAST, _LIVE_LAYERS, _WAITING = 20_000_000, 6, 120
+# each pixel of its input, which are layers for each channel, and inputs and outputs that wait
+_LEAST, _OF_CHANNEL, _WAITING = 20_000_000, {"f32": 24, "bf16": 14}, 120
 _KEPT = 120_000  # pixels of the shapes that stay compiled; the newest always does
 _POLL_INTERVAL = 50  # milliseconds; Python handles Ctrl-C only between waits
 
@@ -75,7 +75,7 @@ class OpenVinoEngine:
     def memory(self, shapes: Collection[Shape]) -> int:
         """Estimate the bytes of runs; see `Engine.memory`."""
         pixels = [prod(shape) for shape in shapes]
-        of_pixel = _LIVE_LAYERS * self._config.architecture.width * FLOAT_BYTES + _WAITING
+        of_pixel = _OF_CHANNEL[self._precision] * self._config.architecture.width + _WAITING
         return _LEAST + self._cores * of_pixel * min(sum(pixels), max(_KEPT, *pixels))
 
     def run(self, inputs: Iterable[tuple[Key, Planes]]) -> Iterator[tuple[Key, Planes]]:
