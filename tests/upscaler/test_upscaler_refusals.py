@@ -71,7 +71,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut.gif": (cut, "broken"),
     "checksum.png": (garbled_png, "broken"),
     "headless.png": (lambda p: p.write_bytes(png([(b"IEND", b"")])), "is a PNG that is damaged"),
-    "frame.gif": (empty_frame, "broken (its content is damaged)"),
+    "frame.gif": (empty_frame, "broken (a frame has no pixels)"),
     "dataless.png": (lambda p: p.write_bytes(png([header(4, 4), (b"IEND", b"")])), "broken (its content is damaged)"),
     "bomb.png": (bomb, "50000x50000"),
     "floats.tif": (float_tiff, "8 or 16 bits"),

@@ -43,6 +43,10 @@ def check_gif(content: Content, name: str, limits: Limits) -> None:
             check_frame_limit(frames, name, limits.frames)
 
 
+class GifError(ValueError):
+    """A GIF with a frame that cannot be drawn."""
+
+
 class GifFrame(NamedTuple):
     """A frame: place, time and composition, the palette, the transparent index or -1, and where its pixels are."""
 
@@ -69,7 +73,7 @@ class GifFrame(NamedTuple):
 
 
 def frames_of(content: Content) -> Iterator[GifFrame]:
-    """Yield the frames one by one."""
+    """Yield the frames one by one. Raises GifError for one without pixels."""
     common = content[_HEADER : _HEADER + _palette(content[10])]
     flags, time, transparent = 0, 0, 0
     for kind, place, end in _blocks(content):
@@ -77,6 +81,8 @@ def frames_of(content: Content) -> Iterator[GifFrame]:
             flags, time, transparent = struct.unpack_from("<BHB", content, place + 2)
         elif kind == _FRAME and place + 9 <= len(content):
             left, top, width, height, form = struct.unpack_from("<HHHHB", content, place)
+            if not (width and height):
+                raise GifError("a frame has no pixels")
             has_transparent, start = flags & 1, place + 9 + _palette(form)
             control = Control(
                 Box(left, top, left + width, top + height),
