@@ -11,21 +11,29 @@ from ray.exceptions import RayActorError, RayError
 from batch_pipeline.catalogue import Task
 from batch_pipeline.errors import BatchError
 from batch_pipeline.report import Record
+from batch_pipeline.reservation import living_nodes
 from upscaler.errors import DoubleResolutionError
 
 _AHEAD = 2  # chunks for each actor, so that none waits for the next; the others stay in the catalogue
-_DEATHS = 5  # of actors over one chunk, after which it may be the reason
+_DEATHS = 5  # of actors over one chunk, or at the start, after which it may be the reason
 _PATIENCE = 120.0  # seconds without an actor, after which waiting is said
 _log = logging.getLogger(__name__)
 
-_Reference = ray.ObjectRef[list[Record | None]]
+
+@dataclass(eq=False)
+class _Hand:
+    """An actor, the node that it has started on ("": none yet), and the number of its chunks."""
+
+    actor: Any
+    node: str = ""
+    chunks: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Lot:
-    """A chunk, which is empty for an actor that starts, and the number of actors that died over it."""
+    """What is left of a chunk, and the number of actors that died over it."""
 
-    chunk: list[Task]
+    left: list[Task]
     deaths: int = 0
 
 
@@ -33,80 +41,104 @@ class Crew:
     """Actors, each replaced if it dies: the others take its chunks, and the new one helps once a node has room."""
 
     def __init__(self, start: Callable[[], Any], number: int) -> None:
+        """Start actors. start: starts one that has the methods of `on_ray._Actor`."""
         self._start = start
-        self._actors: list[Any] = []
-        self._free: list[Any] = []  # actors that have started, each as often as it may take a chunk
-        self._working: dict[_Reference, tuple[Any, _Lot]] = {}
+        self._hands: list[_Hand] = []
+        self._starting: dict[Any, tuple[_Hand, int]] = {}  # by the name of its node, with the number of vain starts
+        self._working: dict[Any, tuple[_Hand, _Lot]] = {}  # by the records, which come one by one
         self._next: list[_Lot] = []  # of dead actors, and at most one of the catalogue
         for _ in range(number):
-            self._hire(_Lot([]))
+            self._hire()
 
     def double(self, chunks: Iterator[list[Task]]) -> Iterator[Record | None]:
-        """Yield the records of chunks as they end; a chunk whose actor dies is repeated.
+        """Yield the records of pictures as they end; a chunk whose actor dies is continued by another.
 
         Raises BatchError if actors die repeatedly, and what the station of an actor raises.
         """
         while True:
             if not self._next and (chunk := next(chunks, None)):
                 self._next.append(_Lot(chunk))
-            if self._next and self._free:
-                self._give(self._free.pop(), self._next.pop())
-            elif self._next or self._is_busy():
-                yield from self._ended()
+            if self._next and (hand := self._free()):
+                self._give(hand, self._next.pop())
+            elif self._next or self._working:
+                yield from self._happened()
             else:
                 return
 
     def dismiss(self) -> None:
         """End all actors."""
-        for actor in self._actors:
-            ray.kill(actor)
+        for hand in self._hands:
+            ray.kill(hand.actor)
 
-    def _hire(self, lot: _Lot) -> None:
-        self._actors.append(self._start())
-        self._give(self._actors[-1], lot)
+    def _hire(self, vain: int = 0) -> None:
+        hand = _Hand(self._start())
+        self._hands.append(hand)
+        self._starting[hand.actor.node.remote()] = hand, vain
 
-    def _give(self, actor: Any, lot: _Lot) -> None:
-        self._working[actor.double.remote(lot.chunk)] = actor, lot
+    def _free(self) -> _Hand | None:
+        """Return the actor with the fewest chunks, if it may take another one: no second one while others start."""
+        most = 1 if self._starting else _AHEAD
+        started = [hand for hand in self._hands if hand.node and hand.chunks < most]
+        return min(started, key=lambda hand: hand.chunks, default=None)
 
-    def _is_busy(self) -> bool:
-        return any(lot.chunk for _, lot in self._working.values())
+    def _give(self, hand: _Hand, lot: _Lot) -> None:
+        hand.chunks += 1
+        self._working[hand.actor.double.remote(lot.left, again=lot.deaths > 0)] = hand, lot
 
-    def _ended(self) -> Iterator[Record | None]:
-        """Wait until a chunk ends or an actor has started; yield its records."""
-        reference = self._first()
-        actor, lot = self._working.pop(reference)
+    def _happened(self) -> Iterator[Record | None]:
+        """Wait until an actor has started, or has ended a picture or a chunk; yield the record of a picture."""
+        one = self._first()
         try:
-            records = ray.get(reference)
+            if one in self._starting:
+                self._has_started(one)
+            else:
+                yield from self._has_ended(one)
         except DoubleResolutionError:  # Ray's error has also the type of the actor's error
             raise
-        except RayActorError as error:
-            self._replace(actor, lot, error)
         except RayError as error:
             raise BatchError(f"an actor failed ({_last_line(error)}); run the same command again to resume") from error
-        else:
-            self._free[:0] = [actor] * (1 if lot.chunk else _AHEAD)
-            yield from records
 
-    def _first(self) -> _Reference:
+    def _first(self) -> Any:
         while True:
-            done, _ = ray.wait([*self._working], timeout=_PATIENCE)
+            done, _ = ray.wait([*self._starting, *self._working], timeout=_PATIENCE)
             if done:
                 return done[0]
-            if not self._is_busy():
+            if not self._working:
                 _log.warning("no node of the cluster has room for an actor; add a node, or stop and run this again")
 
-    def _replace(self, actor: Any, lot: _Lot, error: RayActorError) -> None:
-        """Keep the chunk of a dead actor for others, and start another actor in its place, once."""
-        if lot.deaths == _DEATHS or error.actor_init_failed:
+    def _has_started(self, name: Any) -> None:
+        hand, vain = self._starting.pop(name)
+        try:
+            hand.node = ray.get(name)
+        except RayActorError as error:
+            self._lose(hand, vain + 1, error)
+
+    def _has_ended(self, records: Any) -> Iterator[Record | None]:
+        hand, lot = self._working[records]
+        try:
+            record = ray.get(next(records))
+        except StopIteration:
+            hand.chunks -= 1
+            del self._working[records]
+        except RayActorError as error:
+            del self._working[records]
+            if lot.left:
+                self._next.append(_Lot(lot.left, lot.deaths + 1))
+            self._lose(hand, lot.deaths + 1, error)
+        else:
+            del lot.left[0]
+            yield record
+
+    def _lose(self, hand: _Hand, deaths: int, error: RayActorError) -> None:
+        """Start other actors in place of a dead one and of those on its node, once each."""
+        if deaths > _DEATHS or error.actor_init_failed:
             what = "cannot start" if error.actor_init_failed else "died repeatedly"
             raise BatchError(f"an actor {what} ({_last_line(error)}); run the same command again to resume") from error
-        if lot.chunk:
-            self._next.append(_Lot(lot.chunk, lot.deaths + 1))
-        if any(one is actor for one in self._actors):  # it may have had two chunks
-            ray.kill(actor)  # if it cannot be reached, only
-            self._actors = [one for one in self._actors if one is not actor]
-            self._free = [one for one in self._free if one is not actor]
-            self._hire(_Lot([], 0 if lot.chunk else lot.deaths + 1))
+        living = living_nodes()
+        for lost in [one for one in self._hands if one is hand or (one.node and one.node not in living)]:
+            ray.kill(lost.actor)  # if it cannot be reached, only
+            self._hands.remove(lost)
+            self._hire(0 if hand.node else deaths)
 
 
 def _last_line(error: RayError) -> str:

@@ -18,12 +18,20 @@ class _Actor:
     """A station on a node, with one core, and with a GPU if one is asked for; it loads its model once."""
 
     def __init__(self, config: BatchConfig, reservation: Reservation) -> None:
-        node = living_nodes()[ray.get_runtime_context().get_node_id()]
+        node = living_nodes()[self.node()]
         self._station = Station(config, reservation.share(node), cores=1)
         self._station.start()
 
-    def double(self, chunk: list[Task]) -> list[Record | None]:
-        return [self._station.double(task) for task in chunk]
+    def node(self) -> str:
+        """Return the id of its node."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    @ray.method(num_returns="streaming")
+    def double(self, chunk: list[Task], again: bool) -> Iterator[Record | None]:
+        """Yield the record of each picture when it ends. again: another actor began them, and may have ended one."""
+        for task in chunk:
+            record = self._station.double(task)
+            yield record or (self._station.record_of_result(task) if again else None)
 
 
 def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | None]:

@@ -104,6 +104,10 @@ class Station:
             **outcome.model_dump(),
         )
 
+    def record_of_result(self, task: Task) -> Record:
+        """Return the record of a picture whose result is there, without its sizes."""
+        return Record(source=task.source, target=task.target, model=self._revision)
+
     def measure(self, task: Task) -> Measured:
         """Return the cost of a picture, or the error of one that cannot be read. Raises StorageError."""
         try:

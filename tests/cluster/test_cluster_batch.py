@@ -173,7 +173,8 @@ def test_a_cluster_whose_driver_and_nodes_are_killed_gives_the_same_bytes(
     driver.start()
     driver.join()
     assert driver.exitcode == -signal.SIGKILL
-    assert results(one.out)[0].keys() < archive.keys()
+    before = results(one.out)[0].keys()
+    assert before < archive.keys()
 
     added: list[str] = []
 
@@ -186,7 +187,7 @@ def test_a_cluster_whose_driver_and_nodes_are_killed_gives_the_same_bytes(
         added.append(warning)
         add_node(cluster)
 
-    monkeypatch.setattr(chunks, "_LONGEST", 1)
+    monkeypatch.setattr(chunks, "_LONGEST", 3)
     monkeypatch.setattr(crew, "_PATIENCE", 3.0)
     monkeypatch.setattr(crew._log, "warning", add_a_node)
     monkeypatch.setattr(SegmentedReport, "add", add_and_kill)
@@ -195,4 +196,5 @@ def test_a_cluster_whose_driver_and_nodes_are_killed_gives_the_same_bytes(
     assert not nodes
     assert added == ["no node of the cluster has room for an actor; add a node, or stop and run this again"]
     assert found == archive
+    assert {record.source for record in records if not record.error} == archive.keys() - before
     assert {record.source for record in records if record.error} == {"broken.png", "/twice.png"}
