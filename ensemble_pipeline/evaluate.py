@@ -72,7 +72,7 @@ def run(config: EvaluationConfig) -> list[Row]:
     with _claimed(config, models):
         with candidates(models, window_for(tests), config.jpeg_quality) as methods:
             rows = [row(method, tests) for method in methods]
-        evaluation = entry(rows, len(pictures), models[0], all(complete))
+        evaluation = entry(rows, tests.count, models[0], all(complete))
         print(card.test_table(evaluation["rows"]))
         if config.out:
             saved.write(config.out / EVALUATION, config)  # first: after an interruption, the same command goes on

@@ -9,7 +9,7 @@ from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import shards, tile_index
 from feature_pipeline.compression import compressed
 from feature_pipeline.duplicates import Looks
-from feature_pipeline.manifest import SampleInfo
+from feature_pipeline.manifest import SampleInfo, image_id
 from feature_pipeline.samples import perceptual_hashes
 from feature_pipeline.shards import Entry
 from feature_pipeline.spacing import spread
@@ -28,7 +28,7 @@ SMALLEST = 16  # pixels a side: SSIM has windows of 11, and two border pixels ar
 class Pair:
     """An LR input and its ground truth, twice as wide and high, both HWC uint8 RGB.
 
-    `picture`: id of the picture, of which there may be several tiles. `credit`: its author.
+    `picture`: id of the picture, of which there may be several tiles, or name of its file. `credit`: its author.
     """
 
     name: str
@@ -54,12 +54,22 @@ class TestSet:
     def __len__(self) -> int:
         return len(self.sources)
 
+    @property
+    def count(self) -> int:
+        """The number of pictures."""
+        return len({source.image_id if isinstance(source, Entry) else source.name for source in self.sources})
+
     def pictures(self) -> dict[str, Looks]:
-        """Return the pictures by id, with their perceptual hashes. Raises EnsembleError if one cannot be read."""
-        files: dict[str, Looks] = {
-            file.stem: perceptual_hashes(_read(file)) for file in self.sources if isinstance(file, Path)
-        }
-        return files | shards.pictures(tile for tile in self.sources if isinstance(tile, Entry))
+        """Return the perceptual hashes of the pictures by id. Raises EnsembleError if one cannot be read.
+
+        A file has the id that it would have in training; files that share one are one entry, with the hashes of all.
+        """
+        found = shards.pictures(tile for tile in self.sources if isinstance(tile, Entry))
+        for file in self.sources:
+            if isinstance(file, Path):
+                identity = image_id(file.name)
+                found[identity] = (*found.get(identity, ()), *perceptual_hashes(_read(file)))
+        return found
 
     def __iter__(self) -> Iterator[Pair]:
         for source in self.sources:
@@ -109,7 +119,7 @@ def _halved(path: Path) -> Pair:
         raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; remove it from the test set")
     if (hr == hr[0, 0]).all():
         raise EnsembleError(f"{path} is of one colour, which any method upscales exactly; remove it from the test set")
-    return Pair(path.stem, path.stem, bicubic.halve(hr), hr)
+    return Pair(path.name, path.name, bicubic.halve(hr), hr)
 
 
 def _read(path: Path) -> Pixels:

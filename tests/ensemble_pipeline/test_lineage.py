@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ensemble_pipeline import combine, cost, evaluate, lineage
+from ensemble_pipeline import combine, cost, evaluate, lineage, testset
 from ensemble_pipeline.config import CombineConfig, Distillation, EvaluationConfig
 from ensemble_pipeline.cost import Cost
 from feature_pipeline import shards, tile_index
 from feature_pipeline.attribution import HEADER
+from feature_pipeline.samples import perceptual_hashes
 from support.models import write_run, write_tiny_model
 from support.pictures import photo_like
 from support.shards import mirrored, random_looks, write_shard
@@ -22,7 +23,7 @@ from training_pipeline import data, held_out, provenance, scoreboard, scoring, t
 from training_pipeline.commands import ScoringConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.scoreboard import Scoreboard
-from upscaler import bicubic
+from upscaler import bicubic, metrics
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact
 from upscaler.model.learned import Learned
@@ -198,14 +199,35 @@ def test_a_warm_start_must_not_know_the_validation_pictures(parts: dict[str, Pat
     assert not (tmp_path / "two").exists()
 
 
-def test_pictures_named_as_training_pictures_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["0123456789abcdef.png", "0123456789abcdef.large.png"])
+def test_pictures_named_as_training_pictures_are_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    Image.fromarray(photo_like(64, 64)).save(tmp_path / "photos" / "0123456789abcdef.png")
+    Image.fromarray(photo_like(64, 64)).save(tmp_path / "photos" / name)
     model = write_tiny_model(tmp_path / "model", learned=Learned.of({"0123456789abcdef": ()}))
     with pytest.raises(
         TrainingError, match=r"model was trained on 1 of the pictures in .*photos, such as 0123456789ab"
     ):
         evaluate.run(EvaluationConfig(models=(str(model),), pictures=tmp_path / "photos"))
+
+
+def test_files_of_one_stem_are_pictures_apart(tmp_path: Path) -> None:
+    known, other = photo_like(64, 64, seed=1), photo_like(64, 80, seed=2)
+    learned = Learned.of({"0123456789abcdef": perceptual_hashes(known)})
+    model = write_tiny_model(tmp_path / "model", learned=learned)
+    for n, files in enumerate([{"p.png": known, "p.webp": other}, {"p.png": other, "p.webp": known}]):
+        (folder := tmp_path / f"copies_{n}").mkdir()
+        for name, picture in files.items():
+            Image.fromarray(picture).save(folder / name, lossless=True)
+        with pytest.raises(TrainingError, match="model was trained on near-duplicates of 1 of the pictures"):
+            evaluate.run(EvaluationConfig(models=(str(model),), pictures=folder))
+
+    Image.fromarray(photo_like(64, 64, seed=3)).save(folder / "p.webp", lossless=True)
+    evaluate.run(EvaluationConfig(models=(str(model),), pictures=folder))
+    (result,) = artifact.read(model).metrics["tests"].values()
+    tests = testset.read(folder, "pictures")
+    each = [metrics.score(bicubic.double(pair.lr), pair.hr) for pair in tests]
+    assert result["pictures"] == len(each) == 2
+    assert result["rows"][0]["score"]["psnr_y"] == metrics.mean(each).psnr_y
 
 
 @pytest.mark.slow
