@@ -16,6 +16,8 @@ from upscaler.options import check_limits, option, options_of, part, same
 
 SHARDS, RUNS, VALIDATION, TEST = Path("shards"), Path("runs"), "validation", "test"
 
+INT8_LAST = "combine networks without int8, then fine-tune the model with --int8"
+
 How = Literal["outputs", "weights", "distill"]
 Kind = Literal["pictures", "shards"]
 
@@ -149,7 +151,8 @@ class BuildConfig:
     those of each part. `into`, `student_steps`: of a distillation on the tiles of all parts. `allow_missing`: combine
     what there is where a part failed.
 
-    Raises EnsembleError if there is no training part, or if a distillation lacks an option.
+    Raises EnsembleError if there is no training part, if a distillation lacks an option, or if the networks could not
+    be combined.
     """
 
     features: FeatureConfig = part(
@@ -193,3 +196,5 @@ class BuildConfig:
             raise EnsembleError("--how distill needs --into and --student-steps; give them")
         if not self.parts:
             raise EnsembleError("an ensemble needs networks of training parts; give --parts, such as 0 a, or all")
+        if self.first.int8 and len(self.parts) > 1:
+            raise EnsembleError(f"networks in int8 cannot be combined; {INT8_LAST}")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ensemble_pipeline.config import How
+from ensemble_pipeline.config import INT8_LAST, How
 from ensemble_pipeline.errors import EnsembleError
 from training_pipeline.folder import recorded
 from training_pipeline.measured import checked
@@ -18,8 +18,8 @@ def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:
     """Read the runs' artifacts. Raises EnsembleError unless they are 1 to 16 single networks of one size.
 
     Raises TrainingError if a metrics.json has a wrong entry.
-    A network that was itself combined from several is valid if it is the only run, as a teacher or to be mirrored, or
-    in weight averaging if it is the warm start of the others.
+    A network that was itself combined from several, or that has int8 weights, is valid if it is the only run, as a
+    teacher or to be mirrored, or in weight averaging if it is the warm start of the others.
     """
     if not 1 <= len(runs) <= MOST_MEMBERS:
         raise EnsembleError(f"{len(runs)} runs cannot be combined; give 1 to {MOST_MEMBERS}")
@@ -29,6 +29,8 @@ def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:
         alone = len(runs) == 1 or member not in apart
         if member.config.combination != "single" and not (alone and member.config.networks == 1):
             raise EnsembleError(f"{run} is itself an ensemble; give its member runs")
+        if member.config.int8 and not alone:  # beside them, it has the float32 weights of its warm start
+            raise EnsembleError(f"{run} has a network in int8, which cannot be combined; {INT8_LAST}")
         if member.config.architecture != first.config.architecture:
             raise EnsembleError(
                 f"{runs[0]} is {first.config.architecture} and {run} is {member.config.architecture}; "

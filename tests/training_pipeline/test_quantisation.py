@@ -1,5 +1,6 @@
 """Fine-tuning for int8: the simulation is what the engine computes, and the float32 network stays as it is."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -11,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble_pipeline import combine
-from ensemble_pipeline.config import CombineConfig
-from support.models import random_weights, write_tiny_model
+from ensemble_pipeline.config import SHARDS, BuildConfig, CombineConfig, Distillation, How
+from ensemble_pipeline.errors import EnsembleError
+from feature_pipeline.config import FeatureConfig
+from support.models import random_weights, write_run, write_tiny_model
 from support.pictures import photo_like
 from support.training_runs import small_config
 from training_pipeline import batches, checkpoint, data, evaluation, quantisation, train
@@ -162,7 +165,32 @@ def test_a_model_of_one_run_keeps_int8(tuned: Artifact, tmp_path: Path, mirrored
     assert (rounded != exact).any()
 
 
-def test_averaged_runs_have_no_int8(tuned: Artifact, config: TrainingConfig, tmp_path: Path) -> None:
-    model = combine.run(CombineConfig((tuned.folder, Path(config.init_from or "")), tmp_path / "model"))
+def test_a_model_without_int8_says_nothing_of_it(config: TrainingConfig) -> None:
+    model = artifact.read(Path(config.init_from or ""))
     assert not model.config.int8
     assert '"int8":' not in (model.folder / "config.json").read_text()  # so that earlier versions read it
+
+
+@pytest.mark.parametrize("how", get_args(How))
+def test_int8_is_not_combined(how: How, tuned: Artifact, config: TrainingConfig, tmp_path: Path) -> None:
+    again = shutil.copytree(tuned.folder, tmp_path / "again")
+    student = Distillation(into="4x1", shards=config.shards, steps=1) if how == "distill" else Distillation()
+    validation = config.validation if how == "distill" else ()
+    for other in (again, Path(config.init_from or "")):
+        runs = (tuned.folder, other)
+        with pytest.raises(EnsembleError, match="int8 has a network in int8, which cannot be combined; combine net"):
+            combine.run(CombineConfig(runs, tmp_path / "model", how, validation=validation, distillation=student))
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_warm_start_with_int8_may_be_averaged_with_its_runs(tuned: Artifact, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 1, ancestor=tuned.config.sha256[artifact.WEIGHTS], width=8)
+    model = combine.run(CombineConfig((tuned.folder, run), tmp_path / "model", "weights"))
+    assert [member.name for member in model.config.members] == ["run"]
+    assert not model.config.int8
+
+
+def test_a_build_does_not_combine_int8(config: TrainingConfig) -> None:
+    assert BuildConfig(FeatureConfig(("train_0",), SHARDS), config).first.int8
+    with pytest.raises(EnsembleError, match="networks in int8 cannot be combined; combine networks without int8"):
+        BuildConfig(FeatureConfig(("train_0", "train_1"), SHARDS), config)
