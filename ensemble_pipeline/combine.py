@@ -74,6 +74,7 @@ def _written(config: CombineConfig, members: list[Artifact], jpeg_model: Artifac
     if config.mirrored:
         int8 = with_mirror_images(model, int8)[1] if int8 else None
         model, weights = with_mirror_images(model, weights)
+        metrics.pop("validation", None)  # the score of the network without its mirror image
     photo_credits.collect([*sources, *([config.jpeg_model] if config.jpeg_model else [])], config.out)
     card = model_card(config.out.name, model, metrics, config.out, jpeg_model, learned)
     return artifact.write(config.out, model, weights, metrics, card, jpeg_model, learned, int8)
@@ -84,7 +85,7 @@ def sentence(config: CombineConfig, model: Artifact) -> str:
     made = f"{config.out}: {description(model.config, model.metrics)}"
     if row := model.metrics.get("validation"):
         return f"{made}; {row['psnr_y']:.2f} dB PSNR (Y) on the validation tiles"
-    if steps := model.metrics.get("selection"):
+    if (steps := model.metrics.get("selection")) and not config.mirrored:
         return f"{made}; {steps[-1]['psnr_y']:.2f} dB PSNR (Y) on the validation tiles it was selected by"
     return f"{made}; measure it with python -m ensemble_pipeline evaluate {config.out}"
 

@@ -149,6 +149,22 @@ def test_averaged_weights_can_be_mirrored_later_with_the_same_card(tmp_path: Pat
     assert later.metrics == at_once.metrics
 
 
+@pytest.mark.parametrize("measured", ["validation", "selection"])
+def test_a_mirrored_model_claims_no_score_of_its_network(
+    measured: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, score = write_run(tmp_path / "run", 0), {"psnr_y": 37.25}
+    metrics = {"validation": score} if measured == "validation" else {"selection": [{"member": "run", **score}]}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    for mirrored in (False, True):
+        out = tmp_path / f"mirrored_{mirrored}"
+        model = combine.run(CombineConfig((run,), out, mirrored=mirrored))
+        printed = capsys.readouterr().out
+        assert ("37.25 dB" in printed) is not mirrored
+        assert printed.endswith(f"; measure it with python -m ensemble_pipeline evaluate {out}\n") is mirrored
+        assert ("validation" in model.metrics) is (measured == "validation" and not mirrored)
+
+
 def test_an_ensemble_of_ensembles_is_refused(tmp_path: Path) -> None:
     ensemble = write_tiny_model(tmp_path / "e", networks=2)
     with pytest.raises(EnsembleError, match="is itself an ensemble"):
