@@ -27,7 +27,7 @@ def read_members(runs: Sequence[Path], how: How) -> list[Artifact]:
     first, apart = members[0], without_warm_start(members) if how == "weights" else members
     for run, member in zip(runs, members, strict=True):
         alone = len(runs) == 1 or member not in apart
-        if member.config.combination != "single" and not (alone and member.config.networks == 1):
+        if member.config.networks != 1 or (member.config.combination != "single" and not alone):
             raise EnsembleError(f"{run} is itself an ensemble; give its member runs")
         if member.config.int8 and not alone:  # beside them, it has the float32 weights of its warm start
             raise EnsembleError(f"{run} has a network in int8, which cannot be combined; {INT8_LAST}")

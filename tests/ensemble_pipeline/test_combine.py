@@ -171,6 +171,15 @@ def test_an_ensemble_of_ensembles_is_refused(tmp_path: Path) -> None:
         combine.run(CombineConfig((ensemble,), tmp_path / "v1", "outputs"))
 
 
+@pytest.mark.parametrize("how", ["outputs", "weights"])
+def test_a_mirrored_network_is_no_member(runs: tuple[Path, ...], how: How, tmp_path: Path) -> None:
+    both = combine.run(CombineConfig(runs[:1], tmp_path / "both", mirrored=True)).folder
+    for given, mirrored in (((both, runs[1]), False), ((both,), True)):
+        with pytest.raises(EnsembleError, match="both is itself an ensemble; give its member runs"):
+            combine.run(CombineConfig(given, tmp_path / "v1", how, mirrored=mirrored))
+    assert not (tmp_path / "v1").exists()
+
+
 @pytest.mark.parametrize("count", [0, 17])
 def test_one_to_sixteen_members(tmp_path: Path, count: int) -> None:
     runs = tuple(tmp_path / str(n) for n in range(count))
