@@ -16,6 +16,10 @@ from upscaler.options import check_limits, option, options_of, part, same
 
 SHARDS, RUNS, VALIDATION, TEST = Path("shards"), Path("runs"), "validation", "test"
 
+NO_ANCESTOR = (
+    "weight averaging needs runs with one warm start, and these record no common ancestor; train them with "
+    "--init-from one artifact, or combine them with --how outputs"
+)
 INT8_LAST = "combine networks without int8, then fine-tune the model with --int8"
 
 How = Literal["outputs", "weights", "distill"]
@@ -196,5 +200,7 @@ class BuildConfig:
             raise EnsembleError("--how distill needs --into and --student-steps; give them")
         if not self.parts:
             raise EnsembleError("an ensemble needs networks of training parts; give --parts, such as 0 a, or all")
+        if self.how == "weights" and not self.first.init_from:
+            raise EnsembleError(NO_ANCESTOR)
         if self.first.int8 and len(self.parts) > 1:
             raise EnsembleError(f"networks in int8 cannot be combined; {INT8_LAST}")

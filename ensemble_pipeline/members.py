@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ensemble_pipeline.config import INT8_LAST, How
+from ensemble_pipeline.config import INT8_LAST, NO_ANCESTOR, How
 from ensemble_pipeline.errors import EnsembleError
 from training_pipeline.folder import recorded
 from training_pipeline.measured import checked
@@ -46,10 +46,7 @@ def check_common_ancestor(members: Sequence[Artifact]) -> None:
     """
     ancestors = {_ancestor(member) for member in without_warm_start(members)}
     if None in ancestors or len(ancestors) > 1:
-        raise EnsembleError(
-            "weight averaging needs runs with one warm start, and these record no common ancestor; train them with "
-            "--init-from one artifact, or combine them with --how outputs"
-        )
+        raise EnsembleError(NO_ANCESTOR)
 
 
 def without_warm_start(members: Sequence[Artifact]) -> list[Artifact]:
