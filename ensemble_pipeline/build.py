@@ -1,21 +1,28 @@
 """The full pipeline from the bucket to the ensemble: shards and a network for each part, then one model."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cluster.lock import locked
+from cluster.storage import at
 from cluster.task import Task
 from cluster.workplace import work_in
 from ensemble_pipeline import combine
 from ensemble_pipeline.config import RUNS, SHARDS, VALIDATION, BuildConfig, CombineConfig, Distillation
 from ensemble_pipeline.errors import EnsembleError
+from feature_pipeline import shards
 from feature_pipeline import tasks as features
+from feature_pipeline.config import FeatureConfig
+from feature_pipeline.manifest import CONFIG
 from training_pipeline import folder
 from training_pipeline import tasks as training
 from training_pipeline.folder import BUILD, Kind
 from upscaler import saved
+from upscaler.options import describe
 from upscaler.streams import warn
 
 
@@ -23,7 +30,8 @@ def run(config: BuildConfig) -> None:
     """Build the missing shards, networks and the ensemble.
 
     Raises EnsembleError if a part failed, after the others. Before anything is made, raises TrainingError if the
-    model's folder, here or in the storage, holds one of other parts, and InUseError if another build works here.
+    model's folder, here or in the storage, holds one of other parts, EnsembleError if its runs have other --images, and
+    InUseError if another build works here.
     """
     if storage := config.engine.storage:
         work_in(storage, [], config.out, partial(_check, config), kept=lambda name: name == BUILD)
@@ -47,7 +55,25 @@ def _is_same(config: BuildConfig, _: Kind) -> bool:
     return same_way and before.get("features", {}).get("parts") == list(config.features.parts)
 
 
+def _check_images(config: BuildConfig, storage: str) -> None:
+    """Raise EnsembleError if a run exists whose shards would become others, which it could not resume with."""
+    place = at(storage)
+    with TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+        for part in config.parts:
+            tiles, run = SHARDS / part, RUNS / part
+            if CONFIG not in place.sizes(tiles.as_posix()) or not place.sizes(run.as_posix()):
+                continue
+            place.get((tiles / CONFIG).as_posix(), tiles / CONFIG)
+            before, now = shards.read_settings(tiles).images, config.features.images
+            if before != now:
+                raise EnsembleError(
+                    f"the run in {run} was made {describe(FeatureConfig, 'images', before, now)}; "
+                    f"give the same, or remove {RUNS}, or build in another folder"
+                )
+
+
 def _run(config: BuildConfig, storage: str) -> None:
+    _check_images(config, storage)
     parts = replace(config.features, parts=(*config.parts, *config.held_out))
     failed = config.engine.run(features.tasks(parts, storage))
     if missing := [part for part in config.held_out if part in failed]:
