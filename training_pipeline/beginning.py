@@ -73,11 +73,7 @@ def _check_continues(config: TrainingConfig, tiles: Tiles, start: Checkpoint) ->
     becomes_longer = config.schedule == "cosine" and _is_longer(config, before)
     extends = becomes_longer or _is_constant(config, start.step, before)
     config.check_same(start.configuration, but=(*MACHINE, "steps") if extends else MACHINE)
-    if start.data != tiles.digest or start.split not in (None, tiles.split):
-        raise TrainingError(
-            f"the run in {config.out} was made with tiles of other content; give the same --shards and --validation, "
-            "or start in another folder"
-        )
+    tiles.check_same(start.data, start.split, config.out)
 
 
 def _before_decay(config: TrainingConfig, last: Checkpoint) -> Checkpoint | None:

@@ -32,6 +32,14 @@ class Tiles:
     digest: str
     split: tuple[int, ...]
 
+    def check_same(self, digest: str, split: tuple[int, ...] | None, out: Path) -> None:
+        """Raise TrainingError if what is in `out` was made with other tiles. split: None if it is not recorded."""
+        if digest != self.digest or split not in (None, self.split):
+            raise TrainingError(
+                f"the run in {out} was made with tiles of other content; give the same --shards and --validation, "
+                "or start in another folder"
+            )
+
 
 def read(config: TrainingConfig) -> Tiles:
     """Return the run's tiles. Raises FeatureError or TrainingError if there are none or a picture is in both sets."""

@@ -4,6 +4,7 @@ Without torch, so that a process in which only the pruner decides starts in a se
 """
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -14,6 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from training_pipeline.config import TrainingConfig
+from training_pipeline.data import Tiles
 
 STUDY = "study.db"
 HEARTBEAT = 30  # seconds; a trial is requeued after twice as long without one
@@ -36,6 +38,13 @@ def open_study(first: TrainingConfig) -> Study:
     first.check_same(study.user_attrs.get("configuration", first.as_json()), but=())
     study.set_user_attr("configuration", first.as_json())
     return study
+
+
+def check_tiles(study: Study, tiles: Tiles, out: Path) -> None:
+    """Record the tiles of the study in `out`. Raises TrainingError if its trials were scored on other ones."""
+    if before := study.user_attrs.get("tiles"):  # older studies lack it
+        tiles.check_same(before["digest"], tuple(before["split"]), out)
+    study.set_user_attr("tiles", {"digest": tiles.digest, "split": tiles.split})
 
 
 def is_hopeless(trial: Trial, score: float, evaluation: int) -> bool:

@@ -27,7 +27,7 @@ from training_pipeline.data import Tiles
 from training_pipeline.errors import TrainingError
 from training_pipeline.losses import LOSSES
 from training_pipeline.stopping import stop_signals
-from training_pipeline.study import FINISHED, is_hopeless, open_study, requeue, run_name, table
+from training_pipeline.study import FINISHED, check_tiles, is_hopeless, open_study, requeue, run_name, table
 from training_pipeline.train import DivergedError, Run
 from upscaler.atomic import write_text
 from upscaler.command import one_sentence_errors
@@ -42,13 +42,14 @@ Judge = Callable[[float, int], bool]
 def run(config: TuningConfig) -> None:
     """Run the study until it has its trials, and write them as a table, the best first.
 
-    Raises TrainingError if the study has another configuration or a worker failed, KeyboardInterrupt if interrupted;
-    the next run resumes unfinished trials.
+    Raises TrainingError if the study has another configuration or, without a storage, other tiles, or if a worker
+    failed; KeyboardInterrupt if interrupted; the next run resumes unfinished trials.
     """
-    if config.engine.storage is None:
-        data.read(config.first)
+    tiles = data.read(config.first) if config.engine.storage is None else None
     config.first.out.mkdir(parents=True, exist_ok=True)
     study = open_study(config.first)
+    if tiles:
+        check_tiles(study, tiles, config.first.out)
     if config.engine.name == "ray":
         _search_on_ray(config)
     elif config.workers == 1:

@@ -1,6 +1,7 @@
 """The scoreboard, the ablation study, cross-validation and the hyper-parameter search."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -509,6 +510,20 @@ def test_a_study_of_another_configuration_is_not_gone_on_with(searched: TuningCo
     open_study(searched.first)
     with pytest.raises(TrainingError, match="was made with --steps 3, not 4"):
         tune.run(replace(searched, first=replace(searched.first, steps=4)))
+
+
+def test_a_study_on_other_tiles_is_not_gone_on_with(
+    searched: TuningConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "search", lambda config, worker: None)
+    searched.first.out.mkdir()
+    open_study(searched.first)  # one of an earlier version, which did not record the tiles
+    for _ in range(2):
+        tune.run(searched)
+    shutil.rmtree(tmp_path / "train_0")
+    write_shard(tmp_path / "train_0", first=50)
+    with pytest.raises(TrainingError, match="search was made with tiles of other content; give the same --shards and"):
+        tune.run(searched)
 
 
 @pytest.mark.slow
