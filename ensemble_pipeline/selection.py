@@ -87,7 +87,7 @@ def mean_of_outputs(members: Sequence[Artifact], tiles: TestSet) -> Callable[[Ch
     errors = [luma_errors(member, tiles) for member in members]
     products = [np.inner(of_tile, of_tile) / len(of_tile[0]) for of_tile in zip(*errors, strict=True)]
     return lambda chosen: float(
-        np.mean([_decibels(float(matrix[np.ix_(chosen, chosen)].mean())) for matrix in products])
+        np.mean([metrics.decibels(float(matrix[np.ix_(chosen, chosen)].mean())) for matrix in products])
     )
 
 
@@ -96,7 +96,7 @@ def psnr_of_mean_weights(members: Sequence[Artifact], tiles: TestSet, chosen: Ch
     config, weights = averaged([members[n] for n in chosen], "weights")
     with TemporaryDirectory() as folder:
         errors = luma_errors(artifact.write(Path(folder) / "mean", config, weights, {}, ""), tiles)
-    return float(np.mean([_decibels(float(np.mean(error**2))) for error in errors]))
+    return float(np.mean([metrics.decibels(float(np.mean(error**2))) for error in errors]))
 
 
 def luma_errors(model: Artifact, tiles: TestSet) -> list[Errors]:
@@ -115,7 +115,3 @@ def _deep(picture: Pixels) -> Pixels:
 def _luma(deep: Pixels) -> Errors:
     inner = slice(metrics.SHAVE, -metrics.SHAVE)
     return metrics.luma(deep[inner, inner]).ravel() / 257
-
-
-def _decibels(squared_error: float) -> float:
-    return 10 * float(np.log10(255**2 / squared_error))

@@ -69,9 +69,13 @@ def luma(rgb: Pixels) -> Values:
 
 
 def psnr(picture: Values, truth: Values) -> float:
-    """Return the peak signal-to-noise ratio in dB for a peak of 255: 10 log10(255² / mean squared error)."""
-    error = float(np.mean((picture - truth) ** 2))
-    return float("inf") if error == 0 else 10.0 * float(np.log10(255.0**2 / error))
+    """Return the peak signal-to-noise ratio in dB for a peak of 255."""
+    return decibels(float(np.mean((picture - truth) ** 2)))
+
+
+def decibels(squared_error: float) -> float:
+    """Return the PSNR of a mean squared error, for a peak of 255: 10 log10(255² / error), infinite for 0."""
+    return float("inf") if squared_error == 0 else 10.0 * float(np.log10(255.0**2 / squared_error))
 
 
 def ssim(picture: Values, truth: Values) -> float:

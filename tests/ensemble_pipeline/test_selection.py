@@ -63,6 +63,15 @@ def test_the_score_is_that_of_the_combined_model(
     assert scored == pytest.approx(exact, abs=0.01)
 
 
+def test_members_without_an_error_have_an_infinite_score(
+    members: list[Artifact], validation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "luma_errors", lambda model, tiles: [np.zeros(4)] * 2)
+    tiles = testset.read(validation, "shards")
+    assert selection.mean_of_outputs(members, tiles)((0, 1)) == np.inf
+    assert selection.psnr_of_mean_weights(members, tiles, (0, 1)) == np.inf
+
+
 @pytest.mark.parametrize("how", ["outputs", "weights"])
 def test_a_harmful_member_is_not_in_the_model(
     how: How, members: list[Artifact], validation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
