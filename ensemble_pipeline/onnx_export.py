@@ -44,7 +44,6 @@ def serialised(model: Artifact) -> bytes:
 
 
 def _write(file: Path, model: Artifact) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(file) as temporary:
         temporary.write_bytes(serialised(model))
     print(file)
