@@ -17,6 +17,7 @@ from training_pipeline import held_out
 from training_pipeline.markdown import one_line
 from upscaler import bicubic
 from upscaler.errors import PictureError
+from upscaler.flat import is_flat
 from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pictures.reading import read_rgb8
 from upscaler.pixels import Pixels
@@ -117,7 +118,7 @@ def _halved(path: Path) -> Pair:
     hr = picture[: height // 2 * 2, : width // 2 * 2]
     if min(hr.shape[:2]) < SMALLEST:
         raise EnsembleError(f"{path} is smaller than {SMALLEST} pixels a side; remove it from the test set")
-    if (hr == hr[0, 0]).all():
+    if is_flat(hr):
         raise EnsembleError(f"{path} is of one colour, which any method upscales exactly; remove it from the test set")
     return Pair(path.name, path.name, bicubic.halve(hr), hr)
 
