@@ -78,7 +78,7 @@ def strip_progress(notebook: NotebookNode) -> None:
 
 
 def write_picture(content: bytes, target: Path) -> None:
-    """Write a picture as JPEG, reduced to at most `WIDEST` pixels in width."""
+    """Write a picture as WebP, reduced to at most `WIDEST` pixels in width."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(io.BytesIO(content)) as image:
         image.thumbnail((WIDEST, image.height))
