@@ -22,7 +22,6 @@ from training_pipeline.train import Run
 from upscaler.bicubic import halve
 from upscaler.engines.openvino_engine import OpenVinoEngine
 from upscaler.model import artifact
-from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Member, ModelConfig
 from upscaler.pixels import Pixels
 
@@ -87,13 +86,7 @@ def convolution_limit(folder: Path) -> float:
         started = time.perf_counter()
         list(engine.run(enumerate([planes] * WINDOWS)))
         seconds.append(time.perf_counter() - started)
-    return 2 * WINDOWS * multiplications(architecture, SIDE) / min(seconds) / 1e9
-
-
-def multiplications(architecture: Architecture, side: int) -> int:
-    """Count the multiplications in one window of the engine, whose 3x3 convolutions each remove two pixels."""
-    layers = enumerate(architecture.layers, start=1)
-    return sum(9 * layer.inputs * layer.outputs * (side - 2 * n) ** 2 for n, layer in layers)
+    return 2 * WINDOWS * architecture.multiplications_in(SIDE) / min(seconds) / 1e9
 
 
 def write_tiles(folder: Path, seed: int) -> Path:

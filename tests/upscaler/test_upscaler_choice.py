@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.models import write_tiny_model
+from support.models import TINY, write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
 from upscaler.__main__ import main
@@ -279,6 +279,11 @@ def test_every_kind_of_network_is_measured(tmp_path: Path, block: str) -> None:
     costs = probe.measure(model, [*map(usual, PRECISIONS), LARGE])
     assert len(costs) == 4
     assert 0 < min(costs) <= max(costs) < 1
+
+
+def test_the_multiplications_in_a_window_are_those_of_each_layers_output() -> None:
+    sides = {3 * 4: 6, 4 * 4: 4, 4 * 12: 2}  # by the products of a layer's channels
+    assert TINY.multiplications_in(8) == sum(9 * channels * side**2 for channels, side in sides.items())
 
 
 def test_devices_names_the_default(

@@ -13,7 +13,7 @@ from upscaler.engines.engine import Engine, engine_for
 from upscaler.engines.precision import GPU_PRECISION, Choice
 from upscaler.engines.timing import seconds_per_window
 from upscaler.errors import GpuError
-from upscaler.model.architecture import BLOCKS, Architecture, Weights, arrays_of, layers_of
+from upscaler.model.architecture import BLOCKS, Weights, arrays_of, layers_of
 from upscaler.model.artifact import Artifact
 
 _CONVOLUTIONS = 4  # of the trunk, at most: with fewer, the first and the last layer, never in int8, count too much
@@ -58,8 +58,8 @@ class _Trial:
         """Return the seconds for each LR pixel of the whole network."""
         _, *later = self._seconds or [float("inf")] * 2
         window = self._choice.window
-        scale = _multiplications(self._whole, window + 2 * self._whole.radius) / window**2
-        return min(later) / _multiplications(self._part, self._side) * scale
+        scale = self._whole.multiplications_in(window + 2 * self._whole.radius) / window**2
+        return min(later) / self._part.multiplications_in(self._side) * scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +85,3 @@ def _excerpt(model: Artifact) -> _Excerpt:
     small = architecture.model_copy(update={"depth": blocks})
     config = model.config.model_copy(update={"architecture": small, "combination": "single", "mirrored": False})
     return _Excerpt(model.folder, model.name, model.revision, config, model.metrics, whole=model)
-
-
-def _multiplications(architecture: Architecture, side: int) -> int:
-    """Return the multiplications of the convolutions for an input of `side` pixels, each layer 2 pixels smaller."""
-    return sum(
-        9 * layer.inputs * layer.outputs * (side - 2 * n) ** 2 for n, layer in enumerate(architecture.layers, start=1)
-    )

@@ -153,6 +153,11 @@ class Architecture(BaseModel):
         """Multiply-accumulate operations of the 3x3 convolutions per LR pixel."""
         return sum(9 * layer.inputs * layer.outputs for layer in self.layers)
 
+    def multiplications_in(self, side: int) -> int:
+        """Return the multiply-accumulate operations in a window of `side` pixels a side, 2 fewer after each layer."""
+        layers = enumerate(self.layers, start=1)
+        return sum(9 * layer.inputs * layer.outputs * (side - 2 * n) ** 2 for n, layer in layers)
+
     def shapes(self, networks: int) -> dict[str, Shape]:
         """Return the shapes of the arrays of `networks` networks, by name."""
         return {name: shape for name, (_, shape) in self.layout(networks).items()}
