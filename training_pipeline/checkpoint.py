@@ -1,28 +1,57 @@
 """Checkpoints: the full state of a run in one file, written atomically, for an exact resume."""
 
 import io
-import pickle
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
+from pydantic import BaseModel, NonNegativeInt
 
 from training_pipeline import folder
 from training_pipeline.errors import TrainingError
 from training_pipeline.folder import CHECKPOINTS
+from training_pipeline.journal import Row
 from training_pipeline.schedule import is_constant
+from upscaler import json_files
 from upscaler.atomic import atomic_path
 from upscaler.streams import warn
 
 BEST = "best.pt"
 KEPT = 3
 
-# Errors of torch.load for files truncated or overwritten at random places
-_BROKEN = (
-    OSError, RuntimeError, EOFError, TypeError, ValueError, AttributeError, LookupError, pickle.UnpicklingError,
-)  # fmt: skip
+
+class _Configuration(BaseModel, strict=True):
+    """Schema of what is read of a checkpoint's configuration, besides comparing it."""
+
+    steps: int | None
+
+
+class _States(BaseModel, strict=True):
+    """Schema of the states that all runs have; those of the optimisers are named by the configuration."""
+
+    network: dict[str, Any]
+    average: dict[str, Any]
+    random: Any
+    random_cuda: list[Any]
+    loss: float = math.nan
+    scaler: dict[str, Any] = {}
+
+
+class _Content(BaseModel, strict=True):
+    """Schema of a checkpoint's file."""
+
+    configuration: _Configuration
+    data: str
+    step: NonNegativeInt
+    seconds: float
+    log: list[Row]
+    states: _States
+    split: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -89,9 +118,31 @@ def latest(run: Path, suits: Callable[[int], bool] = lambda _: True) -> Checkpoi
 def read(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises TrainingError if it is missing or broken."""
     try:
-        return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except _BROKEN as error:
+        _check_archive(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        json_files.check(content, _Content)
+        return Checkpoint(**content)
+    except Exception as error:  # damaged bytes raise more than ten kinds
         raise TrainingError(f"the checkpoint {path} cannot be read") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Raise BadZipFile if a checksum, which torch ignores, is wrong, or if the content is longer than the file."""
+    with ZipFile(path) as archive:
+        length = sum(member.file_size for member in archive.infolist())
+        if length > path.stat().st_size or archive.testzip():
+            raise BadZipFile
+
+
+@contextmanager
+def restoring(run: Path) -> Iterator[None]:
+    """Raise TrainingError if the block cannot restore the states of the run's checkpoint."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise TrainingError(
+            f"the states of a checkpoint in {run / CHECKPOINTS} do not fit the run; start again with another --out"
+        ) from error
 
 
 def _save(path: Path, checkpoint: Checkpoint) -> None:

@@ -44,7 +44,7 @@ class Kind(Enum):
     EVALUATION = "an evaluation"
 
 
-class RecordedRun(BaseModel):
+class RecordedRun(BaseModel, strict=True):
     """Schema of what is read of a run's configuration, besides comparing it."""
 
     steps: int | None = None

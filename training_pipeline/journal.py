@@ -18,7 +18,7 @@ from upscaler.json_files import JsonError
 from upscaler.metrics import Score
 
 
-class Row(BaseModel):
+class Row(BaseModel, strict=True):
     """Schema of what is read of each row of a log."""
 
     step: int

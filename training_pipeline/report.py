@@ -22,7 +22,8 @@ CURVE, STRIP = "learning_curve.png", "crops.png"
 def write(config: TrainingConfig, tiles: Tiles) -> Artifact:
     """Write the artifact of the run's best checkpoint and the plots to `config.out`."""
     best = checkpoint.read_best(config.out)
-    network = averaged_network(config, best.states["average"])
+    with checkpoint.restoring(config.out):
+        network = averaged_network(config, best.states["average"])
     drawings.draw_curve(journal.read(config.out), config.out.name, config.out / CURVE)
     drawings.draw_strip(network, tiles.validation, config.out / STRIP, config.jpeg)
     row = _evaluation(best)

@@ -309,6 +309,10 @@ class Run:
     def _restore(self, start: Checkpoint) -> None:
         self.step, self.earlier_seconds = start.step, start.seconds
         self.loss.mean = start.states.get("loss", math.nan)
+        with checkpoint.restoring(self.config.out):
+            self._restore_states(start)
+
+    def _restore_states(self, start: Checkpoint) -> None:
         if scaler := start.states.get("scaler"):
             self.scaler.load_state_dict(scaler)
         for name, part in self._stateful().items():

@@ -4,7 +4,8 @@ import itertools
 import json
 import shutil
 import signal
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.shards import write_shard
-from support.training_runs import small_config
+from support.training_runs import ROOT, small_config
 from training_pipeline import checkpoint, evaluation, train
 from training_pipeline import folder as folder_of_run
 from training_pipeline.config import TrainingConfig
@@ -24,6 +25,7 @@ from training_pipeline.folder import CHECKPOINTS
 from training_pipeline.train import Run
 from upscaler.model import artifact
 
+State = dict[str, Any]
 STEPS = 12
 CHANGES: dict[str, Any] = {
     "size": "4x1-gated",
@@ -390,3 +392,89 @@ def test_no_broken_checkpoint_escapes_as_another_error(whole: TrainingConfig, ra
     broken.write_bytes(content[: random.randrange(len(content))])
     with pytest.raises(TrainingError, match="cannot be read"):
         checkpoint.read(broken)
+
+
+@settings(max_examples=20)
+@given(random=st.randoms(use_true_random=False))
+def test_no_overwritten_byte_of_a_checkpoint_is_trained_on(whole: TrainingConfig, random: Any) -> None:
+    kept = whole.out / CHECKPOINTS / checkpoint.BEST
+    content, broken = bytearray(kept.read_bytes()), whole.out.parent / "overwritten.pt"
+    begin = random.randrange(len(content) - 32)
+    content[begin : begin + 32] = random.randbytes(32)
+    broken.write_bytes(content)
+    try:
+        found = checkpoint.read(broken)
+    except TrainingError as error:
+        assert str(error) == f"the checkpoint {broken} cannot be read"
+        return
+    states, expected = (flat(vars(one)) for one in (found, checkpoint.read(kept)))  # the bytes were padding
+    assert states.keys() == expected.keys()
+    for key, value in expected.items():
+        assert torch.equal(states[key], value) if isinstance(value, torch.Tensor) else states[key] == value
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"X", b"PK\x03\x04junk", b"PK\x05\x06" + bytes(18)])
+def test_a_file_of_other_content_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "junk.pt").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"junk\.pt cannot be read"):
+        checkpoint.read(tmp_path / "junk.pt")
+
+
+def test_a_checkpoint_longer_than_its_file_is_not_loaded(whole: TrainingConfig, tmp_path: Path) -> None:
+    compressed = tmp_path / "compressed.pt"
+    with (
+        zipfile.ZipFile(whole.out / CHECKPOINTS / checkpoint.BEST) as stored,
+        zipfile.ZipFile(compressed, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in stored.namelist():
+            archive.writestr(name, stored.read(name))
+        archive.writestr(f"{name}0", bytes(1 << 24))
+    assert torch.load(compressed, weights_only=True)
+    with pytest.raises(TrainingError, match="cannot be read"):
+        checkpoint.read(compressed)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: state["states"].pop("average"),
+        lambda state: state["states"].update(network=[]),
+        lambda state: state["configuration"].pop("steps"),
+        lambda state: state["configuration"].update(steps="12"),
+        lambda state: state.update(configuration=None),
+        lambda state: state.update(step=str(STEPS)),
+        lambda state: state.update(log=[{}]),
+        lambda state: state.update(other=0),
+        lambda state: state.clear(),
+    ],
+)
+def test_a_checkpoint_with_a_wrong_entry_is_skipped(
+    whole: TrainingConfig, tmp_path: Path, damage: Callable[[State], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(whole.out / CHECKPOINTS, tmp_path / CHECKPOINTS)
+    last = tmp_path / CHECKPOINTS / f"step-{STEPS:08}.pt"
+    state = vars(checkpoint.read(last))
+    damage(state)
+    torch.save(state, last)
+    found = checkpoint.latest(tmp_path)
+    assert found and found.step == 10
+    assert f"the checkpoint {last} cannot be read; using the previous one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["network", "average", "muon"])
+def test_a_checkpoint_of_another_network_is_one_sentence(whole: TrainingConfig, tmp_path: Path, name: str) -> None:
+    shutil.copytree(whole.out, tmp_path / "run")
+    last = tmp_path / "run" / CHECKPOINTS / f"step-{STEPS:08}.pt"
+    state = vars(checkpoint.read(last))
+    state["states"][name] = {"other": torch.zeros(1)}
+    for path in (last, last.with_name(checkpoint.BEST)):
+        torch.save(state, path)
+    (tmp_path / "run" / artifact.CONFIG).unlink()
+    with pytest.raises(TrainingError, match=r"do not fit the run; start again with another --out"):
+        train.run(replace(whole, out=tmp_path / "run"), resume=True)
+
+
+def test_the_checkpoint_in_the_repository_is_read() -> None:
+    run = ROOT / "recipes" / "in_progress" / "runs" / "best"  # from before `split`
+    found = checkpoint.latest(run)
+    assert found and found.step == 30_000 and found.split is None
