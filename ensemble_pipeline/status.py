@@ -86,7 +86,7 @@ def _rows(top: Path) -> Iterator[Row]:
 def _row(folder: Path) -> Row | None:
     """Return the row of a folder; None if it holds none of the kinds."""
     describe = {Kind.SHARDS: _part, Kind.RUN: _run, Kind.COMBINED: _model, Kind.MODEL: _model}
-    found = _kind(folder)
+    found = kind(folder)
     is_jpeg_network = found is Kind.MODEL and (folder.parent / artifact.CONFIG).exists()
     if found not in describe or is_jpeg_network:
         return None
@@ -100,12 +100,6 @@ def _described(describe: Describe, folder: Path) -> dict[str, Any]:
         return describe(folder)
     except DoubleResolutionError as error:
         return {"missing": str(error)}
-
-
-def _kind(folder: Path) -> Kind | None:
-    """The kind of a folder; a part before its first shard has settings only."""
-    found = kind(folder)
-    return Kind.SHARDS if found is Kind.MODEL and shards.is_part(folder) else found
 
 
 def _part(folder: Path) -> dict[str, Any]:

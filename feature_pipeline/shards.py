@@ -178,8 +178,13 @@ def tars(folder: Path) -> list[Path]:
     """List the folder's finished shards, in order. Raises FeatureError if there are none."""
     found = [tar for tar in _numbered(folder) if record_path(tar).exists()]
     if not found:
-        raise FeatureError(f"{folder} has no tile shards; make them with python -m feature_pipeline")
+        raise none_in(folder)
     return found
+
+
+def none_in(folder: Path) -> FeatureError:
+    """Return the error for a folder without shards."""
+    return FeatureError(f"{folder} has no tile shards; make them with python -m feature_pipeline")
 
 
 def finished(folder: Path) -> Iterator[ShardRecord]:
@@ -274,7 +279,7 @@ def read_source(folder: Path) -> Source:
 
 def is_part(folder: Path) -> bool:
     """Return True if a folder holds a part, finished or not."""
-    with suppress(FeatureError):
+    with suppress(FeatureError, NotADirectoryError):  # also of a file beside the parts
         read_settings(folder)
         return True
     return (folder / MANIFEST).exists()

@@ -31,11 +31,9 @@ def is_finished(part: Path) -> bool:
 
 
 def _parts(folder: Path) -> list[Path]:
-    parts = [
-        path for path in (folder, *sorted(folder.glob("*"))) if (path / CONFIG).exists() or (path / MANIFEST).exists()
-    ]
+    parts = [path for path in (folder, *sorted(folder.glob("*"))) if shards.is_part(path)]
     if not parts:
-        raise FeatureError(f"{folder} has no tile shards; make them with python -m feature_pipeline")
+        raise shards.none_in(folder)
     return parts
 
 

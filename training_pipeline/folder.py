@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cluster.lock import InUseError, locked
-from feature_pipeline.manifest import MANIFEST
+from feature_pipeline import shards
 from training_pipeline.errors import TrainingError
 from upscaler import json_files
 from upscaler.json_files import JsonError
@@ -56,8 +56,10 @@ IsOwn = Callable[[Kind], bool]
 
 def kind(folder: Path) -> Kind | None:
     """Return the kind of a folder's content; None if it is free."""
+    if shards.is_part(folder):
+        return Kind.SHARDS
     marks = {
-        Kind.SHARDS: (MANIFEST, f"{folder.resolve().name}-00000.tar"),
+        Kind.SHARDS: (shards.shard_path(folder.resolve(), 0).name,),
         Kind.COMBINED: (COMBINATION,),
         Kind.RUN: (RUN, CHECKPOINTS),
         Kind.MODEL: (CONFIG,),

@@ -23,6 +23,7 @@ from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import pipeline
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
+from feature_pipeline.manifest import Settings
 from support.models import write_run
 from support.pictures import photo_like
 from support.shards import write_shard
@@ -30,7 +31,8 @@ from support.training_runs import small_config
 from training_pipeline import evaluation, folder, train
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
-from training_pipeline.folder import COMBINATION
+from training_pipeline.folder import COMBINATION, Kind
+from upscaler.atomic import write_text
 from upscaler.errors import DoubleResolutionError
 from upscaler.model import artifact
 
@@ -342,3 +344,13 @@ def test_a_model_from_before_an_option_existed_had_its_default(ensemble: Combine
     combine.run(ensemble)
     record.write_text(json.dumps(options))
     assert "--overwrite" in refused(lambda: combine.run(replace(ensemble, mirrored=True)), ensemble.out)
+
+
+def test_a_part_before_its_first_shard_is_not_overwritten(tmp_path: Path) -> None:
+    settings = Settings(part="train_0", images=None, tiles_per_image=1, pictures_per_shard=1)
+    made = tmp_path / "train_0"
+    write_text(made / "config.json", settings.model_dump_json())
+    assert folder.kind(made) is Kind.SHARDS
+    assert refused(lambda: folder.check(made, lambda _: True, overwrite=True), made).endswith(
+        "holds tile shards; give another --out"
+    )

@@ -15,6 +15,7 @@ from feature_pipeline.errors import FeatureError
 from feature_pipeline.shards import Entry, Sample
 from support.faulty_bucket import Bucket, serve
 from support.parts import part
+from upscaler.model import find
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +133,11 @@ def test_webdataset_reads_the_shards(finished: Path) -> None:
     for sample, wanted in zip(read, expected, strict=True):
         assert (sample["hr.png"] == wanted.hr).all()
         assert (sample["lr.png"] == wanted.lr).all()
+
+
+def test_a_model_beside_a_file_is_no_part(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    shutil.copytree(find.model("best").folder, tmp_path / "best")
+    for folder in (tmp_path, tmp_path / "best"):
+        with pytest.raises(FeatureError, match="has no tile shards; make them with"):
+            verify.run(folder)
