@@ -1,14 +1,14 @@
 """Configuration of a training run."""
 
-import json
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from feature_pipeline.config import MOST_WORKERS
 from training_pipeline.errors import TrainingError
 from training_pipeline.sizes import SYNTAX, architecture
+from upscaler import saved
 from upscaler.options import check_limits, describe, option
 
 TILE = 128  # pixels a side of an LR tile
@@ -117,24 +117,19 @@ class TrainingConfig:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields, paths as text, without `out`, because a run may be moved."""
-        return _plain({field.name: getattr(self, field.name) for field in fields(self) if field.name != "out"})
+        values = saved.content(self)
+        del values["out"]
+        return values
 
     def check_same(self, recorded: dict[str, Any], but: Collection[str] = MACHINE) -> None:
         """Raise TrainingError if `recorded`, the result of `as_json` when the run began, differs.
 
         A field that did not exist then had its default. `but`: fields that may differ.
         """
-        defaults = _plain({field.name: field.default for field in fields(self)})
+        before = saved.completed(recorded, self)
         for name, value in self.as_json().items():
-            if name in but:
-                continue
-            before = recorded.get(name, defaults[name])
-            if before != value:
+            if name not in but and before.get(name) != value:
                 raise TrainingError(
-                    f"the run in {self.out} was made {describe(TrainingConfig, name, before, value)}; "
+                    f"the run in {self.out} was made {describe(TrainingConfig, name, before.get(name), value)}; "
                     "resume with the same configuration, or start in another folder"
                 )
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(values, default=str))  # type: ignore[no-any-return]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from cluster.lock import InUseError, locked
 from feature_pipeline import shards
 from training_pipeline.errors import TrainingError
-from upscaler import json_files
+from upscaler import json_files, saved
 from upscaler.json_files import JsonError
 from upscaler.model import find
 from upscaler.model.artifact import COMPANIONS, CONFIG, DATA, FILES
@@ -26,8 +26,6 @@ DISTILLATION = "distillation"
 TABLE, SCORES = "evaluation.md", "evaluation.json"  # of an evaluation
 
 _STEP = "step-"  # beginning of a checkpoint's name
-
-MAX_RECORD = 1 << 20  # bytes of run.json
 
 PATIENCE, RETRY = 60.0, 0.05  # seconds
 
@@ -73,7 +71,7 @@ def recorded(run: Path) -> dict[str, Any] | None:
     if not (path := run / RUN).exists():
         return None
     try:
-        content = json_files.load(path, dict[str, Any], MAX_RECORD)
+        content = json_files.load(path, dict[str, Any], saved.MOST_BYTES)
         json_files.check(content, RecordedRun)
     except JsonError as error:
         raise TrainingError(f"{path}: {error}; restore it, or remove it and give the same options again") from error

@@ -10,6 +10,8 @@ from upscaler.atomic import write_text
 from upscaler.errors import OptionError
 from upscaler.options import option
 
+MOST_BYTES = 1 << 20  # of a saved config
+
 
 @dataclass(frozen=True)
 class SavedConfig:
@@ -34,22 +36,23 @@ def matches(file: Path, config: Any, but: Collection[str]) -> bool:
 
     A field that did not exist when it was saved had its default.
     """
-    completed = _completed(read(file), config)
-    there, here = ({key: v for key, v in one.items() if key not in but} for one in (completed, content(config)))
+    saved = completed(read(file), config)
+    there, here = ({key: v for key, v in one.items() if key not in but} for one in (saved, content(config)))
     return there == here
 
 
-def _completed(values: dict[str, Any], config: Any) -> dict[str, Any]:
+def completed(values: dict[str, Any], config: Any) -> dict[str, Any]:
+    """Return the values of a saved config of the type of `config`, with the defaults of fields that it lacks."""
     defaults = {
         field.name: field.default if field.default_factory is MISSING else field.default_factory()
         for field in fields(config)
     }
     known = {name: default for name, default in defaults.items() if default is not MISSING}
-    completed: dict[str, Any] = json.loads(json.dumps(known, default=_plain)) | values
+    found: dict[str, Any] = json.loads(json.dumps(known, default=_plain)) | values
     for name in defaults:
-        if is_dataclass(part := getattr(config, name)) and isinstance(completed.get(name), dict):
-            completed[name] = _completed(completed[name], part)
-    return completed
+        if is_dataclass(part := getattr(config, name)) and isinstance(found.get(name), dict):
+            found[name] = completed(found[name], part)
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -58,10 +61,14 @@ def _plain(value: Any) -> Any:
 
 def read(file: Path) -> dict[str, Any]:
     """Read a saved config. Raises OptionError if it is none."""
+    from upscaler import json_files  # loads Pydantic, which a --help should not wait for
+
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise OptionError(f"{file} is not JSON; give a saved config, such as run.json") from error
+        content = json_files.load(file, object, MOST_BYTES)
+    except json_files.JsonError as error:
+        raise OptionError(
+            f"{file} is not JSON of at most {MOST_BYTES:,} bytes; give a saved config, such as run.json"
+        ) from error
     if not isinstance(content, dict):
         raise OptionError(f"{file} holds no options; give a saved config, such as run.json")
     return content

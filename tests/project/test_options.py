@@ -209,6 +209,7 @@ def parsed(module: str, name: str, *arguments: object) -> Any:
     [
         ("{", "is not JSON"),
         ("[]", "holds no options"),
+        pytest.param(" " * (1 << 20) + "{}", "is not JSON of at most 1,048,576 bytes", id="too long"),
         ('{"steps": "many", "out": "x"}', "--shards is neither given nor saved"),
         ('{"shards": "x"}', "--shards cannot be 'x'"),
         ('{"shards": ["x"], "out": "y", "validation": ["v"], "steps": "many"}', "--steps cannot be 'many'"),
