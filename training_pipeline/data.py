@@ -63,11 +63,6 @@ def entries(folders: Iterable[Path]) -> TileIndex:
     return found
 
 
-def pictures(tiles: Iterable[Entry]) -> set[str]:
-    """Return the ids of the tiles' pictures."""
-    return {tile.image_id for tile in tiles}
-
-
 def share(tiles: TileIndex, part: float) -> TileIndex:
     """Return the tiles of a share (above 0, at most 1) of the pictures, at least one; larger shares include smaller."""
     shuffled = _shuffled(tiles.table["id"])

@@ -6,7 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from upscaler.pictures.icc_profiles import ADOBE_RGB, D65, SRGB, Chromaticities
+from upscaler.pictures.icc_profiles import (
+    ADOBE_RGB,
+    D65,
+    GRAY,
+    SRGB,
+    Chromaticities,
+    Curve,
+    fitted,
+    rgb_profile,
+)
 from upscaler.pixels import Pixels
 
 DISPLAY_P3 = Chromaticities((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), D65)
@@ -19,6 +28,11 @@ MATRICES = {
     BT2020: [[1.660491, -0.587641, -0.07285], [-0.12455, 1.1329, -0.008349], [-0.018151, -0.100579, 1.11873]],
     ADOBE_RGB: [[1.3982832, -0.3982832, 0], [0, 1, 0], [0, -0.0429383, 1.0429383]],
 }
+
+
+def gray_profile(curve: Curve) -> bytes:
+    """Make the profile of gray pixels."""
+    return fitted(rgb_profile(SRGB, curve), GRAY)
 
 
 def shown(pixels: Pixels, primaries: Chromaticities, gamma: float | None) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from optuna.storages._heartbeat import BaseHeartbeat
 
 from cluster.engine import Engine
-from feature_pipeline import tile_index
+from feature_pipeline import shards, tile_index
 from support.models import write_tiny_model
 from support.shards import mirrored, random_looks, write_shard
 from support.training_runs import environment, small_config
@@ -140,9 +140,9 @@ def test_a_broken_scoreboard_is_refused(tmp_path: Path) -> None:
 
 def test_the_test_set_is_divided_by_pictures(tmp_path: Path) -> None:
     first, rest = held_out.parts(write_shard(tmp_path / "test", pictures=30, side=16))
-    assert len(data.pictures(first)) == 3
-    assert len(data.pictures(rest)) == 27
-    assert not data.pictures(first) & data.pictures(rest)
+    assert len(shards.pictures(first)) == 3
+    assert len(shards.pictures(rest)) == 27
+    assert not shards.pictures(first).keys() & shards.pictures(rest).keys()
     assert list(first) == data.entries([tmp_path / "test"])[:6]
     assert len(held_out.parts(write_shard(tmp_path / "least", pictures=4, side=16, tiles=1))[0]) == 2
     with pytest.raises(TrainingError, match=r"at least 4 pictures, and .* has 3"):
@@ -360,19 +360,19 @@ def test_a_plan_that_lacks_something_is_refused_before_the_first_step(planned: A
 def test_folds_hold_every_picture_out_once(tmp_path: Path) -> None:
     tiles = data.entries([write_shard(tmp_path / "train_0", pictures=11, side=16)])
     parts = [data.split(tiles, k, 5) for k in range(5)]
-    held_out = [data.pictures(inside) for _, inside in parts]
-    assert set().union(*held_out) == data.pictures(tiles)
+    held_out = [shards.pictures(inside).keys() for _, inside in parts]
+    assert set().union(*held_out) == shards.pictures(tiles).keys()
     assert sorted(map(len, held_out)) == [2, 2, 2, 2, 3]
     for outside, inside in parts:
         assert sorted([*outside, *inside], key=lambda tile: tile.key) == sorted(tiles, key=lambda tile: tile.key)
-        assert not data.pictures(outside) & data.pictures(inside)
+        assert not shards.pictures(outside).keys() & shards.pictures(inside).keys()
 
 
 def test_pictures_that_look_alike_are_in_the_same_fold(tmp_path: Path) -> None:
     looks = random_looks(10)
     looks |= {7: looks[0], 8: mirrored(looks[0]), 9: mirrored(mirrored(looks[1]))}
     tiles = data.entries([write_shard(tmp_path / "train_0", pictures=10, side=16, tiles=1, looks=looks)])
-    held_out = [{int(picture, 16) for picture in data.pictures(data.split(tiles, k, 3)[1])} for k in range(3)]
+    held_out = [{int(picture, 16) for picture in shards.pictures(data.split(tiles, k, 3)[1])} for k in range(3)]
     assert set().union(*held_out) == set(range(10))
     for alike in ({0, 7, 8}, {1, 9}):
         assert any(alike <= fold for fold in held_out)
@@ -387,7 +387,7 @@ def test_copies_of_pictures_held_out_are_left_out(
     write_shard(tmp_path / name, first=2000, looks={2000: one, 2001: third, 2002: third})
     config = small_config(tmp_path, **{name: (tmp_path / name,)})
     tiles = data.read(config)
-    assert data.pictures(tiles.training) == {f"{1:016x}"}
+    assert shards.pictures(tiles.training).keys() == {f"{1:016x}"}
     assert f"warning: 2 training pictures look like pictures of the {name} set and are" in capsys.readouterr().err
     write_shard(tmp_path / "train_0", looks={0: one, 1: one, 2: mirrored(one)})
     with pytest.raises(TrainingError, match=f"all training pictures look like pictures of the {name} set; give"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from support.colour_reference import BT2020, DISPLAY_P3, by_profile, shown
+from support.colour_reference import BT2020, DISPLAY_P3, by_profile, gray_profile, shown
 from support.odd_pictures import chunk, png_with, saved
 from support.tiff_blocks import Tag, block, directory, shorts, tiff
 from upscaler import Options, PictureError, Upscaler, double_file
@@ -28,7 +28,6 @@ from upscaler.pictures.icc_profiles import (
     SRGB_CURVE,
     Chromaticities,
     Curve,
-    gray_profile,
     rgb_profile,
     space_of,
 )

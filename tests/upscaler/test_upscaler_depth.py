@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from support.apngs import Drawing, apng
+from support.colour_reference import gray_profile
 from support.odd_pictures import XMP, apng_of_16_bits, chunk
 from support.pictures import photo_like
 from support.tiff_blocks import block
 from upscaler.pictures.formats import format_of
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.header import Header
-from upscaler.pictures.icc_profiles import Curve, gray_profile
+from upscaler.pictures.icc_profiles import Curve
 from upscaler.pictures.metadata import Metadata, corrected
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pictures.vips import pyvips

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from support.colour_reference import MATRICES, by_profile, shown
+from support.colour_reference import MATRICES, by_profile, gray_profile, shown
 from support.pictures import photo_like
 from upscaler.pictures.colour_space import Means, colour_by
 from upscaler.pictures.header import Frame
@@ -22,7 +22,6 @@ from upscaler.pictures.icc_profiles import (
     Chromaticities,
     Curve,
     fitted,
-    gray_profile,
     rgb_profile,
     space_of,
 )

@@ -59,11 +59,6 @@ def rgb_profile(primaries: Chromaticities, curve: Curve) -> bytes:
     return _rgb_profile(primaries, _parametric(curve))
 
 
-def gray_profile(curve: Curve) -> bytes:
-    """Make the profile of gray pixels."""
-    return _gray_profile(_parametric(curve))
-
-
 def space_of(profile: bytes) -> bytes:
     """Return the signature of the colour space of the pixels that a profile is for: RGB, GRAY, CMYK or another."""
     return profile[_SPACE]
@@ -102,7 +97,7 @@ def fitted(profile: bytes, space: bytes) -> bytes:
         return _rgb_profile(SRGB, curve)
     curves = {_tag(profile, name) for name in _RGB_CURVES}
     if (space_of(profile), space) == (RGB, GRAY) and len(curves) == 1 and (curve := curves.pop()):
-        return _gray_profile(curve)
+        return _profile(GRAY, {_GRAY_CURVE: curve})
     return b""
 
 
@@ -111,10 +106,6 @@ def _rgb_profile(primaries: Chromaticities, curve: bytes) -> bytes:
     columns = {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colourants.T, strict=True)}
     adaptation = {b"chad": b"sf32\0\0\0\0" + _fixed(*_adaptation(_white(primaries)).flat)}
     return _profile(RGB, columns | dict.fromkeys(_RGB_CURVES, curve) | adaptation)
-
-
-def _gray_profile(curve: bytes) -> bytes:
-    return _profile(GRAY, {_GRAY_CURVE: curve})
 
 
 def _colourants(primaries: Chromaticities) -> _Matrix:
