@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from upscaler.model import find
 from upscaler.options import check_limits, option, same
@@ -43,7 +43,7 @@ def serve(config: ServeConfig) -> None:
     from apps.serving.temporary import temporary_folder
 
     floors.check()
-    given = replace(settings.from_environment(), model=config.model)
+    given = settings.from_environment(config.model)
     leave_token([given.model], keeper=WRITER if given.history_repo else None)
     with temporary_folder(given.serving.delete_after_seconds) as folder:
         from apps.monitor.app import App  # Gradio takes the place of temporary files when it is imported
@@ -58,7 +58,7 @@ def fill(config: BackfillConfig) -> None:
     """Measure past days."""
     from apps.monitor import backfill, settings
 
-    backfill.run(replace(settings.from_environment(), model=config.model), config.days)
+    backfill.run(settings.from_environment(config.model), config.days)
 
 
 COMMANDS = (

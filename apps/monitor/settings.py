@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from apps.serving import settings as serving
 from apps.serving.settings import ServingSettings, SettingError
-from upscaler.model import find
 from upscaler.user_cache import user_cache
 
 NASA = "https://science.nasa.gov/wp-json/wp/v2/apod-basic"
@@ -34,15 +33,15 @@ class Settings:
     serving: ServingSettings = field(default_factory=ServingSettings)
 
 
-def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read APOD_URL, DOUBLE_RESOLUTION_MODEL, CACHE, CACHE_GB, HISTORY, HISTORY_REPO and the settings of both apps.
+def from_environment(model: str, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read APOD_URL, CACHE, CACHE_GB, HISTORY, HISTORY_REPO and the settings of both apps.
 
     Raises SettingError if a variable has an invalid value.
     """
     cache = Path(environment.get("CACHE") or _default_cache())
     return Settings(
         apod_url=_address(environment.get("APOD_URL") or NASA),
-        model=environment.get(find.VARIABLE) or find.FAST,
+        model=model,
         cache=cache.resolve(),
         cache_bytes=round(serving.number(environment, "CACHE_GB", CACHE_GB, 1e-6, 1e6) * 1e9),
         history=Path(environment.get("HISTORY") or cache / "history.sqlite").absolute(),

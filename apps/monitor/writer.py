@@ -14,6 +14,7 @@ from apps.monitor.history import History
 from apps.monitor.hub_history import HubHistory
 from apps.serving.jobs import Job, serve
 from apps.serving.messages import Update
+from upscaler.model import find
 
 EXCHANGE = "exchange"
 
@@ -22,7 +23,7 @@ _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 def prepare() -> tuple[Mapping[str, Job], dict[str, Any]]:
     """Open the history and its copy; return the jobs, without facts."""
-    config = settings.from_environment()
+    config = settings.from_environment(find.FAST)  # any model: none is opened here
     assert config.history_repo
     history, hub_history = History(config.history), HubHistory(config.history_repo)
 

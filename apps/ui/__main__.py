@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from upscaler.model import find
 from upscaler.options import option
@@ -29,7 +29,7 @@ def serve(config: ServeConfig) -> None:
     from apps.ui import settings
 
     floors.check()
-    given = replace(settings.from_environment(), models=settings.named(config.model))
+    given = settings.from_environment(config.model)
     leave_token(given.models)
     with temporary_folder(given.serving.delete_after_seconds) as folder:
         from apps.serving.listening import taken_address

@@ -26,10 +26,13 @@ class Settings:
     serving: ServingSettings = field(default_factory=ServingSettings)
 
 
-def from_environment(environment: Mapping[str, str] = environ) -> Settings:
-    """Read the settings. Raises SettingError if a variable has an invalid value."""
+def from_environment(models: str, environment: Mapping[str, str] = environ) -> Settings:
+    """Read the settings besides `models`, names with commas between them.
+
+    Raises SettingError if a variable has an invalid value.
+    """
     return Settings(
-        named(find.wanted()),
+        tuple(model.strip() for model in models.split(",")),
         _replica(environment),
         60 * number(environment, "DRAIN_MINUTES", 0, 0, 1e4),
         serving.from_environment(environment),
@@ -42,8 +45,3 @@ def _replica(environment: Mapping[str, str]) -> str:
     if given and not (given.isascii() and given.isalnum() and len(given) <= _LONGEST_REPLICA):
         raise SettingError(f"REPLICA is {given!r}; give up to {_LONGEST_REPLICA} letters and digits")
     return given
-
-
-def named(given: str) -> tuple[str, ...]:
-    """Split a comma-separated list of model names, such as "fast,best"."""
-    return tuple(model.strip() for model in given.split(","))

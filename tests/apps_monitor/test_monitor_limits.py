@@ -44,9 +44,8 @@ def app(interface: str, nasa: Nasa, tiny_model: Path, tmp_path: Path) -> Iterato
         "APOD_URL": interface,
         "CACHE": str(tmp_path / "cache"),
         "CACHE_GB": "0.004",
-        "DOUBLE_RESOLUTION_MODEL": str(tiny_model),
     }
-    made = App(settings.from_environment(given), tmp_path)
+    made = App(settings.from_environment(str(tiny_model), given), tmp_path)
     yield made
     made.monitor.finish()
     made.close()

@@ -22,8 +22,8 @@ BEFORE, YESTERDAY, TODAY = "2026-11-21", "2026-11-22", "2026-11-23"
 @pytest.fixture
 def app(interface: str, tiny_model: Path, tmp_path: Path) -> Iterator[App]:
     """An app that does not serve."""
-    given = {"APOD_URL": interface, "CACHE": str(tmp_path / "cache"), "DOUBLE_RESOLUTION_MODEL": str(tiny_model)}
-    with closing(App(settings.from_environment(given), tmp_path)) as made:
+    given = {"APOD_URL": interface, "CACHE": str(tmp_path / "cache")}
+    with closing(App(settings.from_environment(str(tiny_model), given), tmp_path)) as made:
         yield made
 
 

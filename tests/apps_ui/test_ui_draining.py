@@ -82,5 +82,7 @@ def test_the_time_is_bounded_and_a_second_signal_ends_it() -> None:
 @pytest.mark.parametrize("name", ["a b", "a/b", "ä", "-", "a" * 17])
 def test_a_name_that_is_no_word_is_refused(name: str) -> None:
     with pytest.raises(SettingError, match="REPLICA is"):
-        settings.from_environment({"REPLICA": name})
-    assert settings.from_environment({"REPLICA": "b2", "DRAIN_MINUTES": "0.5"}).drain_seconds == 30
+        settings.from_environment("fast", {"REPLICA": name})
+    given = settings.from_environment("fast, best", {"REPLICA": "b2", "DRAIN_MINUTES": "0.5"})
+    assert given.drain_seconds == 30
+    assert given.models == ("fast", "best")
