@@ -147,20 +147,23 @@ class Client:
 
         Raises the errors of `span`.
         """
-        for last in (day - dt.timedelta(1 + LIST_LENGTH * n) for n in range(365 // LIST_LENGTH)):
-            if last >= FIRST_DAY:
-                yield from self.span(max(last - dt.timedelta(LIST_LENGTH - 1), FIRST_DAY), last)
+        return self.backwards(max(day - dt.timedelta(365), FIRST_DAY), day - dt.timedelta(1))
+
+    def backwards(self, first: dt.date, last: dt.date) -> Iterator[Entry]:
+        """Yield the days from `last` back to `first` with an entry.
+
+        Raises the errors of `span`.
+        """
+        for start, end in _spans(first, last):
+            yield from self.span(start, end)
 
     def after(self, day: dt.date, last: dt.date) -> Iterator[Entry]:
         """Yield the days after `day` up to `last` with an entry, oldest first.
 
         Raises the errors of `span`.
         """
-        first = day + dt.timedelta(1)
-        while first <= last:
-            end = min(first + dt.timedelta(LIST_LENGTH - 1), last)
-            yield from reversed(self.span(first, end))
-            first = end + dt.timedelta(1)
+        for start, end in reversed([*_spans(day + dt.timedelta(1), last)]):
+            yield from reversed(self.span(start, end))
 
     def picture(self, entry: Entry) -> bytes:
         """Return the file of a day's picture, reduced by NASA's image service if it is too large.
@@ -177,6 +180,14 @@ class Client:
 
     def _get(self, rest: str) -> bytes:
         return self._fetcher.get(self._address + rest, MOST_JSON, remember=True)
+
+
+def _spans(first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+    """Cut the days from `first` to `last` into spans of the API's maximum length; yield the latest one first."""
+    while last >= first:
+        start = max(last - dt.timedelta(LIST_LENGTH - 1), first)
+        yield start, last
+        last = start - dt.timedelta(1)
 
 
 def bounded(address: str, most_pixels: int) -> str:

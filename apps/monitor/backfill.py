@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from apps.monitor.addresses import RefusedError
-from apps.monitor.apod import FIRST_DAY, LIST_LENGTH, Client, Entry
+from apps.monitor.apod import FIRST_DAY, Client, Entry
 from apps.monitor.days import nasa_day
 from apps.monitor.doubling import worker_of
 from apps.monitor.errors import ApodError
@@ -42,7 +42,7 @@ def backfill(client: Client, recorder: Recorder, days: int, today: dt.date) -> I
     """
     recorder.exchange()  # on a new disk, only the copy on the Hub has the measured days
     try:
-        for entry in _entries(client, first_day(days, today), today):
+        for entry in client.backwards(first_day(days, today), today):
             if entry.date not in recorder.history.done(recorder.revision):
                 yield f"{entry.date}: {_measure_day(client, recorder, entry)}"
     finally:
@@ -52,14 +52,6 @@ def backfill(client: Client, recorder: Recorder, days: int, today: dt.date) -> I
 def first_day(days: int, today: dt.date) -> dt.date:
     """Return the first of the last `days` days, or of all that have a picture."""
     return today - dt.timedelta(min(days - 1, (today - FIRST_DAY).days))
-
-
-def _entries(client: Client, first: dt.date, last: dt.date) -> Iterator[Entry]:
-    """Yield the entries from `last` back to `first`, requested in spans of the API's maximum length."""
-    while last >= first:
-        start = max(last - dt.timedelta(LIST_LENGTH - 1), first)
-        yield from client.span(start, last)
-        last = start - dt.timedelta(1)
 
 
 def _measure_day(client: Client, recorder: Recorder, entry: Entry) -> str:

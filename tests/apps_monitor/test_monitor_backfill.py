@@ -41,6 +41,17 @@ def test_backfill_spans_several_lists(client: Client, recorder: Recorder, nasa: 
     assert [row.day for row in recorder.history.rows()] == [day(ago) for ago in range(29, -1, -1)]
 
 
+def test_every_day_of_a_year_is_asked_for_once(client: Client, nasa: Nasa) -> None:
+    for ago in range(368):
+        nasa.add(day(ago))
+    before = [entry.date for entry in client.before(TODAY)]
+    after = [entry.date for entry in client.after(TODAY - dt.timedelta(366), TODAY - dt.timedelta(1))]
+    assert before == [TODAY - dt.timedelta(ago) for ago in range(1, 366)]
+    assert after == before[::-1]
+    assert len(nasa.requests) == 2 * 15
+    assert list(client.before(FIRST_DAY)) == list(client.after(TODAY, TODAY)) == []
+
+
 @pytest.mark.parametrize("days", [20_000, 800_000, 99_999_999_999])
 def test_backfill_begins_with_the_first_picture_of_all(days: int) -> None:
     assert first_day(days, TODAY) == FIRST_DAY
