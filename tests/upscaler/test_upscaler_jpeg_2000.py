@@ -39,6 +39,14 @@ def stream(**options: Any) -> bytearray:
     return bytearray(saved(no_jp2=True, **options))
 
 
+def with_depths(content: bytes, *depths: int) -> bytes:
+    """Return a JPEG 2000 whose header says other bits for the components of its code stream."""
+    changed = bytearray(content)
+    place = changed.index(b"\xff\x51") + 40
+    changed[place : place + 3 * len(depths) : 3] = bytes(depth - 1 for depth in depths)
+    return bytes(changed)
+
+
 def converted(content: bytes, target: Path, metadata: Metadata | None = None, quality: int = 95) -> Header:
     """Read a JPEG 2000 and write it again, not upscaled; return the header of the result."""
     source = target.with_name("source.jp2")
@@ -100,6 +108,20 @@ def test_16_bits_become_8_rounded_and_it_says_so(tmp_path: Path, caplog: pytest.
     assert np.abs(pixels_of(header)[:, :, 0].astype(float) - deep / 257).max() <= 0.5
     assert "its 16 bits per channel became 8, because its JPEG2000 is decoded with no more" in caplog.text
     assert read_rgb8(saved(deep[:, :, np.newaxis]))[-1, -1].tolist() == [255] * 3
+
+
+@pytest.mark.parametrize(
+    "depths", [(10, 10, 10), (16, 16, 16), (12, 12), (8, 8, 8, 16), (9,)], ids=lambda depths: "-".join(map(str, depths))
+)
+def test_more_bits_that_would_wrap_are_refused(tmp_path: Path, depths: tuple[int, ...]) -> None:
+    pixels = np.dstack([PHOTO, PHOTO[:, :, :1]])[:, :, : len(depths)]
+    path = tmp_path / "deep.jp2"
+    path.write_bytes(with_depths(saved(pixels), *depths))
+    words = f"a JPEG 2000 of {max(depths)} bits per channel, which is not supported; export it with 8 bits, or as a PNG"
+    with pytest.raises(PictureError, match=words):
+        read_header(path)
+    with pytest.raises(PictureError, match=words):
+        read_rgb8(path.read_bytes())
 
 
 @pytest.mark.parametrize("kind", [14, 21, 1000])

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from PIL import Image, PngImagePlugin
 
+from upscaler.errors import PictureError
 from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.pictures.content import content_of
 from upscaler.pictures.formats import BY_SUFFIX
@@ -41,11 +42,13 @@ def open_picture(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> It
     """Open a picture without decoding it; the only place that opens untrusted files with Pillow.
 
     Raises LimitError if it exceeds `limits` or a frame is larger than the header declares, UnidentifiedImageError if
-    the format is not supported, and whatever Pillow's readers raise for a broken file.
+    the format is not supported, PictureError for a JPEG 2000 whose depth Pillow decodes wrongly, and whatever Pillow's
+    readers raise for a broken file.
     """
     with ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
-        check_parts(file, str(source) if isinstance(source, Path) else "the picture", limits)
+        name = str(source) if isinstance(source, Path) else "the picture"
+        check_parts(file, name, limits)
         whole = repaired(file) or source
         file.seek(0)
         image = stack.enter_context(Image.open(whole, formats=_FORMATS))
@@ -53,8 +56,19 @@ def open_picture(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> It
             _scale_transparent_gray(image)
         if image.format == "JPEG2000":  # Pillow reads none of its metadata
             image.info.update(information(content_of(file)))
+            _check_depth(image, name)
             file.seek(0)
         yield image
+
+
+def _check_depth(image: Image.Image, name: str) -> None:
+    """Raise PictureError for a JPEG 2000 that Pillow would round to bytes, where white wraps to black."""
+    bits = image.info["bit_depth"]
+    if bits > (16 if image.mode == "I;16" else 8):
+        raise PictureError(
+            f"{name} is a JPEG 2000 of {bits} bits per channel, which is not supported; "
+            "export it with 8 bits, or as a PNG or TIFF with 16"
+        )
 
 
 def _scale_transparent_gray(image: PngImagePlugin.PngImageFile) -> None:
