@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
+from support.apngs import Drawing, apng
 from support.pictures import photo_like
 from upscaler import Limits, PictureError
 from upscaler.errors import LimitError, UnknownFormatError
@@ -50,8 +51,23 @@ SHOWN_GRAY = np.repeat(GRAY, 3, axis=2)
         (deep(PHOTO, ".tif"), PHOTO),
         (deep(WITH_ALPHA, ".png"), PHOTO),
         (deep(np.dstack([GRAY, GRAY // 2]), ".png"), SHOWN_GRAY),
+        (saved(Image.fromarray(GRAY[:, :, 0].astype(np.uint16) * 257), "JPEG2000"), SHOWN_GRAY),
+        (apng((60, 40), [Drawing(GRAY.astype(np.uint16) * 257)] * 2), SHOWN_GRAY),
     ],
-    ids=["RGB", "gray", "alpha", "TIFF", "gray16", "gray16 TIFF", "RGB16", "RGB16 TIFF", "alpha16", "gray alpha16"],
+    ids=[
+        "RGB",
+        "gray",
+        "alpha",
+        "TIFF",
+        "gray16",
+        "gray16 TIFF",
+        "RGB16",
+        "RGB16 TIFF",
+        "alpha16",
+        "gray alpha16",
+        "gray16 JPEG 2000",
+        "gray16 APNG",
+    ],
 )
 def test_pixel_values_are_kept_in_every_encoding(tmp_path: Path, content: bytes, expected: Pixels) -> None:
     (tmp_path / "photo").write_bytes(content)
@@ -59,6 +75,14 @@ def test_pixel_values_are_kept_in_every_encoding(tmp_path: Path, content: bytes,
         read = read_rgb8(source)
         assert read.dtype == np.uint8
         assert (read == expected).all()
+
+
+def test_a_gray_heic_of_10_bits_keeps_its_values() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    values = GRAY.astype(np.uint16) * 257
+    pillow_heif.from_bytes("L;16", (60, 40), values.tobytes()).save(file, quality=-1)
+    assert np.abs(read_rgb8(file.getvalue()).astype(int) - GRAY).max() <= 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -82,10 +82,14 @@ def _channels_of_gif(path: Path, size: tuple[int, int]) -> int:
     return colours + shows_background((frame.control for frame in frames), size)
 
 
+def in_8_bits(image: Image.Image) -> Image.Image:
+    """Return an opened file with 8 bits per channel; Pillow would cut off 16 bits of gray at 255."""
+    return Image.fromarray(to_8_bits(np.asarray(image))) if image.mode == "I;16" else image
+
+
 def decoded(image: Image.Image) -> Pixels:
     """Decode the current frame of an opened file: HWC, in sRGB if it is CMYK."""
-    if image.mode == "I;16":  # of a JPEG 2000; Pillow would cut its values off at 255
-        return to_8_bits(np.asarray(image)[:, :, np.newaxis])
+    image = in_8_bits(image)
     if image.mode == "CMYK":
         image = cmyk_in_srgb(image)
     else:

@@ -24,7 +24,7 @@ from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import orientation, read_metadata, shown_colour
 from upscaler.pictures.opening import open_picture
 from upscaler.pictures.orientation import upright
-from upscaler.pictures.pillow_reading import pages_of, plain_frames
+from upscaler.pictures.pillow_reading import in_8_bits, pages_of, plain_frames
 from upscaler.pictures.tiff_reading import first_tiff_page, is_tiff, read_tiff_header, tiff_frames
 from upscaler.pictures.timing import plays_of
 from upscaler.pictures.vips_reading import deep_pixels, is_deep
@@ -105,7 +105,7 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
         stored, colour = orientation(image), shown_colour(image, source)
         if colour.hdr:
             raise PictureError(f"{name_of(source)} is an HDR picture ({colour.hdr}); convert it to SDR to show it")
-        plain = _plain(deep_pixels(source)) if _is_deep(image, source) else image
+        plain = _plain(deep_pixels(source)) if _is_deep(image, source) else in_8_bits(image)
         return upright(np.asarray(in_srgb(plain, colour.profile)), stored)
 
 
