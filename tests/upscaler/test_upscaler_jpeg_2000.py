@@ -124,6 +124,36 @@ def test_more_bits_that_would_wrap_are_refused(tmp_path: Path, depths: tuple[int
         read_rgb8(path.read_bytes())
 
 
+@pytest.mark.parametrize(
+    "depths",
+    [(1,), (4,), (7,), (2, 2), (4, 4, 4), (8, 8, 8, 1)],
+    ids=lambda depths: "-".join(map(str, depths)),
+)
+def test_fewer_bits_reach_from_black_to_white(tmp_path: Path, depths: tuple[int, ...]) -> None:
+    most = 2 ** np.array(depths) - 1
+    values = np.arange(256).reshape(16, 16, 1) % (most + 1)
+    stored = values + 128 - (most + 1) // 2  # the zero of the wavelets is half of the range
+    content = with_depths(saved(stored.astype(np.uint8)), *depths)
+    expected = np.round(values * 255 / most)
+    (tmp_path / "a.jp2").write_bytes(content)
+    assert (pixels_of(read_header(tmp_path / "a.jp2")) == expected).all()
+    colours = expected[:, :, :-1] if len(depths) in (2, 4) else expected
+    assert (read_rgb8(content) == colours).all()
+
+
+def test_a_palette_is_read_by_indices_of_fewer_bits() -> None:
+    indices = np.arange(64).reshape(8, 8, 1) % 16
+    content = bytearray(with_depths(saved((indices + 120).astype(np.uint8)), 4))
+    colours = np.arange(48, dtype=np.uint8).reshape(16, 3) * 5
+    palette = struct.pack(">I4sHB3B", 14 + colours.size, b"pclr", 16, 3, 7, 7, 7) + colours.tobytes()
+    start = content.index(b"jp2h") - 4
+    (length,) = struct.unpack_from(">I", content, start)
+    struct.pack_into(">I", content, content.index(b"colr") + 7, 16)  # sRGB
+    struct.pack_into(">I", content, start, length + len(palette))
+    content[start + length : start + length] = palette
+    assert (read_rgb8(bytes(content)) == colours[indices[:, :, 0]]).all()
+
+
 @pytest.mark.parametrize("kind", [14, 21, 1000])
 def test_colours_of_unknown_kinds_are_refused(tmp_path: Path, kind: int) -> None:
     content = bytearray(saved())

@@ -37,14 +37,18 @@ class Box:
 
 @dataclass(frozen=True)
 class Stream:
-    """Facts of a code stream's header. bits: per channel, the most; reversible: without losses."""
+    """Facts of a code stream's header. depths: bits of each component; reversible: without losses."""
 
     width: int
     height: int
-    components: int
-    bits: int
+    depths: tuple[int, ...]
     tiles: int
     reversible: bool
+
+    @property
+    def components(self) -> int:
+        """Number of components: the channels, or an index of a palette."""
+        return len(self.depths)
 
 
 def is_jpeg_2000(start: bytes) -> bool:
@@ -65,9 +69,16 @@ def check_stream(content: Content, name: str) -> Stream:
 
 
 def information(content: Content) -> dict[str, Any]:
-    """Return EXIF, XMP and ICC profile of a JP2 by Pillow's names, its bits per channel, and if it has no losses."""
+    """Return EXIF, XMP and ICC profile of a JP2 by Pillow's names, the bits of its components, and if it has no losses.
+
+    bit_depth: the most. depths: of each.
+    """
     stream = check_stream(content, "the picture")
-    found: dict[str, Any] = {"bit_depth": stream.bits, "reversible": stream.reversible}
+    found: dict[str, Any] = {
+        "bit_depth": max(stream.depths),
+        "depths": stream.depths,
+        "reversible": stream.reversible,
+    }
     for box in boxes(content, 0, len(content)):
         if box.kind == _UUID_BOX:
             identity, data = content[box.start : box.start + 16], content[box.start + 16 : box.end]
@@ -167,9 +178,9 @@ class _Checker:
                 f"{self._name} is a JPEG 2000 of {across * down:,} tiles, more than {_MOST_TILES:,}; "
                 "export it with larger ones"
             )
-        depths = [(self._content[self._place + 40 + 3 * n] & 0x7F) + 1 for n in range(amount)]
+        depths = tuple((self._content[self._place + 40 + 3 * n] & 0x7F) + 1 for n in range(amount))
         self._place += 2 + length
-        return Stream(width, height, amount, max(depths), across * down, True)
+        return Stream(width, height, depths, across * down, True)
 
     def _coding(self, stream: Stream, marker: int) -> bool:
         """Check the segment of a coding style; return True if it loses nothing."""

@@ -83,8 +83,23 @@ def _channels_of_gif(path: Path, size: tuple[int, int]) -> int:
 
 
 def in_8_bits(image: Image.Image) -> Image.Image:
-    """Return an opened file with 8 bits per channel; Pillow would cut off 16 bits of gray at 255."""
-    return Image.fromarray(to_8_bits(np.asarray(image))) if image.mode == "I;16" else image
+    """Return an opened file with 8 bits per channel, from 0 to 255; Pillow would cut off 16 bits of gray at 255."""
+    if image.mode == "I;16":
+        return Image.fromarray(to_8_bits(np.asarray(image)))
+    depths: tuple[int, ...] = image.info.get("depths", ())  # of a JPEG 2000
+    if min(depths, default=8) == 8:
+        return image
+    bands = zip(image.getbands(), depths, strict=True)
+    return image.point([value for band, bits in bands for value in _widened(band, bits)])
+
+
+def _widened(band: str, bits: int) -> list[int]:
+    """Return the 8-bit value, or the index of a palette, of each byte into which Pillow shifts fewer bits."""
+    unused = 8 - bits
+    if band == "P":
+        return [byte >> unused for byte in range(256)]
+    most = 255 >> unused << unused
+    return [min(255, round(byte * 255 / most)) for byte in range(256)]  # conversion to RGB may have exceeded `most`
 
 
 def decoded(image: Image.Image) -> Pixels:
