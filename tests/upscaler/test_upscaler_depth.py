@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,17 @@ from support.colour_reference import gray_profile
 from support.odd_pictures import XMP, apng_of_16_bits, chunk
 from support.pictures import photo_like
 from support.tiff_blocks import block
+from upscaler.errors import PictureError
 from upscaler.pictures.formats import format_of
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.header import Header
 from upscaler.pictures.icc_profiles import Curve
+from upscaler.pictures.jpeg_2000 import boxes
 from upscaler.pictures.metadata import Metadata, corrected
-from upscaler.pictures.reading import read_frames, read_header
+from upscaler.pictures.reading import read_frames, read_header, read_rgb8
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.writing import write
-from upscaler.pixels import Pixels
+from upscaler.pixels import Pixels, to_8_bits
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PHOTO = photo_like(40, 60)
@@ -109,6 +112,70 @@ def test_a_turned_deep_avif_is_turned_once(tmp_path: Path) -> None:
     (frame,) = read_frames(header)
     assert (header.width, header.height) == frame.pixels.shape[1::-1] == SIZE[::-1]
     assert (frame.pixels == np.rot90(next(read_frames(read_header(upright))).pixels, -1)).all()
+
+
+def avif(bits: int, orientation: int) -> bytes:
+    if bits == 8:
+        exif, file = Image.Exif(), io.BytesIO()
+        exif[0x0112] = orientation
+        Image.fromarray(PHOTO).save(file, "AVIF", quality=100, subsampling="4:4:4", exif=exif)
+        return file.getvalue()
+    image = pyvips.Image.new_from_array(PHOTO.astype(np.uint16) * 257).copy(interpretation="rgb16").copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    content: bytes = image.heifsave_buffer(compression="av1", bitdepth=bits, Q=100, subsample_mode="off")
+    return content
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def cropped(content: bytes, left: int, top: int, width: int, height: int) -> bytes:
+    """Return an AVIF that shows a part; the boxes that describe it stand at its end, where they move no pixels."""
+    centre = 2 * left + width - SIZE[0], 2, 2 * top + height - SIZE[1], 2  # from that of all pixels, as fractions
+    crop = box(b"clap", struct.pack(">4I4i", width, 1, height, 1, *centre))
+    meta = next(part for part in boxes(content, 0, len(content)) if part.kind == b"meta")
+    described = next(part for part in boxes(content, meta.start + 4, meta.end) if part.kind == b"iprp")
+    found, table = boxes(content, described.start, described.end)
+    number = 1 + len(list(boxes(content, found.start, found.end)))
+    changed = bytearray(content[table.start : table.end])
+    changed[10] += 1  # of the first picture
+    changed.insert(11, 0x80 | number)
+    properties = box(b"ipco", content[found.start : found.end] + crop) + box(b"ipma", bytes(changed))
+    before, after = content[meta.start : described.start - 8], content[described.end : meta.end]
+    description = before + box(b"iprp", properties) + after
+    return content[: meta.start - 4] + b"free" + content[meta.start :] + box(b"meta", description)
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_avif_is_cropped_to_what_it_shows(tmp_path: Path, bits: int, orientation: int) -> None:
+    source = tmp_path / "cropped.avif"
+    source.write_bytes(cropped(avif(bits, orientation), 7, 2, 51, 30))
+    expected = PHOTO[2:32, 7:58] if orientation == 1 else np.rot90(PHOTO[2:32, 7:58], -1)
+    header = read_header(source)
+    (frame,) = read_frames(header)
+    assert (header.height, header.width) == frame.pixels.shape[:2] == expected.shape[:2]
+    assert np.abs(to_8_bits(frame.pixels).astype(int) - expected).mean() < 2
+    assert np.abs(read_rgb8(source).astype(int) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_an_avif_that_shows_hardly_any_of_its_pixels_is_refused(tmp_path: Path, bits: int) -> None:
+    source = tmp_path / "cropped.avif"
+    source.write_bytes(cropped(avif(bits, 1), 7, 2, 39, 30))
+    for read in (read_header, read_rgb8):
+        with pytest.raises(PictureError, match="shows less than half of its pixels; export it cropped"):
+            read(source)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".avif"])
+def test_a_deep_picture_of_another_size_than_its_header_is_refused(tmp_path: Path, suffix: str) -> None:
+    options: dict[str, Any] = {"bitdepth": 10} if suffix == ".avif" else {}
+    header = read_header(deep_file(tmp_path / f"deep{suffix}", **options))
+    other = replace(header, pages=(replace(header.pages[0], width=59),))
+    with pytest.raises(PictureError, match="has another size than the header declares; export it again"):
+        next(read_frames(other))
 
 
 def test_16_bits_become_10_in_an_avif_and_it_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,7 @@
-"""AVIFs of 10 and 12 bits per channel, and those without losses, by libvips; Pillow reads and writes 8 bits."""
+"""AVIFs of 10 and 12 bits per channel, cropped ones, and those without losses, by libvips.
+
+Pillow reads and writes 8 bits, and leaves a crop undone.
+"""
 
 import mmap
 import struct
@@ -6,8 +9,10 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from upscaler.pictures.decoding import Source
+from upscaler.errors import PictureError
+from upscaler.pictures.decoding import Source, name_of
 from upscaler.pictures.directories import PREFIX
 from upscaler.pictures.vips import pyvips
 from upscaler.pictures.vips_reading import opened
@@ -29,11 +34,29 @@ def stored_bits(source: Source) -> int:
     return int(opened(source, "heif").get("bits-per-sample"))
 
 
+def cropped_size(image: Image.Image, source: Source) -> tuple[int, int] | None:
+    """Return the size, upright, of which an opened AVIF shows no more (ISO/IEC 14496-12, `clap`); None if it shows all.
+
+    Raises PictureError if it shows less than half, for limits and estimates of memory count what is shown.
+    """
+    if getattr(image, "n_frames", 1) > 1:
+        return None  # frames are of a track, which may have other sizes than the still picture beside it
+    shown = opened(source, "heif")
+    pixels, stored = shown.width * shown.height, image.width * image.height
+    if pixels >= stored:
+        return None
+    if 2 * pixels < stored:
+        raise PictureError(f"{name_of(source)} is an AVIF that shows less than half of its pixels; export it cropped")
+    return shown.width, shown.height
+
+
 def read_avif(source: Source) -> Pixels:
-    """Decode an AVIF of more than 8 bits, upright: HWC uint16, from 0 to 65,535."""
+    """Decode an AVIF, upright and cropped: HWC uint8, or uint16 from 0 to 65,535 if it has more than 8 bits."""
     image = opened(source, "heif")
     bits = image.get("bits-per-sample")
-    stored = np.frombuffer(image.write_to_memory(), np.uint16).reshape(image.height, image.width, image.bands)
+    stored: Pixels = image.numpy().reshape(image.height, image.width, image.bands)
+    if bits == 8:
+        return stored
     pixels: Pixels = _scale(bits)[stored >> (16 - bits)]  # libvips gives the upper bits, of which white has not all
     return pixels
 

@@ -53,16 +53,16 @@ def plain_frames(image: Image.Image, header: Header) -> Iterator[Frame]:
     frames = [image] if header.frames == 1 else ImageSequence.Iterator(image)
     for n, (page, frame) in enumerate(zip(header.pages, frames, strict=False), start=1):
         name = f"{header.path}: frame {n}"
-        _check_size(upright_size(frame.size, page.orientation), page, name)
+        check_frame_size(upright_size(frame.size, page.orientation), page, name)
         pixels = upright(decoded(frame), page.orientation)
-        _check_size((pixels.shape[1], pixels.shape[0]), page, name)  # a HEIC may be cropped when it is decoded
+        check_frame_size((pixels.shape[1], pixels.shape[0]), page, name)  # a HEIC may be cropped when it is decoded
         read = n
         yield Frame(pixels, float(frame.info.get("duration", 0)))
     if read < header.frames:
         raise PictureError(f"{header.path} has only {read} of {header.frames} declared frames; download it again")
 
 
-def _check_size(size: tuple[int, int], page: Page, name: str) -> None:
+def check_frame_size(size: tuple[int, int], page: Page, name: str) -> None:
     """Raise PictureError for another size than the one on which the memory estimate and the price hang."""
     if size != (page.width, page.height):
         raise PictureError(f"{name} has another size than the header declares; export it again")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from upscaler.errors import PictureError
 from upscaler.limits import DEFAULT_LIMITS, UNLIMITED, Limits
 from upscaler.pictures import lossy
 from upscaler.pictures.animation_reading import composed_frames, is_composed
-from upscaler.pictures.avif import read_avif
+from upscaler.pictures.avif import cropped_size, read_avif
 from upscaler.pictures.colour import in_srgb
 from upscaler.pictures.content import check_size, content_of
 from upscaler.pictures.decoding import Source, decoding, name_of
@@ -24,7 +25,7 @@ from upscaler.pictures.header import Frame, Header
 from upscaler.pictures.metadata import orientation, read_metadata, shown_colour
 from upscaler.pictures.opening import open_picture
 from upscaler.pictures.orientation import upright
-from upscaler.pictures.pillow_reading import in_8_bits, pages_of, plain_frames
+from upscaler.pictures.pillow_reading import check_frame_size, in_8_bits, pages_of, plain_frames
 from upscaler.pictures.tiff_reading import first_tiff_page, is_tiff, read_tiff_header, tiff_frames
 from upscaler.pictures.timing import plays_of
 from upscaler.pictures.vips_reading import deep_pixels, is_deep
@@ -53,6 +54,9 @@ def read_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> Header:
             _warn_if_cut(path)
         bits = stored_bits(image, path)
         pages = pages_of(image, path, orientation(image), decoded_bits(image, bits), limits.frames)
+        if size := _cropped_size(image, path):
+            check_size(image.size, str(path), limits)
+            pages = (replace(pages[0], width=size[0], height=size[1]),)
         return Header(
             path=path,
             format=image.format or "",
@@ -82,14 +86,14 @@ def read_frames(header: Header) -> Iterator[Frame]:
         with _opened(header.path, UNLIMITED) as image:
             image.verify()  # decoding ignores the checksums of the pixel data
     if header.pages[0].depth == 16:
-        yield from _read_deep_avif(header) if header.format == "AVIF" else _read_deep(header)
+        yield from _read_avif(header) if header.format == "AVIF" else _read_deep(header)
         return
     if is_composed(header):
         with decoding(header.path):
             yield from composed_frames(header)
         return
     with _opened(header.path, UNLIMITED) as image:
-        yield from plain_frames(image, header)
+        yield from _read_avif(header) if _cropped_size(image, header.path) else plain_frames(image, header)
 
 
 def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
@@ -105,19 +109,31 @@ def read_rgb8(source: Source, limits: Limits = DEFAULT_LIMITS) -> Pixels:
         stored, colour = orientation(image), shown_colour(image, source)
         if colour.hdr:
             raise PictureError(f"{name_of(source)} is an HDR picture ({colour.hdr}); convert it to SDR to show it")
-        plain = _plain(deep_pixels(source)) if _is_deep(image, source) else in_8_bits(image)
+        if _cropped_size(image, source):
+            plain, stored = _plain(read_avif(source)), 1
+        else:
+            plain = _plain(deep_pixels(source)) if _is_deep(image, source) else in_8_bits(image)
         return upright(np.asarray(in_srgb(plain, colour.profile)), stored)
 
 
 def _read_deep(header: Header) -> Iterator[Frame]:
     with decoding(header.path):
-        yield Frame(upright(deep_pixels(header.path), header.orientation))
+        yield _checked(upright(deep_pixels(header.path), header.orientation), header)
 
 
-def _read_deep_avif(header: Header) -> Iterator[Frame]:
+def _read_avif(header: Header) -> Iterator[Frame]:
     with decoding(header.path):
-        pixels = read_avif(header.path)
-        yield Frame(pixels[:, :, [0, -1][: header.pages[0].channels]] if header.pages[0].channels < 3 else pixels)
+        pixels, channels = read_avif(header.path), header.pages[0].channels
+        yield _checked(pixels[:, :, [0, -1][:channels]] if channels < 3 else pixels, header)
+
+
+def _checked(pixels: Pixels, header: Header) -> Frame:
+    check_frame_size((pixels.shape[1], pixels.shape[0]), header.pages[0], str(header.path))
+    return Frame(pixels)
+
+
+def _cropped_size(image: Image.Image, source: Source) -> tuple[int, int] | None:
+    return cropped_size(image, source) if image.format == "AVIF" else None
 
 
 @contextmanager
