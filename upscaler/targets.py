@@ -1,10 +1,13 @@
 """Input and output files of the command line."""
 
+import errno
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from upscaler.command import sentence_for
 from upscaler.errors import PictureError
 from upscaler.naming import ENDINGS, Naming, marked_stem
 from upscaler.pictures.formats import BY_SUFFIX
@@ -63,14 +66,17 @@ def find(inputs: tuple[Path, ...], naming: Naming, recursive: bool) -> Found:
 
 
 def looks_like_picture(path: Path) -> bool:
-    """Return True for a file with the suffix of a supported format, or the first bytes of any picture's."""
+    """Return True for a file with the suffix of a supported format, or the first bytes of any picture's.
+
+    Also for one that cannot be opened: of it, reading complains.
+    """
     if path.suffix.lower() in BY_SUFFIX:
         return True
     try:
         with path.open("rb") as file:
             return starts_like_picture(file.read(LENGTH))
     except OSError:
-        return False
+        return True
 
 
 def starts_like_picture(start: bytes) -> bool:
@@ -83,24 +89,43 @@ def _in_folder(folder: Path, naming: Naming, recursive: bool, found: Found) -> P
     out = naming.folder and naming.folder.resolve()
     results = out if out and folder.resolve() in out.parents else None
     pictures = {}
-    for path in sorted(_files(folder, recursive)):
+    for path in sorted(_files(folder, recursive, found)):
         if results and results in path.resolve().parents:
             continue
         if looks_like_picture(path):
             pictures[path] = folder
         else:
             found.others += 1
-    if not pictures:
+    if not pictures and folder not in found.refused:
         hint = "" if recursive else ", or add --recursive to search its sub-folders"
         found.refused[folder] = f"{folder} contains no pictures; give another folder{hint}"
     return pictures
 
 
-def _files(folder: Path, recursive: bool) -> Iterator[Path]:
-    for path in folder.rglob("*") if recursive else folder.iterdir():
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file():
-            yield path
+def _files(folder: Path, recursive: bool, found: Found) -> Iterator[Path]:
+    """Yield the files in a folder; refuse those folders that cannot be listed."""
+    folders = [folder]
+    while folders:
+        here = folders.pop()
+        try:
+            with os.scandir(here) as listed:
+                entries = [entry for entry in listed if not entry.name.startswith(".")]
+        except OSError as error:
+            found.refused[here] = sentence_for(error)
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders += [here / entry.name] if recursive else []
+            elif _is_file(entry):
+                yield here / entry.name
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Return True for a file, and for a link that may not be followed: of it, reading complains."""
+    try:
+        return entry.is_file()
+    except OSError as error:
+        return error.errno != errno.ELOOP  # links in a circle lead to no file
 
 
 def _results(pictures: Pictures, naming: Naming) -> set[Path]:

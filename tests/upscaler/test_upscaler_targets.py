@@ -1,6 +1,10 @@
 """Names of results, and inputs that are results of earlier runs."""
 
+import errno
+import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -126,6 +130,43 @@ def test_results_that_lie_among_their_inputs_are_no_inputs(tmp_path: Path) -> No
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     files(tmp_path, "a.jpg", ".b.jpg", ".part-1/a.jpg")
     assert names(find((tmp_path,), BESIDE, True)) == {"a.jpg": "a_2x.jpg"}
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_a_folder_that_cannot_be_listed_is_refused(
+    recursive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, "a.jpg", "closed/b.jpg", "open/c.jpg")
+    scandir, closed = os.scandir, tmp_path / "closed"
+
+    def denied(path: Path) -> Any:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    sentence = f"permission denied ({closed}); change the permissions or give another place"
+    with pytest.raises(PictureError, match=re.escape(sentence)):
+        find((closed,), BESIDE, recursive)
+    found = find((tmp_path,), BESIDE, recursive)
+    assert sorted(names(found)) == (["a.jpg", "c.jpg"] if recursive else ["a.jpg"])
+    assert found.refused == ({closed: sentence} if recursive else {})
+
+
+def test_a_file_that_cannot_be_opened_is_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(tmp_path, "closed", "notes")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    opening = Path.open
+
+    def denied(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opening(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", denied)
+    found = find((tmp_path,), BESIDE, False)
+    assert list(names(found)) == ["closed"]
+    assert found.others == 1
 
 
 NAMES = ["a.jpg", "a.png", "a (png).jpg", "b_2x.png", "b.tif", "c_2x_4x.bmp", "c_2x.gif"]
