@@ -284,6 +284,18 @@ REFUSED: dict[str, tuple[NDArray[Any], list[Tag], str]] = {
     "uint32": (np.zeros((2, 2, 3), np.uint32), [], "32 bits per channel"),
     "12 bits": (np.zeros((2, 3, 1), np.uint8), [(256, 4, 1, struct.pack("<I", 2)), short(258, 12)], "12 bits"),
     "uneven bits": (np.zeros((2, 4, 1), np.uint8), [short(258, 5, 6, 5), short(277, 3), short(262, 2)], "5 and 6 bits"),
+    **{
+        f"{bits} bits beside {kind}": (
+            np.zeros((2, 8, 1), np.uint8),
+            [short(258, bits, bits), short(277, 2), short(PHOTOMETRIC, photometric), short(EXTRA_SAMPLES, 2), *more],
+            "2 channels with fewer than 8 bits; save it with 8 or 16",
+        )
+        for bits, kind, photometric, more in (
+            (1, "gray", 1, []),
+            (4, "gray", 0, []),
+            (4, "a palette", 3, [short(320, *range(48))]),
+        )
+    },
     "ICC Lab": (np.zeros((2, 2, 3), np.uint8), [short(PHOTOMETRIC, 9)], "unsupported colours"),
     "inks": (np.zeros((2, 2, 6), np.uint8), [short(PHOTOMETRIC, CMYK), short(332, 2)], "unsupported colours"),
     "YCbCr": (np.zeros((2, 2, 3), np.uint8), [short(PHOTOMETRIC, 6), short(530, 1, 1)], "YCbCr"),

@@ -75,6 +75,8 @@ def _refusal_of_values(page: TiffPage) -> str:
         reason = f"of {page.bits}-bit {kind} values, whose black and white are not defined"
     elif len(set(bits)) > 1 or page.bits not in _DEPTHS.get(page.photometric, _COLOUR_DEPTHS):
         reason = f"with {' and '.join(map(str, sorted(set(bits))))} bits per channel"
+    elif page.bits < 8 and page.samples > 1:  # libvips reads one band of such
+        reason = f"of {page.samples} channels with fewer than 8 bits"
     else:
         return ""
     return f"is a TIFF {reason}; save it with 8 or 16 bits per channel"
