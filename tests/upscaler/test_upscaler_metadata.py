@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from support import hostile_pictures as hostile
+from support import odd_pictures
 from support.pictures import photo_like
 from upscaler import Options, Upscaler, double_file
 from upscaler.pictures import xmp
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.metadata import Metadata, corrected
+from upscaler.pictures.reading import read_header
 
 GENEROUS = 20.0  # seconds; a former regular expression took hours for 1 MB
 
@@ -94,3 +96,12 @@ def test_long_and_broken_metadata_does_not_affect_pixels(
     list(double_file(upscaler, tmp_path / "in.webp", target))
     assert np.asarray(Image.open(io.BytesIO(target.read_bytes()))).shape == (24, 18, 3)
     assert ("dropped its" in caplog.text) == (suffix == ".jpg" or kind == "icc_profile")
+
+
+@pytest.mark.parametrize("content", [odd_pictures.saved("JPEG"), odd_pictures.gain_map()], ids=["alone", "beside XMP"])
+def test_a_gain_map_of_iso_21496_is_said_once(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    segment = b"\xff\xe2\x00\x22urn:iso:std:iso:ts:21496:-1\0" + bytes(4)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content[:2] + segment + content[2:])
+    corrected(read_header(path).metadata, path, Geometry(1, (60, 40), (120, 80)), remove_location=False)
+    assert caplog.messages.count(f"{path}: its HDR gain map is left out") == 1

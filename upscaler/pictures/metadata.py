@@ -21,9 +21,11 @@ from upscaler.pictures.places import holds_coordinates
 from upscaler.pictures.png_chunks import Found, read_chunks, without_location
 from upscaler.pictures.png_file import COLOUR, EXIF, Chunk, first_chunk
 from upscaler.pictures.png_texts import read_profile
+from upscaler.pictures.xmp_attachments import GAIN_MAP
 
 _AVIF_EXIF = 4  # index of EXIF in the decoder's information
 _TURNING = ("AVIF", "HEIF")  # formats that say themselves how the pixels are turned; Pillow puts it into EXIF
+_GAIN_MAP_NAME = b"urn:iso:std:iso:ts:21496:-1\0"  # of a JPEG's segment, with or without XMP that says it, too
 _MOST_DPI = 65_535  # the largest value of a JPEG
 
 Value = TypeVar("Value")
@@ -37,7 +39,8 @@ class Metadata:
 
     profile: of the decoded pixels, by whatever the file says its colour; empty for sRGB. hdr: "PQ" or "HLG" if that is
     their curve, for which there is no profile. dpi: dots per inch, horizontal and vertical. chunks: texts, time and
-    colour of a PNG, for a PNG. comment: of a JPEG or GIF, for one of these.
+    colour of a PNG, for a PNG. comment: of a JPEG or GIF, for one of these. left_out: sentences on what the file holds
+    beside the picture, by other means than XMP.
     """
 
     exif: bytes = b""
@@ -48,6 +51,7 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     chunks: tuple[Chunk, ...] = ()
     comment: bytes = b""
+    left_out: tuple[str, ...] = ()
 
 
 def read_metadata(image: Image.Image, path: Path) -> Metadata:
@@ -70,6 +74,7 @@ def read_metadata(image: Image.Image, path: Path) -> Metadata:
         dpi=unless_broken(path, "resolution", lambda: checked_dpi(image.info.get("dpi")), None),
         chunks=(*(chunk for chunk in found.chunks if chunk.kind not in COLOUR), *colour.chunks),
         comment=_comment(image),
+        left_out=(GAIN_MAP,) if _has_gain_map(image) else (),
     )
 
 
@@ -99,7 +104,7 @@ def corrected(metadata: Metadata, path: Path, geometry: Geometry, *, remove_loca
     packet, more = unless_broken(
         path, "XMP", lambda: xmp.followed(metadata.xmp, geometry, remove_location=remove_location), nothing
     )
-    warn(path, warnings + more)
+    warn(path, dict.fromkeys([*warnings, *more, *metadata.left_out]))
     kept = replace(metadata, exif=block, xmp=packet)
     if not remove_location:
         return kept
@@ -147,6 +152,11 @@ def _comment(image: Image.Image) -> bytes:
     """Return the comments of a JPEG or GIF."""
     comment: bytes = image.info.get("comment", b"") if image.format == "GIF" else b"\n".join(_segments(image, "COM"))
     return comment
+
+
+def _has_gain_map(image: Image.Image) -> bool:
+    """Return True if a JPEG says that it has a gain map, by ISO 21496-1."""
+    return any(content.startswith(_GAIN_MAP_NAME) for content in _segments(image, "APP2"))
 
 
 def _segments(image: Image.Image, kind: str) -> list[bytes]:

@@ -6,14 +6,14 @@ The result holds the picture alone, so they go.
 from upscaler.pictures import xmp_names as ns
 from upscaler.pictures.xml_tree import Attribute, Document, Element, Name
 
-_GAIN_MAP = "its HDR gain map is left out"
+GAIN_MAP = "its HDR gain map is left out"
 _DEPTH_MAP = "its depth map is left out"
 _MOTION = "the video of its motion photo is left out"
 _OTHER = "a file attached to it is left out"
 # By namespace.
 _NAMESPACES = {
-    ns.GAIN_MAP: _GAIN_MAP,
-    ns.APPLE_GAIN_MAP: _GAIN_MAP,
+    ns.GAIN_MAP: GAIN_MAP,
+    ns.APPLE_GAIN_MAP: GAIN_MAP,
     ns.DEPTH_MAP: _DEPTH_MAP,
     ns.GOOGLE_IMAGE: "the second picture in it is left out",
     ns.GOOGLE_AUDIO: "its sound is left out",
@@ -28,7 +28,7 @@ _NAMES = {
 }
 _DIRECTORIES = {(ns.CONTAINER, "Directory"), (ns.DYNAMIC_DEPTH_CONTAINER, "Directory")}
 _ITEM_SEMANTICS = {(ns.CONTAINER_ITEM, "Semantic"), (ns.DYNAMIC_DEPTH_ITEM, "Semantic")}
-_SEMANTICS = {"gainmap": _GAIN_MAP, "motionphoto": _MOTION, "depth": _DEPTH_MAP}
+_SEMANTICS = {"gainmap": GAIN_MAP, "motionphoto": _MOTION, "depth": _DEPTH_MAP}
 _NOTHING = {"", "0", "-1"}  # values of cameras that could have made a motion photo
 
 
