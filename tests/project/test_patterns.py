@@ -12,11 +12,12 @@ ROOT = Path(__file__).parents[2]
 GENEROUS = 60.0  # seconds for all inputs of one pattern: a quadratic one takes hours
 
 # Every use of a regular expression in serving code: (module, function of `re`, pattern). A compiled one is used by
-# `fullmatch`: a pattern that is linear in a full match may be quadratic in a search.
+# `fullmatch`, or has a fixed length: one that is linear in a full match may be quadratic in a search.
 USES = {
     ("upscaler/model/find.py", "fullmatch", r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?"),
     ("upscaler/model/hub.py", "compile", "[0-9a-f]{40}"),
     ("apps/monitor/addresses.py", "compile", r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){0,8}nasa\.gov"),
+    ("upscaler/pictures/jpeg_file.py", "compile", r"\xff[^\x00\x01\xd0-\xd8\xff]"),
     ("upscaler/pictures/places.py", "findall", r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])"),
     (
         "upscaler/pictures/places.py",
@@ -59,9 +60,10 @@ def uses(path: Path) -> Iterator[tuple[str, str, str]]:
         assert not (isinstance(node, ast.ImportFrom) and node.module == "re"), "use re.name, or this test is blind"
         match node:
             case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="re"), attr=name), args=[ast.Constant(value=str(pattern)), *_]
+                func=ast.Attribute(value=ast.Name(id="re"), attr=name),
+                args=[ast.Constant(value=(str() | bytes()) as pattern), *_],
             ):
-                yield str(path.relative_to(ROOT)), name, pattern
+                yield str(path.relative_to(ROOT)), name, pattern if isinstance(pattern, str) else pattern.decode()
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name)):
                 yield str(path.relative_to(ROOT)), name, "?"
 

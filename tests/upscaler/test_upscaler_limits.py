@@ -1,5 +1,6 @@
 """Limits on the work and memory of a file, checked before either is spent."""
 
+import io
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from support import hostile_pictures as hostile
 from support.pictures import photo_like
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.errors import LimitError
+from upscaler.pictures.jpeg_file import check_jpeg
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pixels import Planes
 from upscaler.price import count_windows
@@ -183,6 +185,29 @@ def test_exif_in_too_many_segments_is_refused(tmp_path: Path, segments: int, len
         read_header(tmp_path / "a.jpg")
     hostile.jpeg_of_segments(tmp_path / "a.jpg", segments * 9 // 10, length)
     assert read_header(tmp_path / "a.jpg").width == 8
+
+
+@pytest.mark.parametrize("unit", [b"\xff", b"\xff\0", b"\xff\xd0", b"\xff\xd9", b"\0"], ids=bytes.hex)
+@pytest.mark.parametrize("place", ["after a segment", "before the scan", "without segments"])
+def test_bytes_between_the_segments_of_a_jpeg_are_limited(tmp_path: Path, unit: bytes, place: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(photo_like(8, 8)).save(file, "JPEG")
+    content = file.getvalue()
+    start = 20 if place == "after a segment" else content.index(b"\xff\xda")
+    rest = b"" if place == "without segments" else content[start:]
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content[:start] + unit * (110_000 // len(unit)) + rest)
+    with pytest.raises(LimitError, match="more than 100 kB between its segments; save it again"):
+        read_header(path)
+    path.write_bytes(content[:start] + unit * (90_000 // len(unit)) + content[start:])
+    assert read_header(path).width == 8
+
+
+def test_fill_bytes_in_a_scan_are_skipped_at_once() -> None:
+    content = b"\xff\xd8\xff\xda\0\2" + b"\xff" * 20_000_000
+    started = time.monotonic()
+    check_jpeg(content, "a.jpg", 1)
+    assert time.monotonic() - started < 2
 
 
 def test_directories_that_overlap_are_refused(tmp_path: Path) -> None:
