@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upscaler.errors import PictureError
-from upscaler.pictures.formats import BY_SUFFIX
+from upscaler.pictures.formats import BY_SUFFIX, unknown_suffix
 
 ENDINGS = ("_2x", "_4x", "_8x")  # by the option --times
 
@@ -43,11 +43,7 @@ class Naming:
             return
         format = BY_SUFFIX.get(Path(self.out).suffix.lower())
         if alone and not format:
-            known = ", ".join(suffix[1:] for suffix in BY_SUFFIX)
-            raise PictureError(
-                f"{self.out} has no suffix of a supported format; choose one of {known}, "
-                f"or end the name of a folder with {os.sep}"
-            )
+            raise PictureError(f"{unknown_suffix(self.out)}, or end the name of a folder with {os.sep}")
         if format and not alone:
             raise PictureError(f"{self.out} names one picture; to name a folder, end it with {os.sep}")
         if format and self.suffix and BY_SUFFIX[self.suffix] is not format:

@@ -25,6 +25,7 @@ from apps.ui.comparisons import Comparisons
 from apps.ui.runner import Runner
 from apps.ui.settings import Settings
 from upscaler.model import find
+from upscaler.pictures.formats import STANDARD_QUALITY
 
 HERE = Path(__file__).parent
 SAMPLES = {path.stem: path for path in sorted((HERE / "samples").glob("*.jpg"))}
@@ -127,7 +128,7 @@ class App:
         flips = gr.Checkbox(False, label="flips", visible=False)
         four_times = gr.Checkbox(False, label="four_times", visible=False)
         format = gr.Dropdown([AS_ORIGINAL, *FORMATS], value=AS_ORIGINAL, label="format", visible=False)
-        quality = gr.Number(95, label="quality", minimum=1, maximum=100, precision=0, visible=False)
+        quality = gr.Number(STANDARD_QUALITY, label="quality", minimum=1, maximum=100, precision=0, visible=False)
         remove_location = gr.Checkbox(False, label="remove_location", visible=False)
         model = gr.Dropdown(list(self.models), value=self.default, label="model", visible=False)
         inputs = [file, flips, four_times, format, quality, remove_location, model]

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from upscaler import Limits, Options
 from upscaler.naming import ENDINGS, Naming
+from upscaler.pictures.formats import STANDARD_QUALITY
 
 AS_ORIGINAL = "as the original"
 FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif"}
@@ -19,7 +20,7 @@ class Choices(BaseModel):
 
     model: Annotated[str, Field(max_length=200)]
     format: Literal["as the original", "JPEG", "PNG", "WebP", "TIFF"] = "as the original"
-    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    quality: Annotated[int, Field(ge=1, le=100)] = STANDARD_QUALITY
     flips: bool = False
     four_times: bool = False
     remove_location: bool = False

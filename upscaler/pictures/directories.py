@@ -6,7 +6,7 @@ Pillow copies each value into memory, and any number of entries may point at the
 
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from upscaler.errors import LimitError
 from upscaler.pictures.content import Content
@@ -18,6 +18,7 @@ _FRACTIONS = (5, 10)
 PREFIX = b"Exif\0\0"
 _MAX_RATIO = 4  # size of all values to that of the file; honest files may have a wrong count, too
 _ALWAYS_ALLOWED = 1_000_000  # bytes
+_EXIF_OF_AVIF = 4  # index in the information of Pillow's decoder
 _MOST_ENTRIES = 65_535  # of a directory; a BigTIFF could promise more, but there are no more tags
 
 
@@ -120,6 +121,12 @@ def check_directories(content: Content, name: str) -> None:
         places += [directory_at(content, entry, layout) for entry in pointers]
         if values > _MAX_RATIO * len(content) + _ALWAYS_ALLOWED or overlap > _ALWAYS_ALLOWED:
             raise LimitError(f"{name} is broken (its tags are larger than the file); export it again")
+
+
+def exif_of_avif(decoder: Any) -> bytes:
+    """Return the EXIF of a file that Pillow's decoder of AVIF has opened, as stored; b"" if there is none."""
+    block: bytes = decoder.get_info()[_EXIF_OF_AVIF] or b""
+    return block
 
 
 def check_exif(exif: bytes, name: str) -> None:

@@ -91,8 +91,13 @@ def format_of(path: Path) -> Format:
     """Return the format for a file's suffix. Raises PictureError if no supported format has it."""
     if found := BY_SUFFIX.get(path.suffix.lower()):
         return found
+    raise PictureError(unknown_suffix(str(path)))
+
+
+def unknown_suffix(name: str) -> str:
+    """Return the sentence on a name without the suffix of a supported format."""
     known = ", ".join(suffix[1:] for suffix in BY_SUFFIX)
-    raise PictureError(f"{path} has no suffix of a supported format; choose one of {known}")
+    return f"{name} has no suffix of a supported format; choose one of {known}"
 
 
 def check_room(target: Path, width: int, height: int, sequence: Sequence) -> None:

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 from upscaler.pictures import exif, iptc, xmp
 from upscaler.pictures.colour_space import Colour, read_colour
 from upscaler.pictures.decoding import Source, name_of
-from upscaler.pictures.directories import check_exif
+from upscaler.pictures.directories import check_exif, exif_of_avif
 from upscaler.pictures.geometry import Geometry
 from upscaler.pictures.iptc import Iptc, read_iptc
 from upscaler.pictures.places import holds_coordinates
@@ -23,7 +23,6 @@ from upscaler.pictures.png_file import COLOUR, EXIF, Chunk, first_chunk
 from upscaler.pictures.png_texts import read_profile
 from upscaler.pictures.xmp_attachments import GAIN_MAP
 
-_AVIF_EXIF = 4  # index of EXIF in the decoder's information
 _TURNING = ("AVIF", "HEIF")  # formats that say themselves how the pixels are turned; Pillow puts it into EXIF
 _GAIN_MAP_NAME = b"urn:iso:std:iso:ts:21496:-1\0"  # of a JPEG's segment, with or without XMP that says it, too
 _MOST_DPI = 65_535  # the largest value of a JPEG
@@ -172,7 +171,7 @@ def warn(path: Path | str, sentences: Iterable[str]) -> None:
 
 def _exif_of_file(image: Image.Image) -> bytes:
     if isinstance(image, AvifImageFile):  # Pillow re-encodes it if the file itself rotates the pixels
-        return image._decoder.get_info()[_AVIF_EXIF] or b""
+        return exif_of_avif(image._decoder)
     return _exif_block(image)
 
 

@@ -8,14 +8,13 @@ from PIL import _avif
 
 from upscaler.limits import Limits
 from upscaler.pictures.content import Content, check_size, content_of
-from upscaler.pictures.directories import check_directories, check_exif
+from upscaler.pictures.directories import check_directories, check_exif, exif_of_avif
 from upscaler.pictures.gif_file import check_gif
 from upscaler.pictures.jpeg_2000 import check_stream, is_jpeg_2000
 from upscaler.pictures.jpeg_file import check_jpeg
 from upscaler.pictures.png_file import SIGNATURE, data_of, heads
 
 _ISO_MEDIA = b"ft"  # the beginning of "ftyp", the first box of AVIF and HEIC
-_AVIF_EXIF = 4  # index in the tuple of Pillow's decoder
 
 
 def check_parts(file: BinaryIO, name: str, limits: Limits) -> None:
@@ -54,4 +53,4 @@ def _check_animated_png(file: BinaryIO, name: str, limits: Limits) -> None:
 
 def _check_exif_of_avif(content: Content, name: str) -> None:
     with suppress(SyntaxError):  # not an AVIF, or a broken one, which Pillow refuses too
-        check_exif(_avif.AvifDecoder(bytes(content[:]), "auto", 1).get_info()[_AVIF_EXIF] or b"", name)
+        check_exif(exif_of_avif(_avif.AvifDecoder(bytes(content[:]), "auto", 1)), name)
