@@ -37,7 +37,7 @@ UPDATE pictures SET state = '{FAILED}', reason = '{CLASH}' WHERE state = '{WAITI
     AND EXISTS (SELECT 1 FROM pictures other WHERE other.target = pictures.target AND other.source < pictures.source);
 UPDATE pictures SET state = '{DONE}' WHERE state = '{WAITING}' AND target IN (SELECT name FROM outputs);
 UPDATE pictures SET state = '{FAILED}', reason = (SELECT reason FROM failures WHERE source = pictures.source)
-    WHERE state = '{WAITING}' AND source IN (SELECT source FROM failures);
+    WHERE state = '{WAITING}' AND source IN (SELECT source FROM failures WHERE reason NOT IN ('{NAME}', '{CLASH}'));
 """
 
 
@@ -80,9 +80,12 @@ class Catalogue:
         )
         return (name for (name,) in rows)
 
-    def add_failures(self, failures: Iterable[tuple[str, str]]) -> None:
-        """Add the failures of earlier runs, by source and reason; the last one of a source counts."""
-        self._database.executemany("INSERT OR REPLACE INTO failures VALUES (?, ?)", failures)
+    def add_outcomes(self, outcomes: Iterable[tuple[str, str | None]]) -> None:
+        """Add outcomes of earlier runs in order, by source: the reason of a failure, or None. The last one counts."""
+        for source, reason in outcomes:
+            self._database.execute("DELETE FROM failures WHERE source = ?", (source,))
+            if reason is not None:
+                self._database.execute("INSERT INTO failures VALUES (?, ?)", (source, reason))
 
     def is_empty(self) -> bool:
         """Return True if it has no pictures."""
@@ -123,8 +126,7 @@ class Catalogue:
     def refused(self) -> Iterator[tuple[str, str]]:
         """Yield the sources that the catalogue refuses, with the reasons, unless an earlier run has told so."""
         return self._database.execute(
-            "SELECT source, reason FROM pictures WHERE reason IN (?, ?) "
-            "AND source NOT IN (SELECT source FROM failures)",
+            "SELECT source, reason FROM pictures WHERE reason IN (?, ?) EXCEPT SELECT source, reason FROM failures",
             (NAME, CLASH),
         )
 

@@ -45,9 +45,6 @@ class Record(BaseModel):
 class Report(Protocol):
     """A report that grows by whole lines."""
 
-    def records(self) -> Iterator[Record]:
-        """Yield the records of earlier runs, in order."""
-
     def add(self, record: Record) -> None:
         """Write a record."""
 
@@ -59,16 +56,10 @@ class FileReport:
     """A report in a file, where each line is written at once. A line that a killed run left unfinished is removed."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         path.touch()
         with path.open("r+b") as file:
             file.truncate(_end_of_lines(file.fileno()))
         self._file = path.open("ab", buffering=0)
-
-    def records(self) -> Iterator[Record]:
-        """Yield the records of earlier runs."""
-        with self._path.open("rb") as lines:
-            yield from _parsed(lines)
 
     def add(self, record: Record) -> None:
         """Write a record at once, so that it is there even if the process is killed; all of it, or nothing."""
@@ -89,16 +80,10 @@ class FileReport:
 class SegmentedReport:
     """A report in objects of a bucket, each written once; a killed run loses the last ten seconds."""
 
-    def __init__(self, place: Place, existing: Iterable[str]) -> None:
-        self._place, self._existing = place, list(existing)
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._lines: list[bytes] = []
         self._since = time.monotonic()
-
-    def records(self) -> Iterator[Record]:
-        """Yield the records of earlier runs."""
-        for name in self._existing:
-            with self._place.reading(name) as path, path.open("rb") as lines:
-                yield from _parsed(lines)
 
     def add(self, record: Record) -> None:
         """Hold a record back until the segment is long or old enough."""
@@ -118,10 +103,13 @@ def _line(record: Record) -> bytes:
     return record.model_dump_json().encode() + b"\n"
 
 
-def _parsed(lines: Iterable[bytes]) -> Iterator[Record]:
-    for line in lines:
-        with suppress(ValidationError):  # a line that somebody else wrote
-            yield Record.model_validate_json(line)
+def written(place: Place, names: Iterable[str]) -> Iterator[Record]:
+    """Yield the records of earlier runs, from the files of a report in order."""
+    for name in names:
+        with place.reading(name) as path, path.open("rb") as lines:
+            for line in lines:
+                with suppress(ValidationError):  # a line that somebody else wrote, or that a killed run left unfinished
+                    yield Record.model_validate_json(line)
 
 
 def _end_of_lines(file: int, block: int = 1 << 16) -> int:

@@ -14,7 +14,7 @@ from batch_pipeline.entry import Entry
 from batch_pipeline.errors import BatchError
 from batch_pipeline.places import Folder, Listed, Place
 from batch_pipeline.progress import Progress
-from batch_pipeline.report import REPORT, SEGMENTS, FileReport, Record, Report, SegmentedReport
+from batch_pipeline.report import REPORT, SEGMENTS, FileReport, Record, Report, SegmentedReport, written
 from batch_pipeline.station import WORKER
 from cluster.lock import locked
 from upscaler.model import find
@@ -51,13 +51,12 @@ def run(config: BatchConfig) -> int:
         if catalogue.is_empty():
             raise BatchError(f"{config.source} holds no pictures; give another IN")
         catalogue.add_outputs(_outputs(target))
+        catalogue.add_outcomes(_outcomes(target, catalogue, config.retry_failed))
+        catalogue.settle()
         if config.dry_run:
-            catalogue.settle()
             say(estimate.text(catalogue, config))
             return 0
-        report = stack.enter_context(closing(_report(target, catalogue)))
-        catalogue.add_failures(_failures(report, config.retry_failed))
-        catalogue.settle()
+        report = stack.enter_context(closing(_report(target)))
         progress = _work(catalogue, report, config, _engine(config))
     reasons = f"; the report in {config.out} has a sentence on each" if progress.failures else ""
     say(f"{progress.summary()}{reasons}", sys.stderr)
@@ -145,14 +144,13 @@ def _outputs(target: Place) -> Iterator[Entry]:
         yield from target.entries()
 
 
-def _report(target: Place, catalogue: Catalogue) -> Report:
-    if isinstance(target, Folder):
-        return FileReport(target.root / REPORT)
-    return SegmentedReport(target, catalogue.outputs(SEGMENTS))
+def _report(target: Place) -> Report:
+    return FileReport(target.root / REPORT) if isinstance(target, Folder) else SegmentedReport(target)
 
 
-def _failures(report: Report, retry: bool) -> Iterator[tuple[str, str]]:
-    """Yield the failures that count: none that may have passed, and with `retry` only unusable names."""
-    for record in report.records():
-        if record.error is not None and not record.passing and (not retry or record.reason in _ADVICE):
-            yield record.source, record.reason
+def _outcomes(target: Place, catalogue: Catalogue, retry: bool) -> Iterator[tuple[str, str | None]]:
+    """Yield the outcomes in the report: a failure's reason, or None for one to try again and for a success."""
+    names = filter(target.has, [REPORT]) if isinstance(target, Folder) else catalogue.outputs(SEGMENTS)
+    for record in written(target, names):
+        counts = record.error is not None and not record.passing and (not retry or record.reason in _ADVICE)
+        yield record.source, record.reason if counts else None

@@ -175,6 +175,48 @@ def test_failures_are_retried_when_asked(given: Path, tmp_path: Path) -> None:
     assert len(report(tmp_path / "out")) == 4
 
 
+@pytest.mark.parametrize("last", ["success", "storage"])
+def test_the_last_outcome_of_a_picture_counts(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    outcomes = {
+        "broken": Record(source="a.png", error="a.png is broken", reason="UnknownFormatError"),
+        "storage": Record(source="a.png", error="the disk is full", reason="storage", passing=True),
+        "success": Record(source="a.png", target="a.png"),
+    }
+    left = ["broken", last, "success"]
+    monkeypatch.setattr(local, "records", lambda tasks, _: (outcomes[left.pop(0)] for _ in tasks))
+    save(tmp_path / "in/a.png")
+    one = config(given, tmp_path / "out", source=str(tmp_path / "in"))
+    assert run.run(one) == run.run(one) == 1
+    assert run.run(replace(one, retry_failed=True)) == (last != "success")
+    assert run.run(one) == 0  # OUT holds no result of the success, as if it had been deleted
+    assert not left
+
+
+def test_a_picture_whose_target_is_free_again_is_upscaled(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked: list[str] = []
+
+    def work(tasks: Iterator[Task], _: BatchConfig) -> Iterator[None]:
+        for task in tasks:
+            worked.append(task.source)
+            yield None
+
+    monkeypatch.setattr(local, "records", work)
+    for name in ("a.jpg", "a.png", "a (png).jpg"):
+        save(tmp_path / "in" / name)
+    one = config(given, tmp_path / "out", source=str(tmp_path / "in"))
+    for _ in range(2):
+        assert run.run(one) == 1
+    assert [record.source for record in report(tmp_path / "out")] == ["a.png"]  # told once
+    (tmp_path / "in/a (png).jpg").unlink()
+    worked.clear()
+    assert run.run(one) == 0
+    assert sorted(worked) == ["a.jpg", "a.png"]
+
+
 def test_a_list_names_pictures_and_what_it_names_must_be_there(given: Path, tmp_path: Path) -> None:
     long = f"{'x' * 300}.png"
     names = ("a.jpg", "b b/ü.png", "missing.png", "../model", "a.jpg", long)
@@ -197,6 +239,20 @@ def test_a_dry_run_prints_the_cost_and_writes_nothing(
     assert "7 to upscale; 1 of a sample of 7 are unreadable" in printed
     assert "this machine: about 0.0 hours with 2 workers" in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_leaves_out_what_has_failed_and_leaves_the_report_as_it_is(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = Record(source="a.png", error="a.png is broken", reason="UnknownFormatError").model_dump_json()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/report.jsonl").write_text(f'{failed}\n{{"source": "cut o', encoding="utf-8")
+    before = (tmp_path / "out/report.jsonl").read_bytes()
+    one = config(given, tmp_path / "out", dry_run=True)
+    for retry, number in ((False, 6), (True, 7)):
+        assert run.run(replace(one, retry_failed=retry)) == 0
+        assert f"{number} to upscale" in capsys.readouterr().out
+    assert (tmp_path / "out/report.jsonl").read_bytes() == before
 
 
 def test_a_dry_run_counts_what_a_list_names_and_cannot_be_read(
