@@ -2,10 +2,11 @@
 
 import errno
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 _GONE = ("404", "NoSuchKey")
+_APPEARED = "PreconditionFailed"
+_MAYBE_STORED = (_APPEARED, "NoSuchUpload")  # refusals of a request that the server has carried out before
+_MARK = "double-resolution-write"  # metadata of an object: a random mark of the request that stored it
 _PART = 64 * 1024**2  # bytes; larger results are sent in parts, because S3 refuses a request of more than 5 GB
 
 
@@ -70,15 +74,25 @@ class Bucket:
             path = Path(folder) / f"target{PurePosixPath(name).suffix}"
             yield path
             with self._sentences(name), path.open("rb") as file:
-                if path.stat().st_size > _PART:
-                    self._put_parts(self._place.key(name), file)
-                else:
-                    self._client.put_object(Bucket=self._bucket, Key=self._place.key(name), Body=file, IfNoneMatch="*")
+                put = self._put_parts if path.stat().st_size > _PART else self._put
+                key, mark = self._place.key(name), {_MARK: uuid4().hex}
+                try:
+                    put(key, file, mark)
+                except ClientError as error:
+                    # the answer to the first request may be lost, and botocore repeats the request
+                    if error.response["Error"]["Code"] not in _MAYBE_STORED or self._mark(key) != mark[_MARK]:
+                        raise
 
-    def _put_parts(self, key: str, file: BinaryIO) -> None:
+    def _mark(self, key: str) -> str | None:
+        return self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"].get(_MARK)
+
+    def _put(self, key: str, file: BinaryIO, mark: Mapping[str, str]) -> None:
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=file, Metadata=mark, IfNoneMatch="*")
+
+    def _put_parts(self, key: str, file: BinaryIO, mark: Mapping[str, str]) -> None:
         """Store a file in parts. By hand, because boto3's transfer manager cannot refuse to replace an object."""
         client, bucket = self._client, self._bucket
-        upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        upload = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=mark)["UploadId"]
         parts: list[CompletedPartTypeDef] = []
         try:
             for number, content in enumerate(iter(lambda: file.read(_PART), b""), 1):
@@ -102,6 +116,6 @@ class Bucket:
                 code = error.response["Error"]["Code"]
                 if code in _GONE:
                     raise FileNotFoundError(errno.ENOENT, "No such object", name) from error
-                if code == "PreconditionFailed":
+                if code == _APPEARED:
                     raise AppearedError(errno.EEXIST, "An object of this name has appeared", name) from error
                 raise

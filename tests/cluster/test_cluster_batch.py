@@ -21,9 +21,11 @@ from batch_pipeline import bucket as buckets
 from batch_pipeline import chunks, crew, run
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
+from batch_pipeline.errors import AppearedError
 from batch_pipeline.places import at
 from batch_pipeline.report import SEGMENTS, Record, SegmentedReport
 from cluster.engine import Engine
+from cluster.errors import StorageError
 from support.pictures import photo_like
 from support.ray_cluster import add_node
 from upscaler import Upscaler, double_file
@@ -126,6 +128,38 @@ def test_a_large_result_is_stored_in_parts_and_replaces_none(bucket: str, monkey
         path.write_bytes(content[::-1])
     assert contents(out) == {"a b/ü.tif": content}
     assert client.list_multipart_uploads(Bucket="storage").get("Uploads", []) == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "part", "code"),
+    [
+        ("PutObject", buckets._PART, "PreconditionFailed"),
+        ("CompleteMultipartUpload", 5 * 1024**2, "PreconditionFailed"),
+        ("CompleteMultipartUpload", 5 * 1024**2, "NoSuchUpload"),
+    ],
+)
+def test_a_result_is_stored_if_the_answer_is_lost_and_the_repeated_request_refused(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, operation: str, part: int, code: str
+) -> None:
+    client: Any = botocore.client.BaseClient
+    requests, lost = client._make_api_call, list[str]()
+
+    def answer(self: Any, asked: str, arguments: Any) -> Any:
+        answered = requests(self, asked, arguments)
+        if asked == operation:
+            lost.append(asked)
+            raise ClientError({"Error": {"Code": code}}, asked)  # of the request that botocore repeats
+        return answered
+
+    monkeypatch.setattr(client, "_make_api_call", answer)
+    monkeypatch.setattr(buckets, "_PART", part)
+    content = bytes(6 * 1024**2)
+    with at(bucket).writing("a.tif") as path:
+        path.write_bytes(content)
+    assert lost == [operation]
+    assert contents(bucket) == {"a.tif": content}
+    with pytest.raises((AppearedError, StorageError)), at(bucket).writing("a.tif") as path:
+        path.write_bytes(content)  # another's, if with the same bytes
 
 
 def test_a_bucket_is_listed_page_by_page(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
