@@ -4,6 +4,7 @@ import math
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from apps.serving.job_limits import MEMORY_SHARE
 from batch_pipeline.catalogue import Task
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.report import Record
@@ -11,7 +12,7 @@ from batch_pipeline.station import Station
 from upscaler.engines.cores import cores
 from upscaler.pictures import budget
 
-SHARE = 0.75  # of the memory that is available, for all workers; the share of an app's worker, too
+SHARE = MEMORY_SHARE  # of the memory that is available, for all workers
 LEAST = 2_000_000_000  # bytes for each worker, whose share is estimated for a photo of 12 megapixels with its model
 
 

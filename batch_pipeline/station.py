@@ -55,13 +55,13 @@ class _RefusedError(DoubleResolutionError):
 class Station:
     """A worker that upscales one picture at a time."""
 
-    def __init__(self, config: BatchConfig, memory: int, cores: int | None) -> None:
+    def __init__(self, config: BatchConfig, memory: int, cores: int) -> None:
         """Start loading the model. memory: bytes of the process. cores: of its engine. Raises ModelError."""
         self._source, self._target = places.at(config.place(config.source)), places.at(config.place(config.out))
         model = find.model(config.model)
         self._revision = model.revision
         self._options = config.options(memory * 2 // 3)  # the rest is the model, and what the estimate misses
-        limits = JobLimits(memory=memory, cpu_seconds=_SECONDS * (cores or 1), seconds=_SECONDS)
+        limits = JobLimits(memory=memory, cpu_seconds=_SECONDS * cores, seconds=_SECONDS)
         place = loading.place_of(model, config.choice, config.device)
         self._worker = Worker(PROGRAM, {"model": place, "cores": cores}, limits)
 

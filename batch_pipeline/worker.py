@@ -21,10 +21,9 @@ from upscaler.pictures.reading import read_header
 _MOST_WARNINGS, _LONGEST = 20, 500  # of one picture, and characters of each
 
 
-def prepare(model: dict[str, Any], cores: int | None) -> tuple[Mapping[str, Job], dict[str, Any]]:
-    """Load the model; return the jobs. cores: of the engine (None: all)."""
-    if cores:
-        use_at_most(cores)
+def prepare(model: dict[str, Any], cores: int) -> tuple[Mapping[str, Job], dict[str, Any]]:
+    """Load the model; return the jobs. cores: of the engine."""
+    use_at_most(cores)
     upscaler = loading.load(**model)
 
     def double(source: Path, target: Path, options: Options) -> Generator[Update, None, dict[str, Any]]:

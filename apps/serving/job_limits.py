@@ -6,7 +6,7 @@ from upscaler import Limits
 from upscaler.engines.cores import cores
 from upscaler.pictures import budget
 
-_MEMORY_SHARE = 0.75  # fraction of the memory available at start
+MEMORY_SHARE = 0.75  # fraction of the memory available at start
 _SECONDS = 30 * 60.0
 
 
@@ -17,7 +17,7 @@ class JobLimits:
     memory: bytes of its process. cpu_seconds, seconds: CPU and wall-clock time. frames, windows, scans: as in `Limits`.
     """
 
-    memory: int = field(default_factory=lambda: int(_MEMORY_SHARE * budget.available_memory()))
+    memory: int = field(default_factory=lambda: int(MEMORY_SHARE * budget.available_memory()))
     cpu_seconds: float = field(default_factory=lambda: _SECONDS * cores())
     seconds: float = _SECONDS
     frames: int = 1_000
