@@ -31,7 +31,7 @@ class _Hand:
 
 @dataclass
 class _Lot:
-    """What is left of a chunk, and the number of actors that died over it."""
+    """The rest of a chunk, and the number of actors that died over it."""
 
     left: list[Task]
     deaths: int = 0
