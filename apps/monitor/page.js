@@ -4,8 +4,8 @@ const POLL_INTERVAL = 60_000, SPEAK_INTERVAL = 10_000, TYPING = 700; // millisec
 
 window.startNavigation = (element, trigger) => {
   const asked = () => location.hash.slice(1);
-  const show = () => trigger("submit", { day: asked() });
-  const poll = () => document.hidden || trigger("tick", { day: asked() });
+  const show = () => trigger("submit", { day: asked(), shown: shownDay() });
+  const poll = () => document.hidden || trigger("tick", { day: asked(), shown: shownDay() });
   window.addEventListener("hashchange", show);
   document.addEventListener("click", (event) => event.defaultPrevented || dayOf(event.target) !== asked() || show());
   document.addEventListener("click", ({ target }) => target.closest("#status a[href^='#']") && followStatus());

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,6 +59,7 @@ class Visits:
     def show(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
         """Show the day in the page's address, or the newest picture if there is none."""
         asked = _asked(event)
+        _recall(visit, event)
         visitor = request.client.host if request.client else ""
         yield from self._answers(visit, self._day(asked, visitor) if asked else self._newest())
 
@@ -67,6 +69,7 @@ class Visits:
 
     def poll(self, visit: Visit, event: gr.EventData) -> Outputs:
         """Update an open page if anything has changed; the picture, too, if the page follows the newest one."""
+        _recall(visit, event)
         before, latest, measured = visit.latest, self._monitor.latest, self._measured()
         if (before, visit.measured) == (latest, measured):
             return _unchanged()
@@ -174,6 +177,12 @@ def _asked(event: gr.EventData) -> str:
         raise gr.Error("The request names no day; load the page again.", print_exception=False)
     day: str = data["day"]
     return day
+
+
+def _recall(visit: Visit, event: gr.EventData) -> None:
+    """Set the day that the page shows, as the page has it, if the server has lost the page's state."""
+    with suppress(KeyError, TypeError, ValueError):  # it shows none
+        visit.shown = visit.shown or dt.date.fromisoformat(event._data["shown"])
 
 
 def _doubling(share: float, left: str) -> str:

@@ -97,8 +97,9 @@ class Admission:
 
     def _forget(self, session: str) -> None:
         """Drop the state and the messages of a session; those of one with unfinished events stay with the queue."""
-        queue = self._page._queue
-        self._page.app.state_holder.session_data.pop(session, None)
+        queue, states = self._page._queue, self._page.state_holder  # `page.app` is not the app that is mounted
+        states.session_data.pop(session, None)
+        states.time_last_used.pop(session, None)
         if not any(event.session_hash == session for event in queue.event_ids_to_events.values()):
             queue.pending_messages_per_session.pop(session, None)
             queue.pending_event_ids_session.pop(session, None)

@@ -31,9 +31,13 @@ def at(day: str) -> gr.EventData:
     return gr.EventData(None, {"day": day})
 
 
+def anybody() -> Any:
+    """Return a visitor's request."""
+    return SimpleNamespace(client=None)
+
+
 def ask(visits: Visits, visit: Visit, day: str = "") -> Iterator[list[Any]]:
-    request: Any = SimpleNamespace(client=None)
-    return visits.show(visit, at(day), request)
+    return visits.show(visit, at(day), anybody())
 
 
 def is_skipped(value: Any) -> bool:
@@ -63,6 +67,20 @@ def test_an_open_page_follows_the_newest_picture_unless_it_shows_another_day(app
     assert all(map(is_skipped, told[1:4]))
     for visit, day in ((newest, ""), (other, BEFORE)):
         assert all(map(is_skipped, app.visits.poll(visit, at(day))))
+
+
+@pytest.mark.parametrize("day", ["", BEFORE])
+def test_a_page_whose_state_is_lost_keeps_its_picture_and_its_place_in_the_strip(
+    app: App, nasa: Nasa, day: str
+) -> None:
+    nasa.add(BEFORE)
+    list(ask(app.visits, Visit()))
+    lost, polled = Visit(), gr.EventData(None, {"day": day, "shown": BEFORE})
+    outputs = app.visits.poll(lost, polled)
+    assert all(map(is_skipped, outputs[1:4]))
+    assert f'data-shown="{BEFORE}"' in outputs[4] and 'aria-current="true"' in outputs[4]
+    *_, outputs = app.visits.show(Visit(), gr.EventData(None, {"day": "soon", "shown": BEFORE}), anybody())
+    assert all(map(is_skipped, outputs[1:]))
 
 
 def test_a_new_wish_ends_the_one_before(app: App, nasa: Nasa) -> None:

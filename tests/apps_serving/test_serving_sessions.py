@@ -8,6 +8,8 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from fastapi import FastAPI
+from starlette.routing import Mount
 
 from apps.serving.admission import SESSIONS_EACH, Admission
 from apps.serving.gradio_api import gr
@@ -18,9 +20,9 @@ def page() -> Any:
     queue = SimpleNamespace(
         event_ids_to_events={}, pending_messages_per_session=gr.utils.LRUCache(2000), pending_event_ids_session={}
     )
-    state = SimpleNamespace(session_data={})
+    state = SimpleNamespace(session_data={}, time_last_used={})
     function = SimpleNamespace(_id=0, api_name="cheap", concurrency_id="other")
-    return SimpleNamespace(_queue=queue, app=SimpleNamespace(state_holder=state), fns={0: function})
+    return SimpleNamespace(_queue=queue, state_holder=state, fns={0: function})
 
 
 def visit(gradio: Any, admission: Admission, address: str, session: str) -> None:
@@ -28,7 +30,7 @@ def visit(gradio: Any, admission: Admission, address: str, session: str) -> None
     with admission.admitted(address, session, 0):
         gradio._queue.pending_messages_per_session.setdefault(session, object())
         gradio._queue.pending_event_ids_session.setdefault(session, set())
-        gradio.app.state_holder.session_data[session] = object()
+        gradio.state_holder.session_data[session] = object()
 
 
 def test_thousands_of_sessions_of_one_visitor_leave_those_of_others() -> None:
@@ -40,7 +42,7 @@ def test_thousands_of_sessions_of_one_visitor_leave_those_of_others() -> None:
     for kept in (
         gradio._queue.pending_messages_per_session,
         gradio._queue.pending_event_ids_session,
-        gradio.app.state_holder.session_data,
+        gradio.state_holder.session_data,
     ):
         assert "honest" in kept
         assert "attack-2999" in kept
@@ -68,6 +70,25 @@ def test_messages_of_unfinished_events_stay() -> None:
         visit(gradio, admission, "192.0.2.2", f"attack-{n}")
     assert "attack-0" in gradio._queue.pending_messages_per_session
     assert "attack-1" not in gradio._queue.pending_messages_per_session
+
+
+def test_sessions_are_dropped_from_the_app_that_is_mounted() -> None:
+    async def visit_often() -> Any:
+        with gr.Blocks() as blocks:
+            gr.Button().click(lambda: None)
+        server = gr.mount_gradio_app(FastAPI(), blocks, path="/")
+        mounted: Any = next(route.app for route in server.routes if isinstance(route, Mount))
+        states = mounted.state_holder
+        admission = Admission(blocks, most_waiting=20, jobs_each=2)
+        for n in range(2 * SESSIONS_EACH):
+            with admission.admitted("192.0.2.1", f"session-{n}", 0):
+                assert states[f"session-{n}"]  # as Gradio does for an event
+        return states
+
+    with ThreadPoolExecutor(1) as thread:  # Gradio's queue wants a loop
+        states = thread.submit(asyncio.run, visit_often()).result()
+    newest = {f"session-{n}" for n in range(SESSIONS_EACH, 2 * SESSIONS_EACH)}
+    assert states.session_data.keys() == states.time_last_used.keys() == newest
 
 
 @pytest.mark.parametrize("place", ["waiting", "running", "lost", "lost and listened to"])
