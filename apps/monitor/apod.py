@@ -18,6 +18,7 @@ from apps.monitor.fetch import Fetcher, NotThereError
 
 FIRST_DAY = dt.date(1995, 6, 16)
 LIST_LENGTH = 25  # the API's maximum number of days per list
+MOST_DAYS = 365  # searched for one with a picture
 MOST_JSON = 8_000_000  # bytes; 25 entries with their pages have far fewer
 MOST_PICTURE = 120_000_000  # bytes
 LONGEST_SIDE = 6  # digits of a picture's width or height
@@ -147,7 +148,7 @@ class Client:
 
         Raises the errors of `span`.
         """
-        return self.backwards(max(day - dt.timedelta(365), FIRST_DAY), day - dt.timedelta(1))
+        return self.backwards(max(day - dt.timedelta(MOST_DAYS), FIRST_DAY), day - dt.timedelta(1))
 
     def backwards(self, first: dt.date, last: dt.date) -> Iterator[Entry]:
         """Yield the days from `last` back to `first` with an entry.
@@ -158,10 +159,11 @@ class Client:
             yield from self.span(start, end)
 
     def after(self, day: dt.date, last: dt.date) -> Iterator[Entry]:
-        """Yield the days after `day` up to `last` with an entry, oldest first.
+        """Yield the days after `day` up to `last` with an entry, oldest first, up to a year on.
 
         Raises the errors of `span`.
         """
+        last = min(last, day + dt.timedelta(MOST_DAYS))
         for start, end in reversed([*_spans(day + dt.timedelta(1), last)]):
             yield from reversed(self.span(start, end))
 

@@ -34,6 +34,10 @@ MOST_TRIED = 10  # unusable pictures downloaded per check
 log = logging.getLogger(__name__)
 
 
+class NoPictureError(ApodError):
+    """Error for a day with no picture near it."""
+
+
 @dataclass(frozen=True)
 class View:
     """Result to show on the page.
@@ -129,7 +133,7 @@ class Monitor:
         return self._running.follow(day, lambda: self._show(day, day, self._from(day)))
 
     def show_after(self, day: dt.date) -> Iterator[News]:
-        """Show the first later day with a picture; the last item is a View."""
+        """Show the first day with a picture within a year after `day`; the last item is a View."""
         if known := self.known_after(day):
             return iter([known])
         key, following, later = ("after", day), day + dt.timedelta(1), self._client.after(day, self._today())
@@ -177,20 +181,21 @@ class Monitor:
         yield view
 
     def _known(self, key: Hashable, day: dt.date) -> View | None:
-        """Return the day's picture, or what was shown for `key` lately if its picture is still in the cache."""
+        """Return the day's picture, or what was shown for `key` lately unless its picture has left the cache."""
         if finished := self.cache.find(day):
             return View(finished)
         until, view = self._views.get(key, (0.0, View(None)))
-        is_there = view.finished and self.cache.find(view.finished.entry.date)
+        is_there = view.finished is None or self.cache.find(view.finished.entry.date)
         return view if is_there and self._now() < until else None
 
     def _show(self, key: Hashable, day: dt.date, entries: Iterable[Entry]) -> Iterator[News]:
         try:
-            view = yield from self._first_of(day, entries)
-            if day < self._today():  # today's may be published at any time
-                self._remember_view(key, view)
+            view, is_final = (yield from self._first_of(day, entries)), True
         except (DoubleResolutionError, OSError) as error:
             view = View(None, f"{_sentence(error)}. Ask for the day again after {_clock(self._retry_time(error))}.")
+            is_final = isinstance(error, NoPictureError)
+        if is_final and day < self._today():  # today's may be published at any time
+            self._remember_view(key, view)
         self._start_measuring(view)
         yield view
 
@@ -218,7 +223,8 @@ class Monitor:
             video = video or entry.video
             if tried == MOST_TRIED:
                 raise ApodError(f"The pictures of {MOST_TRIED} days in a row are broken or cannot be fetched")
-        raise ApodError("; ".join(reasons[:2] or [self._absence(wanted)]))
+        searched = ["no picture was found within a year"] if wanted < self._today() else []
+        raise NoPictureError("; ".join((reasons[:2] or [self._absence(wanted)]) + searched))
 
     def _double(self, entry: Entry) -> Generator[News, None, Finished]:
         with self._cores:

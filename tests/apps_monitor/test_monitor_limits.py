@@ -248,6 +248,26 @@ def test_what_is_shown_for_a_day_without_a_picture_is_remembered_for_a_while(
     assert monitor.known(video) is None and monitor.known_after(first) is None
 
 
+def test_a_search_for_the_next_picture_ends_after_a_year_and_is_not_repeated_for_a_while(
+    monitor: Monitor, nasa: Nasa, clock: Clock
+) -> None:
+    first = dt.date(1995, 7, 1)
+    nasa.add(str(first))
+    nasa.add(str(first + dt.timedelta(366)))
+    nasa.add(str(first + dt.timedelta(800)))
+    *_, view = monitor.show_after(first)
+    assert isinstance(view, View) and view.finished is None
+    assert view.note.startswith("NASA has no entry for 2 July 1995; no picture was found within a year. Ask for")
+    asked = len(nasa.requests)
+    assert 1 < asked <= 365 / 25 + 1
+    assert list(monitor.show_after(first)) == [monitor.known_after(first)] == [view]
+    assert len(nasa.requests) == asked
+    clock.sleep(SHOWN_FOR)
+    assert monitor.known_after(first) is None
+    *_, view = monitor.show_after(first + dt.timedelta(1))
+    assert isinstance(view, View) and view.finished and view.finished.entry.date == first + dt.timedelta(366)
+
+
 def test_a_picture_that_is_published_meanwhile_is_shown(monitor: Monitor, nasa: Nasa, clock: Clock) -> None:
     today = nasa_day(clock.now())
     nasa.add(str(today - dt.timedelta(1)))
