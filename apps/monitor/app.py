@@ -23,7 +23,7 @@ from apps.serving.temporary import is_inside
 from upscaler.model import find
 
 HERE = Path(__file__).parent
-AT_ONCE: dict[str, Any] = {"concurrency_limit": 20}  # threads that may wait for NASA or the worker
+AT_ONCE: dict[str, Any] = {"concurrency_limit": None}  # who waits holds no thread; admission limits visitors
 
 DESCRIPTION = "NASA's Astronomy Picture of the Day with twice the width and height, upscaled on a small server."
 
@@ -98,12 +98,12 @@ class App:
             gr.Button(visible=False).click(self.today, None, result, api_name="today", **AT_ONCE)
         return blocks
 
-    def today(self) -> dict[str, str]:
+    async def today(self) -> dict[str, str]:
         """Return today's upscaled picture: date, title, note (reason for an earlier day, or empty) and file address."""
         view = self.monitor.latest
         if view.finished is None or not self.monitor.has_looked:
-            *_, last = self.monitor.refresh()
-            view = last if isinstance(last, View) else view
+            async for item in self.monitor.refresh():
+                view = item if isinstance(item, View) else view
         if view.finished is None:
             raise gr.Error(view.note or "There is no picture yet; ask again in a minute.", print_exception=False)
         entry = view.finished.entry

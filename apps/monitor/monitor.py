@@ -18,7 +18,7 @@ from apps.monitor.errors import ApodError
 from apps.monitor.fetch import NotThereError, UnavailableError
 from apps.monitor.pictures import BrokenPictureError
 from apps.monitor.recording import Recorder
-from apps.monitor.request_coalescing import RequestCoalescing
+from apps.monitor.request_coalescing import Following, RequestCoalescing
 from apps.serving.messages import Update
 from apps.serving.refusal import fault
 from apps.serving.worker import Worker
@@ -98,15 +98,15 @@ class Monitor:
         """True if the next check is due."""
         return self._now() >= self._next_look
 
-    def look(self) -> Iterator[News]:
+    def look(self) -> Following[News]:
         """Ask NASA for the newest picture and upscale it if it is new; the last item is a View."""
         return self._running.follow("newest", self._look)
 
-    def running_check(self) -> Iterator[News] | None:
+    def running_check(self) -> Following[News] | None:
         """Follow the running check, whoever started it; None if there is none."""
         return self._running.join("newest")
 
-    def refresh(self) -> Iterator[News]:
+    def refresh(self) -> Following[News]:
         """Check on behalf of a visitor: join a running check or start one, at most once per minute for all visitors.
 
         The check does not wait for the end of a back-off. Earlier requests get the result of the last check, with a
@@ -115,7 +115,7 @@ class Monitor:
         if self._now() < self._next_refresh:
             latest = self.latest
             note = f"NASA was asked less than a minute ago, and this is what it had. {latest.note}".rstrip()
-            return iter([replace(latest, note=note)])
+            return Following([replace(latest, note=note)])
         return self._running.follow("newest", self._refresh)
 
     def known(self, day: dt.date) -> View | None:
@@ -126,16 +126,16 @@ class Monitor:
         """Return what `show_after` shows if NASA need not be asked."""
         return self._known(("after", day), day + dt.timedelta(1))
 
-    def show(self, day: dt.date) -> Iterator[News]:
+    def show(self, day: dt.date) -> Following[News]:
         """Show a day, or the latest earlier one with a picture; the last item is a View."""
         if known := self.known(day):
-            return iter([known])
+            return Following([known])
         return self._running.follow(day, lambda: self._show(day, day, self._from(day)))
 
-    def show_after(self, day: dt.date) -> Iterator[News]:
+    def show_after(self, day: dt.date) -> Following[News]:
         """Show the first day with a picture within a year after `day`; the last item is a View."""
         if known := self.known_after(day):
-            return iter([known])
+            return Following([known])
         key, following, later = ("after", day), day + dt.timedelta(1), self._client.after(day, self._today())
         return self._running.follow(key, lambda: self._show(key, following, later))
 

@@ -1,19 +1,45 @@
 """Request coalescing: concurrent requests for the same key share one task."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Hashable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
+
+_INTERVAL = 0.1  # seconds between two looks for news
 
 News = TypeVar("News")
 
 
+class Following(Generic[News]):
+    """News for a thread, which waits for them, or for an event loop, where a visitor who waits holds no thread."""
+
+    def __init__(self, news: Iterable[News | None]) -> None:
+        """Set the news, with None where the next is not there yet."""
+        self._news = news
+
+    def __iter__(self) -> Iterator[News]:
+        for news in self._news:
+            if news is None:
+                time.sleep(_INTERVAL)
+            else:
+                yield news
+
+    async def __aiter__(self) -> AsyncIterator[News]:
+        for news in self._news:
+            if news is None:
+                await asyncio.sleep(_INTERVAL)
+            else:
+                yield news
+
+
 class SharedTask(Generic[News]):
-    """A generator running in a thread, whose latest item any number of threads may follow."""
+    """A generator running in a thread, whose latest item any number of visitors may follow."""
 
     def __init__(self, work: Callable[[], Iterator[News]]) -> None:
         """Start the thread."""
         self._work = work
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._latest: News | None = None
         self._count = 0
         self._error: BaseException | None = None
@@ -30,21 +56,25 @@ class SharedTask(Generic[News]):
         """Wait for the generator to end."""
         self._thread.join()
 
-    def follow(self) -> Iterator[News]:
-        """Yield the latest item, then newer ones until the generator ends; re-raise its exception.
+    def follow(self) -> Following[News]:
+        """Follow the latest item, then newer ones until the generator ends, whose exception is raised again.
 
         A slow follower skips items.
         """
+        return Following(self._news())
+
+    def _news(self) -> Iterator[News | None]:
         followed = 0
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda followed=followed: self._count > followed or self._ended)  # type: ignore[misc]
+            with self._lock:
                 news, count, ended = self._latest, self._count, self._ended
-            if news is not None and count > followed:
+            if count > followed:
                 followed = count
                 yield news
             elif ended:
                 break
+            else:
+                yield None
         if self._error:
             raise self._error
 
@@ -52,14 +82,12 @@ class SharedTask(Generic[News]):
         error: BaseException | None = None
         try:
             for news in self._work():
-                with self._changed:
+                with self._lock:
                     self._latest, self._count = news, self._count + 1
-                    self._changed.notify_all()
         except Exception as failure:  # re-raised in `follow`
             error = failure
-        with self._changed:
+        with self._lock:
             self._error, self._ended = error, True
-            self._changed.notify_all()
 
 
 class RequestCoalescing(Generic[News]):
@@ -69,11 +97,11 @@ class RequestCoalescing(Generic[News]):
         self._lock = threading.Lock()
         self._running: dict[Hashable, SharedTask[News]] = {}
 
-    def follow(self, key: Hashable, work: Callable[[], Iterator[News]]) -> Iterator[News]:
+    def follow(self, key: Hashable, work: Callable[[], Iterator[News]]) -> Following[News]:
         """Follow the task of a key, starting it if it is not running."""
         return self.start(key, work).follow()
 
-    def join(self, key: Hashable) -> Iterator[News] | None:
+    def join(self, key: Hashable) -> Following[News] | None:
         """Follow the running task of a key; None if there is none."""
         with self._lock:
             task = self._running.get(key)

@@ -4,10 +4,12 @@ import datetime as dt
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
+
+from starlette.concurrency import run_in_threadpool
 
 from apps.monitor import page, plot
 from apps.monitor.allowance import Allowance
@@ -56,16 +58,18 @@ class Visits:
         self.new_days = Allowance(*NEW_DAYS_AN_HOUR)
         self.table = monitor.cache.folder / "history.csv"
 
-    def show(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
+    async def show(self, visit: Visit, event: gr.EventData, request: gr.Request) -> AsyncIterator[Outputs]:
         """Show the day in the page's address, or the newest picture if there is none."""
         asked = _asked(event)
         _recall(visit, event)
         visitor = request.client.host if request.client else ""
-        yield from self._answers(visit, self._day(asked, visitor) if asked else self._newest())
+        async for outputs in self._answers(visit, self._day(asked, visitor) if asked else self._newest()):
+            yield outputs
 
-    def refresh(self, visit: Visit) -> Iterator[Outputs]:
+    async def refresh(self, visit: Visit) -> AsyncIterator[Outputs]:
         """Check for a new picture, and report if there is none."""
-        yield from self._answers(visit, self._refreshed())
+        async for outputs in self._answers(visit, self._refreshed()):
+            yield outputs
 
     def poll(self, visit: Visit, event: gr.EventData) -> Outputs:
         """Update an open page if anything has changed; the picture, too, if the page follows the newest one."""
@@ -79,24 +83,25 @@ class Visits:
         status = page.sentence("A newer picture is out.") + page.NEWEST if is_newer else gr.skip()
         return [status, *_unchanged()[1 : 1 + PICTURE], *self._overview(visit)]
 
-    def _newest(self) -> Iterator[News | Status]:
+    async def _newest(self) -> AsyncIterator[News | Status]:
         """Yield the result of the last check, and wait for a running one, or for the first."""
         if self._monitor.has_looked or self._monitor.latest.finished:
             yield self._monitor.latest
         check = self._monitor.running_check() if self._monitor.has_looked else self._monitor.refresh()
         if check:
             yield page.ASKING
-            yield from check
+            async for item in check:
+                yield item
 
-    def _refreshed(self) -> Iterator[News | Status]:
+    async def _refreshed(self) -> AsyncIterator[News | Status]:
         before = self._monitor.latest.finished
         yield page.ASKING
-        for item in self._monitor.refresh():
+        async for item in self._monitor.refresh():
             if isinstance(item, View) and not item.note and item.finished == before:
                 item = replace(item, note="Nothing is new: this is NASA's newest picture.")
             yield item
 
-    def _day(self, asked: str, visitor: str) -> Iterator[News | Status]:
+    async def _day(self, asked: str, visitor: str) -> AsyncIterator[News | Status]:
         """Yield a day's picture; days for which NASA must be asked count against the visitor's rate limit."""
         is_later = asked.startswith(AFTER)
         try:
@@ -114,18 +119,19 @@ class Visits:
                 yield page.sentence(f"Many days were asked for lately; ask for another one in {minutes} minutes.")
                 return
             yield page.ASKING
-        yield from self._monitor.show_after(day) if is_later else self._monitor.show(day)
+        async for item in self._monitor.show_after(day) if is_later else self._monitor.show(day):
+            yield item
 
-    def _answers(self, visit: Visit, news: Iterator[News | Status]) -> Iterator[Outputs]:
+    async def _answers(self, visit: Visit, news: AsyncIterator[News | Status]) -> AsyncIterator[Outputs]:
         """Convert news to outputs, progress at most once a second, until they end or the visitor has another wish."""
         visit.wishes += 1
         wish, remaining, told_at = visit.wishes, RemainingTime(), -math.inf
-        for item in _with_errors_as_views(news):
+        async for item in _with_errors_as_views(news):
             if visit.wishes != wish:
                 yield _unchanged()
                 return
             if isinstance(item, View):
-                yield self._shown(visit, item)
+                yield await run_in_threadpool(self._shown, visit, item)
             elif isinstance(item, Status):
                 yield _status(item)
             elif time.monotonic() - told_at >= BETWEEN_WORDS:
@@ -190,10 +196,11 @@ def _doubling(share: float, left: str) -> str:
     return f"Doubling it: {left}" if left and share < 1 else "Doubling it…" if share < 1 else "Done; it is being saved…"
 
 
-def _with_errors_as_views(news: Iterator[News | Status]) -> Iterator[News | Status]:
+async def _with_errors_as_views(news: AsyncIterator[News | Status]) -> AsyncIterator[News | Status]:
     """Yield the news; turn an error with a message for the user into a View."""
     try:
-        yield from news
+        async for item in news:
+            yield item
     except (DoubleResolutionError, OSError) as error:
         yield View(None, f"{error}.")
 

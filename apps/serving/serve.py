@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from apps.serving import head, inputs, logs
-from apps.serving.admission import Admission
+from apps.serving.admission import EVENTS, Admission
 from apps.serving.bodies import MOST_FILES
 from apps.serving.compression import CompressedPages
 from apps.serving.connections import BoundedProtocol, ProxiedProtocol
@@ -69,6 +69,7 @@ def guarded(
     page.state_session_capacity = _MOST_SESSIONS
     page.queue(max_size=None, api_open=False)  # admission limits the queue: here, clicks would count as jobs
     page._queue.ANALYTICS_MAX_EVENTS = 0  # no analytics
+    page._queue.max_thread_count = EVENTS  # beyond 40 running events, waiting ones would keep out all others
     page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _QUEUE_POLL_INTERVAL
     megabytes = settings.max_file_mb * 1024**2
     mounted = gr.mount_gradio_app(

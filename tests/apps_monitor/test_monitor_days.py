@@ -5,7 +5,7 @@ import errno
 import io
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +18,7 @@ from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, News, View
 from apps.monitor.visits import Visit, Visits
 from support.clock import Clock
+from support.loops import steps
 from support.nasa import Nasa, picture
 from support.pictures import photo_like
 from upscaler.pictures.reading import read_rgb8
@@ -25,7 +26,7 @@ from upscaler.pictures.reading import read_rgb8
 TODAY, YESTERDAY, BEFORE = "2026-11-23", "2026-11-22", "2026-11-21"
 
 
-def last(news: Iterator[News]) -> View:
+def last(news: Iterable[News]) -> View:
     *_, view = news
     assert isinstance(view, View)
     return view
@@ -181,7 +182,7 @@ def test_a_disk_that_refuses_the_table_costs_its_link_alone(
         monkeypatch.setattr(
             "apps.monitor.visits.write_text", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, ""))
         )
-    *_, outputs = Visits(monitor, None).refresh(Visit())
+    *_, outputs = steps(Visits(monitor, None).refresh(Visit()))
     assert "A nebula" in str(outputs)
     assert ("History as CSV" in str(outputs)) is not is_full
 

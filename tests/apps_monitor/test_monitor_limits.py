@@ -27,6 +27,7 @@ from apps.monitor.visits import NEW_DAYS_AN_HOUR, Visit, Visits
 from apps.serving.gradio_api import gr
 from apps.serving.viewer.comparison import Comparison
 from support.clock import Clock
+from support.loops import result, steps
 from support.nasa import Nasa, picture
 
 TODAY = nasa_day()
@@ -58,7 +59,7 @@ def by(host: str) -> Any:
 
 def show(app: App, day: dt.date | str, host: str = "192.0.2.1") -> list[Any]:
     """Open a new page at a day; return the last values of its outputs: status, heading and others."""
-    *_, shown = app.visits.show(Visit(), gr.EventData(None, {"day": str(day)}), by(host))
+    *_, shown = steps(app.visits.show(Visit(), gr.EventData(None, {"day": str(day)}), by(host)))
     return list(shown)
 
 
@@ -86,7 +87,7 @@ def test_old_days_do_not_evict_todays_picture(app: App) -> None:
         assert str(day.year) in show(app, day)[1]
     assert len(days(app)) < 1 + len(OLD)
     assert days(app)[-1] == str(TODAY)
-    assert app.today()["date"] == str(TODAY)
+    assert result(app.today())["date"] == str(TODAY)
     assert f"{TODAY:%B %Y}" in show(app, NEWEST)[1]
 
 
@@ -119,7 +120,7 @@ def test_a_removed_picture_is_fetched_again(app: App, gone: str) -> None:
         finished.doubled_path.unlink()
     else:
         shutil.rmtree(app.folder if gone == "all" else finished.folder)
-    answer = app.today()
+    answer = result(app.today())
     assert answer["date"] == str(TODAY)
     assert Path(answer["file"].removeprefix("/gradio_api/file=")).is_file()
     assert f"{TODAY:%B %Y}" in show(app, NEWEST)[1]
@@ -132,7 +133,7 @@ def test_during_an_outage_the_newest_remaining_picture_is_shown(app: App, nasa: 
     assert app.monitor.latest.finished is not None
     shutil.rmtree(app.monitor.latest.finished.folder)
     nasa.failing = 503
-    answer = app.today()
+    answer = result(app.today())
     assert answer["date"] == str(OLD[0])
     assert "It is tried again at" in answer["note"]
 
@@ -204,7 +205,7 @@ def test_a_removed_history_is_created_again(history: History) -> None:
 def test_an_event_that_the_page_did_not_send_is_refused_with_a_sentence(monitor: Monitor, sent: object) -> None:
     visits, event = Visits(monitor, None), gr.EventData(None, sent)
     with pytest.raises(gr.Error, match="names no day; load the page again"):
-        next(visits.show(Visit(), event, by("192.0.2.1")))
+        next(steps(visits.show(Visit(), event, by("192.0.2.1"))))
     with pytest.raises(gr.Error, match="names no day; load the page again"):
         visits.poll(replace(Visit(), measured=-1), event)
 

@@ -14,6 +14,7 @@ from apps.monitor import settings
 from apps.monitor.app import App
 from apps.monitor.visits import Visit, Visits
 from apps.serving.gradio_api import gr
+from support.loops import steps
 from support.nasa import Nasa
 
 BEFORE, YESTERDAY, TODAY = "2026-11-21", "2026-11-22", "2026-11-23"
@@ -37,7 +38,7 @@ def anybody() -> Any:
 
 
 def ask(visits: Visits, visit: Visit, day: str = "") -> Iterator[list[Any]]:
-    return visits.show(visit, at(day), anybody())
+    return steps(visits.show(visit, at(day), anybody()))
 
 
 def is_skipped(value: Any) -> bool:
@@ -79,7 +80,8 @@ def test_a_page_whose_state_is_lost_keeps_its_picture_and_its_place_in_the_strip
     outputs = app.visits.poll(lost, polled)
     assert all(map(is_skipped, outputs[1:4]))
     assert f'data-shown="{BEFORE}"' in outputs[4] and 'aria-current="true"' in outputs[4]
-    *_, outputs = app.visits.show(Visit(), gr.EventData(None, {"day": "soon", "shown": BEFORE}), anybody())
+    wrong = gr.EventData(None, {"day": "soon", "shown": BEFORE})
+    *_, outputs = steps(app.visits.show(Visit(), wrong, anybody()))
     assert all(map(is_skipped, outputs[1:]))
 
 
