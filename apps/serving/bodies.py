@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from python_multipart import MultipartParser
@@ -47,12 +48,15 @@ class BoundedBody:
 class FilesOnly:
     """ASGI `receive` for uploads that refuses too many files, and long form fields, which Gradio keeps in memory."""
 
-    def __init__(self, receive: Receive, content_type: str) -> None:
-        """Parse the content type. Raises RequestRefusedError if it is not multipart/form-data."""
+    def __init__(self, receive: Receive, content_type: str, add_file: Callable[[], None]) -> None:
+        """Parse the content type. `add_file`: called at the beginning of each file.
+
+        Raises RequestRefusedError if it is not multipart/form-data.
+        """
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise RequestRefusedError(400, "the upload has the wrong content type; send multipart/form-data")
-        self._receive = receive
+        self._receive, self._add_file = receive, add_file
         self._files, self._field_bytes = 0, 0
         self._name, self._value, self._disposition, self._in_file = b"", b"", b"", False
         self._parser = MultipartParser(
@@ -97,6 +101,8 @@ class FilesOnly:
         self._files += self._in_file
         if self._files > MOST_FILES:
             raise RequestRefusedError(413, f"the upload has more than {MOST_FILES} files; send fewer at once")
+        if self._in_file:
+            self._add_file()
 
     def _add_data(self, _data: bytes, start: int, end: int) -> None:
         if not self._in_file:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ class Guard:
             origins.check_origin(headers, self._rules.hosts)
         self._normalise(scope, headers, route)
         if route.body is Body.FILE:
+            self._quota.add_file(scope["client"][0])
             return await self._limited(scope, headers, receive, self._rules.most_file)
         if route.body is Body.FILES:
             return await self._upload(scope, headers, receive, answer)
@@ -158,7 +160,8 @@ class Guard:
         with ExitStack() as stack:
             stack.enter_context(context)
             stack.enter_context(self._in_progress(_short(QueryParams(scope["query_string"]).get("upload_id"))))
-            files = FilesOnly(limited, headers.get("content-type", ""))
+            add_file = partial(self._quota.add_file, scope["client"][0])
+            files = FilesOnly(limited, headers.get("content-type", ""), add_file)
             answer.watch(self._record_uploads)
             return files, stack.pop_all()
 

@@ -12,6 +12,7 @@ from apps.serving import temporary
 from apps.serving.refusal import RequestRefusedError
 
 _SHARE_EACH = 0.5  # maximum share of one visitor
+_FILE = 8_192  # bytes that an empty file and its folder take
 _FULL = "the server's disk is full of other photos; try again in an hour"
 
 
@@ -35,45 +36,59 @@ class Quota:
         """Set the limits; `seconds`: lifetime of files, for which uploads count against their visitor."""
         self._folder, self._most_bytes, self._seconds = folder, most_bytes, seconds
         self._arrived = 0  # bytes since the start
+        self._charged: Counter[str] = Counter()  # bytes of recent uploads and of those in progress, by address
         self._recent: deque[tuple[float, str, int]] = deque()  # time, address, bytes
 
     @contextmanager
     def counted(self, receive: Receive, address: str, used: int, announced: int) -> Iterator[Receive]:
         """Yield an ASGI `receive` that refuses bytes beyond the quota. `used`: bytes in the folder before.
 
-        Raises RequestRefusedError at once if `announced` bytes exceed the quota.
+        Raises RequestRefusedError at once if `announced` bytes, which are reserved meanwhile, exceed the quota.
         """
-        earlier, arrived_before, received = self._recent_bytes(address), self._arrived, 0
+        arrived_before, received, charged = self._arrived, 0, announced
 
-        def check(size: int) -> None:
+        def check_all(size: int) -> None:
             if used + self._arrived - arrived_before + size > self._most_bytes:
                 raise RequestRefusedError(507, _FULL)
-            if earlier + received + size > _SHARE_EACH * self._most_bytes:
-                raise RequestRefusedError(507, "you have uploaded a lot within an hour; try again later")
 
         async def receive_counted() -> Message:
-            nonlocal received
+            nonlocal received, charged
             message = await receive()
             size = len(message.get("body", b""))
-            check(size)
+            check_all(size)
+            if (more := received + size - charged) > 0:
+                self._charge(address, more)
+                charged += more
             received += size
             self._arrived += size
             return message
 
-        check(announced)
+        check_all(announced)
+        self._charge(address, announced)
         try:
             yield receive_counted
         finally:
+            self._charged[address] -= charged - received
             self._recent.append((time.monotonic(), address, received))
+
+    def add_file(self, address: str) -> None:
+        """Count a visitor's file besides its content. Raises RequestRefusedError beyond the quota."""
+        self._charge(address, _FILE)
+        self._recent.append((time.monotonic(), address, _FILE))
 
     def used(self) -> int:
         """Return the bytes in the folder; slow with many files."""
         return temporary.size_of(self._folder)
 
-    def _recent_bytes(self, address: str) -> int:
+    def _charge(self, address: str, size: int) -> None:
+        self._forget_old()
+        if self._charged[address] + size > _SHARE_EACH * self._most_bytes:
+            raise RequestRefusedError(507, "you have uploaded a lot within an hour; try again later")
+        self._charged[address] += size
+
+    def _forget_old(self) -> None:
         while self._recent and self._recent[0][0] < time.monotonic() - self._seconds:
-            self._recent.popleft()
-        by_address: Counter[str] = Counter()
-        for _, uploader, size in self._recent:
-            by_address[uploader] += size
-        return by_address[address]
+            _, address, size = self._recent.popleft()
+            self._charged[address] -= size
+            if not self._charged[address]:
+                del self._charged[address]

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.types import Message
 
+from apps.serving.bodies import FilesOnly
 from apps.serving.quota import Quota
 from apps.serving.refusal import RequestRefusedError
+from support.loops import result
 
 CHUNK = 100
 
@@ -35,8 +37,7 @@ def arrive(quota: Quota, visitors: Sequence[str], chunks: int, announced: int = 
     async def all_at_once() -> list[int]:
         return await asyncio.gather(*map(upload, visitors))
 
-    with ThreadPoolExecutor(1) as thread:  # another test's browser may run a loop in this thread
-        return thread.submit(asyncio.run, all_at_once()).result()
+    return result(all_at_once())
 
 
 def test_concurrent_uploads_do_not_exceed_the_quota(tmp_path: Path) -> None:
@@ -48,6 +49,43 @@ def test_a_visitor_gets_at_most_half_of_the_quota(tmp_path: Path) -> None:
     quota = Quota(tmp_path, 20 * CHUNK, seconds=60)
     assert sum(sum(arrive(quota, "a", chunks=5)) for _ in range(5)) == 10 * CHUNK
     assert arrive(quota, "b", chunks=5) == [5 * CHUNK]
+
+
+@pytest.mark.parametrize("announced", [0, 6 * CHUNK])
+def test_concurrent_uploads_of_a_visitor_get_at_most_half_of_the_quota(tmp_path: Path, announced: int) -> None:
+    quota = Quota(tmp_path, 20 * CHUNK, seconds=60)
+    accepted = arrive(quota, "aaa", chunks=6, announced=announced)
+    assert (sum(accepted) <= 10 * CHUNK) and (not announced or accepted == [6 * CHUNK, 0, 0])
+    assert arrive(quota, "b", chunks=6) == [6 * CHUNK]
+
+
+def test_bytes_that_were_announced_and_never_sent_are_free_again(tmp_path: Path) -> None:
+    quota = Quota(tmp_path, 20 * CHUNK, seconds=60)
+    assert [arrive(quota, "a", chunks=1, announced=9 * CHUNK) for _ in range(2)] == [[CHUNK]] * 2
+
+
+def test_empty_files_count(tmp_path: Path) -> None:
+    quota = Quota(tmp_path, 1_000_000, seconds=60)
+    with pytest.raises(RequestRefusedError) as refusal:
+        for n in range(1000):
+            quota.add_file("a")
+            (tmp_path / str(n)).mkdir()
+            (tmp_path / str(n) / "a").touch()
+    assert refusal.value.status == 507
+    assert quota.used() <= 500_000
+    quota.add_file("b")
+
+
+def test_each_file_of_a_form_counts(tmp_path: Path) -> None:
+    files = {str(n): (f"{n}.jpg", b"1") for n in range(3)}
+    form = httpx.Request("POST", "http://localhost", data={"name": "value"}, files=files)
+    counted: list[None] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": form.read()}
+
+    result(FilesOnly(receive, form.headers["content-type"], lambda: counted.append(None))())
+    assert len(counted) == 3
 
 
 def test_an_announced_upload_over_the_quota_is_refused_at_once(tmp_path: Path) -> None:
