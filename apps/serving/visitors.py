@@ -1,11 +1,13 @@
 """Identification of visitors by their network address."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MOST_FORWARDED = 10  # addresses examined, from the last
+_WITH_PORT = re.compile(r"^(?:\[(.*)\]|([^:]*))(?::[0-9]+)?$")  # as some proxies write it
 _IPV6_PREFIX = 64  # bits of one subscriber's network
 
 # Headers set by a proxy; without one, any client could forge them
@@ -15,12 +17,15 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-pr
 def address_of(peer: str, forwarded: Sequence[str]) -> str:
     """Return a visitor's address: the last public one in X-Forwarded-For, or the peer's.
 
-    `forwarded`: lines of X-Forwarded-For, empty without a proxy. An IPv6 address is reduced to its /64 network, which
-    one subscriber controls.
+    `forwarded`: lines of X-Forwarded-For, empty without a proxy. Entries before one that is not an address do not
+    count, because the visitor may have written them. An IPv6 address is reduced to its /64 network, which one
+    subscriber controls.
     """
     for text in reversed(",".join(forwarded).split(",")[-_MOST_FORWARDED:]):
-        address = _parsed(text.strip())
-        if address and address.is_global:
+        address = _parsed(_WITH_PORT.sub(r"\1\2", text.strip()))
+        if not address:
+            break
+        if address.is_global:
             return _network(address)
     return network_of(peer)
 
