@@ -23,14 +23,20 @@ class RefusedError(ApodError):
 def parse(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     """Parse a URL, relative to `base`, with the HTTP client's parser: another parser may find another host.
 
-    Raises RefusedError.
+    One of NASA's gets https, and a host name without the final dot. Raises RefusedError.
     """
     if len(address) > _LONGEST:
         raise RefusedError(f"the address has more than {_LONGEST} characters")
     try:
-        return base.join(address) if base else httpx2.URL(address)
+        return _secure(base.join(address) if base else httpx2.URL(address))
     except (httpx2.InvalidURL, ValueError) as error:
         raise RefusedError("the address is not a valid URL") from error
+
+
+def _secure(address: httpx2.URL) -> httpx2.URL:
+    host = address.raw_host.decode("ascii").removesuffix(".")
+    is_plain = address.scheme in ("http", "https") and address.port is None
+    return address.copy_with(scheme="https", host=host) if is_plain and _NASA.fullmatch(host) else address
 
 
 def is_nasa(address: httpx2.URL) -> bool:
