@@ -13,7 +13,6 @@ from apps.monitor.cache import Cache
 from apps.monitor.doubling import worker_of
 from apps.monitor.history import History
 from apps.monitor.monitor import Monitor, View
-from apps.monitor.plot import test_gain
 from apps.monitor.recording import HistoryCopy, Recorder
 from apps.monitor.settings import Settings
 from apps.monitor.visits import Visit, Visits
@@ -47,7 +46,7 @@ class App:
         self.worker.start()
         recorder = Recorder(self.worker, self.model, self.history, copy)
         self.monitor = Monitor(Client(settings.apod_url), self.worker, self.model, cache, recorder)
-        self.visits = Visits(self.monitor, test_gain(self.model.metrics))
+        self.visits = Visits(self.monitor)
         self.folder = settings.cache
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ import math
 import statistics
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from apps.monitor import outliers
 from apps.monitor.days import long_date
@@ -22,37 +21,27 @@ _EXPLANATION = (
     "Each day's picture is shrunk to half its size, then enlarged again by the model and by bicubic interpolation. "
     "A point at 3 dB means: the model's squared error is half as large. Choose a point to see its day."
 )
-_TESTED = " The dashed line is the mean of the model's test pictures."
 _EMPTY = "No day has been measured yet. The first point appears here soon after the first picture."
 
 
-def render(rows: list[Row], tested: float | None) -> str:
+def render(rows: list[Row]) -> str:
     """Render the gain over bicubic interpolation by day, with outliers marked, or why there is no plot yet.
 
-    rows: by day. tested: the gain on the test set in dB, as a line. plot.js handles mouse, touch and keys.
+    rows: by day. plot.js handles mouse, touch and keys.
     """
     if not rows:
         return f"{_HEADING}<p>{_EMPTY}</p>"
     marks, rows = outliers.marks(rows)[-MOST_DAYS:], rows[-MOST_DAYS:]
-    levels = _levels([row.gain for row in rows] + ([] if tested is None else [tested]))
+    levels = _levels([row.gain for row in rows])
     return (
-        f"{_HEADING}<p>{_EXPLANATION}{'' if tested is None else _TESTED}</p><p>{_summary(rows)}</p>{_legend(marks)}"
+        f"{_HEADING}<p>{_EXPLANATION}</p><p>{_summary(rows)}</p>{_legend(marks)}"
         f'<div class="plot"><p aria-hidden="true">dB closer than bicubic</p><div class="plane">'
-        f'<ol class="levels" aria-hidden="true">{_lines(levels, tested)}</ol>'
+        f'<ol class="levels" aria-hidden="true">{_lines(levels)}</ol>'
         f'<ul class="points" aria-label="Measured days; the arrow keys go from one to another">'
         f"{_points(rows, marks, levels)}</ul></div>"
         f'<ol class="dates" aria-hidden="true">{_dates(rows)}</ol>'
         f'<p><a class="chosen" href="#{rows[-1].day}">{_name(rows[-1], marks[-1])}</a></p></div>'
     )
-
-
-def test_gain(measured: dict[str, Any]) -> float | None:
-    """Return the model's gain over bicubic interpolation on its test set in dB, if its metrics.json has one."""
-    if "test" not in measured.get("tests", {}):
-        return None
-    test = measured["tests"]["test"]
-    psnr = {row["name"]: row["score"]["psnr_y"] for row in test["rows"]}
-    return float(psnr[test["model"]] - psnr["bicubic"])
 
 
 def _summary(rows: list[Row]) -> str:
@@ -82,11 +71,10 @@ def _levels(gains: list[float]) -> list[float]:
     return [step * n for n in range(first, max(last, first + 1) + 1)]
 
 
-def _lines(levels: list[float], tested: float | None) -> str:
-    lines = "".join(
+def _lines(levels: list[float]) -> str:
+    return "".join(
         f'<li style="--y:{_share(level, levels):.4f}"><span>{_signed(level)}</span></li>' for level in levels
     )
-    return lines if tested is None else f'{lines}<li class="tested" style="--y:{_share(tested, levels):.4f}"></li>'
 
 
 def _signed(level: float) -> str:

@@ -52,9 +52,8 @@ class Visit:
 class Visits:
     """Answers to visitors."""
 
-    def __init__(self, monitor: Monitor, tested: float | None) -> None:
-        """Set the monitor, and the model's gain on its test set in dB, if known."""
-        self._monitor, self._tested = monitor, tested
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self.new_days = Allowance(*NEW_DAYS_AN_HOUR)
         self.table = monitor.cache.folder / "history.csv"
 
@@ -158,7 +157,7 @@ class Visits:
         rows = self._monitor.recorder.history.rows(self._monitor.recorder.revision)
         return [
             page.strip(self._monitor.cache.recent(STRIP), visit.shown, nasa_day()),
-            plot.render(rows, self._tested) + (self._table_link() if rows else ""),
+            plot.render(rows) + (self._table_link() if rows else ""),
         ]
 
     def _table_link(self) -> str:

@@ -182,7 +182,7 @@ def test_a_disk_that_refuses_the_table_costs_its_link_alone(
         monkeypatch.setattr(
             "apps.monitor.visits.write_text", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, ""))
         )
-    *_, outputs = steps(Visits(monitor, None).refresh(Visit()))
+    *_, outputs = steps(Visits(monitor).refresh(Visit()))
     assert "A nebula" in str(outputs)
     assert ("History as CSV" in str(outputs)) is not is_full
 

@@ -203,7 +203,7 @@ def test_a_removed_history_is_created_again(history: History) -> None:
 
 @pytest.mark.parametrize("sent", [None, 5, "day", {}, {"day": None}, {"day": 5}])
 def test_an_event_that_the_page_did_not_send_is_refused_with_a_sentence(monitor: Monitor, sent: object) -> None:
-    visits, event = Visits(monitor, None), gr.EventData(None, sent)
+    visits, event = Visits(monitor), gr.EventData(None, sent)
     with pytest.raises(gr.Error, match="names no day; load the page again"):
         next(steps(visits.show(Visit(), event, by("192.0.2.1"))))
     with pytest.raises(gr.Error, match="names no day; load the page again"):

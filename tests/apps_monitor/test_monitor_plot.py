@@ -40,16 +40,16 @@ def shares(markup: str, axis: str) -> list[float]:
     return [float(share) for share in re.findall(rf"--{axis}:([^;\"]+)", markup)]
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.none() | st.floats(-100, 100))
-def test_all_is_inside_the_plot_between_a_few_round_levels(gains: list[float], tested: float | None) -> None:
-    markup = plot.render(rows(gains), tested)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+def test_all_is_inside_the_plot_between_a_few_round_levels(gains: list[float]) -> None:
+    markup = plot.render(rows(gains))
     assert all(0 <= share <= 1 for axis in "xy" for share in shares(markup, axis))
     assert 2 <= markup.count("<span>") <= 7
     assert "<span>0</span>" in markup
 
 
 def test_each_day_is_a_link_with_a_name_and_the_newest_ones_are_shown() -> None:
-    markup = plot.render(rows([1.0] * plot.MOST_DAYS + [2.345], "<b>Ducks</b> & more"), None)
+    markup = plot.render(rows([1.0] * plot.MOST_DAYS + [2.345], "<b>Ducks</b> & more"))
     assert f'href="#{FIRST}"' not in markup
     newest = dt.date(2027, 8, 31)
     assert markup.count(f'href="#{newest}"') == 2
@@ -60,15 +60,15 @@ def test_each_day_is_a_link_with_a_name_and_the_newest_ones_are_shown() -> None:
 
 
 def test_the_first_day_and_no_day_have_a_sentence() -> None:
-    assert "No day has been measured yet" in plot.render([], 3.0)
-    assert "One day is measured: 2.5 dB." in plot.render(rows([2.5]), None)
+    assert "No day has been measured yet" in plot.render([])
+    assert "One day is measured: 2.5 dB." in plot.render(rows([2.5]))
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     """A page of the plot alone, on a touch screen."""
     style, script = ((app.HERE / f"plot.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    markup = f"<style>{style}</style><div id=measured>{plot.render(rows(GAINS), 2.9)}</div><script>{script}</script>"
+    markup = f"<style>{style}</style><div id=measured>{plot.render(rows(GAINS))}</div><script>{script}</script>"
     with chromium.new_context(viewport=DESK, has_touch=True) as context:
         opened = context.new_page()
         opened.route(ADDRESS, lambda route: route.fulfill(body=markup, content_type="text/html; charset=utf-8"))
