@@ -209,7 +209,7 @@ class Batches:
         """Cancel what nobody came back for, and delete batches that have expired."""
         now = time.monotonic()
         for batch in list(self._batches.values()):
-            if batch.is_greeting:
+            if batch.is_greeting or batch.uploads:  # its page may show another one meanwhile
                 batch.touch()
             elif now - batch.seen > self._keep_seconds:
                 self.delete(batch)

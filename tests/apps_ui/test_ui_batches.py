@@ -189,6 +189,15 @@ def test_a_finished_batch_expires_and_a_greeting_does_not(tmp_path: Path) -> Non
         batches.find(batch.id)
 
 
+def test_a_batch_whose_pictures_are_arriving_is_visited(tmp_path: Path) -> None:
+    batches = registry(tmp_path, keep_seconds=3600)
+    batch = queued(batches, "a", "a1")
+    batch.seen -= 3601
+    with batches.uploading(batch):
+        batches.clean()
+    assert batches.find(batch.id).pictures[0].state is State.WAITING
+
+
 def test_work_that_nobody_comes_back_for_is_cancelled_and_what_is_done_stays(tmp_path: Path) -> None:
     batches = registry(tmp_path)
     batch = queued(batches, "a", "a1", "a2")

@@ -294,6 +294,62 @@ def test_leaving_while_uploading_warns_and_later_does_not(page: Page, small: Pat
     assert asked == ["beforeunload"]
 
 
+def test_uploads_go_on_while_another_address_is_shown(page: Page, tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.png" for name in ("one", "two", "three", "alone", "again")]
+    for n, file in enumerate(files):
+        Image.fromarray(photo_like(40 + n, 60)).save(file)
+    held: list[Route] = []
+    page.route("**/work/*?name=two*", lambda route: held.append(route))
+    page.route("**/work/*?name=a*", lambda route: held.append(route))
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.locator("header").click()  # browsers warn only those who have used the page
+
+    def give(*given: Path) -> None:
+        with page.expect_request(re.compile(r"name=[ta]")):
+            choose(page, *given)
+
+    give(*files[:3])
+    expect(page.locator("#cards li[data-state=uploading]")).to_have_count(2)
+    first = page.url
+    page.go_back()
+    expect(page.locator("upscaling-desk")).to_have_attribute("data-mode", "empty")
+    page.close(run_before_unload=True)
+    page.wait_for_timeout(500)
+    assert asked == ["beforeunload"]
+    give(files[3])
+    page.go_back()
+    give(files[4])
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#note")).to_contain_text("Cancelled")
+    held[0].fulfill(status=400, json={"detail": "two.png is left out"})
+    page.goto(first)
+    finished(page)
+    expect(page.locator("#cards .name")).to_have_text(["one.png", "three.png"])
+    expect(page.locator("#refusals li")).to_have_text(["Two.png is left out."])
+
+
+def test_what_a_server_lost_while_another_address_was_shown_is_uploaded_again(page: Page, small: Path) -> None:
+    page.route(UPLOADS, lambda route: route.abort("connectionreset"))
+    with page.expect_event("requestfailed"):
+        choose(page, small)
+    work = page.url
+    page.go_back()
+    requests.delete(work.replace("#", "work/"), timeout=60).raise_for_status()  # as a restart does
+    with page.expect_response(UPLOADS, timeout=90_000) as refused:
+        page.unroute_all(behavior="ignoreErrors")
+    assert refused.value.status == 404
+    page.go_forward()
+    expect(page.locator("#download")).to_have_text("Download small_2x.png")
+    expect(page.locator("#refusals li")).to_contain_text("The server no longer has these pictures")
+    assert page.url != work
+
+
 def test_two_tabs_do_not_mix(page: Page, tmp_path: Path) -> None:
     other = page.context.new_page()
     other.goto(page.url)

@@ -4,20 +4,23 @@ const AGAIN = "The server no longer has these pictures; those that were not done
 const LAST = "double-resolution last work";
 const POLL = 1000, VISIT = 300_000, SPEAK = 10_000, QUIET = 3000; // milliseconds
 
+// A batch as this page knows it. uploads: files that this page gave. lost: answers that were missed since the last one.
+const newWork = (id) => ({ id, state: null, uploads: [], uploaded: Promise.resolve(), stopped: new AbortController(), refusals: [], lost: 0 });
+
 class Desk extends HTMLElement {
   connectedCallback() {
     if (this.facts) return;
     this.facts = JSON.parse(this.dataset.facts);
     this.turn = 0; // of asking for the state: answers may come in another order
-    this.forget();
-    this.id = undefined; // until the address is read
+    this.works = new Map(); // those with uploads of this page, which go on while another address is shown
+    this.turnTo(undefined); // until the address is read
     this.options = optionsOf(this.find("#options form"), () => this.render());
     acceptFiles(this, (...given) => this.give(...given));
     this.addEventListener("click", (event) => this.clicked(event));
     window.addEventListener("popstate", () => this.restore());
     document.addEventListener("visibilitychange", () => document.hidden || this.poll());
     window.addEventListener("beforeunload", (event) => {
-      if (this.missing().length) event.preventDefault();
+      if ([...this.works.values()].some((work) => this.missing(work).length)) event.preventDefault();
     });
     this.greet();
     this.restore();
@@ -27,34 +30,39 @@ class Desk extends HTMLElement {
     return this.querySelector(selector);
   }
 
-  forget() {
+  // Shows a batch in place of the last one, whose uploads go on.
+  turnTo(id) {
     this.turn++;
-    this.stopped?.abort(); // what is uploaded for the last batch
-    this.visit?.abort(); // what else is asked of it
-    [this.stopped, this.visit] = [new AbortController(), new AbortController()];
-    Object.assign(this, { id: "", state: null, uploads: [], chosen: undefined, markups: {}, lost: 0, since: 0 });
-    Object.assign(this, { notes: "", refusals: [], uploaded: Promise.resolve() });
+    this.visit?.abort(); // what else is asked of the last one
+    this.visit = new AbortController();
+    this.work = this.works.get(id) ?? newWork(id);
+    Object.assign(this, { chosen: undefined, markups: {}, since: 0, notes: "" });
     clearTimeout(this.timer);
+  }
+
+  // Uploads nothing more for a batch, which is deleted or cancelled.
+  end({ id, stopped }) {
+    stopped.abort();
+    this.works.delete(id);
   }
 
   // Starting, leaving and coming back
 
   async restore() {
     const id = location.hash.slice(1);
-    if (id === this.id) return;
-    this.forget();
-    this.id = id;
+    if (id === this.work.id) return;
+    this.turnTo(id);
     this.render();
     if (id) return this.poll();
     const last = recalled(LAST);
     const exists = last && (await state(last).catch(() => null));
-    this.find("#again").hidden = !exists || Boolean(this.id);
+    this.find("#again").hidden = !exists || Boolean(this.work.id);
     this.find("#again a").href = `#${last}`;
   }
 
   leave(note = "", way = "pushState") {
     history[way](null, "", location.pathname + location.search);
-    this.forget();
+    this.turnTo("");
     this.notes = note;
     this.render();
   }
@@ -71,20 +79,20 @@ class Desk extends HTMLElement {
 
   // Files join the work that is going on; without any, they begin it.
   async open() {
-    if (this.id && !this.state) await this.poll();
-    if (!this.id || !this.isPending() || this.stopped.signal.aborted) await this.replace({});
+    if (this.work.id && !this.work.state) await this.poll();
+    if (!this.work.id || !this.isPending() || this.work.stopped.signal.aborted) await this.replace({});
   }
 
   async replace(request) {
-    const { visit: { signal } } = this;
-    this.refusals = [];
-    const instead_of = this.id && this.isPending() ? this.id : undefined; // cancelled if the new work is accepted
-    const { id } = await create({ choices: this.options.read(), instead_of, ...request }).catch((error) => {
+    const { work, visit: { signal } } = this;
+    work.refusals = [];
+    const isReplaced = work.id && this.isPending(); // it is cancelled if the new work is accepted
+    const { id } = await create({ choices: this.options.read(), instead_of: isReplaced ? work.id : undefined, ...request }).catch((error) => {
       this.failed(error, signal); // the one before may have begun since this was asked for
       throw error;
     });
-    this.forget();
-    this.id = id;
+    if (isReplaced) this.end(work);
+    this.turnTo(id);
     this.since = Date.now();
     remember(LAST, id);
     history.pushState(null, "", `#${id}`);
@@ -94,7 +102,7 @@ class Desk extends HTMLElement {
   // Does what a person asks for; why the wish before it failed is said no longer.
   async act(work) {
     const { signal } = this.visit;
-    this.refusals = this.refusals.filter((sentence) => sentence !== this.failure);
+    this.work.refusals = this.work.refusals.filter((sentence) => sentence !== this.failure);
     await work().catch((error) => {
       this.failure = error.message;
       this.failed(error, signal);
@@ -110,7 +118,7 @@ class Desk extends HTMLElement {
 
   // `sentences`: what is to be said of them.
   give(files, ...sentences) {
-    this.refusals = [];
+    this.work.refusals = [];
     if (!files.length) return this.say("There is no picture in this folder; choose another one.", ...sentences);
     const most = this.facts.megabytes * 1024 ** 2;
     const refused = [...sentences, ...files.filter(({ size }) => size > most).map(({ name, size }) =>
@@ -128,31 +136,34 @@ class Desk extends HTMLElement {
 
   // All files one after another, so that they keep their order.
   add(files) {
-    const { id, stopped: { signal } } = this;
+    const { work } = this;
     const added = files.map((file) => ({ file, share: 0, picture: URL.createObjectURL(file) }));
-    this.uploads.push(...added);
+    work.uploads.push(...added);
+    this.works.set(work.id, work);
     this.poll();
-    return (this.uploaded = this.uploaded.then(() => this.uploadAll(added, id, signal)));
+    return (work.uploaded = work.uploaded.then(() => this.uploadAll(added, work)));
   }
 
-  async uploadAll(added, id, signal) {
+  async uploadAll(added, work) {
+    const { id, stopped: { signal } } = work;
     for (const next of added) {
       try {
-        next.number = (await upload(id, next.file, (share, error) => this.progressed(next, share, error), signal)).number;
+        next.number = (await upload(id, next.file, (share, error) => this.progressed(next, work, share, error), signal)).number;
+        work.lost = 0;
       } catch (error) {
-        if (!signal.aborted) await this.poll(); // all of the work may be gone
+        const gone = !signal.aborted && (await isGone(id));
         if (signal.aborted) return;
-        this.uploads = this.uploads.filter((one) => one !== next);
-        this.say(error.message);
+        if (gone) return this.poll(); // which says so, or once the work is shown again
+        work.uploads = work.uploads.filter((one) => one !== next);
+        work.refusals.push(error.message);
       }
-      if (signal.aborted) return;
       this.poll();
     }
   }
 
-  progressed(next, share, error) {
+  progressed(next, work, share, error) {
     Object.assign(next, { share, reason: error?.message });
-    if (error instanceof Lost) this.lost ||= 1; // until the state is answered
+    if (error instanceof Lost) work.lost ||= 1; // until the server answers
   }
 
   clicked({ target }) {
@@ -162,7 +173,7 @@ class Desk extends HTMLElement {
     if (!action && !sample) return;
     return this.act(async () => {
       if (sample) await this.begin({ sample }), this.poll();
-      if (action === "again") await this.begin({ again: this.id }), this.poll();
+      if (action === "again") await this.begin({ again: this.work.id }), this.poll();
       if (action === "choose" || action === "another") this.find("#files").click();
       if (action === "photograph") this.find("#camera").click();
       if (action === "choose-folder") this.find("#folder").click();
@@ -172,38 +183,38 @@ class Desk extends HTMLElement {
   }
 
   async cancelAll() {
-    this.stopped.abort();
-    this.uploads = this.uploads.filter(({ number }) => number !== undefined);
-    const { id } = this;
-    const found = await cancel(id);
-    if (id !== this.id) return; // another photo was chosen meanwhile
-    this.state = found;
-    if (this.state.pictures.some(({ state }) => state === "done")) return this.render();
+    const { work } = this;
+    work.stopped.abort();
+    work.uploads = work.uploads.filter(({ number }) => number !== undefined);
+    work.state = await cancel(work.id);
+    if (work !== this.work) return; // another photo was chosen meanwhile
+    if (work.state.pictures.some(({ state }) => state === "done")) return this.render();
     await this.deleteAll("Cancelled. Nothing is kept of it.");
   }
 
   async deleteAll(note) {
-    const { id } = this;
-    await remove(id);
-    if (recalled(LAST) === id) unremember(LAST);
-    if (id === this.id) this.leave(note);
+    const { work } = this;
+    await remove(work.id);
+    this.end(work);
+    if (recalled(LAST) === work.id) unremember(LAST);
+    if (work === this.work) this.leave(note);
   }
 
   // Following the work
 
   async poll() {
+    const { work } = this;
     clearTimeout(this.timer);
-    if (!this.id) return;
+    if (!work.id) return;
     const turn = ++this.turn;
     try {
-      const found = await state(this.id);
+      const found = await state(work.id);
       if (turn !== this.turn) return;
-      this.state = found;
-      this.lost = 0;
+      Object.assign(work, { state: found, lost: 0 });
     } catch (error) {
       if (turn !== this.turn) return;
       if (error instanceof Refused) return this.gone(error);
-      this.lost++;
+      work.lost++;
     }
     this.render();
     this.pollLater();
@@ -211,7 +222,9 @@ class Desk extends HTMLElement {
 
   // If the connection was lost before, the server was started anew or too much time has passed: nobody wanted it deleted.
   gone({ message }) {
-    const left = this.lost ? this.uploads.filter(({ number }) => !hasEnded(this.state?.pictures[number])) : [];
+    const { work } = this;
+    const left = work.lost ? work.uploads.filter(({ number }) => !hasEnded(work.state?.pictures[number])) : [];
+    this.end(work);
     this.leave(message, "replaceState"); // Back must not return to it again
     if (left.length) this.act(() => this.giveAgain(left.map(({ file }) => file)));
   }
@@ -225,17 +238,17 @@ class Desk extends HTMLElement {
 
   // A result is asked for while it is looked at, too: that counts as a visit, and tells when it was deleted.
   pollLater() {
-    if (this.lost || this.isPending()) this.timer = setTimeout(() => this.poll(), POLL);
+    if (this.work.lost || this.isPending()) this.timer = setTimeout(() => this.poll(), POLL);
     else this.timer = setTimeout(() => document.hidden || this.poll(), Math.min(VISIT, this.facts.keepSeconds * 250)); // a quarter
   }
 
   isPending() {
-    return !this.state || this.state.pending || this.uploading().length > 0;
+    return !this.work.state || this.work.state.pending || this.uploading().length > 0;
   }
 
   // Adds to what is said of refusals.
   say(...sentences) {
-    this.refusals = [...new Set([...this.refusals, ...sentences])];
+    this.work.refusals.push(...sentences);
     this.render();
   }
 

@@ -61,6 +61,7 @@ function create({ again, ...request }) {
 }
 
 const state = (id) => asked(`work/${id}`, { signal: AbortSignal.timeout(PATIENCE) });
+const isGone = (id) => state(id).then(() => false, (error) => error instanceof Refused);
 const cancel = (id) => asked(`work/${id}/cancel`, { method: "POST" });
 const remove = (id) => asked(`work/${id}`, { method: "DELETE" });
 const comparison = async (id, number) => (await asked(`work/${id}/${number}/comparison`, { method: "POST" })).markup;

@@ -6,20 +6,20 @@ const SPOKEN = { said: 0, text: "" };
 Object.assign(Desk.prototype, {
   render() {
     const focused = document.activeElement;
-    const pictures = this.pictures(), pending = Boolean(this.id) && this.isPending();
+    const pictures = this.pictures(), pending = Boolean(this.work.id) && this.isPending();
     const several = pictures.length > 1, done = pictures.filter(({ state }) => state === "done");
     const shown = this.shown(pictures);
-    const empty = !this.id || !(pending || done.length); // also after nothing but refusals
+    const empty = !this.work.id || !(pending || done.length); // also after nothing but refusals
     this.dataset.mode = empty ? "empty" : pending ? "working" : "done";
     this.dataset.several = several;
     for (const [selector, visible] of Object.entries({
-      "#give": empty, "#example": empty, "#trust": empty, "#work": !empty, "#bar": this.id,
+      "#give": empty, "#example": empty, "#trust": empty, "#work": !empty, "#bar": this.work.id,
       "#cards": several, "#share": pending, "[data-do=another]": !empty && !pending, "[data-do=cancel]": pending,
       "[data-do=delete]": !pending, "#options": !pending,
-      "[data-do=again]": this.id && !pending && this.state && this.hasOtherOptions(),
+      "[data-do=again]": this.work.id && !pending && this.work.state && this.hasOtherOptions(),
     })) this.find(selector).hidden = !visible;
-    this.find("#again").hidden ||= Boolean(this.id);
-    text(this.find("#note"), this.notes || (this.state?.leaving ? LEAVING : ""));
+    this.find("#again").hidden ||= Boolean(this.work.id);
+    text(this.find("#note"), this.notes || (this.work.state?.leaving ? LEAVING : ""));
     this.showRefusals(pictures);
     if (several) this.showCards(pictures, shown);
     this.showStage(shown, several);
@@ -37,24 +37,24 @@ Object.assign(Desk.prototype, {
 
   // What the server knows, then what is not uploaded yet.
   pictures() {
-    const arrived = this.state?.pictures ?? [];
+    const arrived = this.work.state?.pictures ?? [];
     const local = ({ file, share, picture }) => ({ name: file.name, state: share === undefined ? "waiting" : "uploading", share, thumbnail: picture });
     return [...arrived.map((picture, number) => ({ ...picture, number, thumbnail: picture.thumbnail || this.uploadOf(number) })), ...this.uploading().map(local)];
   },
 
   // Files that the server has not, or not yet told of.
   uploading() {
-    const arrived = this.state?.pictures.length ?? 0;
-    return this.uploads.filter(({ number }) => number === undefined || number >= arrived);
+    const arrived = this.work.state?.pictures.length ?? 0;
+    return this.work.uploads.filter(({ number }) => number === undefined || number >= arrived);
   },
 
   // Files that the server has not.
-  missing() {
-    return this.uploads.filter(({ number }) => number === undefined);
+  missing({ uploads } = this.work) {
+    return uploads.filter(({ number }) => number === undefined);
   },
 
   uploadOf(number) {
-    return this.uploads.find((upload) => upload.number === number)?.picture ?? "";
+    return this.work.uploads.find((upload) => upload.number === number)?.picture ?? "";
   },
 
   // What was chosen, else what is furthest; never what failed, so that a broken file leaves no empty stage.
@@ -65,12 +65,12 @@ Object.assign(Desk.prototype, {
 
   hasOtherOptions() {
     const wanted = this.options.read();
-    return Object.entries(this.state.choices).some(([name, value]) => name in wanted && wanted[name] !== value);
+    return Object.entries(this.work.state.choices).some(([name, value]) => name in wanted && wanted[name] !== value);
   },
 
   showRefusals(pictures) {
     const failed = pictures.filter(({ state }) => state === "failed").map(({ sentence }) => sentence);
-    const sentences = [...this.refusals, ...failed], list = this.find("#refusals");
+    const sentences = [...new Set(this.work.refusals), ...failed], list = this.find("#refusals");
     if (list.textContent === sentences.join("")) return;
     list.replaceChildren(...sentences.map((sentence) => element("li", { textContent: sentence })));
   },
@@ -81,7 +81,7 @@ Object.assign(Desk.prototype, {
     this.find("#facts").hidden = !finished;
     text(this.find("#sentence"), finished ? `${several ? `${picture.file}: ` : ""}${enlarged(picture)} ${taken(picture.seconds)}.` : "");
     text(this.find("#facts p"), finished ? this.details(picture) : "");
-    const shows = finished ? `${this.id}/${picture.number}` : "";
+    const shows = finished ? `${this.work.id}/${picture.number}` : "";
     if (shows && stage.dataset.shows === shows) return;
     stage.dataset.shows = shows;
     if (!picture) return stage.replaceChildren();
@@ -101,7 +101,7 @@ Object.assign(Desk.prototype, {
   },
 
   async compare(stage, number, shows) {
-    const { id, visit: { signal } } = this;
+    const { work: { id }, visit: { signal } } = this;
     this.markups[number] ??= persist(() => comparison(id, number), signal);
     try {
       const markup = await this.markups[number];
@@ -113,7 +113,7 @@ Object.assign(Desk.prototype, {
   },
 
   details({ doubled_size: [width, height], seconds, file }) {
-    const { model } = this.state.choices, fact = this.facts.models[model];
+    const { model } = this.work.state.choices, fact = this.facts.models[model];
     const speed = (width * height) / 1e6 / seconds;
     return `${file}: ${speed.toFixed(speed < 1 ? 2 : 1)} megapixels a second with the model ${model}, revision ${fact}.`;
   },
@@ -144,11 +144,11 @@ Object.assign(Desk.prototype, {
     const link = this.find("#download"), one = done.length === 1 ? done[0] : null;
     link.hidden = !done.length || (pending && !several);
     if (one) link.href = one.download;
-    else if (done.length) link.href = this.state.zip;
+    else if (done.length) link.href = this.work.state.zip;
     text(link, one ? `Download ${one.file}` : `Download ${pending ? "the" : "all"} ${done.length} as a zip`);
     const share = pictures.reduce((sum, { state, share }) => sum + (state === "working" ? share : Number(hasEnded({ state }))), 0);
     this.find("#share").value = pictures.length ? share / pictures.length : 0;
-    const words = !this.id ? "" : this.lost > 1 ? this.alone() : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
+    const words = !this.work.id ? "" : this.work.lost > 1 ? this.alone() : pending ? this.outlook(pictures, done, several) : this.outcome(pictures, done, one);
     text(this.find("#left"), words);
     this.speak(words, pending);
     document.title = pending ? `${Math.round(this.find("#share").value * 100)} % · Double Resolution` : "Double Resolution";
@@ -157,7 +157,7 @@ Object.assign(Desk.prototype, {
   alone() {
     const missing = this.missing().length;
     if (!missing) return "The connection is gone. Your pictures are kept; trying again…";
-    return `The connection is gone; trying again… ${missing} of ${this.uploads.length} not uploaded yet: keep this page open.`;
+    return `The connection is gone; trying again… ${missing} of ${this.work.uploads.length} not uploaded yet: keep this page open.`;
   },
 
   outlook(pictures, done, several) {
@@ -167,12 +167,12 @@ Object.assign(Desk.prototype, {
       const waiting = this.uploading().find(({ share }) => share === undefined);
       if (waiting) return `${waiting.reason} Trying again…`;
       if (uploading.length) return `Uploading, ${Math.round((100 * uploading.reduce((sum, { share }) => sum + share, 0)) / uploading.length)} %`;
-      const { ahead, begins } = this.state ?? { ahead: 0 };
+      const { ahead, begins } = this.work.state ?? { ahead: 0 };
       return ahead ? `You are ${ordinals[ahead] ?? `number ${ahead + 1}`}; it begins in ${begins}.` : "Beginning…";
     }
     if (!this.since) this.since = Date.now() - QUIET; // come back to
     if (Date.now() - this.since < QUIET) return "Working…";
-    return capital(`${finished}${this.state.ends} left`);
+    return capital(`${finished}${this.work.state.ends} left`);
   },
 
   outcome(pictures, done, one) {
