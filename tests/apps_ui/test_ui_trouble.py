@@ -350,6 +350,16 @@ def test_what_a_server_lost_while_another_address_was_shown_is_uploaded_again(pa
     assert page.url != work
 
 
+@pytest.mark.parametrize("address", ["../health", "..", "a/b", "?x", "0"])
+def test_an_address_that_no_work_can_have_is_one_of_deleted_work(page: Page, address: str) -> None:
+    start = page.url
+    with page.expect_request("**/work/0"):
+        page.goto(f"{start}#{address}")
+    expect(page.locator("#note")).to_have_text("These pictures were deleted; choose them again.")
+    expect(page.locator("upscaling-desk")).to_have_attribute("data-mode", "empty")
+    assert page.url == start
+
+
 def test_two_tabs_do_not_mix(page: Page, tmp_path: Path) -> None:
     other = page.context.new_page()
     other.goto(page.url)

@@ -1,6 +1,8 @@
 // The page: one screen that is empty, working or done. The work's id is in the address, so that it outlives its page.
 
 const AGAIN = "The server no longer has these pictures; those that were not done are uploaded again.";
+const ID = /^([\dA-Za-z]{1,16}-)?[\da-f]{32}$/; // as the server makes them; anything else could lead to other addresses
+const UNKNOWN = "0"; // no batch has this id, and the server says so
 const LAST = "double-resolution last work";
 const POLL = 1000, VISIT = 300_000, SPEAK = 10_000, QUIET = 3000; // milliseconds
 
@@ -49,7 +51,7 @@ class Desk extends HTMLElement {
   // Starting, leaving and coming back
 
   async restore() {
-    const id = location.hash.slice(1);
+    const given = location.hash.slice(1), id = !given || ID.test(given) ? given : UNKNOWN;
     if (id === this.work.id) return;
     this.turnTo(id);
     this.render();
