@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from apps.serving.bodies import MOST_FILES
 from apps.serving.refusal import RequestRefusedError
-from apps.ui import description
+from apps.ui import description, page
 from apps.ui.batch import Batch, Picture, State
 from apps.ui.batches import ABANDONED, AWAY, Batches
 from apps.ui.choices import Choices
 from apps.ui.pace import Pace, outlook
 from apps.ui.uploading import safe_name
 from support.batches import registry
+from upscaler import Limits
 
 CHOICES = Choices(model="fast")
 
@@ -234,6 +235,11 @@ def test_a_result_outlives_many_later_ones_of_its_visitor(tmp_path: Path) -> Non
         finish(queued(batches, "a", f"a{n + 1}").pictures[0])
     assert batches.find(first.id).done[0].target.exists()
     assert order(batches) == [] and batches.working() == []
+
+
+def test_the_page_names_the_limit_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "DEFAULT_LIMITS", Limits(pixels=64_500_000))
+    assert "of 50 MB and 64.5 megapixels each" in page.markup({"fast": ""}, (), "", 50, 3600)
 
 
 def test_ids_cannot_be_guessed(tmp_path: Path) -> None:

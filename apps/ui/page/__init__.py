@@ -8,6 +8,7 @@ from string import Template
 
 from apps.serving.bodies import MOST_FILES
 from apps.ui.choices import AS_ORIGINAL, FORMATS
+from upscaler.limits import DEFAULT_LIMITS
 from upscaler.pictures.formats import BY_SUFFIX
 
 _HTML = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
@@ -30,6 +31,7 @@ def markup(
     models: each model's revision and precision, by name, the default first. samples: their names. greeting: id of the
     example's batch. megabytes: limit of a file. keep_seconds: lifetime of pictures.
     """
+    megapixels = (DEFAULT_LIMITS.pixels or 0) / 1e6
     minutes = round(keep_seconds / 60)
     limits = {"megabytes": megabytes, "mostFiles": MOST_FILES, "keepSeconds": keep_seconds}
     facts = {**limits, "greeting": greeting, "models": dict(models)}
@@ -37,7 +39,7 @@ def markup(
         facts=html.escape(json.dumps(facts)),
         description=DESCRIPTION,
         accept=",".join(BY_SUFFIX),
-        limits=f"Up to {MOST_FILES} at once, of {megabytes} MB and 100 megapixels each.",
+        limits=f"Up to {MOST_FILES} at once, of {megabytes} MB and {megapixels:g} megapixels each.",
         several="" if len(models) > 1 else "hidden",
         models="".join(_radio(name, n == 0) for n, name in enumerate(models)),
         formats="".join(f"<option>{html.escape(name)}</option>" for name in (AS_ORIGINAL, *FORMATS)),
