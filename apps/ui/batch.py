@@ -21,6 +21,7 @@ PARTIAL, THUMBNAIL = "partial.jpg", "thumbnail.webp"  # files beside a picture, 
 COMPARISON = "comparison"  # folder of the viewer's tiles
 DELETED = "these pictures were deleted; choose them again"
 _BETWEEN_UPLOADS = 0.2  # seconds in which a page begins the next upload; fewer than those to the next job
+_BEFORE_NEXT = 5.0  # seconds for which other pages take it that another picture follows
 _TOUCH_INTERVAL = 10.0  # seconds between two resets of the files' age
 _changing = threading.Lock()  # held for the moment in which the state of any picture changes
 
@@ -135,8 +136,15 @@ class Batch:
     @property
     def has_place(self) -> bool:
         """True if it counts as a job of its visitor: work remains, or pictures are arriving."""
-        is_arriving = self.uploads > 0 or time.monotonic() - self._uploaded < _BETWEEN_UPLOADS
-        return self.is_pending or (is_arriving and not self.is_cancelled)
+        return self.is_pending or self._is_arriving(_BETWEEN_UPLOADS)
+
+    @property
+    def is_arriving(self) -> bool:
+        """True if a picture is being received, or was within seconds."""
+        return self._is_arriving(_BEFORE_NEXT)
+
+    def _is_arriving(self, pause: float) -> bool:
+        return not self.is_cancelled and (self.uploads > 0 or time.monotonic() - self._uploaded < pause)
 
     @property
     def done(self) -> list[Picture]:

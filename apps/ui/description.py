@@ -14,6 +14,7 @@ def described(batch: Batch, batches: Batches, pace: Pace) -> dict[str, Any]:
     pictures = [_picture(batch, picture, number) for number, picture in enumerate(batch.pictures)]
     return {
         "pending": any(picture["state"].is_pending for picture in pictures),  # as described: a page stops asking then
+        "arriving": batch.is_arriving,  # for pages that did not give these pictures
         "ahead": ahead,
         "begins": in_words(begins),
         "ends": in_words(ends),

@@ -147,6 +147,23 @@ def test_a_batch_keeps_its_place_while_its_further_pictures_arrive(
     batches.add(batch, tmp_path / "photo.png")
 
 
+def test_pictures_arrive_until_some_seconds_after_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = registry(tmp_path)
+    batch = queued(batches, "a", "a1")
+    assert not batch.is_arriving
+    with batches.uploading(batch):
+        finish(batch.pictures[0])
+        assert batch.is_arriving
+    assert batch.is_arriving  # the next one may follow
+    batches.cancel(batch)
+    assert not batch.is_arriving
+    other = queued(batches, "a", "a2")
+    with batches.uploading(other):
+        pass
+    monkeypatch.setattr("apps.ui.batch._BEFORE_NEXT", 0.0)
+    assert not other.is_arriving
+
+
 def test_a_first_picture_that_arrives_takes_a_place_of_its_visitor(tmp_path: Path) -> None:
     batches = registry(tmp_path, jobs_each=2)
     slow, other, third = (batches.create("a", CHOICES) for _ in range(3))

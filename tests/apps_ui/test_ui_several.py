@@ -29,12 +29,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 # As browsers give a folder: entries in several portions, with a folder inside, and a file of the system.
 DROP_OF_A_FOLDER = """([a, b, c]) => {
     const file = (name, bytes) => ({ isFile: true, file: (done) => done(new File([new Uint8Array(bytes)], name)) });
+    const vanished = { isFile: true, name: "d.png", file: (_, fail) => fail(new Error()) };
     const folder = (...portions) => ({
         isDirectory: true,
         createReader: () => ({ readEntries: (done) => done(portions.shift() ?? []) }),
     });
     const inner = folder([file("b.png", b)]);
-    const dropped = folder([file("a.png", a), file(".DS_Store", [0]), file("a.xmp", [0])], [inner, file("c.png", c)]);
+    const [hidden, sidecar] = [file(".DS_Store", [0]), file("a.xmp", [0])];
+    const dropped = folder([file("a.png", a), hidden, sidecar], [vanished, inner, file("c.png", c)]);
     const event = new Event("drop", { bubbles: true, cancelable: true });
     event.dataTransfer = { files: [], items: [{ webkitGetAsEntry: () => dropped }] };
     document.body.dispatchEvent(event);
@@ -193,7 +195,9 @@ def test_a_dropped_folder_is_read_to_its_depth(page: Page, tmp_path: Path) -> No
         ("a.png", "b.png", "c.png"), "done"
     )
     expect(page.locator("#cards li")).to_have_count(3)
-    expect(page.locator("#refusals li")).to_have_text("1 file of another kind was passed over.")
+    expect(page.locator("#refusals li")).to_have_text(
+        ["d.png cannot be read; choose it again.", "1 file of another kind was passed over."]
+    )
 
 
 def test_more_than_fifty_are_said_before_the_upload(page: Page, tmp_path: Path) -> None:

@@ -360,6 +360,22 @@ def test_an_address_that_no_work_can_have_is_one_of_deleted_work(page: Page, add
     assert page.url == start
 
 
+def test_another_tab_waits_for_pictures_that_are_still_uploaded(page: Page, small: Path) -> None:
+    upscale(page, small)
+    arriving = [True]
+
+    def answer(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | {"arriving": arriving[0]})
+
+    other = page.context.new_page()
+    other.route(f"**/work/{id_of(page)}", answer)
+    other.goto(page.url)
+    expect(other.locator("#left")).to_have_text("1 done; more pictures are being uploaded…")
+    expect(other.locator("upscaling-desk")).to_have_attribute("data-mode", "working")
+    arriving[0] = False
+    expect(other.locator("#download")).to_have_text("Download small_2x.png")
+
+
 def test_two_tabs_do_not_mix(page: Page, tmp_path: Path) -> None:
     other = page.context.new_page()
     other.goto(page.url)

@@ -121,7 +121,6 @@ class Desk extends HTMLElement {
   // `sentences`: what is to be said of them.
   give(files, ...sentences) {
     this.work.refusals = [];
-    if (!files.length) return this.say("There is no picture in this folder; choose another one.", ...sentences);
     const most = this.facts.megabytes * 1024 ** 2;
     const refused = [...sentences, ...files.filter(({ size }) => size > most).map(({ name, size }) =>
       `${name} has ${megabytes(size)}; the limit is ${this.facts.megabytes} MB. Save it smaller, or at a lower quality.`)];
@@ -245,7 +244,12 @@ class Desk extends HTMLElement {
   }
 
   isPending() {
-    return !this.work.state || this.work.state.pending || this.uploading().length > 0;
+    return !this.work.state || this.work.state.pending || this.uploading().length > 0 || this.isArriving();
+  }
+
+  // Pictures are given by another page.
+  isArriving() {
+    return this.work.state?.arriving && !this.work.uploads.length;
   }
 
   // Adds to what is said of refusals.

@@ -162,6 +162,7 @@ Object.assign(Desk.prototype, {
 
   outlook(pictures, done, several) {
     const uploading = pictures.filter(({ state }) => state === "uploading");
+    if (this.isArriving() && pictures.every(hasEnded)) return done.length ? `${done.length} done; more pictures are being uploaded…` : "Pictures are being uploaded…";
     const finished = several && done.length ? `${done.length} of ${pictures.length} done, ` : "";
     if (!pictures.some(({ state }) => state === "working")) {
       const waiting = this.uploading().find(({ share }) => share === undefined);
