@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from huggingface_hub import HfApi, get_token, metadata_load, metadata_save
-from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+from huggingface_hub import HfApi, metadata_load, metadata_save
 
+from apps.monitor import settings as monitor
 from apps.serving import settings
+from apps.ui import settings as ui
 from upscaler.errors import DoubleResolutionError, HubUnreachableError
 from upscaler.model import artifact, find, hub
 from upscaler.options import option
@@ -27,8 +28,8 @@ ROOT = Path(__file__).parents[1]
 LOCKS = (Path("requirements/build.txt"), Path("requirements/serving.txt"))
 SHARED = ("upscaler", "apps/serving")  # packages that both apps import
 VARIABLES = {
-    "ui": (find.VARIABLE, *settings.VARIABLES),
-    "monitor": (find.VARIABLE, "APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO", *settings.VARIABLES),
+    "ui": (find.VARIABLE, *ui.VARIABLES, *settings.VARIABLES),
+    "monitor": (find.VARIABLE, *monitor.VARIABLES, *settings.VARIABLES),
 }
 SECRETS = ("HF_TOKEN",)  # for a private model, and for the monitor to write HISTORY_REPO
 
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m apps.
 
 
 def run(config: SpaceConfig) -> None:
-    """Stage the app and upload it in one commit. Raises PushError or ModelError and then leaves the Space unchanged."""
+    """Stage the app and upload it in one commit. Raises PushError or ModelError and leaves the Space unchanged."""
     check(config)
     with TemporaryDirectory(prefix="space_") as temporary:
         folder = Path(temporary)
@@ -88,11 +89,8 @@ def run(config: SpaceConfig) -> None:
 
 
 def check(config: SpaceConfig) -> None:
-    """Raise PushError if the Space's name is invalid, or a secret or variable is one that the app does not read."""
-    with hub.plain_errors(config.space):
-        validate_repo_id(config.space)
-    if "/" not in config.space:
-        raise PushError(f"{config.space!r} names no owner; give user/name")
+    """Raise HubError if the Space's name is invalid, and PushError for a secret or variable that no app reads."""
+    hub.check_name(config.space)
     for kind, names, known in (
         ("secret", config.secrets, SECRETS),
         ("variable", config.variables, VARIABLES[config.app]),
@@ -173,8 +171,7 @@ def listing(config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> 
 
 def upload(config: SpaceConfig, folder: Path, variables: Mapping[str, str]) -> str:
     """Create the Space if needed, set secrets and variables, and commit the files; return the Space's URL."""
-    if get_token() is None:
-        raise PushError("no token for the Hub; set HF_TOKEN to one with write access, or run hf auth login")
+    hub.check_token()
     if _is_reference(config.model):
         find.model(config.model)
     try:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, get_token
-from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo
 
 from ensemble_pipeline import card
 from ensemble_pipeline.config import PublishConfig
@@ -25,10 +24,7 @@ def run(config: PublishConfig) -> None:
 
     Raises EnsembleError, ModelError or TrainingError and publishes nothing.
     """
-    with hub.plain_errors(config.repo):
-        validate_repo_id(config.repo)
-    if "/" not in config.repo:
-        raise EnsembleError(f"{config.repo!r} has no owner; give user/name")
+    hub.check_name(config.repo)
     model = checked(find.model(config.model))
     hub.fetch_companions(model)
     files = contents(model, config.repo)
@@ -59,10 +55,7 @@ def upload(files: Files, config: PublishConfig) -> str:
 
     Files of a former model that this one lacks are removed; others stay.
     """
-    if get_token() is None:
-        raise EnsembleError(
-            "there is no token for the Hub; set HF_TOKEN to one with write access, or run hf auth login"
-        )
+    hub.check_token()
     try:
         with hub.plain_errors(config.repo):
             return _commit(HfApi(), files, config)

@@ -14,6 +14,9 @@ from upscaler.user_cache import user_cache
 NASA = "https://science.nasa.gov/wp-json/wp/v2/apod-basic"
 CACHE_GB = 5.0
 
+# Besides those of both apps; docs/monitor.md describes each
+VARIABLES = ("APOD_URL", "CACHE", "CACHE_GB", "HISTORY", "HISTORY_REPO")
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -1,6 +1,5 @@
-"""Look of both pages: theme, styles and scripts, and the sentences and bars of their status lines."""
+"""Look of both pages: theme, styles and scripts."""
 
-import html
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -37,13 +36,3 @@ def _own(app: Path, kind: str) -> list[Path]:
 
 def _text(scripts: Iterable[Path]) -> str:
     return "".join(script.read_text(encoding="utf-8") for script in scripts)
-
-
-def note(sentence: str) -> str:
-    """Mark up a sentence of a status line; nothing for an empty one."""
-    return f'<p role="status">{html.escape(sentence)}</p>' if sentence else ""
-
-
-def bar(sentence: str, share: float) -> str:
-    """Mark up a sentence and a progress bar. share: of the work that is done, 0 to 1."""
-    return f'{note(sentence)}<progress aria-label="Share done" max="1" value="{share:.3f}"></progress>'

@@ -39,6 +39,7 @@ from apps.serving.messages import (
 )
 from apps.serving.temporary import worker_folder
 from upscaler.errors import DoubleResolutionError
+from upscaler.limits import duration
 
 _POLL_INTERVAL = 0.1  # seconds between two checks of a job's limits, and at most between two updates
 _START_TIMEOUT = 120.0  # seconds to load the models
@@ -257,11 +258,11 @@ class _LimitMonitor:
         """Raise WorkerError if the job exceeds a limit."""
         if time.monotonic() - self._started > self._limits.seconds:
             raise WorkerError(
-                f"took longer than {_minutes(self._limits.seconds)}; make it smaller or choose a faster model"
+                f"took longer than {duration(self._limits.seconds)}; make it smaller or choose a faster model"
             )
         with suppress(psutil.Error):  # the process has ended; the pipe reports it
             if self._cpu_seconds() - self._cpu_before > self._limits.cpu_seconds:
-                raise WorkerError(f"took more than {_minutes(self._limits.cpu_seconds)} of CPU time; make it smaller")
+                raise WorkerError(f"took more than {duration(self._limits.cpu_seconds)} of CPU time; make it smaller")
             if self._process.memory_info().rss > self._limits.memory:
                 raise WorkerError(_too_much_memory(self._limits))
 
@@ -277,7 +278,3 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _too_much_memory(limits: JobLimits) -> str:
     return f"needs more than {limits.memory / 1e9:.1f} GB of memory; make it smaller"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"

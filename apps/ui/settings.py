@@ -8,6 +8,8 @@ from apps.serving import settings as serving
 from apps.serving.settings import ServingSettings, SettingError, number
 from upscaler.model import find
 
+VARIABLES = ("REPLICA", "DRAIN_MINUTES")  # besides those of both apps; docs/ui.md describes each
+
 _LONGEST_REPLICA = 16
 
 

@@ -14,7 +14,6 @@ from apps.monitor.apod import FIRST_DAY, Client, Entry, MalformedError, bounded
 from apps.monitor.cache import Finished
 from apps.monitor.fetch import Fetcher
 from apps.monitor.monitor import Monitor, View
-from apps.serving.look import note
 from apps.serving.viewer.comparison import Comparison
 from support.nasa import Nasa
 
@@ -121,7 +120,7 @@ def test_no_tags_but_links_are_kept(pieces: list[str]) -> None:
             assert set(attributes) <= {"href"}
             assert (attributes.get("href") or "https:").startswith(("http:", "https:"))
         assert cleaned.count("<a") == cleaned.count("</a>")
-    assert "<" not in note(cleaning.text(markup))[len('<p role="status">') : -len("</p>")]
+    assert "<" not in page.sentence(cleaning.text(markup))[len("<p>") : -len("</p>")]
 
 
 @settings(max_examples=200)

@@ -2,13 +2,17 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import SpaceCard
 
 from apps import push
+from apps.monitor import settings as monitor
 from apps.push import PushError, SpaceConfig
+from apps.ui import settings as ui
 from ensemble_pipeline import publish
 from ensemble_pipeline.config import PublishConfig
 from support.hub import READ_TOKEN, Hub
@@ -187,6 +191,28 @@ def test_the_hub_can_read_the_front_page(hub: Hub) -> None:
     card = SpaceCard(hub.space(SPACE).files()["README.md"].decode())
     card.validate()
     assert card.data.get("emoji") == "🔍"
+
+
+class Environment(dict[str, str]):
+    """Variables without values, with a log of those that are read."""
+
+    def __init__(self) -> None:
+        self.read: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Note the variable."""
+        self.read.add(key)
+        return default
+
+
+@pytest.mark.parametrize(
+    ("app", "from_environment"), [("ui", ui.from_environment), ("monitor", monitor.from_environment)]
+)
+def test_the_variables_of_an_app_are_those_that_it_reads(app: str, from_environment: Callable[..., object]) -> None:
+    environment = Environment()
+    from_environment("fast", environment)
+    of_the_host = {"GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "SPACE_HOST"}
+    assert environment.read - of_the_host | {find.VARIABLE} == {*push.VARIABLES[app]}
 
 
 @pytest.mark.parametrize(

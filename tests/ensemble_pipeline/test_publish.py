@@ -246,7 +246,7 @@ def test_the_hub_can_read_the_card(ready: tuple[Hub, str]) -> None:
         ("bob/doubler", TOKEN, "the token has no permission"),
         ("ada/not--allowed", TOKEN, "not a valid repository name"),
         ("ada/not/allowed", TOKEN, "not a valid repository name"),
-        ("doubler", TOKEN, "has no owner"),
+        ("doubler", TOKEN, "names no owner"),
     ],
 )
 def test_refusals_are_one_sentence_without_the_token(

@@ -37,6 +37,24 @@ def pull(repo: str, revision: str | None) -> Artifact:
         return _read(_fetch(repo, revision, again=True), repo)
 
 
+def check_name(repo: str) -> None:
+    """Raise HubError unless a repository is named as user/name."""
+    with plain_errors(repo):
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+        validate_repo_id(repo)
+    if "/" not in repo:
+        raise HubError(f"{repo!r} names no owner; give user/name")
+
+
+def check_token() -> None:
+    """Raise HubError without a token for the Hub."""
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise HubError("there is no token for the Hub; set HF_TOKEN to one with write access, or run hf auth login")
+
+
 def fetch_companions(model: Artifact) -> None:
     """Download the credits of a pulled model's photos and its card's picture, which upscaling does not need, beside it.
 
