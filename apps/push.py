@@ -89,7 +89,7 @@ def run(config: SpaceConfig) -> None:
 
 
 def check(config: SpaceConfig) -> None:
-    """Raise HubError if the Space's name is invalid, and PushError for a secret or variable that no app reads."""
+    """Raise HubError for an invalid name of the Space, PushError for a secret or variable the app does not read."""
     hub.check_name(config.space)
     for kind, names, known in (
         ("secret", config.secrets, SECRETS),
