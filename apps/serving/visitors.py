@@ -1,13 +1,11 @@
 """Identification of visitors by their network address."""
 
 import ipaddress
-import re
 from collections.abc import Sequence
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MOST_FORWARDED = 10  # addresses examined, from the last
-_WITH_PORT = re.compile(r"^(?:\[(.*)\]|([^:]*))(?::[0-9]+)?$")  # as some proxies write it
 _IPV6_PREFIX = 64  # bits of one subscriber's network
 
 # Headers set by a proxy; without one, any client could forge them
@@ -22,7 +20,7 @@ def address_of(peer: str, forwarded: Sequence[str]) -> str:
     subscriber controls.
     """
     for text in reversed(",".join(forwarded).split(",")[-_MOST_FORWARDED:]):
-        address = _parsed(_WITH_PORT.sub(r"\1\2", text.strip()))
+        address = _parsed(_without_port(text.strip()))
         if not address:
             break
         if address.is_global:
@@ -34,6 +32,18 @@ def network_of(address: str) -> str:
     """Reduce an address to the part that a visitor cannot change; return other text unchanged."""
     parsed = _parsed(address)
     return _network(parsed) if parsed else address
+
+
+def _without_port(entry: str) -> str:
+    """Return the address of an entry to which a proxy may have added a port; "" if it is another text."""
+    if entry.startswith("["):
+        address, _, rest = entry[1:].partition("]")
+    elif entry.count(":") == 1:
+        address, _, rest = entry.partition(":")
+        rest = f":{rest}"
+    else:  # of IPv6 without brackets, which has no port
+        address, rest = entry, ""
+    return address if not rest or (rest[0] == ":" and rest[1:].isdecimal()) else ""
 
 
 def _parsed(text: str) -> Address | None:
