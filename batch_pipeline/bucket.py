@@ -84,7 +84,10 @@ class Bucket:
                         raise
 
     def _mark(self, key: str) -> str | None:
-        return self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"].get(_MARK)
+        try:
+            return self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"].get(_MARK)
+        except (BotoCoreError, ClientError):  # the first error counts
+            return None
 
     def _put(self, key: str, file: BinaryIO, mark: Mapping[str, str]) -> None:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=file, Metadata=mark, IfNoneMatch="*")

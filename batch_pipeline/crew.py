@@ -22,9 +22,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class _Hand:
-    """An actor, the node that it has started on ("": none yet), and the number of its chunks."""
+    """An actor, if it takes another one's place, the node that it has started on ("": none yet), and its chunks."""
 
     actor: Any
+    replaces: bool
     node: str = ""
     chunks: int = 0
 
@@ -48,7 +49,7 @@ class Crew:
         self._working: dict[Any, tuple[_Hand, _Lot]] = {}  # by the records, which come one by one
         self._next: list[_Lot] = []  # of dead actors, and at most one of the catalogue
         for _ in range(number):
-            self._hire()
+            self._hire(replaces=False)
 
     def double(self, chunks: Iterator[list[Task]]) -> Iterator[Record | None]:
         """Yield the records of pictures as they end; a chunk whose actor dies is continued by another.
@@ -70,14 +71,14 @@ class Crew:
         for hand in self._hands:
             ray.kill(hand.actor)
 
-    def _hire(self, vain: int = 0) -> None:
-        hand = _Hand(self._start())
+    def _hire(self, *, replaces: bool, vain: int = 0) -> None:
+        hand = _Hand(self._start(), replaces)
         self._hands.append(hand)
         self._starting[hand.actor.node.remote()] = hand, vain
 
     def _free(self) -> _Hand | None:
-        """Return the actor with the fewest chunks, if it may take another one: no second one while others start."""
-        most = 1 if self._starting else _AHEAD
+        """Return the actor with the fewest chunks, if it may take another one: no second one while the first start."""
+        most = _AHEAD if all(hand.replaces for hand, _ in self._starting.values()) else 1
         started = [hand for hand in self._hands if hand.node and hand.chunks < most]
         return min(started, key=lambda hand: hand.chunks, default=None)
 
@@ -138,7 +139,7 @@ class Crew:
         for lost in [one for one in self._hands if one is hand or (one.node and one.node not in living)]:
             ray.kill(lost.actor)  # if it cannot be reached, only
             self._hands.remove(lost)
-            self._hire(0 if hand.node else deaths)
+            self._hire(replaces=True, vain=0 if hand.node else deaths)
 
 
 def _last_line(error: RayError) -> str:

@@ -35,7 +35,7 @@ class _Actor:
 
 
 def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | None]:
-    """Upscale the pictures on the connected cluster; yield the records as chunks end, None for a result that exists.
+    """Upscale the pictures on the connected cluster; yield the records as pictures end, None for a result that exists.
 
     Raises BatchError if actors die repeatedly, one cannot load the model, or there is no GPU for them.
     """

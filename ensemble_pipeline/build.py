@@ -30,8 +30,8 @@ def run(config: BuildConfig) -> None:
     """Build the missing shards, networks and the ensemble.
 
     Raises EnsembleError if a part failed, after the others. Before anything is made, raises TrainingError if the
-    model's folder, here or in the storage, holds one of other parts, EnsembleError if its runs have other --images, and
-    InUseError if another build works here.
+    model's folder, here or in the storage, holds one of other parts, EnsembleError if runs whose shards are there
+    have other --images, and InUseError if another build works here.
     """
     if storage := config.engine.storage:
         work_in(storage, [], config.out, partial(_check, config), kept=lambda name: name == BUILD)

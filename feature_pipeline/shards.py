@@ -282,7 +282,7 @@ def is_part(folder: Path) -> bool:
     with suppress(FeatureError, NotADirectoryError):  # also of a file beside the parts
         read_settings(folder)
         return True
-    return (folder / MANIFEST).exists()
+    return (folder / MANIFEST).exists() or shard_path(folder.resolve(), 0).exists()
 
 
 def decode_png(content: bytes) -> Pixels:

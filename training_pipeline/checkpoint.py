@@ -122,6 +122,8 @@ def read(path: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
         json_files.check(content, _Content)
         return Checkpoint(**content)
+    except MemoryError:
+        raise
     except Exception as error:  # damaged bytes raise more than ten kinds
         raise TrainingError(f"the checkpoint {path} cannot be read") from error
 
@@ -139,6 +141,8 @@ def restoring(run: Path) -> Iterator[None]:
     """Raise TrainingError if the block cannot restore the states of the run's checkpoint."""
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise TrainingError(
             f"the states of a checkpoint in {run / CHECKPOINTS} do not fit the run; start again with another --out"

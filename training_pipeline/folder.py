@@ -57,7 +57,6 @@ def kind(folder: Path) -> Kind | None:
     if shards.is_part(folder):
         return Kind.SHARDS
     marks = {
-        Kind.SHARDS: (shards.shard_path(folder.resolve(), 0).name,),
         Kind.COMBINED: (COMBINATION,),
         Kind.RUN: (RUN, CHECKPOINTS),
         Kind.MODEL: (CONFIG,),

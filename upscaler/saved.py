@@ -61,11 +61,13 @@ def _plain(value: Any) -> Any:
 
 def read(file: Path) -> dict[str, Any]:
     """Read a saved config. Raises OptionError if it is none."""
-    from upscaler import json_files  # loads Pydantic, which a --help should not wait for
-
     try:
-        content = json_files.load(file, object, MOST_BYTES)
-    except json_files.JsonError as error:
+        with file.open("rb") as opened:
+            text = opened.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise ValueError
+        content = json.loads(text)  # with names that are not in UTF-8, which Pydantic refuses
+    except (ValueError, RecursionError) as error:
         raise OptionError(
             f"{file} is not JSON of at most {MOST_BYTES:,} bytes; give a saved config, such as run.json"
         ) from error

@@ -20,10 +20,11 @@ def address_of(peer: str, forwarded: Sequence[str]) -> str:
     subscriber controls.
     """
     for text in reversed(",".join(forwarded).split(",")[-_MOST_FORWARDED:]):
-        address = _parsed(_without_port(text.strip()))
-        if not address:
+        entry = text.strip()
+        address = _parsed(_without_port(entry))
+        if entry and not address:
             break
-        if address.is_global:
+        if address and address.is_global:
             return _network(address)
     return network_of(peer)
 

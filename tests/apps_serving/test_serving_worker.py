@@ -120,7 +120,7 @@ def test_an_endless_job_is_killed(job: str) -> None:
 @pytest.mark.slow
 def test_a_job_over_its_cpu_time_is_killed() -> None:
     worker = started(JobLimits(memory=LIMITS.memory, cpu_seconds=1, seconds=60))
-    with pytest.raises(WorkerError, match=r"^took more than 1 s of CPU time"):
+    with pytest.raises(WorkerError, match=r"^took more than 1 seconds of CPU time"):
         result(worker, "compute for ever")
     worker.close()
 

@@ -20,8 +20,13 @@ class Actor:
     def __init__(self, node: str, nodes: set[str]) -> None:
         self._node, self._nodes = node, nodes
         self.given: list[str] = []
+        self.again: list[bool] = []
         self.node = SimpleNamespace(remote=lambda: (self._alive, node))
-        self.double = SimpleNamespace(remote=lambda chunk, again: self._double([*chunk]))
+        self.double = SimpleNamespace(remote=self._take)
+
+    def _take(self, chunk: list[Task], again: bool) -> Iterator[Any]:
+        self.again.append(again)
+        return self._double([*chunk])
 
     def _alive(self) -> bool:
         return self._node in self._nodes
@@ -79,11 +84,13 @@ def test_a_node_with_many_idle_actors_dies_once(nodes: set[str]) -> None:
 
 
 def test_only_the_rest_of_a_chunk_is_repeated(nodes: set[str]) -> None:
-    actors = iter([Actor("a", nodes), Actor("b", nodes)])
-    found = Crew(lambda: next(actors), 1).double(iter([tasks("1", "2", "3")]))
+    actors = [Actor("a", nodes), Actor("b", nodes)]
+    started = iter(actors)
+    found = Crew(lambda: next(started), 1).double(iter([tasks("1", "2", "3")]))
     first = next(found)
     nodes.discard("a")
     assert [record.source for record in [first, *found] if record] == ["1", "2", "3"]
+    assert [actor.again for actor in actors] == [[False], [True]]
 
 
 def test_a_chunk_over_which_actors_keep_dying_ends_the_batch(nodes: set[str]) -> None:

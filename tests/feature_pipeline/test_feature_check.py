@@ -12,6 +12,7 @@ from PIL import Image
 from feature_pipeline import pipeline, shards, sheet, tile_index, verify
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.errors import FeatureError
+from feature_pipeline.manifest import CONFIG, MANIFEST
 from feature_pipeline.shards import Entry, Sample
 from support.faulty_bucket import Bucket, serve
 from support.parts import part
@@ -133,6 +134,14 @@ def test_webdataset_reads_the_shards(finished: Path) -> None:
     for sample, wanted in zip(read, expected, strict=True):
         assert (sample["hr.png"] == wanted.hr).all()
         assert (sample["lr.png"] == wanted.lr).all()
+
+
+def test_a_part_with_broken_settings_is_not_passed_over(copy: Path) -> None:
+    (copy / "train_0" / MANIFEST).unlink()
+    (copy / "train_0" / CONFIG).write_text("{")
+    with pytest.raises(FeatureError) as raised:
+        verify.run(copy)
+    assert "has no tile shards" not in str(raised.value)
 
 
 def test_a_model_beside_a_file_is_no_part(tmp_path: Path) -> None:

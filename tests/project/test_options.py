@@ -3,6 +3,7 @@
 import argparse
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,7 +183,9 @@ def test_a_run_is_repeated_from_its_saved_config(tmp_path: Path) -> None:
 
     student = Distillation(into="4x1", shards=(Path("a"),), steps=3, jpeg=True)
     one = CombineConfig((Path("r"),), tmp_path, "distill", validation=(Path("v"),), distillation=student)
+    one = replace(one, out=Path(os.fsdecode(b"caf\xe9")))  # a name that is not in UTF-8
     saved.write(tmp_path / "combine.json", one)
+    assert saved.matches(tmp_path / "combine.json", one, ())
     again = parsed("ensemble_pipeline", "combine", "--config", tmp_path / "combine.json", "--out", "other")
     assert again == replace(one, out=Path("other"))
 

@@ -420,6 +420,15 @@ def test_a_file_of_other_content_is_no_checkpoint(tmp_path: Path, content: bytes
         checkpoint.read(tmp_path / "junk.pt")
 
 
+def test_a_lack_of_memory_is_no_damage_of_a_checkpoint(whole: TrainingConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(MemoryError):
+        checkpoint.latest(whole.out)
+
+
 def test_a_checkpoint_longer_than_its_file_is_not_loaded(whole: TrainingConfig, tmp_path: Path) -> None:
     compressed = tmp_path / "compressed.pt"
     with (

@@ -22,7 +22,7 @@ class Desk extends HTMLElement {
     window.addEventListener("popstate", () => this.restore());
     document.addEventListener("visibilitychange", () => document.hidden || this.poll());
     window.addEventListener("beforeunload", (event) => {
-      if ([...this.works.values()].some((work) => this.missing(work).length)) event.preventDefault();
+      if ([...this.works.values()].some((work) => !work.gone && this.missing(work).length)) event.preventDefault();
     });
     this.greet();
     this.restore();
@@ -154,7 +154,7 @@ class Desk extends HTMLElement {
       } catch (error) {
         const gone = !signal.aborted && (await isGone(id));
         if (signal.aborted) return;
-        if (gone) return this.poll(); // which says so, or once the work is shown again
+        if (gone) return (work.gone = true), this.poll(); // which says so, or once the work is shown again
         work.uploads = work.uploads.filter((one) => one !== next);
         work.refusals.push(error.message);
       }
