@@ -23,20 +23,14 @@ _LEAST_FRAME = 8  # bytes of a file
 
 def pages_of(image: Image.Image, path: Path, orientation: int, depth: int, most: int | None) -> tuple[Page, ...]:
     """List the frames of an opened file. Raises LimitError if there are more than `most`, PngError for broken ones."""
-    frames = _count(image, path)
+    if image.format == "GIF":
+        frames, channels = _count_in_gif(path, image.size)
+    else:
+        frames, channels = 1 if image.format in _LAYERS else getattr(image, "n_frames", 1), _channels(image)
     _check_frames(frames, path, most)
-    channels = _channels_of_gif(path, image.size) if image.format == "GIF" else _channels(image)
     if image.format == "PNG" and frames > 1 and channels in (1, 3):
         channels += shows_background(controls_of(path, image.size), image.size)
     return (Page(*upright_size(image.size, orientation), channels, depth, orientation),) * frames
-
-
-def _count(image: Image.Image, path: Path) -> int:
-    """Count the frames of an opened file."""
-    if image.format == "GIF":
-        with path.open("rb") as file:
-            return sum(1 for _ in frames_of(content_of(file)))
-    return 1 if image.format in _LAYERS else getattr(image, "n_frames", 1)
 
 
 def _check_frames(frames: int, path: Path, most: int | None) -> None:
@@ -74,12 +68,13 @@ def _channels(image: Image.Image) -> int:
     return colours + (image.has_transparency_data and image.mode != "CMYK")
 
 
-def _channels_of_gif(path: Path, size: tuple[int, int]) -> int:
-    """Count the channels of the composed frames."""
+def _count_in_gif(path: Path, size: tuple[int, int]) -> tuple[int, int]:
+    """Count the frames and the channels that these have when they are composed; any number takes no memory."""
     with path.open("rb") as file:
-        frames = [*frames_of(content_of(file))]
-    colours = 1 if all(frame.gray for frame in frames) else 3
-    return colours + shows_background((frame.control for frame in frames), size)
+        content = content_of(file)
+        count = sum(1 for _ in frames_of(content))
+        colours = 1 if all(frame.gray for frame in frames_of(content)) else 3
+        return count, colours + shows_background((frame.control for frame in frames_of(content)), size)
 
 
 def in_8_bits(image: Image.Image) -> Image.Image:
