@@ -11,7 +11,7 @@ from ray.exceptions import RayActorError, RayError
 from batch_pipeline.catalogue import Task
 from batch_pipeline.errors import BatchError
 from batch_pipeline.report import Record
-from batch_pipeline.reservation import living_nodes
+from cluster.on_ray import last_line, living_nodes
 from upscaler.errors import DoubleResolutionError
 
 _AHEAD = 2  # chunks for each actor, so that none waits for the next; the others stay in the catalogue
@@ -97,7 +97,7 @@ class Crew:
         except DoubleResolutionError:  # Ray's error has also the type of the actor's error
             raise
         except RayError as error:
-            raise BatchError(f"an actor failed ({_last_line(error)}); run the same command again to resume") from error
+            raise BatchError(f"an actor failed ({last_line(error)}); run the same command again to resume") from error
 
     def _first(self) -> Any:
         while True:
@@ -134,13 +134,9 @@ class Crew:
         """Start other actors in place of a dead one and of those on its node, once each."""
         if deaths > _DEATHS or error.actor_init_failed:
             what = "cannot start" if error.actor_init_failed else "died repeatedly"
-            raise BatchError(f"an actor {what} ({_last_line(error)}); run the same command again to resume") from error
+            raise BatchError(f"an actor {what} ({last_line(error)}); run the same command again to resume") from error
         living = living_nodes()
         for lost in [one for one in self._hands if one is hand or (one.node and one.node not in living)]:
             ray.kill(lost.actor)  # if it cannot be reached, only
             self._hands.remove(lost)
             self._hire(replaces=True, vain=0 if hand.node else deaths)
-
-
-def _last_line(error: RayError) -> str:
-    return str(error).strip().splitlines()[-1]

@@ -12,7 +12,6 @@ from batch_pipeline.station import Station
 from upscaler.engines.cores import cores
 from upscaler.pictures import budget
 
-SHARE = MEMORY_SHARE  # of the memory that is available, for all workers
 LEAST = 2_000_000_000  # bytes for each worker, whose share is estimated for a photo of 12 megapixels with its model
 
 
@@ -20,7 +19,7 @@ def capacity(config: BatchConfig) -> tuple[int, int, int]:
     """Return the number of workers, and the bytes of memory and the cores of each."""
     available = budget.available_memory()
     number = config.workers or max(min(cores(), available // LEAST), 1)
-    return number, int(SHARE * available) // number, math.ceil(cores() / number)
+    return number, int(MEMORY_SHARE * available) // number, math.ceil(cores() / number)
 
 
 def records(tasks: Iterator[Task], config: BatchConfig) -> Generator[Record | None]:

@@ -10,8 +10,9 @@ from batch_pipeline.chunks import chunks
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.crew import Crew
 from batch_pipeline.report import Record
-from batch_pipeline.reservation import Reservation, living_nodes, number_of_actors, reservation_for
+from batch_pipeline.reservation import Reservation, number_of_actors, reservation_for
 from batch_pipeline.station import Station
+from cluster.on_ray import living_nodes
 
 
 class _Actor:

@@ -1,20 +1,18 @@
 """Resources of a Ray cluster that the actors of a batch reserve."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import ray
-
+from apps.serving.job_limits import MEMORY_SHARE
 from batch_pipeline.config import BatchConfig
 from batch_pipeline.errors import BatchError
-from batch_pipeline.local import LEAST, SHARE
+from batch_pipeline.local import LEAST
+from cluster.on_ray import Resources
 
 # Each actor reserves one: name, Ray's name, and what to do without any
 _UNITS = (("core", "CPU", "add a node"), ("GPU", "GPU", "give --device cpu"))
 _log = logging.getLogger(__name__)
-
-Resources = Mapping[str, float]  # of a node, by Ray's names
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,7 @@ class Reservation:
 
     def share(self, node: Resources) -> int:
         """Return the bytes for the process of each actor on a node that is full of them."""
-        return int(SHARE * node["memory"]) // self.fitting(node)
-
-
-def living_nodes() -> dict[str, Resources]:
-    """Return the resources of the living nodes by their ids."""
-    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+        return int(MEMORY_SHARE * node["memory"]) // self.fitting(node)
 
 
 def reservation_for(config: BatchConfig, nodes: Sequence[Resources]) -> Reservation:

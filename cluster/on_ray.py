@@ -1,7 +1,7 @@
 """Execution of tasks on a Ray cluster, with a table of their progress."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -21,6 +21,8 @@ from upscaler.streams import warn
 
 RETRIES = 5  # of a task whose node died; a task that raises is not repeated
 EVERY = 1.0  # seconds between two reports
+
+Resources = Mapping[str, float]  # of a node, by Ray's names
 
 
 def run(tasks: Sequence[Task], address: str | None) -> dict[str, str]:
@@ -70,14 +72,17 @@ def callback(function: Callable[..., Any], address: str | None) -> Callable[...,
 def cores_of_nodes(address: str | None) -> dict[str, float]:
     """Return the cores of each living node, by its name. Raises StorageError if there is no cluster."""
     connect(address)
-    return {
-        node["NodeName"]: cores for node in ray.nodes() if node["Alive"] and (cores := node["Resources"].get("CPU"))
-    }
+    return {node["NodeName"]: cores for node in _living() if (cores := node["Resources"].get("CPU"))}
+
+
+def living_nodes() -> dict[str, Resources]:
+    """Return the resources of the connected cluster's living nodes by their ids."""
+    return {node["NodeID"]: node["Resources"] for node in _living()}
 
 
 def warn_of_waiting(tasks: Sequence[Task]) -> None:
     """Say which tasks no node can hold: Ray lets them wait for one that may join, without a word."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [node["Resources"] for node in _living()]
     for cpus, gpus in dict.fromkeys((task.cpus, task.gpus) for task in tasks):
         if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
             warn(
@@ -104,12 +109,21 @@ def connect(address: str | None) -> None:
         ) from error
 
 
+def last_line(error: RayError) -> str:
+    """Return the last line of Ray's error, which names the cause; tracebacks stand above it."""
+    return str(error).strip().splitlines()[-1]
+
+
 class _Callee:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
 
     def call(self, *given: Any) -> Any:
         return self._function(*given)
+
+
+def _living() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def _call(callee: Any, *given: Any) -> Any:
@@ -140,7 +154,7 @@ def _outcome(reference: "ray.ObjectRef[str]") -> str:
 
 
 def _died(error: RayError) -> str:
-    return f"died repeatedly or failed unexpectedly ({str(error).strip().splitlines()[-1]})"
+    return f"died repeatedly or failed unexpectedly ({last_line(error)})"
 
 
 def _do(task: Task, board: Any) -> str:
