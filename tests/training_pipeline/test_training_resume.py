@@ -429,6 +429,18 @@ def test_a_lack_of_memory_is_no_damage_of_a_checkpoint(whole: TrainingConfig, mo
         checkpoint.latest(whole.out)
 
 
+def test_a_checkpoint_that_would_run_a_program_is_only_refused(whole: TrainingConfig, tmp_path: Path) -> None:
+    class Program:
+        def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+            return Path.touch, (tmp_path / "was here",)
+
+    content = vars(checkpoint.read_best(whole.out))
+    torch.save(content | {"log": [*content["log"], Program()]}, tmp_path / "hostile.pt")
+    with pytest.raises(TrainingError, match=r"hostile\.pt cannot be read"):
+        checkpoint.read(tmp_path / "hostile.pt")
+    assert not (tmp_path / "was here").exists()
+
+
 def test_a_checkpoint_longer_than_its_file_is_not_loaded(whole: TrainingConfig, tmp_path: Path) -> None:
     compressed = tmp_path / "compressed.pt"
     with (
