@@ -130,7 +130,7 @@ def _check_colour(header: Header, target: Path) -> None:
         instead = "choose PNG" if is_decoded else "save it as a PNG of 16 bits"
         raise PictureError(f"{header.path} is an HDR picture ({metadata.hdr}), which only a PNG keeps here; {instead}")
     if metadata.profile and not format.profiled:
-        _log.warning("%s: converted its colours to sRGB, for a %s holds no colour profile", header.path, format.name)
+        _log.warning("%s: converted its colours to sRGB, for a %s holds no colour profile", header.path, format)
 
 
 def _fit_format(pixels: Pixels, target: Path, profile: bytes) -> Pixels:
@@ -144,7 +144,7 @@ def _fit_format(pixels: Pixels, target: Path, profile: bytes) -> Pixels:
     if pixels.shape[2] in (2, 4) and not format.transparent:
         if pixels[:, :, -1].min() < np.iinfo(pixels.dtype).max:
             raise PictureError(
-                f"{target.name} has transparent pixels, which {format.name} does not support; choose PNG or WebP"
+                f"{target.name} has transparent pixels, which {format} does not support; choose PNG or WebP"
             )
         pixels = pixels[:, :, :-1]
     return pixels if format.profiled else pixels_in_srgb(pixels, profile)

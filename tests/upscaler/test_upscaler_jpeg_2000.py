@@ -106,7 +106,7 @@ def test_16_bits_become_8_rounded_and_it_says_so(tmp_path: Path, caplog: pytest.
     deep = np.linspace(0, 65_535, 40 * 60).reshape(40, 60).astype(np.uint16)
     header = converted(saved(deep[:, :, np.newaxis]), tmp_path / "target.png")
     assert np.abs(pixels_of(header)[:, :, 0].astype(float) - deep / 257).max() <= 0.5
-    assert "its 16 bits per channel became 8, because its JPEG2000 is decoded with no more" in caplog.text
+    assert "its 16 bits per channel became 8, because its JPEG 2000 is decoded with no more" in caplog.text
     assert read_rgb8(saved(deep[:, :, np.newaxis]))[-1, -1].tolist() == [255] * 3
 
 

@@ -189,7 +189,7 @@ def test_a_size_over_every_formats_limit(tmp_path: Path) -> None:
 def test_a_size_that_the_encoder_refuses(upscaler: Upscaler, tmp_path: Path) -> None:
     thin = tmp_path / "thin.png"
     Image.new("L", (2500, 2)).save(thin)
-    with pytest.raises(PictureError, match=r"as HEIF \(its encoder fails with 5000x4 pixels\); choose PNG"):
+    with pytest.raises(PictureError, match=r"as HEIC \(its encoder fails with 5000x4 pixels\); choose PNG"):
         list(double_file(upscaler, thin, tmp_path / "x.heic"))
     assert list(tmp_path.iterdir()) == [thin]
 

@@ -33,7 +33,7 @@ def within_capacity(metadata: Metadata, format: Format, path: Path) -> Metadata:
 def _refusal(kind: str, size: int, format: Format) -> str:
     """Return why a format does not take so many bytes of a kind of metadata; "" if it does."""
     if size and kind not in format.holds:
-        return f"which {'an' if format.name[0] in 'AEIO' else 'a'} {format.name} cannot hold"
+        return f"which {'an' if format.name[0] in 'AEIO' else 'a'} {format} cannot hold"
     if size > _JPEG_SEGMENT and format is JPEG:
         return "which is too long for a JPEG"
     return ""

@@ -7,7 +7,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from upscaler.pictures import avif
 from upscaler.pictures.decoding import Source
-from upscaler.pictures.formats import AVIF, Format
+from upscaler.pictures.formats import AVIF, Format, called
 from upscaler.pictures.header import Header
 
 _DEEP = {"PNG", "AVIF"}  # formats whose single pictures are decoded with more than 8 bits
@@ -43,7 +43,7 @@ def warn_of_lost_bits(header: Header, format: Format) -> None:
     bits = written_bits(header, format)
     if bits >= header.bits:
         return
-    place = f"its {header.format} is decoded" if header.pages[0].depth == 8 else f"{format.name} is written"
+    place = f"its {called(header.format)} is decoded" if header.pages[0].depth == 8 else f"{format} is written"
     _log.warning(
         "%s: its %d bits per channel became %d, because %s with no more", header.path, header.bits, bits, place
     )

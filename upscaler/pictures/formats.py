@@ -7,6 +7,7 @@ from pathlib import Path
 
 from upscaler.errors import PictureError
 
+_CALLED = {"WEBP": "WebP", "JPEG2000": "JPEG 2000", "HEIF": "HEIC"}  # by people, for those whose Pillow name is another
 STANDARD_QUALITY = 95  # of lossy formats; only less than it makes a lossless WebP or AVIF lossy
 
 
@@ -20,7 +21,7 @@ class Sequence(Enum):
 
 @dataclass(frozen=True)
 class Format:
-    """A picture format, by Pillow's name.
+    """A picture format, by Pillow's name; as text, what people call it.
 
     most_side, most_pixels: maximum pixels, a side and in all. deep: supports more than 8 bits per channel. gray:
     numbers of channels, transparency counted, for which it stores gray as such. profiled: holds a colour profile.
@@ -37,6 +38,14 @@ class Format:
     holds: tuple[str, ...] = ("EXIF", "XMP")
     streamed: bool = False
     most_pixels: int = 2**62
+
+    def __str__(self) -> str:
+        return called(self.name)
+
+
+def called(name: str) -> str:
+    """Return what people call a format of Pillow."""
+    return _CALLED.get(name, name)
 
 
 _CREDITED = ("EXIF", "XMP", "IPTC")
@@ -106,16 +115,16 @@ def check_room(target: Path, width: int, height: int, sequence: Sequence) -> Non
     if (side := max(width, height)) > format.most_side:
         instead = "choose PNG or TIFF" if side <= PNG.most_side else "make it smaller"
         raise PictureError(
-            f"{target.name} would have {width}x{height} pixels, but {format.name} allows at most {format.most_side} "
+            f"{target.name} would have {width}x{height} pixels, but {format} allows at most {format.most_side} "
             f"a side; {instead}"
         )
     if width * height > format.most_pixels:
         raise PictureError(
-            f"{target.name} would have {width}x{height} pixels, but {format.name} allows at most "
+            f"{target.name} would have {width}x{height} pixels, but {format} allows at most "
             f"{format.most_pixels / 1e6:.0f} megapixels; choose PNG or TIFF"
         )
     if sequence not in (Sequence.SINGLE, format.sequence):
         instead = "TIFF" if sequence is Sequence.PAGES else "WebP, PNG or GIF"
         raise PictureError(
-            f"{target.name} would be {sequence.value}, which {format.name} does not support; choose {instead}"
+            f"{target.name} would be {sequence.value}, which {format} does not support; choose {instead}"
         )

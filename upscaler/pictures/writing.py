@@ -77,7 +77,7 @@ def write(
         _log.debug("%s: %s", header.path, type(error).__name__, exc_info=True)
         reason = reason_of(error, f"its encoder fails with {width}x{height} pixels")
         instead = "TIFF" if format is PNG else "PNG"
-        raise PictureError(f"the picture cannot be written as {format.name} ({reason}); choose {instead}") from error
+        raise PictureError(f"the picture cannot be written as {format} ({reason}); choose {instead}") from error
 
 
 def _check_space(file: BinaryIO) -> None:
