@@ -197,6 +197,13 @@ def test_no_location_is_left() -> None:
     assert struct.pack("<I", 123456789) in changed(content)
 
 
+def test_a_location_goes_though_what_stays_shares_its_bytes() -> None:
+    latitude, make = struct.pack("<6I", 46, 1, 29, 1, 123456789, 1000), b"A camera".ljust(24, b"\0")
+    content = block([(271, 2, 24, make)], gps=[(1, 2, 2, b"N\0"), (2, 5, 3, latitude)])
+    content = content.replace(*(struct.pack("<I", content.index(values)) for values in (make, latitude)))
+    assert latitude not in changed(content, remove_location=True)
+
+
 def test_a_map_keeps_its_scale(upscaler: Upscaler, tmp_path: Path) -> None:
     image, tags = Image.fromarray(photo_like(30, 20)), TiffImagePlugin.ImageFileDirectory_v2()
     tags[PIXEL_SCALE], tags[TIE_POINTS] = (10.0, 10.0, 0.0), (4.0, 6.0, 0.0, 600_000.0, 5_000_000.0, 0.0)
