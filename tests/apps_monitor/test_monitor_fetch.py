@@ -164,9 +164,18 @@ def test_a_redirect_to_a_foreign_host_is_refused(site: Site, fetcher: Fetcher, t
         fetcher.get(site.address, 100)
 
 
-def test_a_host_of_nasa_inside_a_private_network_is_refused(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    inside = [(2, 1, 6, "", ("10.0.0.1", 443))]
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: inside)
+@pytest.mark.parametrize(
+    "inside",
+    [
+        *("10.0.0.1", "127.0.0.1", "169.254.169.254", "224.0.0.1", "::1", "fe80::1%eth0", "fd00::1", "ff0e::1"),
+        *("::ffff:10.0.0.1", "2002:a00:1::", "64:ff9b::a00:1"),  # 10.0.0.1 within IPv6
+    ],
+)
+def test_a_host_of_nasa_inside_a_private_network_is_refused(
+    fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    found = [(2, 1, 6, "", (address, 443)) for address in ("8.8.8.8", inside)]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
     with pytest.raises(RefusedError, match="private network"):
         fetcher.get("https://assets.science.nasa.gov/a.jpg", 100)
 

@@ -109,6 +109,22 @@ def test_a_fault_of_the_server_is_said_without_its_paths(tmp_path: Path, caplog:
     assert "secret" not in caplog.text
 
 
+def test_an_unforeseen_fault_costs_only_its_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def work(arguments: dict[str, Any]) -> Generator[Update | Result]:
+        if "odd" in str(arguments):
+            raise LookupError("unforeseen")
+        raise WorkerError("crashed")
+        yield
+
+    batches = registry(tmp_path)
+    with running(ScriptedWorker(work), batches):
+        batch = wait_for(given(batches, [tmp_path / "odd.png", tmp_path / "next.png"]))
+    assert [picture.state for picture in batch.pictures] == [State.FAILED, State.FAILED]
+    assert batch.pictures[0].sentence == "odd.png cannot be processed; export it again as PNG or JPEG."
+    assert "next.png crashed" in batch.pictures[1].sentence
+    assert "LookupError: unforeseen" in caplog.text
+
+
 LEFT_OUT = "is left out: these pictures together take longer than 30 minutes; give the rest afterwards."
 
 

@@ -12,7 +12,7 @@ from ensemble_pipeline.errors import EnsembleError
 from feature_pipeline import pipeline
 from feature_pipeline.config import FeatureConfig
 from support.faulty_bucket import Bucket, serve
-from support.models import write_run
+from support.models import write_run, write_tiny_model
 from support.parts import part
 from support.training_runs import small_config
 from training_pipeline import evaluation, train
@@ -67,6 +67,12 @@ def test_runs_and_models_show_their_scores_and_steps(tmp_path: Path, capsys: pyt
     assert lines["runs/both"][:3] == ["a", "combined", "model"]
     assert lines["runs/plain"][:2] == ["a", "model"]
     assert lines["total"][-3:] == [max(psnr), "1", "unfinished"]
+
+
+def test_a_jpeg_network_is_part_of_its_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tiny_model(Path("models/doubler"), jpeg_model=write_tiny_model(tmp_path / "jpegs", seed=1))
+    assert kind(Path("models/doubler/jpegs")) is Kind.MODEL
+    assert [*shown(Path("models"), capsys)] == ["models/doubler", "total"]
 
 
 def test_an_interrupted_run_shows_the_steps_that_are_left(
