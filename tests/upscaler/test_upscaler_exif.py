@@ -200,7 +200,8 @@ def test_no_location_is_left() -> None:
 def test_a_location_goes_though_what_stays_shares_its_bytes() -> None:
     latitude, make = struct.pack("<6I", 46, 1, 29, 1, 123456789, 1000), b"A camera".ljust(24, b"\0")
     content = block([(271, 2, 24, make)], gps=[(1, 2, 2, b"N\0"), (2, 5, 3, latitude)])
-    content = content.replace(*(struct.pack("<I", content.index(values)) for values in (make, latitude)))
+    own, shared = (struct.pack("<I", content.index(values)) for values in (make, latitude))
+    content = content.replace(own, shared)
     assert latitude not in changed(content, remove_location=True)
 
 
