@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
-from apps.serving.refusal import RequestRefusedError
+from apps.serving.refusal import RequestRefusedError, fault
 from upscaler.atomic import atomic_path
 
 _LONGEST_NAME = 180  # bytes; file systems allow 255, and the results' names are longer
@@ -15,16 +15,15 @@ _LONGEST_NAME = 180  # bytes; file systems allow 255, and the results' names are
 async def received(request: Request, folder: Path) -> Path:
     """Write a request's body to a file in a new folder in `folder`, with the name that the query gives; return it.
 
-    Raises RequestRefusedError if the body is empty or the disk is full, and what the guard's limits raise.
+    Raises RequestRefusedError if the system does not take it, such as on a full disk, and what the guard raises.
     """
     source = folder / f"upload_{secrets.token_hex(4)}" / safe_name(request.query_params.get("name", ""))
-    size = 0
     try:
         with atomic_path(source) as temporary, temporary.open("wb") as file:
             async for part in request.stream():
-                size += file.write(part)
+                file.write(part)
     except OSError as error:
-        raise RequestRefusedError(507, "the server's disk is full; try again in an hour") from error
+        raise RequestRefusedError(507, f"{fault(error)}; try again later") from error
     return source
 
 

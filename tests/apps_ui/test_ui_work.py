@@ -1,5 +1,6 @@
 """The page's own interface under attack: ids, origins, names, limits and files of batches."""
 
+import asyncio
 import io
 import re
 import time
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import requests
 from PIL import Image
+from starlette.requests import Request
 
-from apps.ui.uploading import safe_name
+from apps.serving.refusal import RequestRefusedError
+from apps.ui.uploading import received, safe_name
 from support.pictures import photo_like
 
 pytestmark = pytest.mark.slow
@@ -176,6 +179,18 @@ def test_a_visitor_has_two_jobs_at_once(crowded_ui: str) -> None:
     for address in batches:
         requests.delete(address, timeout=TIMEOUT)
     requests.delete(created(crowded_ui, choices=choices), timeout=TIMEOUT)
+
+
+def test_a_file_that_the_system_does_not_take_is_refused_without_a_path(tmp_path: Path) -> None:
+    async def body() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"pixels"}
+
+    (tmp_path / "secret").write_bytes(b"no folder")
+    request = Request({"type": "http", "query_string": b"name=a.png"}, body)
+    with pytest.raises(RequestRefusedError) as refusal:
+        asyncio.run(received(request, tmp_path / "secret"))
+    assert refusal.value.status == 507
+    assert refusal.value.sentence == "this server has a fault (not a directory); try again later"
 
 
 @pytest.mark.parametrize(
