@@ -81,7 +81,7 @@ def metadata(name: str, config: ModelConfig, measured: dict[str, Any], data: Dat
         datasets=list(data.tags) or None,
         metrics=["psnr", "ssim"],
         model_name=name,
-        eval_results=list(_results(name, measured)) or None,
+        eval_results=list(_results(measured)) or None,
     )
 
 
@@ -128,7 +128,7 @@ def _samples(measured: dict[str, Any]) -> Iterator[str]:
         yield f"![Bicubic, model, ground truth]({PICTURE})\n\nBicubic, model, ground truth. From the top: {listed}.\n"
 
 
-def _results(name: str, measured: dict[str, Any]) -> Iterator[EvalResult]:
+def _results(measured: dict[str, Any]) -> Iterator[EvalResult]:
     """Yield each measure of the model's own row of each test set."""
     for test_name, test in measured.get("tests", {}).items():
         own = next(row for row in test["rows"] if row["name"] == test["model"])

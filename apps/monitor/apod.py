@@ -70,7 +70,6 @@ class Entry(BaseModel):
     explanation: Explanation = ""
     credit: Text = ""
     copyright: Text = ""
-    alt: Text = ""
     permalink: Address = ""
     url: Address = ""
     hdurl: Address = ""
