@@ -8,10 +8,12 @@ import pytest
 from apps.monitor.apod import FIRST_DAY, Client
 from apps.monitor.backfill import backfill, first_day
 from apps.monitor.fetch import Fetcher, UnavailableError
-from apps.monitor.history import History
+from apps.monitor.history import History, from_csv
+from apps.monitor.hub_history import HubHistory
 from apps.monitor.recording import Recorder
 from apps.serving.worker import Worker
 from support.clock import Clock
+from support.hub import Hub
 from support.nasa import Nasa
 from upscaler.model.artifact import Artifact
 
@@ -95,3 +97,17 @@ def test_backfill_keeps_no_pictures(
     nasa.add(day(0))
     assert len(list(backfill(client, recorder, 1, TODAY))) == 1
     assert list(scratch.iterdir()) == []
+
+
+def test_a_backfill_measures_what_the_copy_on_the_hub_lacks_and_completes_it(
+    client: Client, recorder: Recorder, worker: Worker, model: Artifact, nasa: Nasa, hub: Hub, tmp_path: Path
+) -> None:
+    for ago in range(2):
+        nasa.add(day(ago))
+    list(backfill(client, recorder, 1, TODAY))
+    HubHistory("ada/history").exchange(recorder.history)
+    elsewhere = Recorder(worker, model, History(tmp_path / "new disk"), HubHistory("ada/history"))
+    assert [line[:10] for line in backfill(client, elsewhere, 2, TODAY)] == [day(1)]
+    copied = from_csv(hub.repositories["datasets/ada/history"].files()["history.csv"].decode())
+    assert copied == elsewhere.history.rows()
+    assert [row.day for row in copied] == [day(1), day(0)]
