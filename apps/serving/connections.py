@@ -43,7 +43,7 @@ class BoundedProtocol(H11Protocol):
             self._stop_timer()
 
     def on_response_complete(self) -> None:
-        self._close_after(_REQUEST_TIMEOUT)
+        self._wait_for_client()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
@@ -52,7 +52,10 @@ class BoundedProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_timer()
+        if self.is_idle:
+            self._wait_for_client()
+        else:
+            self._stop_timer()
 
     def _close_an_idle_one(self) -> bool:
         """Close another connection without a request in progress; return False if there is none."""
@@ -66,6 +69,10 @@ class BoundedProtocol(H11Protocol):
     def is_idle(self) -> bool:
         """True if no request is in progress."""
         return self.cycle is None or bool(self.cycle.response_complete)
+
+    def _wait_for_client(self) -> None:
+        """Close the connection unless the client reads the rest of the response, or sends its next request, in time."""
+        self._close_after(_WRITE_TIMEOUT if self.transport.get_write_buffer_size() else _REQUEST_TIMEOUT)
 
     def _close_after(self, seconds: float) -> None:
         self._stop_timer()
