@@ -69,8 +69,9 @@ def facts(finished: Finished) -> str:
 
 def result(finished: Finished) -> str:
     """Render a link that saves the upscaled picture."""
-    megabytes = finished.doubled_path.stat().st_size / 1e6
-    return download(finished.doubled_path, f"Download {_by(finished.doubled_size)}, {megabytes:.1f} MB")
+    size = finished.doubled_path.stat().st_size
+    length = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{max(round(size / 1e3), 1)} kB"
+    return download(finished.doubled_path, f"Download {_by(finished.doubled_size)}, {length}")
 
 
 def download(path: Path, text: str) -> str:

@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -91,6 +92,15 @@ def test_an_explanation_of_open_tags_takes_milliseconds() -> None:
 def test_a_hostile_record_in_the_cache_is_truncated() -> None:
     record = finished().model_dump_json().replace('"explanation":""', f'"explanation":"{"<p " * 83_000}"')
     assert len(Finished.model_validate_json(record).entry.explanation) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("length", "said"), [(1, "1 kB"), (99_499, "99 kB"), (100_000, "0.1 MB"), (12_345_678, "12.3 MB")]
+)
+def test_small_files_have_their_size_said_in_kilobytes(tmp_path: Path, length: int, said: str) -> None:
+    with (tmp_path / "b").open("wb") as file:
+        file.truncate(length)
+    assert f"Download 2 × 2, {said}</a>" in page.result(finished().model_copy(update={"folder": tmp_path}))
 
 
 def test_long_texts_are_truncated() -> None:
