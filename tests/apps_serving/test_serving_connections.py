@@ -1,5 +1,6 @@
-"""Connections of clients that read slowly, or not at all."""
+"""Connections of clients that wait, read slowly, or do not read."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from apps.serving import connections
 from apps.serving.connections import BoundedProtocol
@@ -15,12 +17,17 @@ from apps.serving.connections import BoundedProtocol
 LENGTH = 16 << 20  # more than the system's buffers hold
 
 
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with LENGTH bytes at once, later if asked for /later."""
+    await asyncio.sleep(1 if scope["path"] == "/later" else 0)
+    await Response(bytes(LENGTH))(scope, receive, send)
+
+
 @pytest.fixture
 def client() -> Iterator[socket.socket]:
-    """Client of a server that answers with LENGTH bytes at once."""
+    """Client of a server of the app."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        answer = Response(bytes(LENGTH))
-        server = uvicorn.Server(uvicorn.Config(answer, http=BoundedProtocol, log_level="critical", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         with socket.create_connection(listening.getsockname(), timeout=30) as client:
@@ -29,10 +36,10 @@ def client() -> Iterator[socket.socket]:
         thread.join()
 
 
-def received(client: socket.socket) -> int:
-    """Ask for the response, and read it a second later; return the number of bytes until the connection is closed."""
-    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    time.sleep(1)
+def received(client: socket.socket, path: bytes, pause: float) -> int:
+    """Ask for the response, and read it after `pause` seconds; return the number of bytes until the end."""
+    client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    time.sleep(pause)
     number = 0
     try:
         while part := client.recv(1 << 20):
@@ -44,9 +51,14 @@ def received(client: socket.socket) -> int:
 
 def test_the_end_of_a_response_waits_for_a_slow_reader(client: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_REQUEST_TIMEOUT", 0.2)
-    assert received(client) > LENGTH
+    assert received(client, b"/", pause=1) > LENGTH
 
 
 def test_a_client_that_does_not_read_is_cut_off(client: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_WRITE_TIMEOUT", 0.2)
-    assert 0 < received(client) < LENGTH
+    assert 0 < received(client, b"/", pause=1) < LENGTH
+
+
+def test_a_response_may_take_longer_than_a_request(client: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_REQUEST_TIMEOUT", 0.2)
+    assert received(client, b"/later", pause=0) > LENGTH
