@@ -11,6 +11,7 @@ from upscaler.engines import devices
 from upscaler.engines.precision import Choice, Precision
 from upscaler.errors import OptionError
 from upscaler.limits import Limits
+from upscaler.links import followed
 from upscaler.naming import ENDINGS, Naming
 from upscaler.options import check_limits, option, part, same
 
@@ -57,7 +58,7 @@ class BatchConfig:
     def resolved(self, given: str) -> str:
         """Return the only spelling of a place: without links, dots, and a slash at the end."""
         place = self.place(given)
-        return place.rstrip("/") if is_in_bucket(place) else Path(place).resolve().as_posix()
+        return place.rstrip("/") if is_in_bucket(place) else followed(Path(place)).as_posix()
 
     @property
     def naming(self) -> Naming:

@@ -16,6 +16,7 @@ from typing import Protocol
 from batch_pipeline.entry import Entry
 from batch_pipeline.errors import AppearedError, BatchError, BlockedError, UnreadableError
 from cluster.addresses import is_in_bucket
+from upscaler.links import leads_nowhere
 from upscaler.pictures.signatures import LENGTH
 
 _UNFINISHED = ".unfinished"  # one folder for all results in the making, so that it is found after a crash
@@ -60,9 +61,11 @@ def at(address: str) -> Place:
 
 def _size(one: os.DirEntry[str]) -> int | None:
     """Return the bytes of a file, 0 where reading will tell why it cannot be read; None for anything else."""
+    if leads_nowhere(one):
+        return 0
     try:
         return one.stat().st_size if one.is_file() else None
-    except OSError:  # such as links that lead to each other
+    except OSError:  # such as a link that may not be followed
         return 0
 
 

@@ -17,6 +17,7 @@ from batch_pipeline.progress import Progress
 from batch_pipeline.report import REPORT, SEGMENTS, FileReport, Record, Report, SegmentedReport, written
 from batch_pipeline.station import WORKER
 from cluster.lock import locked
+from upscaler.links import followed
 from upscaler.model import find
 from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.streams import say
@@ -39,7 +40,7 @@ def run(config: BatchConfig) -> int:
     config = replace(config, model=find.pinned(config.model))
     config = replace(config, choice=loading.choose(find.model(config.model), config.precision, config.device))
     source, target = places.at(config.place(config.source)), places.at(config.place(config.out))
-    if isinstance(source, Folder) and isinstance(target, Folder) and source.root.resolve() == target.root.resolve():
+    if isinstance(source, Folder) and isinstance(target, Folder) and followed(source.root) == followed(target.root):
         raise BatchError(f"{config.out} holds the pictures of IN; give another OUT")
     with ExitStack() as stack:
         if isinstance(target, Folder) and not config.dry_run:

@@ -22,6 +22,7 @@ from training_pipeline import folder
 from training_pipeline import tasks as training
 from training_pipeline.folder import BUILD, Kind
 from upscaler import saved
+from upscaler.links import followed
 from upscaler.options import describe
 from upscaler.streams import warn
 
@@ -118,8 +119,8 @@ def _training_tasks(config: BuildConfig, parts: Sequence[str], storage: str) -> 
 
 def _absolute(start: str | None) -> str | None:
     """Name a warm start outside the working folder such that tasks, which run in folders of their own, find it."""
-    outside = start and Path(start).is_dir() and not Path(start).resolve().is_relative_to(Path.cwd())
-    return str(Path(start).resolve()) if start and outside else start
+    outside = start and Path(start).is_dir() and not followed(Path(start)).is_relative_to(Path.cwd())
+    return str(followed(Path(start))) if start and outside else start
 
 
 def _check_complete(config: BuildConfig, failed: dict[str, str], trained: Sequence[Path]) -> None:

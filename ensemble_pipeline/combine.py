@@ -11,6 +11,7 @@ from training_pipeline import photo_credits
 from training_pipeline.folder import BUILD, COMBINATION, Kind, claimed
 from training_pipeline.measured import checked
 from upscaler import saved
+from upscaler.links import followed
 from upscaler.model import artifact
 from upscaler.model.architecture import Weights
 from upscaler.model.artifact import Artifact
@@ -91,9 +92,9 @@ def sentence(config: CombineConfig, model: Artifact) -> str:
 
 
 def _checked_members(config: CombineConfig) -> list[Artifact]:
-    if config.out.resolve() in {run.resolve() for run in config.runs}:
+    if followed(config.out) in {followed(run) for run in config.runs}:
         raise EnsembleError(f"{config.out} is one of the runs, which would be overwritten; give another --out")
-    if config.jpeg_model and config.out.resolve() == config.jpeg_model.resolve():
+    if config.jpeg_model and followed(config.out) == followed(config.jpeg_model):
         raise EnsembleError(f"{config.out} is the JPEG network, which would be overwritten; give another --out")
     members = read_members(config.runs, config.how)
     if config.how == "weights":

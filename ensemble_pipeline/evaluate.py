@@ -25,6 +25,7 @@ from training_pipeline.measured import checked
 from upscaler import Upscaler, bicubic, metrics, saved
 from upscaler.atomic import atomic_path, write_text
 from upscaler.engines.engine import usual
+from upscaler.links import followed
 from upscaler.metrics import Score
 from upscaler.model import artifact, find
 from upscaler.model.artifact import Artifact, Origin
@@ -88,7 +89,7 @@ def _claimed(config: EvaluationConfig, models: Sequence[Artifact]) -> AbstractCo
     out = config.out
     if not out:
         return nullcontext()
-    if out.resolve() in {model.folder.resolve() for model in models}:
+    if followed(out) in {followed(model.folder) for model in models}:
         raise EnsembleError(f"{out} is a model to be tested; give another --out, or none to write into its card")
     return claimed(out, lambda found: found is Kind.EVALUATION and _is_same(config, out), config.overwrite)
 

@@ -18,6 +18,7 @@ from training_pipeline.markdown import one_line
 from upscaler import bicubic
 from upscaler.errors import PictureError
 from upscaler.flat import is_flat
+from upscaler.links import followed
 from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pictures.reading import read_rgb8
 from upscaler.pixels import Pixels
@@ -87,7 +88,7 @@ def read(folder: Path, kind: Kind, jpeg_quality: int | None = None) -> TestSet:
 
     Of the part `test` of Open Images, only the pictures to compare models on: the others are for the final test.
     """
-    name = folder.resolve().name
+    name = followed(folder).name
     sources: Sequence[Path | Entry]
     if kind == "pictures":
         sources = _pictures(folder)

@@ -33,6 +33,7 @@ from feature_pipeline.manifest import (
 from upscaler import json_files
 from upscaler.atomic import atomic_path, remove_parts, write_text
 from upscaler.json_files import JsonError
+from upscaler.links import followed
 from upscaler.model.artifact import sha256
 from upscaler.pixels import Pixels
 
@@ -282,7 +283,7 @@ def is_part(folder: Path) -> bool:
     with suppress(FeatureError, NotADirectoryError):  # also of a file beside the parts
         read_settings(folder)
         return True
-    return (folder / MANIFEST).exists() or shard_path(folder.resolve(), 0).exists()
+    return (folder / MANIFEST).exists() or shard_path(followed(folder), 0).exists()
 
 
 def decode_png(content: bytes) -> Pixels:

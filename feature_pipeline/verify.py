@@ -8,6 +8,7 @@ from feature_pipeline.errors import FeatureError
 from feature_pipeline.manifest import ATTRIBUTION, CONFIG, MANIFEST, Manifest
 from feature_pipeline.tally import Tally
 from feature_pipeline.tiles import SIZE
+from upscaler.links import followed
 from upscaler.model.artifact import sha256
 
 
@@ -17,7 +18,7 @@ def run(folder: Path) -> None:
     for part in _parts(folder):
         found = [*problems_of(part), *_content_problems(part)]
         problems += len(found)
-        name = part.resolve().name
+        name = followed(part).name
         print("\n".join(f"{name}: {problem}" for problem in found) or f"{name}: matches its manifest")
     if problems:
         raise FeatureError(

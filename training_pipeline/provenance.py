@@ -12,6 +12,7 @@ from training_pipeline import device
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
 from upscaler import version
+from upscaler.links import followed
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Provenance:
 def of(config: TrainingConfig, tiles: Tiles) -> Provenance:
     """Return the provenance of a run that ends on this machine."""
     return Provenance(
-        network=config.out.resolve().name,
+        network=followed(config.out).name,
         dataset=_dataset(config.shards),
         data=tiles.digest,
         code=version.installed(),

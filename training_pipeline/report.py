@@ -12,6 +12,7 @@ from training_pipeline.data import Tiles
 from training_pipeline.network import Network
 from training_pipeline.sizes import architecture
 from upscaler.errors import ModelError
+from upscaler.links import followed
 from upscaler.model import artifact
 from upscaler.model.artifact import Artifact, Member, ModelConfig
 from upscaler.model.learned import Learned
@@ -87,8 +88,8 @@ def _evaluation(best: Checkpoint) -> dict[str, Any]:
 
 def _member(config: TrainingConfig, tiles: Tiles, steps: int, start: Artifact | None) -> Member:
     return Member(
-        name=config.out.resolve().name,
-        parts=tuple(folder.resolve().name for folder in config.shards),
+        name=followed(config.out).name,
+        parts=tuple(followed(folder).name for folder in config.shards),
         pictures=len(tiles.training.ids),
         steps=steps,
         ancestor=start.config.sha256[artifact.WEIGHTS] if start else None,
@@ -97,11 +98,11 @@ def _member(config: TrainingConfig, tiles: Tiles, steps: int, start: Artifact | 
 
 def _card(config: TrainingConfig, metrics: dict[str, Any]) -> str:
     row, data_name = metrics["validation"], dataset.of(config.out, metrics).name
-    parts = ", ".join(folder.resolve().name for folder in config.shards)
+    parts = ", ".join(followed(folder).name for folder in config.shards)
     of_jpeg = f" with LR inputs compressed to JPEG quality {SCORED_QUALITY}" if config.jpeg else ""
     trained = f"fine-tuned for int8 from {config.init_from}" if config.int8 else "trained"
     return (
-        f"# {config.out.resolve().name}\n\n"
+        f"# {followed(config.out).name}\n\n"
         f"One 2x super-resolution network ({config.size}), {trained} on {parts} of {data_name} for "
         f"{row['step']} steps: {row['psnr_y']:.2f} dB PSNR (Y) on validation tiles{of_jpeg}.\n\n"
         f"![learning curve]({CURVE})\n\nLR input, bicubic, network, ground truth:\n\n![crops]({STRIP})\n"

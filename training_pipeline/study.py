@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from training_pipeline.config import TrainingConfig
 from training_pipeline.data import Tiles
+from upscaler.links import followed
 
 STUDY = "study.db"
 HEARTBEAT = 30  # seconds; a trial is requeued after twice as long without one
@@ -27,7 +28,7 @@ def open_study(first: TrainingConfig) -> Study:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # the heartbeat is experimental since Optuna 2.9
         storage = RDBStorage(
-            f"sqlite:///{(first.out / STUDY).resolve()}",  # of this machine, for processes that Ray starts elsewhere
+            f"sqlite:///{followed(first.out / STUDY)}",  # of this machine, for processes that Ray starts elsewhere
             engine_kwargs={"connect_args": {"timeout": 60}},
             heartbeat_interval=HEARTBEAT,
             heartbeat_stale_trial_callback=requeue,

@@ -12,6 +12,7 @@ from training_pipeline.config import TrackerName, TrainingConfig
 from training_pipeline.errors import TrainingError
 from training_pipeline.folder import TENSORBOARD, WANDB
 from upscaler.atomic import write_text
+from upscaler.links import followed
 
 PROJECT = "double-resolution"  # on Weights & Biases, unless WANDB_PROJECT names another
 
@@ -69,7 +70,7 @@ class WeightsAndBiases:
         try:
             self._run = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", PROJECT),
-                name=config.out.resolve().name,
+                name=followed(config.out).name,
                 id=_identity(folder / "id"),
                 resume="allow",
                 dir=str(config.out),

@@ -1,6 +1,5 @@
 """Input and output files of the command line."""
 
-import errno
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from upscaler.command import sentence_for
 from upscaler.errors import PictureError
+from upscaler.links import followed, leads_nowhere
 from upscaler.naming import ENDINGS, Naming, marked_stem
 from upscaler.pictures.formats import BY_SUFFIX
 from upscaler.pictures.signatures import LENGTH, unreadable
@@ -86,11 +86,11 @@ def starts_like_picture(start: bytes) -> bool:
 
 def _in_folder(folder: Path, naming: Naming, recursive: bool, found: Found) -> Pictures:
     """Return the pictures in a folder, except those in a folder of results inside it; count the other files."""
-    out = naming.folder and naming.folder.resolve()
-    results = out if out and folder.resolve() in out.parents else None
+    out = naming.folder and followed(naming.folder)
+    results = out if out and followed(folder) in out.parents else None
     pictures = {}
     for path in sorted(_files(folder, recursive, found)):
-        if results and results in path.resolve().parents:
+        if results and results in followed(path).parents:
             continue
         if looks_like_picture(path):
             pictures[path] = folder
@@ -121,11 +121,13 @@ def _files(folder: Path, recursive: bool, found: Found) -> Iterator[Path]:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Return True for a file, and for a link that may not be followed: of it, reading complains."""
+    """Return True for a file, and for a link named as a picture that leads to none: of it, reading complains."""
+    if leads_nowhere(entry):
+        return Path(entry.name).suffix.lower() in BY_SUFFIX
     try:
         return entry.is_file()
-    except OSError as error:
-        return error.errno != errno.ELOOP  # links in a circle lead to no file
+    except OSError:  # a link that may not be followed
+        return True
 
 
 def _results(pictures: Pictures, naming: Naming) -> set[Path]:
@@ -149,11 +151,11 @@ def _add_tasks(found: Found, pictures: Pictures, naming: Naming, alone: bool) ->
     """Add a task for each picture; those that would share a name get marked ones, and what still clashes is refused."""
     plain = {path: naming.target(path, top, alone) for path, top in pictures.items()}
     shared = Counter(plain.values())
-    sources = {path.resolve() for path in pictures}
+    sources = {followed(path) for path in pictures}
     taken: dict[Path, Path] = {}
     for path, top in pictures.items():
         target = naming.target(path, top, marked=True) if shared[plain[path]] > 1 else plain[path]
-        place = target.resolve()
+        place = followed(target)
         if place in sources:
             found.refused[path] = f"{target} is both an input and an output; give another -o"
         elif place in taken:

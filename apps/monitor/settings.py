@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from apps.serving import settings as serving
 from apps.serving.settings import ServingSettings, SettingError
+from upscaler.links import followed
 from upscaler.user_cache import user_cache
 
 NASA = "https://science.nasa.gov/wp-json/wp/v2/apod-basic"
@@ -45,7 +46,7 @@ def from_environment(model: str, environment: Mapping[str, str] = os.environ) ->
     return Settings(
         apod_url=_address(environment.get("APOD_URL") or NASA),
         model=model,
-        cache=cache.resolve(),
+        cache=followed(cache),
         cache_bytes=round(serving.number(environment, "CACHE_GB", CACHE_GB, 1e-6, 1e6) * 1e9),
         history=Path(environment.get("HISTORY") or cache / "history.sqlite").absolute(),
         history_repo=environment.get("HISTORY_REPO") or None,

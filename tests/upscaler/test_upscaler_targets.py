@@ -155,7 +155,6 @@ def test_a_folder_that_cannot_be_listed_is_refused(
 
 def test_a_file_that_cannot_be_opened_is_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files(tmp_path, "closed", "notes")
-    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
     opening = Path.open
 
     def denied(path: Path, *arguments: Any, **options: Any) -> Any:
@@ -167,6 +166,24 @@ def test_a_file_that_cannot_be_opened_is_no_other_file(tmp_path: Path, monkeypat
     found = find((tmp_path,), BESIDE, False)
     assert list(names(found)) == ["closed"]
     assert found.others == 1
+
+
+def test_links_named_as_pictures_that_lead_nowhere_are_not_passed_over(tmp_path: Path) -> None:
+    files(tmp_path, "in/a.jpg")
+    for name, to in (("loop.jpg", "loop.jpg"), ("gone.PNG", "none.png"), ("latest", "none"), ("again", "again")):
+        (tmp_path / "in" / name).symlink_to(to)
+    (tmp_path / "in/folder.jpg").symlink_to(tmp_path)
+    found = find((tmp_path / "in",), BESIDE, False)
+    assert sorted(names(found)) == ["a.jpg", "gone.PNG", "loop.jpg"]
+    assert found.others == 0
+
+
+@pytest.mark.parametrize(("given", "out"), [("loop.jpg", "b.jpg"), ("a.jpg", "loop.jpg"), ("a.jpg", "loop.jpg/b.jpg")])
+def test_a_link_in_a_circle_is_a_path_like_others(tmp_path: Path, given: str, out: str) -> None:
+    files(tmp_path, "a.jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    task = Task(tmp_path / given, tmp_path / out)
+    assert find((task.source,), Naming(str(task.target), None, "_2x"), False).tasks == [task]
 
 
 NAMES = ["a.jpg", "a.png", "a (png).jpg", "b_2x.png", "b.tif", "c_2x_4x.bmp", "c_2x.gif"]

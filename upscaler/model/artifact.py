@@ -22,6 +22,7 @@ from upscaler import json_files
 from upscaler.atomic import atomic_path, write_text
 from upscaler.errors import ModelError
 from upscaler.json_files import JsonError
+from upscaler.links import followed
 from upscaler.model import learned as learned_record
 from upscaler.model import weights_file
 from upscaler.model.architecture import Architecture, Weights, as_stored
@@ -236,7 +237,7 @@ def read(
     jpeg_model = _read_jpeg_model(folder, config)
     return Artifact(
         folder=folder,
-        name=name or folder.resolve().name,
+        name=name or followed(folder).name,
         revision=revision or _revision(config, jpeg_model),
         config=config,
         metrics=_read_metrics(folder / METRICS),
@@ -279,10 +280,10 @@ def _check_file(folder: Path, file: str) -> None:
     path = folder / file
     if not path.is_file():
         return
-    inside = folder.resolve()
+    inside = followed(folder)
     # Snapshots of the Hub's client consist of links into the `blobs` folder of the repository or of the whole cache
     allowed = (inside, *(place / "blobs" for place in list(inside.parents)[1:3] if inside.parent.name == "snapshots"))
-    if not any(path.resolve().is_relative_to(place) for place in allowed):
+    if not any(followed(path).is_relative_to(place) for place in allowed):
         raise ModelError(f"{path} is a link out of the model's folder; replace it by the file itself")
     if path.stat().st_size > limit(file):
         raise ModelError(f"{path} exceeds the limit of {limit(file):,} bytes; download the model again")

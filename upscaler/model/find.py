@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upscaler.errors import HubError, HubUnreachableError, ModelError
+from upscaler.links import followed
 from upscaler.streams import warn
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def model(name: str) -> "Artifact":
     if name in BUNDLED:
         if (Path(name) / artifact.CONFIG).exists() and not is_bundled(Path(name)):
             raise ModelError(
-                f"{name!r} is a bundled model and the folder {Path(name).resolve()}; give ./{name} for the folder, or "
+                f"{name!r} is a bundled model and the folder {followed(Path(name))}; give ./{name} for the folder, or "
                 f"{_FOLDER / name} for the bundled model"
             )
         return artifact.read(_FOLDER / name, name=name, origin=Origin.BUNDLED)
@@ -81,4 +82,4 @@ def pinned(name: str) -> str:
 
 def is_bundled(folder: Path) -> bool:
     """Return True if a folder is inside the bundled models, which are read-only for every command."""
-    return folder.resolve().is_relative_to(_FOLDER.resolve())
+    return followed(folder).is_relative_to(followed(_FOLDER))
