@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from apps.monitor import settings
 from apps.monitor.allowance import HOUR, Allowance
@@ -22,13 +23,14 @@ from apps.monitor.cache import Cache, Finished, write_record
 from apps.monitor.days import long_date, nasa_day
 from apps.monitor.history import History
 from apps.monitor.monitor import SHOWN_FOR, Monitor, View
-from apps.monitor.pictures import THUMBNAIL, TILES
+from apps.monitor.pictures import THUMBNAIL, TILES, write_thumbnail
 from apps.monitor.visits import NEW_DAYS_AN_HOUR, Visit, Visits
 from apps.serving.gradio_api import gr
 from apps.serving.viewer.comparison import Comparison
 from support.clock import Clock
 from support.loops import result, steps
 from support.nasa import Nasa, picture
+from upscaler import Limits
 
 TODAY = nasa_day()
 NEWEST = ""
@@ -278,3 +280,13 @@ def test_a_picture_that_is_published_meanwhile_is_shown(monitor: Monitor, nasa: 
     assert isinstance(before, View) and isinstance(after, View)
     assert "has not published the picture" in before.note
     assert after.finished and after.finished.entry.date == today
+
+
+@pytest.mark.parametrize(
+    ("size", "small"), [((1000, 400), (240, 96)), ((30, 500), (14, 240)), ((200, 100), (200, 100))]
+)
+def test_a_thumbnail_is_small(tmp_path: Path, size: tuple[int, int], small: tuple[int, int]) -> None:
+    Image.new("RGB", size).save(tmp_path / "a.png")
+    write_thumbnail(tmp_path / "a.png", Limits())
+    with Image.open(tmp_path / THUMBNAIL) as thumbnail:
+        assert thumbnail.size == small

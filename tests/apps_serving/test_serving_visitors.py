@@ -16,6 +16,8 @@ PROXY = "10.0.0.1"
         ("1.1.1.1, 8.8.4.4", "8.8.4.4"),  # the first is forged by the visitor
         ("8.8.4.4, 10.0.0.7", "8.8.4.4"),  # a second proxy inside the host's network
         ("8.8.4.4, ", "8.8.4.4"),
+        ("8.8.4.4, [2606:4700::1]x443", PROXY),
+        ("8.8.4.4, [2606:4700::1]:x", PROXY),
         ("8.8.4.4, no address", PROXY),  # the first may be forged
         ("8.8.4.4, 9.9.9.9, 10.0.0.7, unknown, 10.0.0.8", PROXY),
         ("8.8.8.8, 93.184.216.34:5123", "93.184.216.34"),
