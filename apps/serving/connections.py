@@ -39,7 +39,7 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self.is_idle:
+        if not (self.is_idle or self.flow.write_paused):  # then it must read first
             self._stop_timer()
 
     def on_response_complete(self) -> None:

@@ -59,6 +59,15 @@ def test_a_client_that_does_not_read_is_cut_off(client: socket.socket, monkeypat
     assert 0 < received(client, b"/", pause=1) < LENGTH
 
 
+def test_a_client_that_asks_but_does_not_read_is_cut_off(
+    client: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_WRITE_TIMEOUT", 0.4)
+    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    time.sleep(0.2)
+    assert 0 < received(client, b"/", pause=1) < LENGTH
+
+
 def test_a_response_may_take_longer_than_a_request(client: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_REQUEST_TIMEOUT", 0.2)
     assert received(client, b"/later", pause=0) > LENGTH
