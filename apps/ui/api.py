@@ -1,5 +1,6 @@
 """The page's own interface: batches of pictures, their state and their files, by unguessable ids."""
 
+import os
 import shutil
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -206,9 +207,10 @@ def download(request: Request, picture: Picture) -> Response:
     """Send a result; note it as downloaded once all of it was sent, which a FileResponse does not tell."""
     path = picture.target
     try:
-        response = FileResponse(path, headers=_FRESH, filename=path.name, stat_result=path.stat())
+        status = path.stat()
     except OSError as error:
         raise RequestRefusedError(404, DELETED) from error
+    response = FileResponse(path, headers=_FRESH | _tag(status), filename=path.name, stat_result=status)
     if request.method != "GET" or "range" in request.headers:
         return response
     return ClosingResponse(noting(archive.parts(path), [picture]), headers=response.headers)
@@ -220,10 +222,15 @@ def _checked(request: Request, path: Path) -> Response:
         status = path.stat()
     except OSError as error:
         raise RequestRefusedError(404, DELETED) from error
-    headers = _CHECKED | {"ETag": f'"{status.st_ino:x}-{status.st_size:x}"'}  # not by its time, which each visit resets
+    headers = _CHECKED | _tag(status)
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return FileResponse(path, headers=headers, stat_result=status)
+
+
+def _tag(status: os.stat_result) -> dict[str, str]:
+    """Return the header that identifies a file's content: not by its time, which each visit resets."""
+    return {"ETag": f'"{status.st_ino:x}-{status.st_size:x}"'}
 
 
 class ClosingResponse(StreamingResponse):

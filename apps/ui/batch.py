@@ -6,6 +6,7 @@ import secrets
 import shutil
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -216,12 +217,15 @@ class Batch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def downloads(self) -> Iterator[tuple[Path, str]]:
-        """Yield each result with its name in a zip file: two pictures may have the same name."""
+        """Yield each result with its name in a zip file: two pictures may have the same name.
+
+        Names are the same if they differ in case or composition alone, for which Windows and macOS see one file.
+        """
         taken: set[str] = set()
         for picture in self.done:
             name, n = picture.target.name, 1
-            while name in taken:
+            while (same := unicodedata.normalize("NFC", name).casefold()) in taken:
                 n += 1
                 name = f"{picture.target.stem} ({n}){picture.target.suffix}"
-            taken.add(name)
+            taken.add(same)
             yield picture.target, name

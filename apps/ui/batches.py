@@ -85,7 +85,7 @@ class Batches:
     def _fill(self, batch: Batch, sources: Iterable[Path]) -> None:
         try:
             for source in sources:
-                batch.add(batch.link(source) if source.is_relative_to(self.folder) else source)
+                batch.add(batch.link(source) if source.is_relative_to(self.folder.parent) else source)  # else a sample
         except RequestRefusedError:
             batch.delete()
             raise

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from apps.serving.refusal import RequestRefusedError, fault
 from upscaler.atomic import atomic_path
 
+_LONGEST_SUFFIX = 16  # characters; what is longer belongs to the name
+_JOINERS = "\u200c\u200d"
 _LONGEST_NAME = 180  # bytes; file systems allow 255, and the results' names are longer
 
 
@@ -28,9 +30,16 @@ async def received(request: Request, folder: Path) -> Path:
 
 
 def safe_name(given: str) -> str:
-    """Return a name for a file of a visitor: without folders, control characters, or a dot at the start."""
+    """Return a name for a file of a visitor: without folders, control characters, or a dot at the start.
+
+    Joiners stay, which Persian, Hindi and many emoji need, and characters that this Python does not know yet.
+    """
     name = given.replace("\\", "/").rpartition("/")[2]
-    name = "".join(letter for letter in name if unicodedata.category(letter)[0] != "C").strip().lstrip(".")
-    suffix = Path(name).suffix[:16]
+    name = "".join(filter(_is_harmless, name)).strip().lstrip(".")
+    suffix = found if len(found := Path(name).suffix) <= _LONGEST_SUFFIX else ""
     stem = name.removesuffix(suffix).encode()[: _LONGEST_NAME - len(suffix.encode())].decode(errors="ignore")
     return f"{stem or 'picture'}{suffix}"
+
+
+def _is_harmless(letter: str) -> bool:
+    return letter in _JOINERS or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")

@@ -1,6 +1,7 @@
 """The page's own interface, without a server or a worker: repeated uploads, replaced and cancelled batches."""
 
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -302,6 +303,27 @@ def test_a_result_is_noted_as_fetched_if_all_of_it_was(
     assert 'filename="a_2x.png"' in answer.headers["content-disposition"]
     assert len(answer.content) == {"HEAD": 0, "GET": 1 if headers else size}[method]
     assert picture.is_fetched is is_fetched
+
+
+def test_names_in_the_zip_differ_on_every_disk(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    for name in ("A.PNG", "a.png", "é.png", "e\u0301.png", "a (2).png"):
+        uploaded(client, id, name)
+    write_results(batches.find(id), *[State.DONE] * 5)
+    names = [name for _, name in batches.find(id).downloads()]
+    assert names == ["A_2x.PNG", "a_2x (2).png", "é_2x.png", "e\u0301_2x (2).png", "a (2)_2x.png"]
+
+
+def test_a_download_is_resumed_after_the_page_has_looked(client: TestClient, batches: Batches) -> None:
+    id = created(client)
+    uploaded(client, id)
+    write_results(batches.find(id), State.DONE)
+    (picture,) = batches.find(id).pictures
+    begun = client.get(f"/work/{id}/0/result", headers={"Range": "bytes=0-1"})
+    os.utime(picture.target, (0, 0))
+    rest = {"Range": "bytes=2-", "If-Range": begun.headers["etag"]}
+    answer = client.get(f"/work/{id}/0/result", headers=rest)
+    assert (answer.status_code, begun.content + answer.content) == (206, b"result")
 
 
 def test_a_browser_asks_for_each_file_again_so_that_deleted_ones_are_gone(client: TestClient, batches: Batches) -> None:

@@ -296,6 +296,15 @@ def test_the_outlook_counts_pictures_ahead_and_the_seconds_until_begin_and_end(t
     assert outlook(pace, second, batches.working(), batches.queue()) == (1, 10, 14)
 
 
+def test_a_file_that_a_program_uploaded_is_kept_until_its_turn(tmp_path: Path) -> None:
+    batches, upload = registry(tmp_path), tmp_path / "upload/a.png"
+    upload.parent.mkdir()
+    upload.write_bytes(b"pixels")
+    (picture,) = batches.create("a", CHOICES, [upload], for_page=False).pictures
+    upload.unlink()
+    assert picture.source.read_bytes() == b"pixels"
+
+
 @for_all(st.text(max_size=300))
 def test_a_strange_name_becomes_one_that_every_file_system_takes(given: str) -> None:
     name = safe_name(given)

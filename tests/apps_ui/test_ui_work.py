@@ -203,6 +203,10 @@ def test_a_file_that_the_system_does_not_take_is_refused_without_a_path(tmp_path
         ("a\0b\n\u202e.png", "ab.png"),
         ("", "picture"),
         ("...", "picture"),
+        ("\U0001fae8.jpg", "\U0001fae8.jpg"),  # newer than Python 3.11
+        ("क्\u200dष.jpg", "क्\u200dष.jpg"),
+        ("👨\u200d👩.png", "👨\u200d👩.png"),
+        ("Dr. Miller and family at the lake", "Dr. Miller and family at the lake"),
         ("日本.png", "日本.png"),
         ("x" * 300 + ".png", "x" * 176 + ".png"),
         ("日" * 100 + ".png", "日" * 58 + ".png"),
