@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -23,6 +24,7 @@ from apps.serving.routes import Body, Route
 from apps.serving.uploads import Uploads
 
 _LONGEST_NAME = 64  # characters
+_OF_NAMES = {*string.ascii_letters, *string.digits, "-", "_"}
 _UPLOAD_POLLS, _POLL_INTERVAL = 30, 0.1  # seconds
 _MOST_ANSWER = 1_000_000  # bytes of the response to an upload
 _CORS_PREFIX = b"access-control-"  # Gradio's headers that allow other origins
@@ -222,7 +224,7 @@ def _short(name: Any) -> str:
     """Return the id of a session or an upload, or "". Raises RequestRefusedError if it is not one of Gradio's."""
     if name is None:
         return ""
-    if not (isinstance(name, str) and len(name) <= _LONGEST_NAME):
+    if not (isinstance(name, str) and len(name) <= _LONGEST_NAME and set(name) <= _OF_NAMES):
         raise RequestRefusedError(400, "the session's id is invalid; load the page again")
     return name
 

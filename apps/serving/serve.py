@@ -62,7 +62,7 @@ def guarded(
     shown = [block.get_block_name() for block in page.blocks.values() if block.visible]
     head.describe(page.title, description, shown)
 
-    @server.get("/health")
+    @server.api_route("/health", methods=["GET", "HEAD"])
     async def answer() -> dict[str, str | int]:  # async, because all threads may be busy
         return health()
 

@@ -411,8 +411,14 @@ def test_values_that_fit_no_parameter_are_refused_with_a_sentence(
 def test_a_long_session_id_is_refused(app: str) -> None:
     long = "x" * 100
     assert requests.get(f"{app}/{API}/queue/data?session_hash={long}", timeout=30).status_code == 400
-    assert requests.get(f"{app}/{API}/heartbeat/{long}", timeout=30).status_code == 400
+    for session in (long, "%0a", "a%20b", "%F0%9F%8C%8C"):
+        assert requests.get(f"{app}/{API}/heartbeat/{session}", timeout=30).status_code == 400
     assert requests.post(f"{app}/{API}/queue/join", json={"session_hash": long}, timeout=30).status_code == 400
+
+
+def test_health_may_be_asked_for_by_head(app: str) -> None:
+    answer = requests.head(f"{app}/health", timeout=30)
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_an_idle_connection_is_closed(app: str) -> None:
