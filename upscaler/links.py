@@ -1,7 +1,10 @@
 """Symbolic links, which may lead nowhere or in a circle."""
 
+import errno
 import os
 from pathlib import Path
+
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # others tell of files that may not be reached
 
 
 def followed(path: Path) -> Path:
@@ -14,4 +17,8 @@ def followed(path: Path) -> Path:
 
 def leads_nowhere(entry: os.DirEntry[str]) -> bool:
     """Return True for a link that leads to nothing, or in a circle."""
-    return entry.is_symlink() and not Path(entry.path).exists()
+    try:
+        entry.stat()
+    except OSError as error:
+        return entry.is_symlink() and error.errno in _NOWHERE
+    return False

@@ -337,6 +337,7 @@ def test_a_folder_or_link_that_cannot_be_followed_does_not_end_the_listing(
         save(tmp_path / name)
     (tmp_path / "loop.png").symlink_to("loop.png")
     (tmp_path / "gone.png").symlink_to("none.png")
+    (tmp_path / "refused.png").symlink_to("x" * 300)
     scandir = os.scandir
 
     def without_secret(path: Path) -> Any:
@@ -347,7 +348,7 @@ def test_a_folder_or_link_that_cannot_be_followed_does_not_end_the_listing(
     monkeypatch.setattr(os, "scandir", without_secret)
     forbidden = {tmp_path / "secret"}
     names = {entry.name for entry in Folder(tmp_path).entries()}
-    assert names == {"a.png", "open/c.png", "loop.png", "gone.png"}
+    assert names == {"a.png", "open/c.png", "loop.png", "gone.png", "refused.png"}
     assert "secret cannot be listed (Permission denied): its pictures are left out" in caplog.text
     forbidden.add(tmp_path)
     with pytest.raises(PermissionError):
