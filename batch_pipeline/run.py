@@ -40,6 +40,8 @@ def run(config: BatchConfig) -> int:
     config = replace(config, model=find.pinned(config.model))
     config = replace(config, choice=loading.choose(find.model(config.model), config.precision, config.device))
     source, target = places.at(config.place(config.source)), places.at(config.place(config.out))
+    if isinstance(target, Listed):
+        raise BatchError("OUT is a file, not a folder; give another OUT")
     if isinstance(source, Folder) and isinstance(target, Folder) and followed(source.root) == followed(target.root):
         raise BatchError(f"{config.out} holds the pictures of IN; give another OUT")
     with ExitStack() as stack:
@@ -139,8 +141,6 @@ def _inside(config: BatchConfig) -> str | None:
 
 
 def _outputs(target: Place) -> Iterator[Entry]:
-    if isinstance(target, Listed):
-        raise BatchError("OUT is a file, not a folder; give another OUT")
     if not isinstance(target, Folder) or target.root.exists():
         yield from target.entries()
 

@@ -28,6 +28,7 @@ from batch_pipeline.places import Folder
 from batch_pipeline.report import FileReport, Record
 from batch_pipeline.station import WORKER, Station
 from cluster.engine import Engine
+from cluster.lock import locked
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from upscaler import Upscaler
@@ -302,6 +303,32 @@ def test_ten_failures_of_the_storage_stop_the_batch_and_broken_pictures_do_not(
     else:
         assert run.run(one) == 1
         assert len(report(tmp_path / "out")) == 20
+
+
+def test_failures_between_results_do_not_stop_a_batch(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_often(tasks: Iterator[Task], _: BatchConfig) -> Iterator[Record | None]:
+        for n, task in enumerate(tasks):
+            fails = n % 10
+            yield Record(source=task.source, error="is gone", reason="storage", passing=True) if fails else None
+
+    monkeypatch.setattr(local, "records", fail_often)
+    (tmp_path / "in/list").parent.mkdir()
+    (tmp_path / "in/list").write_text("".join(f"{n}.png\n" for n in range(40)), encoding="utf-8")
+    assert run.run(config(given, tmp_path / "out", source=str(tmp_path / "in/list"))) == 1
+    assert len(report(tmp_path / "out")) == 36
+
+
+def test_a_file_as_out_is_refused_before_anything_is_touched(given: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out/list.txt"
+    (tmp_path / "out/.unfinished").mkdir(parents=True)
+    for path in (out, out.with_name(".unfinished") / "of another batch"):
+        path.write_text("content", encoding="utf-8")
+    before = files(tmp_path / "out")
+    with locked(out.parent), pytest.raises(BatchError, match="OUT is a file, not a folder; give another OUT"):
+        run.run(config(given, out))
+    assert files(tmp_path / "out") == before
 
 
 def test_ten_files_that_may_not_be_opened_fail_alone(
