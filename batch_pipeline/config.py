@@ -12,7 +12,7 @@ from upscaler.engines.precision import Choice, Precision
 from upscaler.errors import OptionError
 from upscaler.limits import Limits
 from upscaler.links import followed
-from upscaler.naming import ENDINGS, Naming
+from upscaler.naming import Naming
 from upscaler.options import check_limits, option, part, same
 
 
@@ -63,8 +63,8 @@ class BatchConfig:
     @property
     def naming(self) -> Naming:
         """Naming rule of the results, relative to OUT."""
-        return Naming("./", f".{self.format}" if self.format else None, ENDINGS[self.file.times - 1])
+        return Naming.of("./", self.format, self.file.times)
 
     def options(self, memory: int | None = None) -> Options:
         """Return the options of each file, with its limits."""
-        return replace(self.file, limits=Limits(pixels=round(self.max_pixels * 1e6)), memory=memory)
+        return replace(self.file, limits=Limits.of_megapixels(self.max_pixels), memory=memory)

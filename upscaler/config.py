@@ -8,7 +8,7 @@ from upscaler.engines.precision import Precision
 from upscaler.errors import OptionError
 from upscaler.limits import DEFAULT_LIMITS, Limits
 from upscaler.model import find
-from upscaler.naming import ENDINGS, Naming
+from upscaler.naming import Naming
 from upscaler.options import check_limits, option, part
 from upscaler.pictures.formats import BY_SUFFIX, STANDARD_QUALITY
 
@@ -93,9 +93,9 @@ class UpscaleConfig:
     @property
     def naming(self) -> Naming:
         """Naming rule of the results."""
-        return Naming(self.out, f".{self.format}" if self.format else None, ENDINGS[self.file.times - 1])
+        return Naming.of(self.out, self.format, self.file.times)
 
     @property
     def options(self) -> Options:
         """The options of each file, with its limits."""
-        return replace(self.file, limits=Limits(pixels=round(self.max_pixels * 1e6)))
+        return replace(self.file, limits=Limits.of_megapixels(self.max_pixels))

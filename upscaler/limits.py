@@ -1,6 +1,7 @@
 """Limits on picture files and on the work that one may cause."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from upscaler.errors import LimitError
 
@@ -18,6 +19,11 @@ class Limits:
     windows: int | None = None
     scans: int | None = None
     seconds: float | None = None
+
+    @classmethod
+    def of_megapixels(cls, megapixels: float) -> Self:
+        """Return limits on the input's megapixels alone."""
+        return cls(pixels=round(megapixels * 1e6))
 
 
 DEFAULT_LIMITS = Limits()

@@ -3,11 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from upscaler.errors import PictureError
 from upscaler.pictures.formats import BY_SUFFIX, unknown_suffix
 
-ENDINGS = ("_2x", "_4x", "_8x")  # by the option --times
+ENDINGS = ("_2x", "_4x", "_8x")  # by the number of doublings
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Naming:
     out: str | None
     suffix: str | None
     ending: str
+
+    @classmethod
+    def of(cls, out: str | None, format: str | None, times: int) -> Self:
+        """Return the rule for the options `out`, `format` (a suffix without its dot, or None) and `times`."""
+        return cls(out, f".{format}" if format else None, ENDINGS[times - 1])
 
     @property
     def folder(self) -> Path | None:

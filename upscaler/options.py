@@ -84,11 +84,11 @@ def option(
     return field(default=default, default_factory=default_factory, repr=repr, metadata=metadata)
 
 
-def same(config: type, name: str, *, default: Any = None, **changes: Any) -> Any:
+def same(config: type, name: str, *, default: Any = MISSING, **changes: Any) -> Any:
     """Declare a field as the option `name` of another config, with its default unless another is given."""
     other = next(one for one in fields(config) if one.name == name)
     metadata = {"option": replace(other.metadata["option"], **changes)}
-    if default is None:
+    if default is MISSING:
         return field(default=other.default, default_factory=other.default_factory, metadata=metadata)
     return field(default=default, metadata=metadata)
 

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from upscaler import Limits, Options
-from upscaler.naming import ENDINGS, Naming
+from upscaler.naming import Naming
 from upscaler.pictures.formats import STANDARD_QUALITY
 
 AS_ORIGINAL = "as the original"
-FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif"}
+FORMATS = {"JPEG": "jpg", "PNG": "png", "WebP": "webp", "TIFF": "tif"}
 
 
 class Choices(BaseModel):
@@ -29,7 +29,7 @@ class Choices(BaseModel):
         """Convert to the upscaler's options."""
         return Options(
             quality=self.quality,
-            times=2 if self.four_times else 1,
+            times=self._times,
             flips=self.flips,
             remove_location=self.remove_location,
             limits=limits,
@@ -37,5 +37,9 @@ class Choices(BaseModel):
 
     def target_name(self, source: Path) -> str:
         """Return the output name, as the command line's: photo.jpg -> photo_2x.jpg."""
-        naming = Naming(out=None, suffix=FORMATS.get(self.format), ending=ENDINGS[self.four_times])
+        naming = Naming.of(None, FORMATS.get(self.format), self._times)
         return naming.target(source, source.parent).name
+
+    @property
+    def _times(self) -> int:
+        return 2 if self.four_times else 1
