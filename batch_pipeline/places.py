@@ -21,7 +21,7 @@ from upscaler.pictures.signatures import LENGTH
 
 _UNFINISHED = ".unfinished"  # one folder for all results in the making, so that it is found after a crash
 # System errors of a file that others in its folder need not have
-_OWN = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_OF_ONE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 _LONGEST_NAME = 1 << 14  # characters of a line in a list
 
 _log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Folder:
             with os.scandir(self.root / inside) as found:
                 yield from found
         except OSError as error:
-            if not inside or error.errno not in _OWN:
+            if not inside or error.errno not in _OF_ONE_FILE:
                 raise
             _log.warning("%s cannot be listed (%s): its pictures are left out", self.root / inside, error.strerror)
 
@@ -115,7 +115,7 @@ class Folder:
             path.stat()
             yield path
         except OSError as error:
-            if error.errno in _OWN and error.filename and Path(error.filename) == path and self._is_there():
+            if error.errno in _OF_ONE_FILE and error.filename and Path(error.filename) == path and self._is_there():
                 raise UnreadableError(name, error) from error
             raise
 

@@ -23,7 +23,7 @@ from upscaler.model import find
 
 PROGRAM = "batch_pipeline.worker"
 STORAGE, WORKER = "storage", "worker crashed or exceeded a limit"  # reasons of failures, beside names of errors
-_OWN = (errno.ENAMETOOLONG, errno.EISDIR)  # system errors of one name, which time does not mend
+_LASTING = (errno.ENAMETOOLONG, errno.EISDIR)  # system errors of one name, which time does not mend
 _SECONDS = 2 * 3600.0  # wall clock of a picture, and CPU time on each core: only against one that never ends
 
 
@@ -31,13 +31,14 @@ Result = TypeVar("Result", bound=BaseModel)
 
 
 class Outcome(BaseModel):
-    """Answer of the worker to `double`."""
+    """Answer of the worker to `double`, or what kept it from one. Its fields are those of a `Record`."""
 
     size: tuple[int, int] | None = None
     target_size: tuple[int, int] | None = None
     warnings: tuple[str, ...] = ()
     error: str | None = None
     reason: str = ""
+    passing: bool = False
 
 
 class Measured(BaseModel):
@@ -100,7 +101,6 @@ class Station:
             target=task.target,
             model=self._revision,
             seconds=round(time.monotonic() - began, 3),
-            passing=outcome.reason == STORAGE or outcome.reason.startswith("system: "),
             **outcome.model_dump(),
         )
 
@@ -142,10 +142,12 @@ def _failure(task: Task, error: Exception) -> Outcome:
     if isinstance(error, WorkerError):
         return Outcome(error=f"{task.source} {error}", reason=WORKER)
     if isinstance(error, StorageError):
-        return Outcome(error=str(error), reason=STORAGE)
+        return Outcome(error=str(error), reason=STORAGE, passing=True)
     if isinstance(error, UnreadableError):
         return Outcome(error=str(error), reason=error.reason)
     if isinstance(error, OSError):
         code = errno.errorcode.get(error.errno or 0, "unknown")
-        return Outcome(error=sentence_for(error), reason=code if error.errno in _OWN else f"system: {code}")
+        if error.errno in _LASTING:
+            return Outcome(error=sentence_for(error), reason=code)
+        return Outcome(error=sentence_for(error), reason=f"system: {code}", passing=True)
     return Outcome(error=f"{task.source}: {error or type(error).__name__}", reason=type(error).__name__)
