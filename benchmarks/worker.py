@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import psutil
+from pydantic import BaseModel
 
 from apps.serving import loading
 from apps.serving.job_limits import JobLimits
-from apps.serving.messages import Nothing
 from apps.serving.worker import Worker
 from apps.ui.previews import Previews
 from benchmarks.files import seconds, write_photo
@@ -17,6 +17,10 @@ from upscaler import Options, Upscaler, double_file
 from upscaler.model import find
 
 ROUNDS = 3  # interleaved, because machines drift; the fastest counts
+
+
+class Nothing(BaseModel):
+    """Empty result of a job whose output is a file."""
 
 
 def main() -> None:

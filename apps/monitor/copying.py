@@ -3,15 +3,15 @@
 import logging
 import queue
 import threading
-from contextlib import suppress
 from typing import BinaryIO
 
 from apps.monitor.history import History
 from apps.monitor.hub_history import HubHistoryError, HubHistoryMissingError
 from apps.monitor.writer import EXCHANGE
+from apps.serving import messages
 from apps.serving.jobs import PREPARE
 from apps.serving.launching import pipes_to_keeper
-from apps.serving.messages import LONGEST_LINE, Crashed, Done, Message, Refused, Request, Update, from_line, to_line
+from apps.serving.messages import Crashed, Done, Message, Refused, Request, Update
 
 DEADLINE = 120.0  # seconds for one exchange
 _MEMORY = 1_000_000_000  # bytes, limit of the writer
@@ -44,8 +44,7 @@ class Writer:
 
     def _send(self, request: Request) -> None:
         self._is_busy = True
-        with suppress(OSError):  # the writer has ended; the other pipe reports it
-            self._requests.write(to_line(request))
+        messages.send(self._requests, request)
 
     def _answer(self) -> Message:
         try:
@@ -66,17 +65,15 @@ class Writer:
                 raise HubHistoryError(sentence)
             case Crashed(traceback=traceback):
                 log.error("an exchange with the Hub ended unexpectedly: %s", traceback)
+            case _:
+                log.error("an exchange with the Hub failed: %s", answer)
         raise HubHistoryError("the history's copy on the Hub is not up to date: the process that writes it failed")
 
     def _read(self) -> None:
-        """Queue answers until the process ends or breaks the protocol."""
-        try:
-            while line := self._pipe.readline(LONGEST_LINE + 1):
-                if not isinstance(message := from_line(line), Update):
-                    self._answers.put(message)
-        except ValueError as error:
-            log.error("%s", error)
-        self._answers.put(None)
+        for message in messages.received(self._pipe):
+            if not isinstance(message, Update):
+                self._answers.put(message)
+        self._answers.put(None)  # the end of the process
 
 
 def started_writer() -> Writer | None:

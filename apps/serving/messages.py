@@ -3,14 +3,17 @@
 The worker has opened untrusted files, so the serving process limits lines and numbers.
 """
 
-from typing import Annotated, Any, Literal
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import IO, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from upscaler import Progress
-
 LONGEST_LINE = 1 << 16  # bytes
 _LONGEST_SENTENCE = 4000  # characters
+
+log = logging.getLogger(__name__)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]
@@ -27,20 +30,14 @@ class Request(BaseModel):
 
 
 class Update(BaseModel):
-    """Progress of a job: name of its `stage`, `share` done in [0, 1], output `megapixels` so far, `seconds` elapsed."""
+    """Progress of a job: `share` done in [0, 1], output `megapixels` so far, `seconds` elapsed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["update"] = "update"
-    stage: Sentence = ""
     share: Share = 0.0
     megapixels: Amount = 0.0
     seconds: Amount = 0.0
-
-    @property
-    def progress(self) -> Progress:
-        """Progress as an upscaler's object, with throughput and remaining time."""
-        return Progress(self.share, self.megapixels, self.seconds)
 
 
 class Done(BaseModel):
@@ -50,10 +47,6 @@ class Done(BaseModel):
 
     kind: Literal["done"] = "done"
     result: dict[str, Any]
-
-
-class Nothing(BaseModel):
-    """Empty result of a job whose output is a file."""
 
 
 class Refused(BaseModel):
@@ -113,6 +106,23 @@ def from_line(line: bytes) -> Message:
         return _MESSAGE.validate_json(line)
     except ValidationError as error:
         raise ValueError("the worker sent a line that is not a message") from error
+
+
+def send(pipe: IO[bytes], request: Request) -> None:
+    """Write a request; if its process has ended, the other pipe reports it. Raises ValueError if it is too long."""
+    line = to_line(request)
+    with suppress(OSError):
+        pipe.write(line)
+        pipe.flush()
+
+
+def received(pipe: IO[bytes]) -> Iterator[Message]:
+    """Yield a process's messages until it ends or breaks the protocol, which goes to the log."""
+    try:
+        while line := pipe.readline(LONGEST_LINE + 1):
+            yield from_line(line)
+    except ValueError as error:  # or the pipe was closed here
+        log.error("%s", error)
 
 
 def last_of(text: str) -> str:

@@ -21,22 +21,11 @@ from typing import Any, Self, TypeVar
 import psutil
 from pydantic import BaseModel, ValidationError
 
+from apps.serving import messages
 from apps.serving.job_limits import JobLimits
 from apps.serving.jobs import PREPARE
 from apps.serving.launching import with_project
-from apps.serving.messages import (
-    LONGEST_LINE,
-    Crashed,
-    Done,
-    Failed,
-    Message,
-    OutOfMemory,
-    Refused,
-    Request,
-    Update,
-    from_line,
-    to_line,
-)
+from apps.serving.messages import Crashed, Done, Failed, Message, OutOfMemory, Refused, Request, Update
 from apps.serving.temporary import worker_folder
 from upscaler.errors import DoubleResolutionError
 from upscaler.limits import duration
@@ -165,7 +154,8 @@ class _Process:
 
     def run(self, request: Request, limits: JobLimits) -> Generator[Update, None, Done]:
         """Run a job: yield updates and return its result."""
-        self._send(request)
+        assert self._popen.stdin
+        messages.send(self._popen.stdin, request)
         watch, update = _LimitMonitor(self._popen.pid, limits), Update()
         while True:
             match self._mailbox.take(_POLL_INTERVAL):
@@ -199,20 +189,10 @@ class _Process:
                     pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _send(self, request: Request) -> None:
-        assert self._popen.stdin
-        with suppress(OSError):  # the process has ended; the other pipe reports it
-            self._popen.stdin.write(to_line(request))
-            self._popen.stdin.flush()
-
     def _read(self) -> None:
-        """Put messages into the mailbox until the process ends or breaks the protocol."""
         assert self._popen.stdout
-        try:
-            while line := self._popen.stdout.readline(LONGEST_LINE + 1):
-                self._mailbox.put(from_line(line))
-        except ValueError as error:  # or `end` closed the pipe
-            log.error("%s", error)
+        for message in messages.received(self._popen.stdout):
+            self._mailbox.put(message)
         self._mailbox.put(Ended())
 
     def _predicate_of_end(self) -> str:

@@ -21,7 +21,7 @@ from apps.monitor.hub_history import HubHistoryError, HubHistoryMissingError
 from apps.monitor.recording import Recorder
 from apps.monitor.writer import EXCHANGE
 from apps.serving.jobs import PREPARE
-from apps.serving.messages import LONGEST_LINE, Crashed, Done, OutOfMemory, Refused, Request, Update, to_line
+from apps.serving.messages import LONGEST_LINE, Crashed, Done, Failed, OutOfMemory, Refused, Request, Update, to_line
 from apps.serving.worker import Worker
 from support.nasa import picture
 from upscaler.model.artifact import Artifact
@@ -86,12 +86,22 @@ def test_a_refusal_becomes_an_error_with_its_message(other_end: OtherEnd, histor
     writer.exchange(history)
 
 
-@pytest.mark.parametrize("end", [Crashed(traceback="Traceback"), OutOfMemory()])
-def test_a_crash_gets_one_sentence(other_end: OtherEnd, history: History, end: BaseModel) -> None:
+@pytest.mark.parametrize(
+    ("end", "logged"),
+    [
+        (Crashed(traceback="Traceback"), "Traceback"),
+        (Failed(errno=28, strerror="No space left on device"), "No space left on device"),
+        (OutOfMemory(), "out of memory"),
+    ],
+)
+def test_a_crash_gets_one_sentence_and_its_reason_goes_to_the_log(
+    other_end: OtherEnd, history: History, end: BaseModel, logged: str, caplog: pytest.LogCaptureFixture
+) -> None:
     writer = other_end.writer()
     other_end.say(DONE, end)
     with pytest.raises(HubHistoryError, match="the process that writes it failed"):
         writer.exchange(history)
+    assert logged in caplog.text
 
 
 def test_a_late_answer_is_not_mistaken_for_the_next(other_end: OtherEnd, history: History) -> None:
