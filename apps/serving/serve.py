@@ -66,17 +66,12 @@ def guarded(
     async def answer() -> dict[str, str | int]:  # async, because all threads may be busy
         return health()
 
-    page.state_session_capacity = _MOST_SESSIONS
-    page.queue(max_size=None, api_open=False)  # admission limits the queue: here, clicks would count as jobs
-    page._queue.ANALYTICS_MAX_EVENTS = 0  # no analytics
-    page._queue.max_thread_count = EVENTS  # beyond 40 running events, waiting ones would keep out all others
-    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _QUEUE_POLL_INTERVAL
-    megabytes = settings.max_file_mb * 1024**2
+    _set_up_queue(page)
     mounted = gr.mount_gradio_app(
         server,
         page,
         path="/",
-        max_file_size=megabytes,
+        max_file_size=settings.max_file_bytes,
         footer_links=["api"],
         run_history=False,
         favicon_path=head.ICON,
@@ -88,8 +83,8 @@ def guarded(
     rules = Rules(
         hosts=settings.hosts,
         behind_proxy=settings.behind_proxy,
-        most_file=megabytes,
-        most_upload=MOST_FILES * megabytes + _OVERHEAD,
+        most_file=settings.max_file_bytes,
+        most_upload=MOST_FILES * settings.max_file_bytes + _OVERHEAD,
         folder=folder,
         most_temporary=settings.temporary_bytes,
         keep_seconds=settings.delete_after_seconds,
@@ -98,6 +93,15 @@ def guarded(
         own_routes=[rule for _, rule in own],
     )
     return Guard(CompressedPages(mounted), rules, admission), admission
+
+
+def _set_up_queue(page: Any) -> None:
+    """Replace Gradio's limits, which are for a machine of its own, before it builds its routes."""
+    page.state_session_capacity = _MOST_SESSIONS
+    page.queue(max_size=None, api_open=False)  # admission limits the queue: here, clicks would count as jobs
+    page._queue.ANALYTICS_MAX_EVENTS = 0  # no analytics
+    page._queue.max_thread_count = EVENTS  # beyond 40 running events, waiting ones would keep out all others
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _QUEUE_POLL_INTERVAL
 
 
 def _refused(_request: Request, refusal: Exception) -> Response:

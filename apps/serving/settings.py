@@ -54,6 +54,11 @@ class ServingSettings:
     delete_after_seconds: int = 3600
     job_limits: JobLimits = field(default_factory=JobLimits)
 
+    @property
+    def max_file_bytes(self) -> int:
+        """Bytes per file."""
+        return self.max_file_mb * 1024**2
+
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSettings:
     """Read the settings. Raises SettingError if a variable has an invalid value."""
