@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batch_pipeline.entry import Entry
 from upscaler.naming import ENDINGS, Naming, marked_stem
-from upscaler.relative_names import is_inside
+from upscaler.relative_names import stays_inside
 
 WAITING, DONE, FAILED, RESULT = "waiting", "done", "failed", "result of an earlier run"
 NAME, CLASH = "unusable name", "shared target"  # reasons of failures that the catalogue finds
@@ -132,7 +132,7 @@ class Catalogue:
 
     def _row(self, entry: Entry) -> tuple[str | int | None, ...]:
         name = entry.name
-        if not is_inside(name):
+        if not stays_inside(name):
             return _text(name), entry.bytes, None, None, None, None, None, FAILED, NAME
         path = Path(name)
         stem = str(path.with_suffix(""))

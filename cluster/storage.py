@@ -11,7 +11,7 @@ from cluster.addresses import is_in_bucket
 from cluster.errors import StorageError
 from cluster.s3 import S3Prefix
 from upscaler.atomic import atomic_path
-from upscaler.relative_names import is_inside, meets_link
+from upscaler.relative_names import meets_link, stays_inside
 
 
 class Storage(Protocol):
@@ -37,7 +37,7 @@ def at(place: str) -> Storage:
 
 def checked(name: str) -> str:
     """Return the name. Raises StorageError if the path could leave the folder it is joined to."""
-    if not is_inside(name):
+    if not stays_inside(name):
         raise StorageError(
             f"{name[:100]!a} is not a storage name; use relative paths without .., backslashes and empty parts"
         )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, StringConstraints
 
 from upscaler.model.artifact import ATTRIBUTION as ATTRIBUTION
-from upscaler.relative_names import is_inside
+from upscaler.relative_names import stays_inside
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
@@ -13,7 +13,7 @@ SOURCE = "source.json"  # parts of earlier versions lack it
 
 
 def _checked(name: str) -> str:
-    if not is_inside(name) or "/" in name:
+    if not stays_inside(name) or "/" in name:
         raise ValueError("not a file name in the same folder")
     return name
 

@@ -5,7 +5,7 @@ from pathlib import Path, PureWindowsPath
 _MAX_BYTES = 1024  # of an S3 key
 
 
-def is_inside(name: str) -> bool:
+def stays_inside(name: str) -> bool:
     """Return True if `name` is a slash-separated path that stays inside any folder it is joined to.
 
     It has no drive, backslash, control character, empty part (so no leading or trailing slash), `.` or `..`.

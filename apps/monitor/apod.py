@@ -22,7 +22,7 @@ MOST_DAYS = 365  # searched for one with a picture
 MOST_JSON = 8_000_000  # bytes; 25 entries with their pages have far fewer
 MOST_PICTURE = 120_000_000  # bytes
 LONGEST_SIDE = 6  # digits of a picture's width or height
-MOST_PIXELS = 16_000_000  # larger pictures are requested at a reduced size: upscaling makes four times as many
+MOST_REQUESTED = 16_000_000  # pixels; larger pictures are requested at a reduced size: upscaling makes four of each
 
 
 class MalformedError(ApodError):
@@ -171,7 +171,7 @@ class Client:
 
         Raises the errors of `Fetcher.get`.
         """
-        return self._fetcher.get(bounded(entry.hdurl, MOST_PIXELS), MOST_PICTURE)
+        return self._fetcher.get(bounded(entry.hdurl, MOST_REQUESTED), MOST_PICTURE)
 
     def _list(self, query: dict[str, str]) -> list[Entry]:
         answer = self._get("?" + urlencode(query))

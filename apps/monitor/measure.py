@@ -8,7 +8,7 @@ from upscaler import Upscaler, bicubic, metrics
 from upscaler.errors import MetricError
 from upscaler.pixels import Pixels
 
-MOST_PIXELS = 12_000_000
+MOST_MEASURED = 12_000_000  # pixels of the ground truth, the middle of a larger picture
 SMALLEST = 16
 
 
@@ -37,7 +37,7 @@ def measure(upscaler: Upscaler, picture: Pixels) -> Measurement:
     """Measure the model on a picture, HW3 uint8. Raises MetricError if it is too small or of constant colour."""
     if min(picture.shape[:2]) < SMALLEST:
         raise MetricError(f"the picture has less than {SMALLEST} pixels a side; measure a larger one")
-    truth = middle(picture, MOST_PIXELS)
+    truth = middle(picture, MOST_MEASURED)
     small = bicubic.halve(truth)
     started = time.monotonic()
     doubled = upscaler.upscale(small)

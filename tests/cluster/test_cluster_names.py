@@ -16,7 +16,7 @@ from cluster.uploader import Uploader
 from cluster.workplace import fetch
 from feature_pipeline import shards
 from feature_pipeline.errors import FeatureError
-from upscaler.relative_names import is_inside
+from upscaler.relative_names import stays_inside
 
 OUTSIDE = [
     "../x", "../../x", "a/../../x", "a/..", "..", ".", "./x", "a/./x", "/etc/x", "//x", "a//x", "", "/",
@@ -30,7 +30,7 @@ names = st.builds("/".join, st.lists(parts, min_size=1, max_size=6))
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_a_name_that_could_leave_its_folder_is_refused(name: str) -> None:
-    assert not is_inside(name)
+    assert not stays_inside(name)
     with pytest.raises(StorageError, match="is not a storage name"):
         storage.checked(name)
 
@@ -42,7 +42,7 @@ def test_other_names_are_accepted(name: str) -> None:
 
 @given(name=names)
 def test_an_accepted_name_stays_in_the_folder(name: str) -> None:
-    if is_inside(name):
+    if stays_inside(name):
         assert os.path.normpath(f"/folder/{name}") == str(Path("/folder", name)) == f"/folder/{name}"
 
 
