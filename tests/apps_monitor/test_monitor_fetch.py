@@ -95,6 +95,31 @@ def test_backoff_grows_while_nasa_fails(site: Site, fetcher: Fetcher, clock: Clo
     assert pauses == [60, 120, 240]
 
 
+def test_backoff_is_short_again_after_an_answer(site: Site, fetcher: Fetcher, clock: Clock) -> None:
+    pauses = []
+    for _ in range(2):
+        site.answers = [(500, {}, b"")]
+        with pytest.raises(UnavailableError) as caught:
+            fetcher.get(site.address, 100)
+        pauses.append(caught.value.retry_at - clock.now())
+        clock.seconds = caught.value.retry_at
+        site.answers = [(200, {}, b"here")]
+        assert fetcher.get(site.address, 100) == b"here"
+    assert pauses == [60, 60]
+
+
+def test_a_host_that_asked_for_a_pause_before_can_be_asked_at_once(site: Site, fetcher: Fetcher, clock: Clock) -> None:
+    for answer in ((503, {"Retry-After": "100"}, b""), (500, {}, b"")):
+        site.answers = [answer]
+        with pytest.raises(UnavailableError) as caught:
+            fetcher.get(site.address, 100)
+        if answer[1]:
+            clock.seconds = caught.value.retry_at
+    fetcher.end_back_off()
+    site.answers = [(200, {}, b"here")]
+    assert fetcher.get(site.address, 100) == b"here"
+
+
 @pytest.mark.parametrize("header", ["1800", "Mon, 23 Nov 2026 12:30:00 GMT"])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured(site: Site, fetcher: Fetcher, clock: Clock, status: int, header: str) -> None:

@@ -1,16 +1,25 @@
 """Upload quota, also for concurrent uploads."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+from starlette.testclient import TestClient
 from starlette.types import Message
 
 from apps.serving.bodies import FilesOnly
+from apps.serving.guard import Guard, Rules
 from apps.serving.quota import Quota
 from apps.serving.refusal import RequestRefusedError
+from apps.serving.routes import Body, Route
 from support.loops import result
 
 CHUNK = 100
@@ -95,6 +104,23 @@ def test_an_announced_upload_over_the_quota_is_refused_at_once(tmp_path: Path) -
 def test_old_uploads_no_longer_count(tmp_path: Path) -> None:
     quota = Quota(tmp_path, 20 * CHUNK, seconds=0)
     assert [arrive(quota, "a", chunks=9)[0] for _ in range(5)] == [9 * CHUNK] * 5
+
+
+def test_files_count_for_the_lifetime_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = Quota(tmp_path, 40_000, seconds=10)
+    began = time.monotonic()
+    for later, is_refused in ((0, False), (0, False), (9, True), (11, False)):
+        monkeypatch.setattr(time, "monotonic", lambda later=later: began + later)
+        with pytest.raises(RequestRefusedError, match="within an hour") if is_refused else nullcontext():
+            quota.add_file("a")
+
+
+def test_each_file_sent_without_a_form_counts(tmp_path: Path) -> None:
+    route = Route("/{name}", ("PUT",), Body.FILE)
+    rules = Rules(frozenset(), False, 100, 100, tmp_path, 40_000, 60, lambda _: False, lambda *_: None, [route])
+    app = Starlette(routes=[StarletteRoute("/{name}", lambda _: Response(), methods=["PUT"])])
+    client = TestClient(Guard(app, rules, Mock()), base_url="http://localhost")
+    assert [client.put(f"/{n}.jpg").status_code for n in range(3)] == [200, 200, 507]
 
 
 def test_links_count_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from apps.serving.temporary import content_of, delete_old, is_inside, size_of, worker_folder
+from apps.serving.temporary import _remove_abandoned, content_of, delete_old, is_inside, size_of, worker_folder
 from support.models import write_tiny_model
 from support.pictures import photo_like
 from support.processes import running_app
@@ -61,6 +61,14 @@ def test_files_of_a_killed_app_are_removed_by_the_next(settings: dict[str, str],
     with running_app("apps.ui", settings):
         assert not abandoned.exists()
         assert len(list(tmp_path.glob(PREFIX))) == 1
+
+
+def test_the_folder_of_a_killed_app_with_this_ones_number_is_removed(tmp_path: Path) -> None:
+    kept, left = (tmp_path / f"double_resolution_{number}_x" for number in (os.getppid(), os.getpid()))
+    kept.mkdir()
+    left.mkdir()  # in a container, each app has the same number
+    _remove_abandoned(tmp_path)
+    assert kept.exists() and not left.exists()
 
 
 def test_hidden_files_and_links_out_of_a_folder_are_not_inside(tmp_path: Path) -> None:

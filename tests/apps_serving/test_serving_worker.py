@@ -1,5 +1,6 @@
 """Worker process whose jobs may misbehave in any way."""
 
+import os
 import subprocess
 import sys
 import time
@@ -101,10 +102,19 @@ def test_a_crash_gets_one_sentence(worker: Worker, job: str, sentence: str) -> N
 
 
 @pytest.mark.slow
-def test_a_job_that_takes_too_much_memory_is_refused(worker: Worker) -> None:
+@pytest.mark.parametrize("job", ["take memory", "take memory of a file"])
+def test_a_job_that_takes_too_much_memory_is_refused(worker: Worker, job: str) -> None:
     with pytest.raises((WorkerError, JobRefusedError), match="memory"):
-        result(worker, "take memory")
+        result(worker, job)
     assert_it_works(worker)
+
+
+def test_the_system_limits_a_process_before_its_first_picture(worker: Worker) -> None:
+    found = result(worker, "limits")
+    assert found["memory"] == [LIMITS.memory] * 2
+    assert found["core"] == [0, 0]
+    assert found["niceness"] > min(os.getpriority(os.PRIO_PROCESS, 0), 18)
+    assert found["oom_score"] == 1000
 
 
 @pytest.mark.slow

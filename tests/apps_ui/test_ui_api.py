@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,10 +37,18 @@ def batches(tmp_path: Path) -> Batches:
 
 
 @pytest.fixture
-def client(batches: Batches) -> Iterator[TestClient]:
+def samples(tmp_path: Path) -> dict[str, Path]:
+    """Copies of the samples."""
+    copies = tmp_path / "samples"
+    shutil.copytree(SAMPLES[GREETING].parent, copies)
+    return {name: copies / path.name for name, path in SAMPLES.items()}
+
+
+@pytest.fixture
+def client(batches: Batches, samples: dict[str, Path]) -> Iterator[TestClient]:
     """Client of the interface, behind which nothing is upscaled."""
     idle = Worker("no.program", {}, JobLimits(memory=1, cpu_seconds=1, seconds=1))
-    api = Api(batches, Runner(idle, batches, lambda _: None), Comparisons(idle), {"fast"}, SAMPLES)
+    api = Api(batches, Runner(idle, batches, lambda _: None), Comparisons(idle), {"fast"}, samples)
     routes = [route for route, _ in api.routes()]
     refused = {RequestRefusedError: lambda _, refusal: refusal.response}
     with TestClient(Starlette(routes=routes, exception_handlers=refused)) as client:
@@ -177,11 +186,11 @@ def test_cancelling_keeps_results_with_their_originals_and_the_thumbnails_beside
 
 
 def test_cancelling_deletes_neither_samples_nor_the_files_of_another_batch(
-    client: TestClient, batches: Batches
+    client: TestClient, batches: Batches, samples: dict[str, Path]
 ) -> None:
     sample = created(client, sample=GREETING)
     client.post(f"/work/{sample}/cancel").raise_for_status()
-    assert SAMPLES[GREETING].exists()
+    assert samples[GREETING].exists()
     first = created(client)
     uploaded(client, first)
     again = batches.find(created(client, f"/work/{first}/again", instead_of=first))

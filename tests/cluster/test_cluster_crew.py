@@ -93,10 +93,24 @@ def test_only_the_rest_of_a_chunk_is_repeated(nodes: set[str]) -> None:
     assert [actor.again for actor in actors] == [[False], [True]]
 
 
-def test_a_chunk_over_which_actors_keep_dying_ends_the_batch(nodes: set[str]) -> None:
-    class Mortal(Actor):
-        def _double(self, chunk: list[Task]) -> Iterator[Any]:
-            return iter([(lambda: False, None)])
+class Mortal(Actor):
+    """An actor that dies of every picture, on a node that lives."""
 
+    def _double(self, chunk: list[Task]) -> Iterator[Any]:
+        return iter([(lambda: False, None)])
+
+
+def test_a_chunk_over_which_five_actors_died_is_given_to_a_sixth(nodes: set[str]) -> None:
+    actors: list[Actor] = []
+
+    def start() -> Actor:
+        actors.append((Mortal if len(actors) < 5 else Actor)("a", nodes))
+        return actors[-1]
+
+    assert [record.source for record in Crew(start, 1).double(iter([tasks("hard")])) if record] == ["hard"]
+    assert len(actors) == 6
+
+
+def test_a_chunk_over_which_actors_keep_dying_ends_the_batch(nodes: set[str]) -> None:
     with pytest.raises(BatchError, match=r"an actor died repeatedly .*; run the same command again to resume"):
         list(Crew(lambda: Mortal("a", nodes), 3).double(iter([tasks("bomb")])))

@@ -6,16 +6,19 @@ import multiprocessing
 import os
 import random
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from feature_pipeline import pipeline, shards, source, verify
+from feature_pipeline import pipeline, shards, source, verify, workers
 from feature_pipeline.config import FeatureConfig
 from feature_pipeline.duplicates import looks
 from feature_pipeline.errors import FeatureError
-from feature_pipeline.manifest import Manifest
+from feature_pipeline.manifest import Manifest, Settings
+from feature_pipeline.tar import File
 from support.faulty_bucket import Bucket, Fault, serve
 from support.parts import part, photo, tar_gz
 from upscaler.command import sentence_for
@@ -331,6 +334,30 @@ def _killed(made_so_far: FeatureConfig, rng: random.Random) -> bool:
     process.kill()
     process.join()
     return process.exitcode != 0
+
+
+def _keep_making(begun: Event) -> None:
+    settings = Settings(part="train_0", images=None, tiles_per_image=1, pictures_per_shard=1)
+    outcomes = workers.in_order([(File("a.jpg", 1, b"x"), None)] * 50, settings, 2)
+    next(outcomes)
+    begun.set()
+    time.sleep(600)
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    spawned = multiprocessing.get_context("spawn")
+    begun = spawned.Event()
+    parent = spawned.Process(target=_keep_making, args=(begun,))
+    parent.start()
+    assert begun.wait(60)
+    left = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.join()
+    _, alive = psutil.wait_procs(left, 30)
+    for process in alive:
+        process.kill()
+    assert len(left) == 2 and not alive
 
 
 def _state(folder: Path) -> set[str]:

@@ -1,8 +1,11 @@
 """Worker whose jobs misbehave in all the ways that a decoder may."""
 
+import mmap
 import os
+import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -15,13 +18,23 @@ from upscaler.errors import PictureError
 
 def prepare(greeting: str) -> tuple[dict[str, Job], dict[str, Any]]:
     jobs: dict[str, Job] = {name: _job(work) for name, work in WORKS.items()}
-    return jobs | {"count": count, "environment": environment}, {"greeting": greeting}
+    return jobs | {"count": count, "limits": limits, "environment": environment}, {"greeting": greeting}
 
 
 def count(to: int) -> Generator[Update, None, dict[str, Any]]:
     for n in range(to):
-        yield Update(stage=f"step {n}", share=n / to)
+        yield Update(share=n / to)
     return {"counted": to, "process": os.getpid()}
+
+
+def limits() -> Generator[Update, None, dict[str, Any]]:
+    yield Update()
+    return {
+        "memory": resource.getrlimit(resource.RLIMIT_DATA),
+        "core": resource.getrlimit(resource.RLIMIT_CORE),
+        "niceness": os.getpriority(os.PRIO_PROCESS, 0),
+        "oom_score": int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii")),
+    }
 
 
 def environment() -> Generator[Update, None, dict[str, Any]]:
@@ -31,7 +44,7 @@ def environment() -> Generator[Update, None, dict[str, Any]]:
 
 def _job(work: Callable[[], object]) -> Job:
     def job() -> Generator[Update, None, dict[str, Any]]:
-        yield Update(stage="begun")
+        yield Update()
         work()
         return {}
 
@@ -55,6 +68,16 @@ def _take_memory() -> None:
     held = []
     while True:
         held.append(bytearray(50_000_000))
+
+
+def _take_memory_of_a_file() -> None:
+    """Take memory that RLIMIT_DATA does not count, as a decoder that maps a file would."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(700_000_000)
+        with mmap.mmap(file.fileno(), 0) as mapped:
+            for start in range(0, len(mapped), mmap.PAGESIZE):
+                mapped[start] = 1
+            time.sleep(1000)
 
 
 def _crash() -> None:
@@ -86,6 +109,7 @@ WORKS: dict[str, Callable[[], object]] = {
     "refuse": _refuse,
     "fail": _fail,
     "take memory": _take_memory,
+    "take memory of a file": _take_memory_of_a_file,
     "crash": _crash,
     "end as out of memory": _end_as_out_of_memory,
     "open what is gone": lambda: Path("/gone.jpg").read_bytes(),

@@ -20,6 +20,7 @@ from training_pipeline import batches, crops, data, decoded, loader, resident
 from training_pipeline.batches import Batches
 from training_pipeline.config import MOST_CROP
 from training_pipeline.errors import TrainingError
+from training_pipeline.order import Order
 from training_pipeline.resident import ResidentBatches
 from upscaler.pixels import Pixels
 
@@ -39,6 +40,13 @@ def test_batches_follow_from_the_step_alone(tmp_path: Path, processes: int) -> N
             assert torch.equal(ours, theirs)
     ahead.close()
     assert not torch.equal(made[0][0], Batches(tiles, size=3, crop=8, seed=2)[0][0])
+
+
+def test_the_seed_decides_the_crops_too() -> None:
+    order = Order(np.array([8]), 0)
+    (tiles, first), (same_tiles, second) = (batches.drawn(0, 8, seed, order) for seed in (1, 2))
+    assert tiles == same_tiles
+    assert not np.array_equal(first.place, second.place)
 
 
 def test_a_loader_process_that_dies_is_an_error(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from support.shards import write_shard
 from support.training_runs import ROOT, small_config
-from training_pipeline import checkpoint, evaluation, train
+from training_pipeline import checkpoint, data, evaluation, train
 from training_pipeline import folder as folder_of_run
 from training_pipeline.config import TrainingConfig
 from training_pipeline.errors import TrainingError
@@ -291,6 +291,11 @@ def test_a_checkpoint_is_written_as_often_as_wished(
     assert set(seen) == {3}
     train.run(small_config(folder, out=tmp_path / "often", steps=3, checkpoint_every=1e-9))
     assert {1, 2, 3} <= set(seen)
+
+
+def test_the_time_of_a_resumed_run_includes_that_before(whole: TrainingConfig) -> None:
+    start = checkpoint.read(whole.out / CHECKPOINTS / f"step-{STEPS:08}.pt")
+    assert Run(whole, data.read(whole), replace(start, seconds=1000.0)).seconds >= 1000
 
 
 @pytest.mark.slow
