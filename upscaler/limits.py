@@ -51,5 +51,7 @@ def check_frame_limit(frames: int, name: object, most: int | None) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Format a time in seconds below two minutes, otherwise in minutes."""
+    """Format a time: in seconds below two minutes, in hours if it is two whole ones or more, otherwise in minutes."""
+    if seconds >= 7200 and seconds % 3600 == 0:
+        return f"{seconds / 3600:,.0f} hours"
     return f"{seconds / 60:,.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

@@ -13,20 +13,25 @@ from apps.serving.refusal import RequestRefusedError
 
 _SHARE_EACH = 0.5  # maximum share of one visitor
 _FILE = 8_192  # bytes that an empty file and its folder take
-_FULL = "the server's disk is full of other photos; try again in an hour"
 
 
-def check_space(folder: Path, most_bytes: int, own: Iterable[Path]) -> None:
+def check_space(folder: Path, most_bytes: int, keep_seconds: float, own: Iterable[Path]) -> None:
     """Raise RequestRefusedError if a folder holds `most_bytes`, or its folders `own`, one visitor's, hold half of it.
 
-    Slow with many files.
+    keep_seconds: lifetime of files. Slow with many files.
     """
     if temporary.size_of(*own) >= _SHARE_EACH * most_bytes:
+        kept = temporary.lifetime(keep_seconds)
         raise RequestRefusedError(
-            507, "your photos take half of the server's disk; delete some, or try again in an hour"
+            507, f"your photos take half of the server's disk; delete some, or try again in {kept}"
         )
     if temporary.size_of(folder) >= most_bytes:
-        raise RequestRefusedError(507, _FULL)
+        raise _full(keep_seconds)
+
+
+def _full(keep_seconds: float) -> RequestRefusedError:
+    kept = temporary.lifetime(keep_seconds)
+    return RequestRefusedError(507, f"the server's disk is full of other photos; try again in {kept}")
 
 
 class Quota:
@@ -49,7 +54,7 @@ class Quota:
 
         def check_all(size: int) -> None:
             if used + self._arrived - arrived_before + size > self._most_bytes:
-                raise RequestRefusedError(507, _FULL)
+                raise _full(self._seconds)
 
         async def receive_counted() -> Message:
             nonlocal received, charged
@@ -83,7 +88,8 @@ class Quota:
     def _charge(self, address: str, size: int) -> None:
         self._forget_old()
         if self._charged[address] + size > _SHARE_EACH * self._most_bytes:
-            raise RequestRefusedError(507, "you have uploaded a lot within an hour; try again later")
+            kept = temporary.lifetime(self._seconds)
+            raise RequestRefusedError(507, f"you have uploaded a lot within {kept}; try again later")
         self._charged[address] += size
 
     def _forget_old(self) -> None:

@@ -16,6 +16,8 @@ from typing import NoReturn
 
 import psutil
 
+from upscaler.limits import duration
+
 _PREFIX = "double_resolution_"  # followed by the process id
 _WORKER = "worker_"  # prefix of the folders of workers' temporary files
 _LONGEST_INTERVAL = 60.0  # seconds between two clean-ups
@@ -53,6 +55,11 @@ def content_of(folder: Path) -> Iterator[Path]:
     """Yield all files and folders under `folder`, content first; folders that vanish meanwhile are passed over."""
     for parent, folders, files in os.walk(folder, topdown=False):
         yield from (Path(parent, name) for name in (*files, *folders))
+
+
+def lifetime(seconds: float) -> str:
+    """Format how long files are kept, such as "an hour" or "30 minutes"."""
+    return "an hour" if seconds == 3600 else duration(seconds)
 
 
 def keep(files: Iterable[Path]) -> None:

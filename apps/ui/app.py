@@ -58,7 +58,7 @@ class App:
             folder / "work", serving.queue_size, serving.jobs_each, serving.delete_after_seconds, settings.replica
         )
         self.greeting = self.batches.greet(Choices(model=self.default), SAMPLES[GREETING])
-        check_space = partial(quota.check_space, folder, serving.temporary_bytes)
+        check_space = partial(quota.check_space, folder, serving.temporary_bytes, serving.delete_after_seconds)
         self.runner = Runner(self.worker, self.batches, check_space)
         self.runner.start()
 

@@ -111,7 +111,7 @@ def test_files_count_for_the_lifetime_of_files(tmp_path: Path, monkeypatch: pyte
     began = time.monotonic()
     for later, is_refused in ((0, False), (0, False), (9, True), (11, False)):
         monkeypatch.setattr(time, "monotonic", lambda later=later: began + later)
-        with pytest.raises(RequestRefusedError, match="within an hour") if is_refused else nullcontext():
+        with pytest.raises(RequestRefusedError, match="within 10 seconds; try again") if is_refused else nullcontext():
             quota.add_file("a")
 
 

@@ -90,7 +90,7 @@ def test_no_job_begins_while_the_disk_is_full(tmp_path: Path, of_others: int, ow
     earlier = given(batches, [])
     (earlier.folder / "result").write_bytes(bytes(own * blocks))
     (tmp_path / "upload").write_bytes(bytes(of_others * blocks))
-    with running(ScriptedWorker(work), batches, partial(check_space, tmp_path, 1000 * blocks)):
+    with running(ScriptedWorker(work), batches, partial(check_space, tmp_path, 1000 * blocks, 3600)):
         batch = wait_for(given(batches, [tmp_path / "photo.png"]))
     assert (batch.pictures[0].state, batch.pictures[0].sentence) == (State.FAILED, sentence)
 

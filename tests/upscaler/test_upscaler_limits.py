@@ -16,6 +16,7 @@ from support import hostile_pictures as hostile
 from support.pictures import photo_like
 from upscaler import Limits, Options, PictureError, Upscaler, double_file
 from upscaler.errors import LimitError
+from upscaler.limits import duration
 from upscaler.pictures.jpeg_file import check_jpeg
 from upscaler.pictures.reading import read_frames, read_header
 from upscaler.pixels import Planes
@@ -252,3 +253,18 @@ def test_fewer_frames_than_declared_are_an_error(tmp_path: Path) -> None:
     hostile.gif(path, 2)  # as if the file had been replaced
     with pytest.raises(PictureError, match="only 2 of 5 declared frames"):
         list(read_frames(header))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (3600, "60 minutes"),
+        (7200, "2 hours"),
+        (9000, "150 minutes"),
+        (86400, "24 hours"),
+    ],
+)
+def test_a_duration_is_exact_enough_to_be_read(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

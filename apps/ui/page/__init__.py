@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 
 from apps.serving.bodies import MOST_FILES
+from apps.serving.temporary import lifetime
 from apps.ui.choices import AS_ORIGINAL, FORMATS
 from upscaler.limits import DEFAULT_LIMITS
 from upscaler.pictures.formats import BY_SUFFIX
@@ -32,7 +33,6 @@ def markup(
     example's batch. megabytes: limit of a file. keep_seconds: lifetime of pictures.
     """
     megapixels = (DEFAULT_LIMITS.pixels or 0) / 1e6
-    minutes = round(keep_seconds / 60)
     limits = {"megabytes": megabytes, "mostFiles": MOST_FILES, "keepSeconds": keep_seconds}
     facts = {**limits, "greeting": greeting, "models": dict(models)}
     return _HTML.substitute(
@@ -45,7 +45,7 @@ def markup(
         formats="".join(f"<option>{html.escape(name)}</option>" for name in (AS_ORIGINAL, *FORMATS)),
         samples="".join(map(_sample, samples)),
         trust=_TRUST.format(
-            kept="an hour" if minutes == 60 else f"{minutes} minutes",
+            kept=lifetime(keep_seconds),
             repository=_REPOSITORY,
             files=f"{_REPOSITORY}/blob/main",
         ),
