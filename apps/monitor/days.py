@@ -15,3 +15,8 @@ def nasa_day(moment: float | None = None) -> dt.date:
 def long_date(day: dt.date) -> str:
     """Write a day in words, such as 27 November 2026."""
     return f"{day.day} {day:%B %Y}"
+
+
+def short_date(day: dt.date, year: int | None) -> str:
+    """Write a day, such as 27 Nov, followed by its year unless that is `year`; day and month stay on one line."""
+    return f"{day.day}\N{NO-BREAK SPACE}{day:%b}" + (f" {day.year}" if day.year != year else "")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from apps.monitor import cleaning
 from apps.monitor.apod import FIRST_DAY
 from apps.monitor.cache import Finished
-from apps.monitor.days import long_date
+from apps.monitor.days import long_date, short_date
 from apps.serving.viewer.markup import markup
 
 NAVIGATION = (Path(__file__).parent / "navigation.html").read_text(encoding="utf-8")
@@ -90,17 +90,17 @@ def strip(recent: list[Finished], shown: dt.date | None, today: dt.date) -> str:
     days = f'data-shown="{shown or ""}" data-previous="{previous}" data-next="{later}" data-today="{today}"'
     if not recent:
         return f'<div class="days" {days}><p>Each picture that is done gets its place here.</p></div>'
-    items = "".join(_thumbnail(finished, finished.entry.date == shown) for finished in recent)
+    items = "".join(_thumbnail(finished, finished.entry.date == shown, today.year) for finished in recent)
     return f'<nav class="days" aria-label="Days done lately" {days}><ul>{items}</ul></nav>'
 
 
-def _thumbnail(finished: Finished, is_shown: bool) -> str:
+def _thumbnail(finished: Finished, is_shown: bool, year: int) -> str:
     day = finished.entry.date
     current = ' aria-current="true"' if is_shown else ""
     name = html.escape(f"{long_date(day)}: {_title(finished)}")
     return (
         f'<li><a href="#{day}"{current}><img src="{_address(finished.thumbnail_path)}" alt="{name}" title="{name}">'
-        f'<span aria-hidden="true">{day.day} {day:%b}</span></a></li>'
+        f'<span aria-hidden="true">{short_date(day, year)}</span></a></li>'
     )
 
 

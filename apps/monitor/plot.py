@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from apps.monitor import outliers
-from apps.monitor.days import long_date
+from apps.monitor.days import long_date, short_date
 from apps.monitor.history import Row
 from apps.monitor.outliers import Mark
 
@@ -48,10 +48,9 @@ def _summary(rows: list[Row]) -> str:
     """Say in words what the plot shows."""
     gains = [row.gain for row in rows]
     if len(gains) == 1:
-        return f"One day is measured: {gains[0]:.1f} dB."
-    return (
-        f"{len(gains)} days: {statistics.median(gains):.1f} dB at the median, {min(gains):.1f} to {max(gains):.1f} dB."
-    )
+        return _signed(f"One day is measured: {gains[0]:.1f} dB.")
+    middle, least, most = statistics.median(gains), min(gains), max(gains)
+    return _signed(f"{len(gains)} days: {middle:.1f} dB at the median, {least:.1f} to {most:.1f} dB.")
 
 
 def _legend(marks: Iterable[Mark]) -> str:
@@ -73,12 +72,12 @@ def _levels(gains: list[float]) -> list[float]:
 
 def _lines(levels: list[float]) -> str:
     return "".join(
-        f'<li style="--y:{_share(level, levels):.4f}"><span>{_signed(level)}</span></li>' for level in levels
+        f'<li style="--y:{_share(level, levels):.4f}"><span>{_signed(f"{level:g}")}</span></li>' for level in levels
     )
 
 
-def _signed(level: float) -> str:
-    return f"{level:g}".replace("-", "\N{MINUS SIGN}")
+def _signed(number: str) -> str:
+    return number.replace("-", "\N{MINUS SIGN}")
 
 
 def _points(rows: list[Row], marks: list[Mark], levels: list[float]) -> str:
@@ -97,7 +96,7 @@ def _points(rows: list[Row], marks: list[Mark], levels: list[float]) -> str:
 def _name(row: Row, mark: Mark) -> str:
     title = textwrap.shorten(row.title, _LONGEST_TITLE, placeholder="…")
     remark = "" if mark is Mark.USUAL else f", {mark}"
-    return html.escape(f"{long_date(_day(row))}: {title}, {row.gain:.2f} dB{remark}")
+    return html.escape(f"{long_date(_day(row))}: {title}, {_signed(f'{row.gain:.2f}')} dB{remark}")
 
 
 def _dates(rows: list[Row]) -> str:
@@ -106,7 +105,10 @@ def _dates(rows: list[Row]) -> str:
     count = min(_TICKS, (last - first).days + 1)
     days = [first + (last - first) * n // max(count - 1, 1) for n in range(count)]
     ordinals = [day.toordinal() for day in days]
-    return "".join(f'<li style="--x:{_share(day.toordinal(), ordinals):.4f}">{day.day} {day:%b}</li>' for day in days)
+    year = first.year if first.year == last.year else None
+    return "".join(
+        f'<li style="--x:{_share(day.toordinal(), ordinals):.4f}">{short_date(day, year)}</li>' for day in days
+    )
 
 
 def _day(row: Row) -> dt.date:

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -96,7 +97,7 @@ def test_a_mouse_chooses_the_nearest_point_and_opens_it(page: Page) -> None:
 def test_a_finger_chooses_a_point_and_the_link_below_opens_it(page: Page) -> None:
     page.set_viewport_size(ViewportSize(width=360, height=740))
     page.locator(".worse[href]").tap()
-    chosen(page, "26 November 2026: A comet, -0.40 dB, worse than bicubic")
+    chosen(page, "26 November 2026: A comet, \N{MINUS SIGN}0.40 dB, worse than bicubic")
     expect(page).to_have_url(ADDRESS)
     page.locator(".chosen").tap()
     expect(page).to_have_url(f"{ADDRESS}#2026-11-26")
@@ -112,3 +113,20 @@ def test_the_keyboard_goes_from_day_to_day(page: Page) -> None:
     expect(page).to_have_url(f"{ADDRESS}#{FIRST}")
     page.keyboard.press("Tab")
     expect(page.locator(".chosen")).to_be_focused()
+
+
+def dates(page: Page) -> list[str]:
+    return page.locator(".dates li").all_inner_texts()
+
+
+def test_dates_of_several_years_name_them_and_do_not_meet(page: Page) -> None:
+    assert not any("20" in date for date in dates(page))
+    several = rows(GAINS)
+    several[0] = several[0].model_copy(update={"day": "1996-12-26"})
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.locator("#measured").evaluate("(plot, markup) => { plot.innerHTML = markup }", plot.render(several))
+    assert dates(page)[0] == "26\N{NO-BREAK SPACE}Dec 1996"
+    boxes = [label.bounding_box() for label in page.locator(".dates li").all()]
+    link = page.locator(".chosen").bounding_box()
+    assert all(one and other and one["x"] + one["width"] < other["x"] for one, other in pairwise(boxes))
+    assert all(box and link and box["y"] + box["height"] <= link["y"] for box in boxes)
