@@ -73,6 +73,9 @@ CONFIGS: dict[str, Change] = {
     "width of many digits": lambda c: c["architecture"].update(width=10**4000),
     "negative depth": lambda c: c["architecture"].update(depth=-1),
     "convolutions": lambda c: c.update(architecture={"width": 4, "depth": 43, "block": "gated"}),
+    "convolutions of all networks": lambda c: c.update(
+        architecture={"width": 1, "depth": 128}, combination="outputs", members=[member()] * 16
+    ),
     "block": lambda c: c["architecture"].update(block="x" * 5000),
     "both at their limits in many networks": lambda c: c.update(
         architecture={"width": 256, "depth": 128}, combination="outputs", members=[member()] * 200

@@ -48,6 +48,7 @@ JPEG_MODEL_FILES = tuple(f"{_JPEG_MODEL}/{file}" for file in (WEIGHTS, METRICS, 
 # Bounds on untrusted models; those on the network are in `architecture`
 MAX_MEMBERS = 256
 MAX_PARTS = 64  # of a member; Open Images has 18
+MAX_CONVOLUTIONS = 2048  # of all networks; engines compile each, and 16 mirrored networks of 48x20 have 704
 MAX_WEIGHT_BYTES = 128 << 20  # 70 times the weights of `best`
 MAX_WEIGHTS_FILE = 2 * MAX_WEIGHT_BYTES  # bytes, including the header
 MAX_TEXT_BYTES = 1 << 20  # per other file
@@ -102,6 +103,10 @@ class ModelConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_size(self) -> "ModelConfig":
+        if (convolutions := self.networks * self.architecture.radius) > MAX_CONVOLUTIONS:
+            raise ValueError(
+                f"its networks have {convolutions:,} convolutions, more than the limit of {MAX_CONVOLUTIONS:,}"
+            )
         if (size := weights_file.size(self.architecture, self.networks)) > MAX_WEIGHT_BYTES:
             raise ValueError(
                 f"its networks have {size:,} bytes of weights, more than the limit of {MAX_WEIGHT_BYTES:,}"
