@@ -45,4 +45,4 @@ def check(content: object, kind: type[Any]) -> None:
 def _first_error(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_context=False, include_url=False)[0]
     field = ascii(".".join(map(str, first["loc"])))[1:-1][:_MAX_FIELD_NAME]
-    return f"{field or 'the file'}: {first['msg'].lower()}"
+    return f"{field or 'the file'}: {first['msg'].removeprefix('Value error, ').lower()}"

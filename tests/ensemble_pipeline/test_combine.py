@@ -266,7 +266,7 @@ def test_the_card_omits_a_warm_start_that_has_changed(tmp_path: Path) -> None:
         ({"teacher": {"training": []}}, r"teacher\.members: field required"),
         ({"validation": None}, "validation: input should be a valid dictionary"),
         ({"selection": [{"member": "x"}]}, r"selection\.0\.psnr_y: field required"),
-        ({"tests": {"Set5": {"model": "x", "pictures": 1, "rows": []}}}, r"tests\.Set5: .* it has no row of its model"),
+        ({"tests": {"Set5": {"model": "x", "pictures": 1, "rows": []}}}, r"tests\.Set5: it has no row of its model"),
     ],
 )
 def test_metrics_with_a_wrong_entry_are_refused(
