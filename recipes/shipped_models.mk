@@ -15,7 +15,6 @@ BATCH ?= 36
 CROP ?= 32
 EVALUATE_EVERY ?=
 BEST_STEPS ?= 130000
-SELF_STEPS ?= 16000
 FAST_STEPS ?= 65000
 JPEG_STEPS ?= 10000
 INT8_STEPS ?= 2000
@@ -54,7 +53,7 @@ runs/best/config.json: $(SHARDS)
 
 # Copies the last checkpoint of each unfinished long run (4 MB: weights, their average, optimisers) to where it can be
 # committed.
-UNFINISHED = $(foreach run,$(wildcard runs/best ensembles/*_clean/distillation-*),$(if $(wildcard $(run)/config.json),,$(run)))
+UNFINISHED = $(foreach run,$(wildcard runs/best ensembles/fast_clean/distillation-*),$(if $(wildcard $(run)/config.json),,$(run)))
 
 keep:
 	for run in $(UNFINISHED); do last="$$(ls $$run/checkpoints/step-*.pt | tail -n 1)"; test -n "$$last" || continue; \
@@ -63,11 +62,6 @@ keep:
 # It teaches a smaller student, and a JPEG student of each size: those get JPEGs where the teacher gets the clean crops.
 DISTILL = $(PYTHON) $(SHARING) $(COMBINE) runs/best --how distill --schedule wsd --threads $(THREADS) \
 	$(BATCHES) --validation shards/validation $(ALL) --out $(@D)
-
-# Best then learns from its own output, averaged over the eight flips and rotations
-ensembles/best_clean/config.json: runs/best/config.json
-	$(CONTINUE)
-	$(DISTILL) --into $(BEST_SIZE) --init-from $(<D) --steps $(SELF_STEPS) --learning-rate 5e-4
 
 ensembles/fast_clean/config.json: runs/best/config.json
 	$(CONTINUE)
@@ -82,7 +76,7 @@ ensembles/best_jpegs/config.json: runs/best/config.json
 # Fine-tuned for int8, each network keeps its float32 form as it was.
 INT8 = $(TRAIN) $(ALL) --int8 --init-from $(<D) --steps $(INT8_STEPS) --learning-rate 3e-4 --out $(@D)
 
-runs/best_int8/config.json: ensembles/best_clean/config.json
+runs/best_int8/config.json: runs/best/config.json
 	$(INT8) --size $(BEST_SIZE)
 
 runs/best_jpegs_int8/config.json: ensembles/best_jpegs/config.json

@@ -98,12 +98,12 @@ def test_a_larger_number_of_pictures_extends_finished_parts(recipe: Callable[...
 
 def test_all_stages_take_steps_of_the_wished_size(recipe: Callable[..., list[str]]) -> None:
     stages = [line for line in recipe("BATCH=8", "CROP=24", "EVALUATE_EVERY=7") if " --steps " in line]
-    assert len(stages) == 9  # of either size: two networks, and each in int8; best learns twice
+    assert len(stages) == 8  # of either size: two networks, and each in int8
     assert all(" --batch 8 --crop 24 --evaluate-every 7 " in stage for stage in stages)
     assert not any("--evaluate-every" in line for line in recipe())
 
 
-@pytest.mark.parametrize(("made", "run"), [("runs/best", ""), ("ensembles/best_clean", "distillation-0")])
+@pytest.mark.parametrize(("made", "run"), [("runs/best", ""), ("ensembles/fast_clean", "distillation-0")])
 @pytest.mark.parametrize(("start", "found"), [("", []), ("recipes/in_progress", ["step-00000010.pt"])])
 def test_a_kept_checkpoint_is_continued_only_if_wished(
     recipe: Callable[..., list[str]], tmp_path: Path, made: str, run: str, start: str, found: list[str]
