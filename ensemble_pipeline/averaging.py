@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ensemble_pipeline.members import config_for, without_warm_start
+from ensemble_pipeline.members import config_for, within_bounds, without_warm_start
 from upscaler.model.architecture import COLOURS, SCALE, Array, Layer, Weights, arrays_of, layers_of
 from upscaler.model.artifact import Artifact, ModelConfig
 
@@ -41,13 +41,16 @@ def single(model: Artifact, n: int) -> tuple[ModelConfig, Weights]:
 
 
 def with_mirror_images(config: ModelConfig, weights: Weights) -> tuple[ModelConfig, Weights]:
-    """Add each network's mirror image: the self-ensemble over the horizontal flip, stored in the weights."""
+    """Add each network's mirror image: the self-ensemble over the horizontal flip, stored in the weights.
+
+    Raises EnsembleError if they are too large together.
+    """
     images = {
         name: array
         for n in range(config.networks)
         for name, array in arrays_of(_mirrored(layers_of(weights, n)), config.networks + n).items()
     }
-    return config.model_copy(update={"mirrored": True}), weights | images
+    return within_bounds(config.model_dump() | {"mirrored": True}), weights | images
 
 
 def _mirrored(layers: Iterable[Layer]) -> list[Layer]:

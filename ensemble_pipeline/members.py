@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ensemble_pipeline.config import INT8_LAST, NO_ANCESTOR, How
 from ensemble_pipeline.errors import EnsembleError
 from training_pipeline.folder import recorded
 from training_pipeline.measured import checked
+from upscaler import json_files
+from upscaler.json_files import JsonError
 from upscaler.model import artifact, find
 from upscaler.model.architecture import Architecture
 from upscaler.model.artifact import Artifact, Member, ModelConfig
@@ -82,9 +85,17 @@ def common_warm_start(members: Sequence[Artifact]) -> tuple[Member, ...]:
 def config_for(
     members: Sequence[Artifact], combination: artifact.Combination, architecture: Architecture
 ) -> ModelConfig:
-    """Return the config.json of a model combined from `members`."""
+    """Return the config.json of a model combined from `members`. Raises EnsembleError if it is out of bounds."""
     networks = tuple(network for member in members for network in member.config.members)
-    return ModelConfig(architecture=architecture, combination=combination, members=networks)
+    return within_bounds({"architecture": architecture, "combination": combination, "members": networks})
+
+
+def within_bounds(fields: dict[str, Any]) -> ModelConfig:
+    """Return a config.json of these fields. Raises EnsembleError if its networks are too large together to be read."""
+    try:
+        return json_files.check(fields, ModelConfig)
+    except JsonError as error:
+        raise EnsembleError(f"{error}; combine fewer or smaller networks, by --how weights or distill") from error
 
 
 def _ancestor(member: Artifact) -> str | None:

@@ -1,7 +1,7 @@
 """Bounded reading of untrusted JSON files."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,10 +34,10 @@ def parse(content: bytes, kind: type[Kind]) -> Kind:
         raise JsonError(_first_error(error)) from error
 
 
-def check(content: object, kind: type[Any]) -> None:
+def check(content: object, kind: type[Kind]) -> Kind:
     """Validate parsed JSON as `kind`. Raises JsonError."""
     try:
-        TypeAdapter(kind).validate_python(content)
+        return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
         raise JsonError(_first_error(error)) from error
 
@@ -45,4 +45,6 @@ def check(content: object, kind: type[Any]) -> None:
 def _first_error(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_context=False, include_url=False)[0]
     field = ascii(".".join(map(str, first["loc"])))[1:-1][:_MAX_FIELD_NAME]
-    return f"{field or 'the file'}: {first['msg'].removeprefix('Value error, ').lower()}"
+    own = first["msg"].removeprefix("Value error, ")  # a sentence of this project, about the whole if there is no field
+    subject = "" if own != first["msg"] and not field else f"{field or 'the file'}: "
+    return f"{subject}{own.lower()}"

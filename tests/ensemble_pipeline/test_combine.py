@@ -287,3 +287,16 @@ def test_a_member_whose_record_is_broken_is_refused(runs: tuple[Path, ...], tmp_
     (runs[0] / "run.json").write_text('{"init_from": "run')
     with pytest.raises(TrainingError, match=r"run_0/run\.json: the file: invalid json"):
         combine.run(CombineConfig(runs, tmp_path / "v1"))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_networks_that_are_too_large_together_are_one_sentence(
+    runs: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirrored: bool
+) -> None:
+    few = runs[:1] if mirrored else runs
+    most = artifact.read(runs[0]).config.architecture.radius
+    monkeypatch.setattr(artifact, "MAX_CONVOLUTIONS", most)
+    with pytest.raises(EnsembleError, match=r"convolutions, more than the limit of \d+; combine fewer or smaller"):
+        combine.run(CombineConfig(few, tmp_path / "v1", mirrored=mirrored))
+    assert not (tmp_path / "v1").exists()
+    combine.run(CombineConfig(runs[:1], tmp_path / "v1"))
