@@ -360,6 +360,17 @@ def test_workers_end_with_a_parent_that_is_killed() -> None:
     assert len(left) == 2 and not alive
 
 
+@pytest.mark.slow
+def test_a_worker_that_dies_is_an_error() -> None:
+    settings = Settings(part="train_0", images=None, tiles_per_image=1, pictures_per_shard=1)
+    outcomes = workers.in_order([(File("a.jpg", 1, b"x"), None)] * 50, settings, 1)
+    next(outcomes)
+    (process,) = (one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline()))
+    process.kill()
+    with pytest.raises(FeatureError, match=r"a worker process died, .* fewer --workers to resume"):
+        list(outcomes)
+
+
 def _state(folder: Path) -> set[str]:
     """List all files, temporary ones too, except those written before the first picture."""
     return {path.name for path in folder.glob("*")} - {"config.json", "source.json"}
