@@ -1,5 +1,6 @@
 """EXIF travels as bytes: only what the picture changes is patched, at unchanged offsets."""
 
+import io
 import json
 import shutil
 import struct
@@ -275,6 +276,26 @@ def test_pixels_of_a_tiff_make_room_for_maker_notes(upscaler: Upscaler, tmp_path
         assert (np.asarray(tiff) == np.asarray(png)).all()
     found = pyvips.Image.new_from_file(str(tmp_path / "x.tif"), fail_on="warning").numpy()
     assert (found == np.asarray(Image.open(tmp_path / "x.png"))).all()
+
+
+@pytest.mark.parametrize("end", [b"", b"x"])
+@pytest.mark.parametrize("camera", [*CAMERAS, None], ids=lambda path: path.stem if path else "plain")
+def test_directories_of_a_tiff_stand_at_even_places(
+    upscaler: Upscaler, tmp_path: Path, camera: Path | None, end: bytes
+) -> None:
+    exif = camera.read_bytes() if camera else block([(315, 2, 6, b"Ann A\0")], "<")
+    for name in (b"Ann", b"Anna"):
+        caption = bytes([28, 2, 120, 0, len(name)]) + name
+        resource = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(caption)) + caption
+        content = io.BytesIO()
+        Image.fromarray(photo_like(30, 20)).save(content, "JPEG", exif=b"Exif\0\0" + exif + end)
+        segment = b"\xff\xed" + struct.pack(">H", len(resource) + 2) + resource
+        (tmp_path / "in.jpg").write_bytes(content.getvalue()[:2] + segment + content.getvalue()[2:])
+        list(double_file(upscaler, tmp_path / "in.jpg", tmp_path / "x.tif"))
+        written = (tmp_path / "x.tif").read_bytes()
+        assert name in written
+        (place,) = struct.unpack_from("<I", written, 4)
+        assert place % 2 == 0
 
 
 def reported(path: Path) -> dict[str, Any]:
