@@ -252,6 +252,8 @@ async def _body(response: httpx2.Response, most_bytes: int) -> bytes:
         body += decompressor.decompress(piece, most_bytes + 1 - len(body)) if decompressor else piece
         if len(body) > most_bytes:
             raise RefusedError(f"the answer is larger than {most_bytes / 1e6:.0f} MB")
+        if decompressor and decompressor.eof:
+            break  # it would keep what follows, without a bound
     if decompressor and not decompressor.eof:
         raise _TemporaryError("broke off")
     return bytes(body)

@@ -313,6 +313,12 @@ def test_a_gzip_bomb_is_refused_before_it_expands(site: Site, fetcher: Fetcher) 
         fetcher.get(site.address, 1_000_000)
 
 
+def test_what_follows_a_gzip_stream_is_not_kept(site: Site, fetcher: Fetcher) -> None:
+    site.answers = [(200, {"Content-Encoding": "gzip"}, gzip.compress(b"here") + bytes(50_000_000))]
+    with little_memory(5_000_000):
+        assert fetcher.get(site.address, 1_000_000) == b"here"
+
+
 HOSTS = st.one_of(
     st.text(max_size=80),
     st.text(st.sampled_from("a.-_@:[]\\/%\u3002\u00df0xn"), max_size=80),
